@@ -1,0 +1,50 @@
+# Everything a fresh machine with Python 3.11+ needs: `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
+SOURCES := pyproject.toml .ci/constraints.txt
+
+.PHONY: demo test test-slow bench soak lint clean
+
+demo: $(VENV)/.demo
+	$(BIN)/genaudit demo
+
+test: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n auto
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+# Long measurements: copies found and false alarms on real data; needs GENAUDIT_ADULT for Adult.
+bench: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/bench_copies.py
+
+# Trainings ended at random moments: the ledger stays true and nothing half-written is left.
+soak: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/soak.py
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# torch goes first: its CPU build is pinned, and nothing may pull another.
+$(VENV)/.torch: .ci/constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) "torch==$$(sed -n 's/^torch==//p' .ci/constraints.txt)"
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.torch $(SOURCES)
+	$(PIP) -e '.[demo,evidence]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo $(SOURCES)
+	$(PIP) -e '.[demo,evidence,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist reports/demo

@@ -1,0 +1,396 @@
+"""The Python face: train, audit, check, read and write, on plain data frames or files.
+
+Everything that the command line does is a call of this module.
+"""
+
+from __future__ import annotations
+
+import tomllib
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as pd
+from pydantic import JsonValue
+
+from genaudit.atomic import write_text
+from genaudit.case import AuditCase, Knowledge
+from genaudit.data import bundled
+from genaudit.data.dataset import Dataset, learn, widen
+from genaudit.data.frame import draft_schema
+from genaudit.data.overlap import check_disjoint, row_hashes
+from genaudit.data.schema import Schema
+from genaudit.errors import DataError, GenauditWarning, OptionError
+from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.modalities.table import files
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy
+from genaudit.render import html, json
+from genaudit.result import AuditReport, Claim, Message, message
+from genaudit.run import Progress, judge, run
+from genaudit.subject import Subject
+from genaudit.subjects.resolve import as_model, parse_claim, resolve, sample_frames
+
+if TYPE_CHECKING:
+    from genaudit.training.fit import Trained
+
+Table: TypeAlias = pd.DataFrame | str | Path
+
+
+def train(
+    data: Table,
+    schema: Schema | str | Path | None = None,
+    *,
+    model: str = "cgan",
+    epsilon: float | None = None,
+    delta: float | None = None,
+    ledger: PrivacyLedger | str | Path | None = None,
+    dataset_id: str | None = None,
+    budget_total: float | None = None,
+    artefact: str = "model",
+    progress: Any = None,
+    **options: Any,
+) -> Trained:
+    """Train a generator on a table; with `epsilon` and `delta` under differential privacy.
+
+    Args:
+        data: a data frame, a file (CSV, Parquet, JSONL, NPZ) or the name of a bundled data set.
+        schema: what is public about it; without one a draft is made by looking at the data, which a
+            private run refuses.
+        model: `gan`, `vae` or `cgan`.
+        epsilon: the whole budget for one record (or person); None = plain training.
+        delta: well under 1/n; goes with epsilon.
+        ledger: where touches are written; the user's own by default.
+        dataset_id: name of the data in the ledger; the schema's id by default.
+        budget_total: refuse if this and all earlier releases of the data set exceed this ε.
+        artefact: what the ledger calls the release.
+        progress: called with a `genaudit.training.fit.Update` while training.
+        options: fields of `genaudit.training.recipe.Recipe` (preset, seed, condition, steps, ...).
+
+    Raises:
+        DataError, SchemaError, OptionError, BudgetError: one sentence on what is not usable.
+    """
+    from genaudit.training.fit import fit
+    from genaudit.training.recipe import Recipe
+
+    recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
+    raw, known = _table(data, "train")
+    schema = _schema(schema, known, [raw], quiet=epsilon is not None)
+    book = _ledger(ledger)
+    named = _dataset_id(raw, schema, dataset_id, book)
+    _record_look(book, raw, named, "train is checked against the schema, shown to the operator")
+    if epsilon is None and schema.undeclared:
+        schema = learn(schema, raw)
+    return fit(
+        recipe,
+        Dataset.of(raw, schema, "train"),
+        ledger=book,
+        dataset_id=named,
+        artefact=artefact,
+        budget_total=budget_total,
+        progress=progress,
+    )
+
+
+def load(folder: str | Path) -> Trained:
+    """The generator in a model folder.
+
+    Raises:
+        DataError: the folder is absent, cut short or foreign.
+        IntegrityError: a file differs from its own digest.
+    """
+    from genaudit.models.store import load as load_model
+
+    return load_model(folder)
+
+
+def audit(
+    subject: Any,
+    *,
+    train: Table | None = None,
+    holdout: Table | None = None,
+    auxiliary: Table | None = None,
+    schema: Schema | str | Path | None = None,
+    policy: Policy | str | Path | None = None,
+    plan: AuditPlan | str | Path = "standard",
+    claim: Claim | str | None = None,
+    context: Mapping[str, JsonValue] | None = None,
+    ledger: PrivacyLedger | str | Path | None = None,
+    dataset_id: str | None = None,
+    seed: int = 0,
+    command: str = "",
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Audit a generator, or a file or frame of its samples.
+
+    Args:
+        subject: a trained model, a model folder, samples (data frame, file or several files), a
+            callable `make(n, seed)`, its `module:name`, or a `Subject`.
+        train: the rows that the generator was trained on (members).
+        holdout: rows of the same population that it never saw (non-members).
+        auxiliary: further such rows that calibrate attacks; without them the holdout is halved.
+        schema: what is public; the model's own or a draft by default.
+        policy: limits; the bundled default without one.
+        plan: `quick`, `standard`, `full`, or a plan file.
+        claim: what the maker promises, such as `"epsilon=3,delta=1e-6,unit=person"`.
+        context: what only the operator knows, for the report.
+        ledger: where the audit's own reads are written; the user's own by default.
+        dataset_id: name of the training data in the ledger; the schema's id by default.
+        seed: of everything that is drawn; the same files and seed give the same report.
+        command: what the report prints as the command that reproduces it.
+        progress: called with audit, number done, number of all.
+        strict: raise where an audit fails, instead of reporting it as failed.
+
+    Raises:
+        DataError, SchemaError, OptionError, IntegrityError: one sentence on what is not usable.
+    """
+    tables = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.AUXILIARY: auxiliary}
+    raws: dict[Knowledge, pd.DataFrame] = {}
+    known: Schema | None = None
+    for knowledge, table in tables.items():
+        if table is not None:
+            raws[knowledge], brought = _table(table, knowledge.value)
+            known = known or brought
+    chosen_policy = policy if isinstance(policy, Policy) else Policy.read(policy)
+    chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(plan)
+    claimed = parse_claim(claim)
+    model = as_model(subject)
+    drafted = model is None and schema is None and known is None
+    if model is not None and schema is None:
+        own: Schema = model.schema
+        # A schema made from the training data alone is too narrow for the auditor's other rows.
+        schema = own if own.origin == "declared" else widen(own, *raws.values())
+    schema = _schema(
+        schema, known, list(raws.values()) or ([] if schema else sample_frames(subject))
+    )
+    touches = [
+        _record_look(
+            _ledger(ledger), raw, _dataset_id(raw, schema, dataset_id, _ledger(ledger)),
+            f"audit reads {knowledge}", knowledge, schema,
+        )
+        for knowledge, raw in raws.items()
+    ]  # fmt: skip
+    if schema.undeclared and schema.origin == "declared" and raws:
+        schema = learn(schema, *raws.values())
+    data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items()}
+    _check_overlaps(data)
+    who = resolve(subject, model, schema, claimed)
+    case = AuditCase(who, data, seed=seed, n_samples=chosen_plan.n_samples)
+    return run(
+        case,
+        chosen_plan,
+        chosen_policy,
+        context=context,
+        command=command,
+        audit_touches=touches,
+        remarks=_remarks(drafted, who),
+        strict=strict,
+        progress=progress,
+    )
+
+
+def check(report: AuditReport, policy: Policy | str | Path | None = None) -> AuditReport:
+    """The report judged anew under a policy, its own by default; no stored verdict is read."""
+    if policy is None:
+        chosen = Policy.model_validate(report.policy.model_dump())
+    else:
+        chosen = policy if isinstance(policy, Policy) else Policy.read(policy)
+    sections = judge(report.sections, chosen)
+    return report.model_copy(update={"sections": tuple(sections), "policy": chosen.info()})
+
+
+def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> Schema:
+    """A schema guessed by looking at the data; read it, correct it, then declare it.
+
+    A bundled data set brings its public schema, and nothing is looked at.
+    """
+    raw, known = _table(data, "data")
+    if known is not None:
+        return known
+    book = _ledger(ledger)
+    named = "undeclared-" + _digest(raw, book)[:12]
+    _record_look(book, raw, named, "draft of a schema, shown to the operator")
+    return draft_schema(raw)
+
+
+def plan_training(
+    data: Table,
+    schema: Schema | str | Path | None = None,
+    *,
+    model: str = "cgan",
+    epsilon: float | None = None,
+    delta: float | None = None,
+    **options: Any,
+) -> list[str]:
+    """What a training would do and spend, as lines for a person; nothing is trained or written."""
+    from genaudit.training.fit import plan
+    from genaudit.training.recipe import Recipe
+
+    recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
+    raw, known = _table(data, "train")
+    schema = _schema(schema, known, [raw], quiet=epsilon is not None)
+    if epsilon is None and schema.undeclared:
+        schema = learn(schema, raw)
+    return plan(recipe, Dataset.of(raw, schema, "train"))
+
+
+def read_recipe(path: Path | None) -> dict[str, Any]:
+    """Fields of a recipe file (TOML), or none.
+
+    Raises:
+        OptionError: the file is absent or no TOML.
+    """
+    return _toml(path, "recipe")
+
+
+def read_context(path: Path | None) -> dict[str, Any]:
+    """What only the operator knows, from `context.toml`: assessed by, purpose, applicability.
+
+    Raises:
+        OptionError: the file is absent or no TOML.
+    """
+    return _toml(path, "context")
+
+
+def read_report(path: str | Path) -> AuditReport:
+    """The report in an `audit.json`.
+
+    Raises:
+        DataError: the file is absent, empty, cut short or foreign.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DataError(f"Expected a report (audit.json) at {str(path)!r}: {reason}.") from error
+    return json.loads(text)
+
+
+def write_json(report: AuditReport, path: str | Path) -> Path:
+    """Write the canonical `audit.json`."""
+    return write_text(path, json.dumps(report))
+
+
+def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
+    """Write the report as one self-contained page."""
+    return write_text(path, html.to_html(report, lang=lang))
+
+
+def _toml(path: Path | None, what: str) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OptionError(f"Expected a {what} (TOML) at {str(path)!r}, got: {error}.") from error
+    # Dates are written as TOML dates and read back from JSON as text.
+    return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in data.items()}
+
+
+def _table(table: Table, what: str) -> tuple[pd.DataFrame, Schema | None]:
+    if isinstance(table, pd.DataFrame):
+        if table.columns.has_duplicates:
+            twice = table.columns[table.columns.duplicated()][0]
+            raise DataError(f"Column {twice!r} is in {what} twice; expected each name once.")
+        return table.rename(columns=str), None
+    if str(table) in bundled.DATASETS and not Path(table).exists():
+        return bundled.load(str(table))
+    return files.read(table, what), None
+
+
+def _schema(
+    given: Schema | str | Path | None,
+    known: Schema | None,
+    raws: Sequence[pd.DataFrame],
+    *,
+    quiet: bool = False,
+) -> Schema:
+    if isinstance(given, Schema):
+        return given
+    if given is not None:
+        return Schema.read(given)
+    if known is not None:
+        return known
+    if not raws:
+        raise OptionError("Expected a schema or some data to draft one from; give --schema.")
+    if not quiet:
+        warnings.warn(
+            "No schema was given, so one was drafted by looking at the data; "
+            "run `genaudit schema` and review it.",
+            GenauditWarning,
+            stacklevel=3,
+        )
+    shared = [name for name in raws[0] if all(name in raw for raw in raws)]
+    whole = pd.concat([raw[shared] for raw in raws], ignore_index=True)
+    # Columns that not all files have stay in the draft, so that the check names them.
+    return draft_schema(pd.concat([whole, raws[0].drop(columns=shared)], axis=1))
+
+
+def _check_overlaps(data: Mapping[Knowledge, Dataset]) -> None:
+    if Knowledge.TRAIN in data:
+        for other in (Knowledge.HOLDOUT, Knowledge.AUXILIARY):
+            if other in data:
+                check_disjoint(data[Knowledge.TRAIN], data[other])
+    if {Knowledge.HOLDOUT, Knowledge.AUXILIARY} <= set(data):
+        check_disjoint(data[Knowledge.HOLDOUT], data[Knowledge.AUXILIARY])
+
+
+def _ledger(ledger: PrivacyLedger | str | Path | None) -> PrivacyLedger:
+    return ledger if isinstance(ledger, PrivacyLedger) else PrivacyLedger(ledger)
+
+
+def _dataset_id(raw: pd.DataFrame, schema: Schema, given: str | None, ledger: PrivacyLedger) -> str:
+    return given or schema.id or "undeclared-" + _digest(raw, ledger)[:12]
+
+
+def _digest(raw: pd.DataFrame, ledger: PrivacyLedger) -> str:
+    return ledger.content_digest(row_hashes(raw.astype(str)).tobytes())
+
+
+def _record_look(
+    ledger: PrivacyLedger,
+    raw: pd.DataFrame,
+    named: str,
+    purpose: str,
+    knowledge: Knowledge = Knowledge.TRAIN,
+    schema: Schema | None = None,
+) -> Touch:
+    """Write down that rows flow to the operator's screen or into a report, before they do."""
+    touch = Touch(
+        # Rows that were not trained on are other people: their touches are kept apart.
+        dataset=named if knowledge is Knowledge.TRAIN else f"{named}:{knowledge}",
+        kind=TouchKind.UNACCOUNTED,
+        scope=Scope.AUDIT,
+        purpose=purpose,
+        unit="record" if schema is None or schema.person is None else "person",
+        digest=_digest(raw, ledger),
+    )
+    return ledger.append(touch).touch
+
+
+def _remarks(drafted: bool, subject: Subject) -> list[Message]:
+    remarks = []
+    if drafted:
+        remarks.append(
+            message("remark.drafted", "The schema was drafted by looking at the data; review it.")
+        )
+    if subject.kind == "callable without seed":
+        remarks.append(
+            message("remark.unseeded", "The generator takes no seed: another run differs.")
+        )
+    if subject.claim is not None and subject.kind == "model folder":
+        remarks.append(
+            message(
+                "remark.private_randomness",
+                "Noise of private training comes from the operating system and is not stored: the "
+                "same training command gives another model.",
+            )
+        )
+    return remarks
+
+
+__all__ = [
+    "audit", "check", "draft", "load", "read_report", "train", "write_html", "write_json",
+]  # fmt: skip

@@ -1,0 +1,56 @@
+"""All audits: this package walks its own folder, and the entry points of other packages."""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from genaudit.case import Audit
+from genaudit.errors import OptionError
+
+#: Order of the chapters in every report.
+CHAPTERS = ("privacy", "bias", "content", "quality")
+
+
+@cache
+def audits() -> dict[str, Audit]:
+    """Every audit by id, in the order of the chapters, then by name."""
+    found = {}
+    for chapter in CHAPTERS:
+        package = import_module(f"{__name__}.{chapter}")
+        for module in pkgutil.iter_modules(package.__path__):
+            if module.name.startswith("_"):
+                continue
+            audit = _audit_in(import_module(f"{package.__name__}.{module.name}"))
+            found[audit.id] = audit
+    for point in entry_points(group="genaudit.audits"):
+        found[point.name] = point.load()
+    return dict(sorted(found.items(), key=lambda item: (_rank(item[0]), item[0])))
+
+
+def find(id: str) -> Audit:
+    """The audit with this id.
+
+    Raises:
+        OptionError: there is none; the message names the nearest.
+    """
+    known = audits()
+    if id not in known:
+        near = difflib.get_close_matches(id, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(known)}."
+        raise OptionError(f"No audit is called {id!r}.{hint}")
+    return known[id]
+
+
+def _audit_in(module: object) -> Audit:
+    found = [value for value in vars(module).values() if isinstance(value, Audit)]
+    assert len(found) == 1, f"expected one audit in {module}, found {len(found)}"
+    return found[0]
+
+
+def _rank(id: str) -> int:
+    chapter = id.partition(".")[0]
+    return CHAPTERS.index(chapter) if chapter in CHAPTERS else len(CHAPTERS)

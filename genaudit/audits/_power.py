@@ -1,0 +1,41 @@
+"""What audits of leaks share: yardsticks of power, and counts that may be printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from genaudit.data.disclosure import SMALL_CELL, shown_count
+from genaudit.policy import Policy
+
+#: Confidence at which power is worked out: 1%, shared by the four limited findings of privacy.
+POWER_CONFIDENCE = 0.995
+
+#: Confidence at which control data must differ before an audit doubts itself.
+DOUBT_CONFIDENCE = 0.999
+
+
+@cache
+def default_limit(metric: str) -> float:
+    """The limit of the bundled policy, the yardstick of `detectable`."""
+    limit = Policy.read().limit(metric)
+    return 0.0 if limit is None else limit.value
+
+
+def shown(n: int) -> str:
+    """A count as text, small ones without their value.
+
+    >>> shown(1234), shown(3), shown(0)
+    ('1,234', '<10', '0')
+    """
+    return f"<{SMALL_CELL}" if shown_count(n) is None else f"{n:,}"
+
+
+def smallest(flagged: Callable[[float], bool], low: float, high: float) -> float | None:
+    """Smallest value in [low, high] that is flagged, by bisection; None where not even high is."""
+    if not flagged(high):
+        return None
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if flagged(middle) else (middle, high)
+    return high

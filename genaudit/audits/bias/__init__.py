@@ -1,0 +1,1 @@
+"""Does the generator represent and treat groups as real data do?"""

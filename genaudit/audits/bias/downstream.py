@@ -1,0 +1,235 @@
+"""How models trained on the samples treat groups of real people (train synthetic, test real)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from genaudit.audits.bias._gaps import (
+    GAP_METHOD,
+    RATE_METHOD,
+    UNIT,
+    Gap,
+    Table,
+    fairlearn_gap,
+    gap_change,
+    odds_gap,
+    parity_gap,
+    rate_change,
+)
+from genaudit.audits.bias._groups import (
+    ESTIMABLE,
+    JUDGED,
+    Grouping,
+    few,
+    in_words,
+    no_sensitive,
+    no_target,
+    too_few,
+)
+from genaudit.audits.figures import bars, forest
+from genaudit.audits.learners import Comparison, comparison
+from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.data.disclosure import shown_share
+from genaudit.modalities.table.learner import Target
+from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.subject import Access
+
+GAP = "bias.downstream.gap_change"
+ODDS = "bias.downstream.equalized_odds_change"
+SELECTION = "bias.downstream.selection_rate_change"
+
+
+@dataclass(frozen=True)
+class Options:
+    """n_resamples: bootstrap samples of the holdout."""
+
+    n_resamples: int = 500
+
+
+@audit(
+    title="Fairness of models trained on the samples",
+    needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
+    source="Demographic parity and equalized odds difference: Hardt, Price & Srebro 2016, as in "
+    "Fairlearn (Weerts et al. 2023, JMLR 24); train-synthetic-test-real: Esteban et al. 2017",
+    options=Options,
+)
+def downstream(case: AuditCase, options: Options) -> Outcome:
+    """Train the same learner on samples and on real rows, and compare how both treat groups.
+
+    Somebody trains a model on the samples and lets it decide about real people. The gap between
+    the group that it selects most often and the one that it selects least often (Fairlearn's
+    demographic parity difference, on holdout rows) is set against the gap of models trained on as
+    many real rows. Both sides see the same holdout rows and have the same number of learners, so
+    the upward bias of a largest-minus-smallest gap cancels where the samples are like real rows.
+    """
+    if not case.schema.sensitive:
+        return Outcome((), not_measured=(no_sensitive(),))
+    if case.schema.target is None:
+        return Outcome((), not_measured=(no_target(),))
+    target = Target.of(case.schema.target, case.train)
+    groupings = [Grouping.of(c, case.train, case.holdout) for c in case.schema.sensitive]
+    found = comparison(case, target)
+    if isinstance(found, Message):
+        return Outcome(tuple(_without_learners(g, target, found, case) for g in groupings))
+    tables = [Table.of(g, found, case) for g in groupings]
+    findings = [
+        f for table in tables for f in _findings(table, found, case, options.n_resamples)
+    ]  # fmt: skip
+    return Outcome(tuple(findings), _figures(tables, findings, target))
+
+
+# Findings ----------------------------------------------------------------------------------------
+
+
+def _findings(
+    table: Table, found: Comparison, case: AuditCase, n_resamples: int
+) -> Iterator[Finding]:
+    sizes = table.sizes
+    judged = sizes.sum(axis=1) >= JUDGED
+    filled = judged & (sizes.min(axis=1) >= ESTIMABLE)
+    for metric, enough in ((GAP, judged), (ODDS, filled)):
+        rows = table.where(np.flatnonzero(enough))
+        yield _gap_finding(metric, rows, found, case, n_resamples)
+    for i, level in enumerate(table.grouping.levels):
+        yield _selection_finding(table, i, level, found)
+
+
+def _gap_finding(
+    metric: str, table: Table, found: Comparison, case: AuditCase, n_resamples: int
+) -> Finding:
+    name = table.grouping.name
+    label = _gap_label(metric, name, found.target)
+    note = _note(table, found)
+    group = {name: "all groups"}
+    if len(np.unique(table.group)) < 2:
+        reason = message(
+            "bias.downstream.one_group",
+            "Not estimable: fewer than two groups of {column} have enough holdout rows.",
+            column=name,
+        )
+        n = int(table.sizes.sum())
+        estimate = Estimate.undefined(reason, n=max(n, 1), method=GAP_METHOD, unit=UNIT)
+        return Finding(metric=metric, label=label, estimate=estimate, group=group, note=note)
+
+    gap: Gap = parity_gap if metric == GAP else odds_gap
+
+    def estimate_of(one: np.ndarray, other: np.ndarray, stream: str) -> Estimate:
+        first, second = (fairlearn_gap(table, gap, s.mean(axis=0)) for s in (one, other))
+        pair = Table(table.grouping, table.group, table.y, real=other, made=one)
+        rng = case.rng(f"{metric}.{name}.{stream}")
+        return gap_change(pair, gap, first - second, rng, n_resamples)
+
+    half = found.n_learners // 2
+    null = (
+        estimate_of(table.real[:half], table.real[half : 2 * half], "null") if half else None
+    )  # fmt: skip
+    return Finding(
+        metric=metric,
+        label=label,
+        estimate=estimate_of(table.made, table.real, "samples"),
+        group=group,
+        null=null,
+        doubt=found.doubt,
+        note=note,
+    )
+
+
+def _selection_finding(table: Table, i: int, level: str, found: Comparison) -> Finding:
+    """Change of one group's selection rate: linear, so its error needs no bootstrap."""
+    group = {table.grouping.name: level}
+    label = message(
+        SELECTION,
+        "How much more often models trained on samples predict {outcome} for {group} than models "
+        "trained on real rows",
+        outcome=found.target.outcome,
+        group=in_words(group),
+    )
+    rows = table.group == i
+    n = int(rows.sum())
+    if n < ESTIMABLE:
+        estimate = Estimate.undefined(
+            too_few(group, ESTIMABLE), n=len(rows), method=RATE_METHOD, unit=UNIT
+        )
+        return Finding(metric=SELECTION, label=label, estimate=estimate, group=group)
+    return Finding(
+        metric=SELECTION,
+        label=label,
+        estimate=rate_change(table.made[:, rows], table.real[:, rows]),
+        group=group,
+        doubt=few(group) if n < JUDGED else found.doubt,
+        note=found.note,
+    )
+
+
+def _gap_label(metric: str, column: str, target: Target) -> Message:
+    if metric == GAP:
+        text = (
+            "How much further apart groups of {column} are in how often {outcome} is predicted "
+            "for them, by models trained on samples instead of real rows"
+        )
+    else:
+        text = (
+            "How much further apart groups of {column} are in how often {outcome} is predicted "
+            "rightly, or wrongly, for them, by models trained on samples instead of real rows"
+        )
+    return message(metric, text, column=column, outcome=target.outcome)
+
+
+def _note(table: Table, found: Comparison) -> Message:
+    """How a gap came about, which groups are no part of it, and what it must be read beside."""
+    present = set(np.unique(table.group).tolist())
+    names = [level for i, level in enumerate(table.grouping.levels) if i not in present]
+    return message(
+        "bias.downstream.note",
+        "Average over {k:integer} learners a side, each trained on {m:integer} rows; another "
+        "training of the generator is not covered. Groups with too few holdout rows to take part: "
+        "{groups}. A gap also shrinks when models lose their skill: read it beside usefulness.",
+        k=found.n_learners,
+        m=found.rows_each,
+        groups=", ".join(names) or "none",
+    )
+
+
+def _without_learners(
+    grouping: Grouping, target: Target, reason: Message, case: AuditCase
+) -> Finding:
+    estimate = Estimate.undefined(reason, n=len(case.holdout), method=GAP_METHOD, unit=UNIT)
+    label = _gap_label(GAP, grouping.name, target)
+    return Finding(metric=GAP, label=label, estimate=estimate, group={grouping.name: "all groups"})
+
+
+# Figures -----------------------------------------------------------------------------------------
+
+
+def _figures(tables: list[Table], findings: list[Finding], target: Target) -> tuple[Figure, ...]:
+    rows: list[tuple[str, str, float | None]] = []
+    for table in tables:
+        for i, level in enumerate(table.grouping.levels):
+            mine = table.group == i
+            name, n = in_words({table.grouping.name: level}), int(mine.sum())
+            for series, side in (("from samples", table.made),
+                                 ("from real rows", table.real)):  # fmt: skip
+                selected = float(side[:, mine].mean(axis=0).sum())
+                rows.append((name, series, shown_share(selected, n)))
+    return (
+        *bars(
+            "bias.downstream.selection_rates", rows,
+            message("figure.selection.title", "How often models predict {outcome}",
+                    outcome=target.outcome),
+            message("figure.selection.text", "Share of each group's holdout rows for which models "
+                    "predict this outcome, after training on samples and on real rows. Shares that "
+                    "would tell of a few people are left out."),
+            message("figure.share", "Share"),
+        ),
+        *forest(
+            "bias.downstream.selection_rate_changes",
+            [f for f in findings if f.metric == SELECTION],
+            lambda f: in_words(f.group),
+            message("figure.selection_change.title", "Predictions: samples minus real rows"),
+            message("figure.selection_change.text", "Right of zero a group is favoured more often "
+                    "by models trained on samples than by models trained on real rows."),
+        ),
+    )  # fmt: skip

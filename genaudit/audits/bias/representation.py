@@ -1,0 +1,334 @@
+"""Who is among the samples, and how often each group gets the favoured outcome there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from genaudit.audits.bias._groups import (
+    ESTIMABLE,
+    JUDGED,
+    Grouping,
+    Rate,
+    absent,
+    favoured_rates,
+    few,
+    in_words,
+    no_sensitive,
+    no_target,
+    too_few,
+)
+from genaudit.audits.figures import bars, forest
+from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import shown_share
+from genaudit.modalities.table.learner import Target
+from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.stats.contrast import rate_contrast
+from genaudit.stats.intervals import miettinen_nurminen
+from genaudit.subject import Access
+
+SHARE = "bias.representation.share_difference"
+INTERSECTION = "bias.representation.intersection_share_difference"
+LABEL_GAP = "bias.representation.label_gap_change"
+
+_UNIT = "difference of shares"
+
+
+@dataclass(frozen=True)
+class Options:
+    """max_intersections: most intersections of two sensitive columns that are looked at."""
+
+    max_intersections: int = 60
+
+
+@audit(
+    title="Groups among the generated rows",
+    needs={Access.SAMPLES, Knowledge.TRAIN},
+    source="Shares: Miettinen & Nurminen 1985, Stat. Med. 4, eq. 7. Change of the demographic "
+    "parity difference: Fairlearn's selection_rate; Zou & Donner 2008, Stat. Med. 27, eq. 7",
+    options=Options,
+)
+def representation(case: AuditCase, options: Options) -> Outcome:
+    """Compare groups among generated rows with groups among real rows.
+
+    Somebody who publishes or trains on the samples takes their groups for those of the population.
+    A group that has shrunk is overlooked; a gap in the favoured outcome that has grown is learned.
+    Both differences are signed: generated minus training rows, positive = more than in real data.
+    The favoured outcome is the last level of the target, true, or above the real median; the
+    reference group is the largest one among the training rows, whatever the samples look like.
+    """
+    others = [case.data[k] for k in (Knowledge.HOLDOUT,) if k in case.data]
+    groupings = [Grouping.of(c, case.train, case.samples, *others) for c in case.schema.sensitive]
+    if not groupings:
+        return Outcome((), not_measured=(no_sensitive(),))
+    shares = [f for g in groupings for f in _share_findings(case, g)]
+    crossed, unmeasured = _intersections(case, groupings, options.max_intersections)
+    gaps, missing = _label_gaps(case, groupings)
+    figures = (*_share_figures(case, groupings, shares), *_gap_figures(case, groupings, gaps))
+    return Outcome((*shares, *gaps, *crossed), figures, (*unmeasured, *missing))
+
+
+# Shares ------------------------------------------------------------------------------------------
+
+
+def share_difference(made: Rate, real: Rate) -> Estimate:
+    """P(group | generated) - P(group | real) from two independent counts."""
+    return Estimate.of(
+        made.value - real.value,
+        lambda c: miettinen_nurminen(made.k, made.n, real.k, real.n, c),
+        n=min(made.n, real.n),
+        method=f"Miettinen-Nurminen, {made.n:,} generated and {real.n:,} real rows",
+        unit=_UNIT,
+    )
+
+
+def _share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
+    real, made = grouping.counts(case.train), grouping.counts(case.samples)
+    unseen = grouping.counts(case.holdout) if Knowledge.HOLDOUT in case.data else None
+    lacks = absent(grouping.name) if grouping.name in case.samples.absent else None
+    for i, level in enumerate(grouping.levels):
+        yield _share_finding(
+            {grouping.name: level},
+            Rate(int(made[i]), len(case.samples)),
+            Rate(int(real[i]), len(case.train)),
+            None if unseen is None else Rate(int(unseen[i]), len(case.holdout)),
+            lacks,
+        )
+
+
+def _share_finding(
+    group: dict[str, str],
+    made: Rate,
+    real: Rate,
+    unseen: Rate | None = None,
+    lacks: Message | None = None,
+) -> Finding:
+    metric = SHARE if len(group) == 1 else INTERSECTION
+    label = message(
+        metric,
+        "Share of {group} among generated rows minus their share among real rows",
+        group=in_words(group),
+    )
+    reason = lacks or (None if _estimable(made, real) else too_few(group, ESTIMABLE))
+    if reason:
+        estimate = Estimate.undefined(
+            reason, n=min(made.n, real.n), method="Miettinen-Nurminen", unit=_UNIT
+        )
+        return Finding(metric=metric, label=label, estimate=estimate, group=group)
+    # A large group that has vanished among the samples is known well: the larger count decides.
+    clear = max(made.k, real.k) >= JUDGED and min(made.n, real.n) >= JUDGED
+    null = None
+    if unseen is not None and _estimable(unseen, real):
+        null = share_difference(unseen, real)
+    return Finding(
+        metric=metric,
+        label=label,
+        estimate=share_difference(made, real),
+        group=group,
+        null=null,
+        doubt=None if clear else few(group),
+    )
+
+
+def _estimable(made: Rate, real: Rate) -> bool:
+    """Whether the difference says something, without telling how many a few real people are."""
+    enough = max(made.k, real.k) >= ESTIMABLE and min(made.n, real.n) >= ESTIMABLE
+    return enough and shown_share(real.k, real.n) is not None
+
+
+def _intersections(
+    case: AuditCase, groupings: Sequence[Grouping], most: int
+) -> tuple[list[Finding], list[Message]]:
+    """Cells of two sensitive columns that hold anybody, up to `most` of them."""
+    findings: list[Finding] = []
+    left_out: list[Message] = []
+    present = [g for g in groupings if g.name not in case.samples.absent]
+    for one, other in combinations(present, 2):
+        n_cells = len(one.levels) * len(other.levels)
+        if len(findings) + n_cells > most:
+            left_out.append(_too_many(one, other))
+            continue
+        findings += _crossed(case, one, other)
+    return findings, left_out
+
+
+def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Finding]:
+    real, made = (_cross_counts(d, one, other) for d in (case.train, case.samples))
+    for i, j in zip(*np.nonzero(real + made), strict=True):
+        yield _share_finding(
+            {one.name: one.levels[i], other.name: other.levels[j]},
+            Rate(int(made[i, j]), len(case.samples)),
+            Rate(int(real[i, j]), len(case.train)),
+        )
+
+
+def _cross_counts(data: Dataset, one: Grouping, other: Grouping) -> np.ndarray:
+    table = np.zeros((len(one.levels), len(other.levels)), dtype=np.int64)
+    i, j = one.codes(data), other.codes(data)
+    known = (i >= 0) & (j >= 0)
+    np.add.at(table, (i[known], j[known]), 1)
+    return table
+
+
+def _too_many(one: Grouping, other: Grouping) -> Message:
+    return message(
+        "bias.too_many_intersections",
+        "Shares of intersections of {one} and {other}: too many groups.",
+        one=one.name,
+        other=other.name,
+    )
+
+
+# Label gaps --------------------------------------------------------------------------------------
+
+
+def label_gap_change(made: tuple[Rate, Rate], real: tuple[Rate, Rate]) -> Estimate:
+    """Gap (group - reference) in the rate of an outcome among generated minus among real rows."""
+    signed = ((1, made[0]), (-1, made[1]), (-1, real[0]), (1, real[1]))
+    parts = [(sign, rate.k, rate.n) for sign, rate in signed]
+    return Estimate.of(
+        sum(sign * rate.value for sign, rate in signed),
+        lambda c: rate_contrast(parts, c),
+        n=min(rate.n for _, rate in signed),
+        method="four Wilson intervals combined (MOVER)",
+        unit=_UNIT,
+    )
+
+
+def _label_gaps(
+    case: AuditCase, groupings: Sequence[Grouping]
+) -> tuple[list[Finding], list[Message]]:
+    column = case.schema.target
+    if column is None:
+        return [], [no_target()]
+    target = Target.of(column, case.train)
+    return [f for g in groupings for f in _gap_findings(case, g, target)], []
+
+
+def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterator[Finding]:
+    real = favoured_rates(case.train, grouping, target)
+    reference = int(np.argmax(real.n))
+    missing = [n for n in (grouping.name, target.name) if n in case.samples.absent]
+    made = None if missing else favoured_rates(case.samples, grouping, target)
+    unseen = (
+        favoured_rates(case.holdout, grouping, target) if Knowledge.HOLDOUT in case.data else None
+    )  # fmt: skip
+    for i, level in enumerate(grouping.levels):
+        if i != reference:
+            group = {grouping.name: level}
+            label = message(
+                LABEL_GAP,
+                "How far the gap between {group} and {reference} in the rate of {outcome} "
+                "among generated rows is from that among real rows",
+                group=in_words(group),
+                reference=grouping.levels[reference],
+                outcome=target.outcome,
+            )
+            pairs = [None if r is None else (r[i], r[reference]) for r in (made, real, unseen)]
+            lacks = absent(missing[0]) if missing else None
+            yield _gap_finding(label, group, pairs, lacks)
+
+
+def _gap_finding(
+    label: Message,
+    group: dict[str, str],
+    pairs: Sequence[tuple[Rate, Rate] | None],
+    lacks: Message | None,
+) -> Finding:
+    made, real, unseen = pairs
+    smallest = min([r.n for pair in (made, real) if pair for r in pair], default=0)
+    if lacks or smallest < ESTIMABLE or made is None or real is None:
+        estimate = Estimate.undefined(
+            lacks or too_few({**group}, ESTIMABLE),
+            n=sum(r.n for pair in (made, real) if pair for r in pair),
+            method="four Wilson intervals combined (MOVER)",
+            unit=_UNIT,
+        )
+        return Finding(metric=LABEL_GAP, label=label, estimate=estimate, group=group)
+    null = None
+    if unseen and real and min(r.n for r in unseen) >= ESTIMABLE:
+        null = label_gap_change(unseen, real)
+    return Finding(
+        metric=LABEL_GAP,
+        label=label,
+        estimate=label_gap_change(made, real),
+        group=group,
+        null=null,
+        doubt=few(group) if smallest < JUDGED else None,
+    )
+
+
+# Figures -----------------------------------------------------------------------------------------
+
+
+def _share_figures(
+    case: AuditCase, groupings: Sequence[Grouping], findings: Sequence[Finding]
+) -> tuple[Figure, ...]:
+    rows: list[tuple[str, str, float | None]] = []
+    for g in groupings:
+        if g.name in case.samples.absent:
+            continue
+        made, real = g.counts(case.samples), g.counts(case.train)
+        for i, level in enumerate(g.levels):
+            name = in_words({g.name: level})
+            rows.append((name, "generated", float(made[i]) / len(case.samples)))
+            rows.append((name, "real", shown_share(int(real[i]), len(case.train))))
+    return (
+        *bars(
+            "bias.representation.shares", rows,
+            message("figure.shares.title", "Share of each group"),
+            message("figure.shares.text", "Each group's share of the generated and of the real "
+                    "rows. Shares that would tell of a few real people are left out."),
+            message("figure.share", "Share"),
+        ),
+        *forest(
+            "bias.representation.share_differences", findings, _in_words,
+            message("figure.share_difference.title", "Shares: generated minus real"),
+            message("figure.share_difference.text", "Right of zero a group is larger among the "
+                    "generated rows than in real data, left of zero smaller."),
+        ),
+    )  # fmt: skip
+
+
+def _gap_figures(
+    case: AuditCase, groupings: Sequence[Grouping], findings: Sequence[Finding]
+) -> tuple[Figure, ...]:
+    column = case.schema.target
+    if column is None or column.name in case.samples.absent:
+        return ()
+    target = Target.of(column, case.train)
+    rows: list[tuple[str, str, float | None]] = []
+    for g in groupings:
+        if g.name in case.samples.absent:
+            continue
+        made, real = favoured_rates(case.samples, g, target), favoured_rates(case.train, g, target)
+        for i, level in enumerate(g.levels):
+            name = in_words({g.name: level})
+            rows.append((name, "generated", made[i].value if made.n[i] else None))
+            rows.append((name, "real", shown_share(real.k[i], real.n[i])))
+    return (
+        *bars(
+            "bias.representation.label_rates", rows,
+            message("figure.label_rates.title", "Rate of {outcome} in each group",
+                    outcome=target.outcome),
+            message("figure.label_rates.text", "How often each group gets this outcome among the "
+                    "generated and among the real rows. Rates that would tell of a few people are "
+                    "left out."),
+            message("figure.rate", "Rate"),
+        ),
+        *forest(
+            "bias.representation.label_gaps", findings, _in_words,
+            message("figure.label_gaps.title", "Gaps between groups: generated minus real"),
+            message("figure.label_gaps.text", "Each group's distance from the largest group in the "
+                    "rate of the outcome. Away from zero the samples tell another story than real "
+                    "data."),
+        ),
+    )  # fmt: skip
+
+
+def _in_words(finding: Finding) -> str:
+    return in_words(finding.group)

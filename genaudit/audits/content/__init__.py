@@ -1,0 +1,1 @@
+"""Do samples hold what they must not hold?"""

@@ -1,0 +1,229 @@
+"""Copies of rare people: does the generator reproduce those who are easiest to recognise?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binom
+
+from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, smallest
+from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.schema import Column
+from genaudit.modalities.table.cells import Grid
+from genaudit.modalities.table.space import Keys, compared, exact_hits, near_hits, one_row_each
+from genaudit.result import Estimate, Finding, Message, message
+from genaudit.stats.intervals import Interval, newcombe
+from genaudit.subject import Access
+
+_METRIC = "content.rare_copies.rate"
+_METHOD = "difference of two hit rates, Newcombe"
+_UNIT = "share of rare training rows"
+
+_NOT_ESTIMABLE = message(
+    "content.rare_copies.not_estimable",
+    "Not estimable: fewer than ten rare rows among training rows or among unseen rows.",
+)
+
+#: The chapter's 1%, shared by its two limited findings.
+_POWER_CONFIDENCE = 0.99
+
+#: Fewest rows of a group for a number that may be judged; under `SMALL_CELL` there is no number.
+_ENOUGH = 30
+
+
+@dataclass(frozen=True)
+class RareCopiesOptions:
+    """Parameters: rows count as rare above this quantile of the rarity of reference rows."""
+
+    quantile: float = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Rare:
+    """Rare rows of one table that can be told apart from all others, and which were hit, (n,)."""
+
+    table: Dataset
+    hit: np.ndarray
+
+    def count(self, mask: np.ndarray | None = None) -> tuple[int, int]:
+        """(hits, rows), of all or of the rows in a mask."""
+        hit = self.hit if mask is None else self.hit[mask]
+        return int(hit.sum()), len(hit)
+
+
+@audit(
+    title="Copies of rare rows",
+    needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
+    source="Feldman 2020, Does Learning Require Memorization? (rare examples are memorised); "
+    "Newcombe 1998 (method 10)",
+    options=RareCopiesOptions,
+)
+def rare_copies(case: AuditCase, options: RareCopiesOptions) -> Outcome:
+    """Rare people whose row the generator reproduces.
+
+    The reader of the samples knows someone unusual: an age, a job and an origin that few share.
+    They look for the row that fits, and everything else in it is then known to them. Generators
+    memorise rare rows first, and rare people are often members of a minority; whoever publishes
+    such rows answers for it. Rarity is the sum over columns of -log(share of the cell) among
+    reference rows, which the generator never saw; copies are rows equal to a sample in all columns
+    but at most one. Equally rare unseen rows show how many matches chance makes.
+    """
+    samples, reference = case.samples, one_row_each(case.reference)
+    train, unseen = one_row_each(case.train), one_row_each(case.non_members)
+    columns = compared(samples, train, unseen)
+    rarity = _rarity(reference, samples.absent)
+    bar = np.quantile(rarity(reference), options.quantile)
+    tables = (train, unseen)
+    rare = tuple(rarity(table) >= bar for table in tables)
+    found = _hits(tables, rare, samples, columns)
+    blind = _hits(tables, rare, reference, columns)
+    return Outcome((_overall(found, blind, len(samples)), *_by_group(found)))
+
+
+def _rarity(reference: Dataset, absent: tuple[str, ...]) -> Callable[[Dataset], np.ndarray]:
+    """Rows -> sum of -log(share of each cell among reference rows), half a row added to each."""
+    grid = Grid(tuple(c for c in Grid.learned(reference).columns if c.name not in absent))
+    codes = grid.encode(reference)
+    surprise = []
+    for j, size in enumerate(grid.sizes):
+        counts = np.bincount(codes[codes[:, j] >= 0, j], minlength=size)
+        # One more cell for values that no reference row has: code -1 finds it at the end.
+        smooth = np.append(counts, 0) + 0.5
+        surprise.append(-np.log(smooth / smooth.sum()))
+
+    def rarity(rows: Dataset) -> np.ndarray:
+        cells = grid.encode(rows)
+        return np.sum([s[cells[:, j]] for j, s in enumerate(surprise)], axis=0)
+
+    return rarity
+
+
+def _hits(
+    tables: tuple[Dataset, Dataset],
+    rare: tuple[np.ndarray, ...],
+    samples: Dataset,
+    columns: tuple[Column, ...],
+) -> tuple[Rare, Rare]:
+    """Rare training and rare unseen rows that can be told apart, and which of them samples hit."""
+    keys = [Keys.of(table, columns) for table in tables]
+    pool, made = Keys.joined(keys), Keys.of(samples, columns)
+    exact, near = exact_hits(pool, made), near_hits(pool, made)
+    visible, hit = exact.visible | near.visible, exact.hit | near.hit
+    cut = [len(keys[0])]
+    parts = zip(tables, rare, np.split(visible, cut), np.split(hit, cut), strict=True)
+    train, unseen = (Rare(t.take(r & v), h[r & v]) for t, r, v, h in parts)
+    return train, unseen
+
+
+def _overall(found: tuple[Rare, Rare], blind: tuple[Rare, Rare], n_samples: int) -> Finding:
+    train, unseen = found
+    (hits, n), (control_hits, n_control) = train.count(), unseen.count()
+    half = np.arange(n_control) % 2 == 0
+    finding = Finding(
+        metric=_METRIC,
+        label=message(_METRIC, "Rare training rows among the samples, beyond chance"),
+        estimate=_difference(hits, n, control_hits, n_control),
+        null=_difference(*unseen.count(half), *unseen.count(~half)),
+        baseline=_difference(*blind[0].count(), *blind[1].count()),
+        baseline_label=message(
+            "content.rare_copies.blind",
+            "Real rows that the generator never saw, in place of its samples",
+        ),
+        doubt=_few(min(n, n_control)) or _unlike(blind),
+        note=message(
+            "content.rare_copies.note",
+            "{n} rare training rows and {control} equally rare unseen rows can be told apart from "
+            "all others; the samples hold {hits} and {control_hits} of them, whole or in all "
+            "columns but one.",
+            n=shown(n),
+            control=shown(n_control),
+            hits=shown(hits),
+            control_hits=shown(control_hits),
+        ),
+    )
+    return finding.model_copy(update=_power(n, control_hits, n_control, n_samples))
+
+
+def _by_group(found: tuple[Rare, Rare]) -> Iterator[Finding]:
+    """Who is exposed most: the same difference in each group of each sensitive column."""
+    train, unseen = found
+    for column in train.table.schema.sensitive:
+        mine, other = (_texts(rows, column) for rows in found)
+        for level in sorted(set(mine) | set(other)):
+            (hits, n), (control_hits, n_control) = (
+                train.count(mine == level),
+                unseen.count(other == level),
+            )
+            least = min(n, n_control)
+            yield Finding(
+                metric="content.rare_copies.group_rate",
+                label=message(
+                    "content.rare_copies.group_rate",
+                    "Rare training rows of one group among the samples, beyond chance",
+                ),
+                group={column.name: level},
+                estimate=_difference(hits, n, control_hits, n_control)
+                if least >= SMALL_CELL
+                else Estimate.undefined(_NOT_ESTIMABLE, n=len(mine), method=_METHOD, unit=_UNIT),
+                doubt=_few(least) if least >= SMALL_CELL else None,
+            )
+
+
+def _texts(rows: Rare, column: Column) -> np.ndarray:
+    values = rows.table.frame[column.name].astype(object)
+    return values.where(values.notna(), "missing").astype(str).to_numpy()
+
+
+def _difference(hits: int, n: int, control_hits: int, n_control: int) -> Estimate:
+    if min(n, n_control) == 0:
+        return Estimate.undefined(_NOT_ESTIMABLE, n=max(n, 1), method=_METHOD, unit=_UNIT)
+
+    def interval(confidence: float) -> Interval:
+        return newcombe(hits, n, control_hits, n_control, confidence)
+
+    value = hits / n - control_hits / n_control
+    return Estimate.of(value, interval, n=n, method=_METHOD, unit=_UNIT)
+
+
+def _power(n: int, control_hits: int, n_control: int, n_samples: int) -> dict[str, float | None]:
+    """Ceiling and detectable difference, as fields of a finding."""
+    if min(n, n_control) == 0:
+        return {}
+    limit = default_limit(_METRIC)
+    chance = control_hits / n_control
+
+    def low(hits: float) -> float:
+        return newcombe(min(round(hits), n), n, control_hits, n_control, _POWER_CONFIDENCE)[0]
+
+    return {
+        "ceiling": low(min(n, n_samples)),
+        "detectable": smallest(
+            lambda rate: low(binom.ppf(0.2, n, min(1.0, chance + rate))) > limit, limit, 1.0
+        ),
+    }
+
+
+def _unlike(blind: tuple[Rare, Rare]) -> Message | None:
+    (hits, n), (control_hits, n_control) = blind[0].count(), blind[1].count()
+    low, high = newcombe(hits, n, control_hits, n_control, DOUBT_CONFIDENCE)
+    if low <= 0 <= high:
+        return None
+    return message(
+        "content.rare_copies.unlike",
+        "Unseen real rows match rare training and rare holdout rows unequally, so the two are not "
+        "alike and matches with samples prove nothing.",
+    )
+
+
+def _few(n: int) -> Message | None:
+    if n >= _ENOUGH:
+        return None
+    return message(
+        "content.rare_copies.few",
+        "Too few rare rows for a judgement; expected at least {n:integer} on each side.",
+        n=_ENOUGH,
+    )

@@ -1,0 +1,1 @@
+"""Can records or people be found in what the generator makes?"""

@@ -1,0 +1,301 @@
+"""Rows of the training data among the samples, beyond the matches that chance explains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import binom
+
+from genaudit.audits._power import (
+    DOUBT_CONFIDENCE,
+    POWER_CONFIDENCE,
+    default_limit,
+    shown,
+    smallest,
+)
+from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.modalities.table.space import (
+    Hits,
+    Keys,
+    compared,
+    exact_hits,
+    near_hits,
+    one_row_each,
+)
+from genaudit.result import Estimate, Finding, Message, message
+from genaudit.stats.intervals import Interval, beyond_chance, clopper_pearson, poisson
+from genaudit.subject import Access
+
+_METHOD = "hits on rows that occur once, Fisher exact and Clopper-Pearson"
+_UNIT = "share of generated rows"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Hits on a pool of members (train) and controls (unseen rows) that can be told apart.
+
+    n_members, n_controls: such rows in the pool; members_hit, controls_hit: found among samples.
+    n_all_members: all members, told apart or not. n_samples: generated rows.
+    members_repeated, controls_repeated: samples that hit a member, or a control, hit before.
+    """
+
+    n_members: int
+    n_controls: int
+    members_hit: int
+    controls_hit: int
+    n_all_members: int
+    n_samples: int
+    members_repeated: int = 0
+    controls_repeated: int = 0
+
+    @property
+    def visible(self) -> float:
+        """Share of the members that can be told apart."""
+        return self.n_members / self.n_all_members
+
+    def value(self) -> float:
+        """Most likely share of generated rows that are copies, not below 0.
+
+        If x hits have a cause, chance hits the other members as often as the controls:
+        members_hit - x = (n_members - x) * controls_hit / n_controls.
+        """
+        chance = self.controls_hit / self.n_controls
+        if chance >= 1:
+            return 0.0
+        copies = max(0.0, (self.members_hit - self.n_members * chance) / (1 - chance))
+        # A training row that is repeated fills as many generated rows as it is repeated.
+        expected = self.controls_repeated * self.n_members / self.n_controls
+        repeats = max(0.0, self.members_repeated - expected) if copies else 0.0
+        return min(1.0, (copies + repeats) / self.n_samples / self.visible)
+
+    def interval(self, confidence: float) -> Interval:
+        """Exact interval of the chance that a generated row is a copy.
+
+        Half of each tail pays for which hits are chance, the other half for how many copies a
+        sample of this size happens to hold. The low end counts each training row once and only
+        rows that can be told apart; the high end counts repeats as copies, but for as many as
+        controls see at least, and supposes that rows that cannot be told apart are copied as often
+        as the others.
+        """
+        split = (1 + confidence) / 2
+        low, high = beyond_chance(
+            self.members_hit, self.n_members, self.controls_hit, self.n_controls, split
+        )
+        n = self.n_samples
+        by_chance = poisson(self.controls_repeated, split)[0] * self.n_members / self.n_controls
+        repeats = max(0, math.ceil(self.members_repeated - by_chance))
+        most = min(high + repeats, n)
+        return (
+            clopper_pearson(min(low, n), n, split)[0],
+            min(1.0, clopper_pearson(most, n, split)[1] / self.visible),
+        )
+
+    def unequal(self) -> bool:
+        """Whether members and controls were hit unequally, either way, beyond 99.9%."""
+        members, controls = (
+            (self.members_hit, self.n_members),
+            (self.controls_hit, self.n_controls),
+        )
+        return (
+            beyond_chance(*members, *controls, DOUBT_CONFIDENCE)[0] > 0
+            or beyond_chance(*controls, *members, DOUBT_CONFIDENCE)[0] > 0
+        )
+
+    def controls_favoured(self) -> bool:
+        """Whether unseen rows were hit more than training rows beyond 99.9%."""
+        low, _ = beyond_chance(
+            self.controls_hit, self.n_controls, self.members_hit, self.n_members, DOUBT_CONFIDENCE
+        )
+        return low > 0
+
+    def controls_seen(self, blind: Counts) -> bool:
+        """Whether samples hit unseen rows over twice as often as other unseen rows do (99.9%).
+
+        A generator that blurs may hit a little more often than real rows; twice as often is not
+        blur. The hits of both, given their sum, are binomial.
+        """
+        hits = self.controls_hit + blind.controls_hit
+        tries = 2 * self.n_controls * self.n_samples
+        other = blind.n_controls * blind.n_samples
+        if hits == 0 or other == 0:
+            return False
+        tail = binom.sf(self.controls_hit - 1, hits, tries / (tries + other))
+        return bool(tail < 1 - DOUBT_CONFIDENCE)
+
+    def with_copies(self, copies: int) -> Counts:
+        """These counts had the samples held that many copies of distinct members beside chance."""
+        copies = min(copies, self.n_members)
+        chance = (self.n_members - copies) * self.controls_hit / max(self.n_controls, 1)
+        return replace(self, members_hit=copies + round(chance), members_repeated=0)
+
+    def low_if(self, share: float, quantile: float) -> float:
+        """Low end at `POWER_CONFIDENCE` that a true share of copies reaches at a quantile."""
+        copied = binom.ppf(quantile, self.n_samples, share * self.visible)
+        distinct = self.n_members * -np.expm1(-copied / self.n_members)
+        return self.with_copies(round(float(distinct))).interval(POWER_CONFIDENCE)[0]
+
+
+@audit(
+    title="Copies of training rows",
+    needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
+    source="Fisher 1935, The Design of Experiments (exact test on matches of members and "
+    "non-members); Carlini et al. 2021, Extracting Training Data (copies as extraction)",
+)
+def copies(case: AuditCase, _options: NoOptions) -> Outcome:
+    """Rows that the generator repeats from its training data.
+
+    The attacker holds nothing but the samples. They publish them, or read them as if they were
+    records of real people; where a sample is a training row, they are right. In tables many rows
+    are equal by chance, so each match is held against matches with rows that the generator never
+    saw: training and unseen rows that occur once in both tables together are one pool, and a
+    generator without memory hits members and non-members of the pool in proportion.
+
+    A near copy equals a training row in all columns but at most one, numbers with many values
+    rounded to 1% of their range; exact copies are near copies too.
+    """
+    samples = case.samples
+    train, holdout = one_row_each(case.train), one_row_each(case.holdout)
+    unseen, reference = one_row_each(case.non_members), one_row_each(case.reference)
+    columns = compared(samples, train, holdout)
+    keys = {
+        name: Keys.of(table, columns)
+        for name, table in (
+            ("samples", samples),
+            ("train", train),
+            ("holdout", holdout),
+            ("unseen", unseen),
+            ("reference", reference),
+        )
+    }
+    findings = (
+        _finding("privacy.copies.exact", _EXACT, keys, exact_hits),
+        _finding("privacy.copies.near", _NEAR, keys, near_hits),
+    )
+    return Outcome(findings, not_measured=tuple(_absent(samples.absent)))
+
+
+_EXACT = message("privacy.copies.exact", "Generated rows that repeat a training row beyond chance")
+_NEAR = message(
+    "privacy.copies.near",
+    "Generated rows that repeat a training row in all columns but at most one, beyond chance",
+)
+_BLIND = message(
+    "privacy.copies.blind", "Real rows that the generator never saw, in place of its samples"
+)
+_UNLIKE = message(
+    "privacy.copies.unlike",
+    "Unseen real rows match training and holdout rows unequally, so the two are not alike and "
+    "matches with samples prove nothing. Bring a holdout drawn at random from the same rows.",
+)
+_HOLDOUT_SEEN = message(
+    "privacy.copies.holdout_seen",
+    "The samples repeat holdout rows beyond chance: the generator, or whoever made the samples, "
+    "has seen the holdout, so nothing can be told by comparing with it.",
+)
+
+
+def holdout_seen(case: AuditCase) -> Message | None:
+    """Why no attack can be judged, where the samples hold rows of the holdout; else None."""
+    columns = compared(case.samples, case.train, case.holdout)
+    tables = (case.samples, case.train, case.holdout, case.non_members, case.reference)
+    samples, *real = [Keys.of(t if i == 0 else one_row_each(t), columns)
+                      for i, t in enumerate(tables)]  # fmt: skip
+    train, holdout, unseen, reference = real
+    main = count(train, holdout, samples, exact_hits)
+    blind = count(train, unseen, reference, exact_hits)
+    return _HOLDOUT_SEEN if main.n_controls and main.controls_seen(blind) else None
+
+
+def count(
+    members: Keys, controls: Keys, samples: Keys, find: Callable[[Keys, Keys], Hits]
+) -> Counts:
+    """Hits of samples on members and controls."""
+    hits = find(Keys.joined([members, controls]), samples)
+    member = np.arange(len(hits.hit)) < len(members)
+    members_hit, controls_hit = int((hits.hit & member).sum()), int((hits.hit & ~member).sum())
+    return Counts(
+        n_members=int((hits.visible & member).sum()),
+        n_controls=int((hits.visible & ~member).sum()),
+        members_hit=members_hit,
+        controls_hit=controls_hit,
+        n_all_members=len(members),
+        n_samples=len(samples),
+        members_repeated=max(0, hits.rows(member) - members_hit),
+        controls_repeated=max(0, hits.rows(~member) - controls_hit),
+    )
+
+
+def _estimate(counts: Counts) -> Estimate:
+    if min(counts.n_members, counts.n_controls) == 0:
+        reason = message(
+            "privacy.copies.no_singletons",
+            "Every row of train or of the holdout occurs more than once, so that no copy can be "
+            "told from chance.",
+        )
+        return Estimate.undefined(reason, n=counts.n_samples, method=_METHOD, unit=_UNIT)
+    return Estimate.of(
+        counts.value(), counts.interval, n=counts.n_samples, method=_METHOD, unit=_UNIT
+    )
+
+
+def _finding(
+    metric: str, label: Message, keys: dict[str, Keys], find: Callable[[Keys, Keys], Hits]
+) -> Finding:
+    main = count(keys["train"], keys["holdout"], keys["samples"], find)
+    null = count(keys["unseen"], keys["reference"], keys["samples"], find)
+    blind = count(keys["train"], keys["unseen"], keys["reference"], find)
+    estimate = _estimate(main)
+    finding = Finding(
+        metric=metric,
+        label=label,
+        estimate=estimate,
+        null=_estimate(null),
+        baseline=_estimate(blind),
+        baseline_label=_BLIND,
+        note=_note(keys, main),
+    )
+    if estimate.value is None:
+        return finding
+    limit = default_limit(metric)
+    seen = main.controls_favoured() or main.controls_seen(blind)
+    doubt = _UNLIKE if blind.unequal() else _HOLDOUT_SEEN if seen else None
+    power = {
+        "ceiling": main.low_if(1.0, 0.5),
+        "detectable": smallest(lambda share: main.low_if(share, 0.2) > limit, limit, 1.0),
+        "doubt": doubt,
+    }
+    return finding.model_copy(update=power)
+
+
+def _note(keys: dict[str, Keys], counts: Counts) -> Message:
+    shared = np.isin(keys["holdout"].exact, keys["train"].exact).sum()
+    return message(
+        "privacy.copies.note",
+        "{shared} of {n_holdout} holdout rows equal a training row. Looked for were the {members} "
+        "of {n_train} training rows and the {controls} holdout rows that can be told apart from "
+        "all others: the samples hold {members_hit} of the former and {controls_hit} of the "
+        "latter. Each training row counts once; copies of rows that cannot be told apart are "
+        "invisible here, and value and upper end suppose that they are as frequent as the others.",
+        shared=shown(int(shared)),
+        n_holdout=shown(len(keys["holdout"])),
+        members=shown(counts.n_members),
+        n_train=shown(counts.n_all_members),
+        controls=shown(counts.n_controls),
+        members_hit=shown(counts.members_hit),
+        controls_hit=shown(counts.controls_hit),
+    )
+
+
+def _absent(columns: tuple[str, ...]) -> list[Message]:
+    if not columns:
+        return []
+    return [
+        message(
+            "privacy.copies.absent",
+            "Copies were looked for without {columns}: the samples lack these columns.",
+            columns=", ".join(columns),
+        )
+    ]

@@ -1,0 +1,322 @@
+"""Membership inference by distance: are training rows nearer to the samples than unseen rows?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.stats import binom, norm
+
+from genaudit.audits._power import (
+    DOUBT_CONFIDENCE,
+    POWER_CONFIDENCE,
+    default_limit,
+    shown,
+    smallest,
+)
+from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.schema import Column
+from genaudit.modalities.table.space import Keys, Space, compared, exact_hits, one_row_each
+from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.stats.intervals import clopper_pearson
+from genaudit.stats.roc import auc, roc_points, tpr_at_fpr
+from genaudit.subject import Access
+
+_AUC_METHOD = "area under the ROC curve, DeLong on the logit scale"
+_AUC_UNIT = "chance that a member scores above a non-member"
+_TPR_UNIT = "share of members"
+_TPR_METHOD = "exact binomial, threshold from non-members"
+
+#: Rates of false accusation at which the figure shows the curve.
+_GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+#: Different samples without which nearness says nothing, for or against.
+MIN_DISTINCT = 100
+
+
+@dataclass(frozen=True)
+class DistanceOptions:
+    """Parameters of the attack.
+
+    max_records: most members, and most non-members, that are attacked.
+    max_pool: most samples, and as many reference rows, among which the nearest is sought.
+    tau: distance, as a share of the longest, below which nearer means little; fixed beforehand.
+    """
+
+    max_records: int = 5000
+    max_pool: int = 10_000
+    tau: float = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Attack scores, higher = member, shape (n,) each.
+
+    blind: have not seen the samples. shift: half of train stands for the samples and the other half
+    is attacked, so that what tells members apart is not memory but another population.
+    """
+
+    members: np.ndarray
+    non_members: np.ndarray
+    blind_members: np.ndarray
+    blind_non_members: np.ndarray
+    shift_members: np.ndarray
+    shift_non_members: np.ndarray
+    n_pool: int
+    n_distinct: int
+
+
+@audit(
+    title="Membership inference by distance, with a reference",
+    needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
+    source="Hilprecht et al. 2019, Monte Carlo and Reconstruction Membership Inference Attacks; "
+    "Chen et al. 2020, GAN-Leaks, section 4.4 (calibration by a reference); van Breugel et al. "
+    "2023, DOMIAS; Carlini et al. 2022 (TPR at low FPR)",
+    options=DistanceOptions,
+)
+def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
+    """Whether a person's record was in the training data, guessed from the samples alone.
+
+    The attacker holds the record of a person, the samples, and rows of the same population that
+    the generator never saw (the reference). They accuse the generator of having trained on the
+    record when it lies nearer to the samples than to the reference: by log((d_R + tau) /
+    (d_S + tau)), so that an unusual record, far from everything, is not taken for a stranger.
+    Members are training rows and non-members unseen rows that occur once in all real tables. As
+    many samples as reference rows are searched, since more rows are nearer to everything.
+    """
+    scores = _scores(case, options)
+    if min(len(scores.shift_members), len(scores.non_members)) < 2:
+        return Outcome(_undefined(max(len(scores.members), 1)))
+    doubt = _doubt(scores) or holdout_seen(case)
+    note = message(
+        "privacy.distance.note",
+        "{members} training rows against {others} unseen rows, each occurring once in all real "
+        "tables; the nearest of {pool} samples and of {pool} reference rows.",
+        members=shown(len(scores.members)),
+        others=shown(len(scores.non_members)),
+        pool=shown(scores.n_pool),
+    )
+    findings = [_auc(scores), _tpr(scores, 0.01, "privacy.distance.tpr_at_1pct_fpr")]
+    findings.append(_tpr(scores, 0.001, "privacy.distance.tpr_at_01pct_fpr"))
+    done = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or note}) for f in findings)
+    return Outcome(done, (_figure(scores),))
+
+
+def _scores(case: AuditCase, options: DistanceOptions) -> Scores:
+    samples, reference = case.samples, one_row_each(case.reference)
+    train, unseen = one_row_each(case.train), one_row_each(case.non_members)
+    columns = compared(samples, train, unseen, reference)
+    single = _singletons((train, unseen, reference), columns)
+    rng = case.rng("privacy.distance")
+    positions = _some(single[0], options.max_records, rng)
+    members = train.take(positions)
+    non_members = unseen.take(_some(single[1], options.max_records, rng))
+    n_pool = min(len(samples), len(reference), options.max_pool)
+    drawn = samples.take(rng.permutation(len(samples))[:n_pool])
+    calm = reference.take(rng.permutation(len(reference))[:n_pool])
+    space = Space.fit(calm, columns, drawn, members, non_members)
+    near_samples = partial(space.nearest, pool=space.encode(drawn))
+    near_reference = partial(space.nearest, pool=space.encode(calm))
+    attacked = [space.encode(members), space.encode(non_members)]
+    blind = [near_reference(rows) for rows in attacked]
+    scored = [
+        np.log((d_r + options.tau) / (near_samples(rows) + options.tau))
+        for rows, d_r in zip(attacked, blind, strict=True)
+    ]
+    # Every other member joins the rest of train as a pool; the others are attacked with it.
+    left_out = positions[1::2]
+    rest = train.take(np.setdiff1d(np.arange(len(train)), left_out))
+    stand_in = rest.take(rng.permutation(len(rest))[:n_pool])
+    near_train = partial(space.nearest, pool=space.encode(stand_in))
+    equal = calm.take(np.arange(len(stand_in)))
+    near_equal = partial(space.nearest, pool=space.encode(equal))
+    shift = [
+        np.log((near_equal(rows) + options.tau) / (near_train(rows) + options.tau))
+        for rows in (space.encode(train.take(left_out)), attacked[1])
+    ]
+    n_distinct = len(drawn.records.drop_duplicates())
+    return Scores(scored[0], scored[1], blind[0], blind[1], shift[0], shift[1], n_pool, n_distinct)
+
+
+def _singletons(tables: tuple[Dataset, ...], columns: tuple[Column, ...]) -> list[np.ndarray]:
+    """Positions of the rows of each table that occur once in all of them together."""
+    keys = [Keys.of(table, columns) for table in tables]
+    pool = Keys.joined(keys)
+    visible = exact_hits(pool, pool.take(np.arange(0))).visible
+    parts = np.split(visible, np.cumsum([len(k) for k in keys])[:-1])
+    return [np.flatnonzero(part) for part in parts]
+
+
+def _some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.permutation(rows)[:most])
+
+
+_LABEL_AUC = message(
+    "privacy.distance.auc", "How well nearness to the samples tells members from non-members (AUC)"
+)
+_BLIND = message("privacy.distance.blind", "The same attacker without the samples")
+_UNLIKE = message(
+    "privacy.distance.unlike",
+    "Members and non-members can be told apart without the samples, so the two are not alike and "
+    "the attack proves nothing. Bring a holdout drawn at random from the same rows as train.",
+)
+
+
+_FEW = message(
+    "privacy.distance.few",
+    "Fewer than {least:integer} different samples: too few to be near to many records.",
+    least=MIN_DISTINCT,
+)
+
+
+def _doubt(scores: Scores) -> Message | None:
+    if scores.n_distinct < MIN_DISTINCT:
+        return _FEW
+    for members, others in (
+        (scores.blind_members, scores.blind_non_members),
+        (scores.shift_members, scores.shift_non_members),
+    ):
+        low, high = auc(members, others).interval(DOUBT_CONFIDENCE)
+        if not low <= 0.5 <= high:
+            return _UNLIKE
+    return None
+
+
+def _halves(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Non-members as members of a null attack: their rows are in random order of the holdout."""
+    return scores.non_members[0::2], scores.non_members[1::2]
+
+
+def _auc(scores: Scores) -> Finding:
+    def estimate(members: np.ndarray, non_members: np.ndarray) -> Estimate:
+        found = auc(members, non_members)
+        n = len(members) + len(non_members)
+        return Estimate.of(found.value, found.interval, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
+
+    m, k = len(scores.members), len(scores.non_members)
+    # Error of the area where nothing leaks (Mann & Whitney 1947).
+    se = math.sqrt((m + k + 1) / (12 * m * k))
+    reach = float(norm.isf((1 - POWER_CONFIDENCE) / 2) + norm.isf(0.2)) * se
+    detectable = default_limit("privacy.distance.auc") + reach
+    return Finding(
+        metric="privacy.distance.auc",
+        label=_LABEL_AUC,
+        estimate=estimate(scores.members, scores.non_members),
+        null=estimate(*_halves(scores)),
+        baseline=estimate(scores.blind_members, scores.blind_non_members),
+        baseline_label=_BLIND,
+        ceiling=auc(np.ones(m), np.zeros(k)).interval(POWER_CONFIDENCE)[0],
+        detectable=detectable if detectable < 1 else None,
+    )
+
+
+def _tpr(scores: Scores, fpr: float, metric: str) -> Finding:
+    m, k = len(scores.members), len(scores.non_members)
+    found = tpr_at_fpr(scores.members, scores.non_members, fpr)
+    base = Finding(
+        metric=metric,
+        label=_tpr_label(fpr),
+        estimate=_tpr_estimate(scores.members, scores.non_members, fpr),
+        null=_tpr_estimate(*_halves(scores), fpr),
+        baseline=_tpr_estimate(scores.blind_members, scores.blind_non_members, fpr),
+        baseline_label=_BLIND,
+    )
+    if found is None:
+        return base
+    # The limit of the 1% rate is the yardstick; the rarer rate is measured against chance.
+    limit = default_limit(metric) or fpr
+    # The threshold is stricter than fpr, to be sure of it; a concave curve keeps this share there.
+    kept = found.strictness(POWER_CONFIDENCE)
+
+    def flagged(share: float) -> bool:
+        hits = int(binom.ppf(0.2, m, share * kept))
+        return clopper_pearson(hits, m, (1 + POWER_CONFIDENCE) / 2)[0] > limit
+
+    note = message(
+        "privacy.distance.tpr_note",
+        "The threshold accuses {achieved:percent} of {others} non-members; the interval also pays "
+        "for a threshold estimated from so many.",
+        achieved=found.achieved_fpr,
+        others=shown(k),
+    )
+    update = {
+        "ceiling": found.ceiling(POWER_CONFIDENCE),
+        "detectable": smallest(flagged, limit, 1.0),
+        "note": note,
+    }
+    return base.model_copy(update=update)
+
+
+def _tpr_estimate(members: np.ndarray, non_members: np.ndarray, fpr: float) -> Estimate:
+    n = len(members)
+    found = tpr_at_fpr(members, non_members, fpr)
+    if found is None:
+        reason = message(
+            "privacy.distance.refused",
+            "{n} non-members cannot show a rate of {fpr:percent}; at least {least:integer} can.",
+            n=shown(len(non_members)),
+            fpr=fpr,
+            least=math.ceil(1 / fpr - 1e-9),
+        )
+        return Estimate.undefined(reason, n=max(n, 1), method=_TPR_METHOD, unit=_TPR_UNIT)
+    return Estimate.of(found.value, found.interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
+
+
+def _undefined(n: int) -> tuple[Finding, ...]:
+    reason = message(
+        "privacy.distance.no_singletons",
+        "Fewer than two training rows, or two unseen rows, occur once in all real tables.",
+    )
+    tpr = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
+    area = Estimate.undefined(reason, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
+    return (
+        Finding(metric="privacy.distance.auc", label=_LABEL_AUC, estimate=area),
+        Finding(metric="privacy.distance.tpr_at_1pct_fpr", label=_tpr_label(0.01), estimate=tpr),
+        Finding(metric="privacy.distance.tpr_at_01pct_fpr", label=_tpr_label(0.001), estimate=tpr),
+    )
+
+
+def _tpr_label(fpr: float) -> Message:
+    return message(
+        "privacy.distance.tpr",
+        "Share of members found where {fpr:percent} of non-members are accused",
+        fpr=fpr,
+    )
+
+
+def _figure(scores: Scores) -> Figure:
+    # A rate that stands for fewer non-members than the small-cell limit is not drawn.
+    grid = [fpr for fpr in _GRID[:-1] if fpr * len(scores.non_members) >= SMALL_CELL]
+    pairs = {
+        "attack": (scores.members, scores.non_members),
+        "without the samples": (scores.blind_members, scores.blind_non_members),
+    }
+    rows = [
+        (name, fpr, tpr)
+        for name, (members, non_members) in pairs.items()
+        for fpr, tpr in (*roc_points(members, non_members, grid), (1.0, 1.0))
+    ]
+    rows += [("chance", fpr, fpr) for fpr in (*grid, 1.0)]
+    return Figure(
+        id="privacy.distance.roc",
+        kind="curve",
+        title=message("privacy.distance.roc", "Members found against non-members accused"),
+        description=message(
+            "privacy.distance.roc.description",
+            "A curve above chance at the left end means that some members are found with "
+            "confidence, whatever the average over all members.",
+        ),
+        headers=(
+            message("header.attacker", "Attacker"),
+            message("header.fpr", "Non-members accused"),
+            message("header.tpr", "Members found"),
+        ),
+        rows=tuple(rows),
+        unit="share",
+    )

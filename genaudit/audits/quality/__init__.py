@@ -1,0 +1,1 @@
+"""Are samples like real data, and as useful?"""

@@ -1,0 +1,196 @@
+"""Whether a model trained on the samples is as good on real rows as one trained on real rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genaudit.audits.figures import bars
+from genaudit.audits.learners import Comparison, comparison, learn_from
+from genaudit.audits.quality import _baseline
+from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.modalities.table.learner import Target
+from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.stats.components import auc_influence, component_interval
+from genaudit.stats.intervals import Interval
+from genaudit.subject import Access
+
+LOSS = "quality.utility.loss"
+TSTR = "quality.utility.tstr_auc"
+TRTR = "quality.utility.trtr_auc"
+
+_METHOD = "DeLong over holdout rows, variance between learners, Satterthwaite's t"
+
+#: Learners of the baseline: it is far from the subjects, so its own error matters little.
+_BASELINE_LEARNERS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Skill:
+    """AUC of each learner of a side, shape (K,), and influence of each holdout row on their mean.
+
+    n_min: holdout rows of the smallest class.
+    """
+
+    aucs: np.ndarray
+    influence: np.ndarray
+    n_min: int
+
+    @property
+    def value(self) -> float:
+        """Mean AUC."""
+        return float(self.aucs.mean())
+
+    @property
+    def between(self) -> list[tuple[float, float]]:
+        """Variance of the mean that comes from the learners' own rows, with degrees of freedom."""
+        k = len(self.aucs)
+        return [(float(self.aucs.var(ddof=1)) / k, k - 1)] if k > 1 else []
+
+
+@audit(
+    title="Usefulness for training models",
+    needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
+    source="Train-synthetic-test-real: Esteban, Hyland & Rätsch 2017; paired AUC: DeLong, DeLong & "
+    "Clarke-Pearson 1988, Biometrics 44, eq. 5",
+)
+def utility(case: AuditCase, _options: NoOptions) -> Outcome:
+    """Predict the target of real holdout rows after training on samples and on real rows.
+
+    Somebody has a question about real people but only the samples to learn from. How much worse do
+    models get that way? Both sides have the same learner and the same number of rows; what is
+    compared is the area under the ROC curve on the same holdout rows (1 = perfect, 0.5 = coin; for
+    several classes the mean of each class against the rest).
+    """
+    column = case.schema.target
+    if column is None:
+        text = "Usefulness for training models: the schema marks no column as target."
+        return Outcome((), not_measured=(message("quality.utility.no_target", text),))
+    target = Target.of(column, case.train)
+    found = comparison(case, target)
+    if isinstance(found, Message):
+        return Outcome((_undefined(LOSS, target, found, len(case.holdout)),))
+    real, made = (skill(side, found.y) for side in (found.real, found.made))
+    if real is None or made is None:
+        reason = message(
+            "quality.utility.one_class",
+            "Not estimable: all holdout rows have the same value of {column}.", column=target.name,
+        )  # fmt: skip
+        return Outcome((_undefined(LOSS, target, reason, len(found.y)),))
+    blind = _blind(case, found)
+    findings = (
+        Finding(
+            metric=LOSS,
+            label=_label(LOSS, target),
+            estimate=auc_difference(real, made),
+            null=_halves(found),
+            baseline=None if blind is None else auc_difference(real, blind),
+            baseline_label=None if blind is None else _baseline.label(case),
+            doubt=found.doubt,
+            note=found.note,
+        ),
+        _level(TSTR, made, target, found),
+        _level(TRTR, real, target, found),
+    )
+    return Outcome(findings, _figure(real, made, blind, target))
+
+
+def skill(probabilities: np.ndarray, y: np.ndarray) -> Skill | None:
+    """AUC of each learner, one class against the rest averaged over classes.
+
+    None where fewer than two classes are among `y`.
+
+    Args:
+        probabilities: Shape (K, n, classes).
+        y: Class of each row, shape (n,).
+    """
+    classes = np.unique(y)
+    if len(classes) < 2:
+        return None
+    # With two classes either one against the other is the same question.
+    classes = classes[1:] if probabilities.shape[2] == 2 else classes
+    found = [[auc_influence(p[:, c], y == c) for c in classes] for p in probabilities]
+    aucs = np.array([np.mean([auc for auc, _ in learner]) for learner in found])
+    influence = np.mean([[row for _, row in learner] for learner in found], axis=(0, 1))
+    return Skill(aucs, influence, int(np.unique(y, return_counts=True)[1].min()))
+
+
+def auc_difference(one: Skill, other: Skill) -> Estimate:
+    """Mean AUC of one side minus the other's on the same rows."""
+    rows = one.influence - other.influence
+    between = [*one.between, *other.between]
+    return _auc_estimate(one.value - other.value, rows, one.n_min, between)
+
+
+def _auc_estimate(
+    value: float, influence: np.ndarray, n_min: int, between: Sequence[tuple[float, float]]
+) -> Estimate:
+    # Rows that all agree cannot show how they may differ: the error is at least one rare row's.
+    holdout = max(float(np.sum(influence**2)), 1 / n_min**2)
+    components = [(holdout, math.inf), *between]
+
+    def interval(confidence: float) -> Interval:
+        low, high = component_interval(value, components, confidence)
+        return max(low, -1.0), min(high, 1.0)
+
+    return Estimate.of(value, interval, n=len(influence), method=_METHOD, unit="AUC")
+
+
+def _level(metric: str, side: Skill, target: Target, found: Comparison) -> Finding:
+    return Finding(
+        metric=metric,
+        label=_label(metric, target),
+        estimate=_auc_estimate(side.value, side.influence, side.n_min, side.between),
+        doubt=found.doubt,
+        note=found.note,
+    )
+
+
+def _halves(found: Comparison) -> Estimate | None:
+    """The same difference between learners that were all trained on real rows."""
+    half = found.n_learners // 2
+    if not half:
+        return None
+    one, other = (skill(s, found.y) for s in (found.real[:half], found.real[half : 2 * half]))
+    return None if one is None or other is None else auc_difference(one, other)
+
+
+def _blind(case: AuditCase, found: Comparison) -> Skill | None:
+    k = min(found.n_learners, _BASELINE_LEARNERS)
+    data = _baseline.independent_marginals(case)
+    if not (found.target.encode(data) >= 0).sum() >= k:
+        return None
+    return skill(learn_from(case, data, found, k, "learners.baseline"), found.y)
+
+
+def _label(metric: str, target: Target) -> Message:
+    text = {
+        LOSS: "How much worse models predict {column} of real rows after training on samples",
+        TSTR: "How well models trained on samples predict {column} of real rows",
+        TRTR: "How well models trained on real rows predict {column} of other real rows",
+    }[metric]
+    return message(metric, text, column=target.name)
+
+
+def _undefined(metric: str, target: Target, reason: Message, n: int) -> Finding:
+    estimate = Estimate.undefined(reason, n=n, method=_METHOD, unit="AUC")
+    return Finding(metric=metric, label=_label(metric, target), estimate=estimate)
+
+
+def _figure(real: Skill, made: Skill, blind: Skill | None, target: Target) -> tuple[Figure, ...]:
+    sides = (("real rows", real), ("samples", made), ("independent marginals", blind))
+    rows = [(name, "AUC", side.value) for name, side in sides if side is not None]
+    return bars(
+        "quality.utility.aucs",
+        rows,
+        message("figure.aucs.title", "How well models predict {column}", column=target.name),
+        message(
+            "figure.aucs.text",
+            "Area under the ROC curve on real holdout rows after training on each kind of rows: 1 "
+            "is perfect, 0.5 is a coin.",
+        ),
+        message("figure.auc", "AUC"),
+    )

@@ -1,0 +1,205 @@
+"""The audit's question: a subject, what the auditor knows, and the audits that can be asked.
+
+An audit is a function `(case, options) -> Outcome` with the `audit` decorator. It returns findings
+without verdicts; `genaudit.run` judges them. Its id is its path below `genaudit.audits`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Schema
+from genaudit.errors import OptionError
+from genaudit.result import Figure, Finding, Message
+from genaudit.subject import Access, Subject
+
+T = TypeVar("T")
+
+#: Records to draw from a sampler at least: rates of one in a thousand can then be told from none.
+MIN_DRAWN = 5000
+
+
+class Knowledge(StrEnum):
+    """Data that the auditor holds.
+
+    TRAIN: members. HOLDOUT: non-members. AUXILIARY: reference rows of the same population that are
+    neither. CANARIES: records whose membership was decided by a recorded coin.
+    """
+
+    TRAIN = "train"
+    HOLDOUT = "holdout"
+    AUXILIARY = "auxiliary"
+    CANARIES = "canaries"
+
+
+@dataclass(frozen=True, eq=False)
+class AuditCase:
+    """A subject with the data that the auditor holds; the threat model is `grants`.
+
+    Without AUXILIARY the holdout is halved by seed: `non_members` and `reference` are then disjoint
+    halves; with it they are the whole holdout and the auxiliary data.
+    """
+
+    subject: Subject
+    data: Mapping[Knowledge, Dataset]
+    seed: int = 0
+    n_samples: int | None = None
+    _cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def grants(self) -> frozenset[Access | Knowledge]:
+        """What the attacker may use: access to the subject and knowledge of data."""
+        return frozenset(self.subject.access) | frozenset(self.data)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema that all data of the case shares."""
+        return next(iter(self.data.values())).schema if self.data else self.samples.schema
+
+    @property
+    def samples(self) -> Dataset:
+        """Generated records; drawn once, by the case's seed, where the subject is a sampler."""
+        if self.subject.samples is not None:
+            return self.subject.samples
+        draw = self.subject.draw
+        assert draw is not None, "an audit that needs samples declares SAMPLES"
+        n = self.n_samples or max([MIN_DRAWN, *(len(d) for d in self.data.values())])
+        return self.once("samples", lambda: draw(n, self.seed))
+
+    @property
+    def train(self) -> Dataset:
+        """Members."""
+        return self.data[Knowledge.TRAIN]
+
+    @property
+    def holdout(self) -> Dataset:
+        """All rows that the subject has not seen and that are not auxiliary."""
+        return self.data[Knowledge.HOLDOUT]
+
+    @property
+    def non_members(self) -> Dataset:
+        """Rows to attack that the subject has not seen."""
+        return self._halves()[0]
+
+    @property
+    def reference(self) -> Dataset:
+        """Rows of the same population that calibrate an attack and are never attacked."""
+        return self._halves()[1]
+
+    def rng(self, stream: str) -> np.random.Generator:
+        """The numbered random stream of one part of one audit."""
+        return np.random.default_rng([self.seed, *stream.encode()])
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """`make()` computed once for the case and shared by audits (distances, learners)."""
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = make()
+            found: T = self._cache[key]
+        return found
+
+    def _halves(self) -> tuple[Dataset, Dataset]:
+        if Knowledge.AUXILIARY in self.data:
+            return self.holdout, self.data[Knowledge.AUXILIARY]
+        return self.once("holdout halves", lambda: self.holdout.split(0.5, self.seed))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an audit hands back: findings without verdicts, figures, what it could not look at."""
+
+    findings: tuple[Finding, ...]
+    figures: tuple[Figure, ...] = ()
+    not_measured: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """An audit function with what it declares about itself.
+
+    needs: access and knowledge without which it is skipped. options: a frozen dataclass of its
+    parameters. source: paper and equation or table.
+    """
+
+    id: str
+    title: Message
+    needs: frozenset[Access | Knowledge]
+    source: str
+    function: Callable[[AuditCase, Any], Outcome]
+    options: type
+    modalities: frozenset[str]
+
+    def __call__(self, case: AuditCase, options: Any = None) -> Outcome:
+        """Ask the case; its defaults where no options are given."""
+        return self.function(case, self.options() if options is None else options)
+
+    def missing(self, case: AuditCase) -> list[Access | Knowledge]:
+        """What the case lacks for this audit, in a stable order."""
+        return sorted(self.needs - case.grants, key=str)
+
+    def configure(self, given: Mapping[str, Any]) -> Any:
+        """The options with some fields given, as a plan file names them.
+
+        Raises:
+            OptionError: an unknown option or a value of the wrong type.
+        """
+        known = {f.name: f for f in dataclasses.fields(self.options)}
+        hints = get_type_hints(self.options)
+        for name, value in given.items():
+            if name not in known:
+                raise OptionError(
+                    f"Audit {self.id!r} has no option {name!r}; "
+                    f"it has {', '.join(known) or 'none'}."
+                )
+            kind = hints[name]
+            if isinstance(kind, type) and not _fits(value, kind):
+                raise OptionError(
+                    f"Option {name!r} of audit {self.id!r}: expected {kind.__name__}, "
+                    f"got {value!r}."
+                )
+        return self.options(**given)
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """Options of an audit that has none."""
+
+
+def audit(
+    *,
+    title: str,
+    needs: set[Access | Knowledge],
+    source: str,
+    options: type = NoOptions,
+    modalities: frozenset[str] = frozenset({"table"}),
+) -> Callable[[Callable[[AuditCase, Any], Outcome]], Audit]:
+    """Make an `Audit` of a function; its id comes from the module that defines it."""
+
+    def decorate(function: Callable[[AuditCase, Any], Outcome]) -> Audit:
+        path = function.__module__.removeprefix("genaudit.audits.")
+        return Audit(
+            id=path,
+            title=Message(id=f"audit.{path}", text_en=title),
+            needs=frozenset(needs),
+            source=source,
+            function=function,
+            options=options,
+            modalities=modalities,
+        )
+
+    return decorate
+
+
+def _fits(value: object, kind: type) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

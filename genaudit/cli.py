@@ -1,0 +1,556 @@
+"""The command line: parse, call `genaudit.api`, print. Results on stdout, the rest on stderr.
+
+Exit codes, whatever the output format: 0 done; 2 usage error or bad input; 4 content differs from
+its own digest; 1 outside and 3 cannot tell come from `check` and `audit --gate` alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from genaudit import progress
+from genaudit.errors import GenauditError, GenauditWarning, OptionError
+
+if TYPE_CHECKING:
+    from genaudit.result import AuditReport, Verdict
+
+app = typer.Typer(
+    name="genaudit",
+    help="Train generative models privately, audit any generative model, hand over a report.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+policy_app = typer.Typer(no_args_is_help=True, help="Limits on metrics, with owner and reason.")
+ledger_app = typer.Typer(no_args_is_help=True, help="Every read of private data.")
+app.add_typer(policy_app, name="policy")
+app.add_typer(ledger_app, name="ledger")
+
+
+class Settings:
+    """What the options before the command set."""
+
+    quiet: bool = False
+
+
+def main() -> None:
+    """Run the command line; every error on purpose is one sentence and an exit code."""
+    warnings.showwarning = _show_warning
+    # Quiet is quiet wherever it stands, before the verb or after it.
+    quiet = {"--quiet", "-q"} & set(sys.argv[1:])
+    words = [word for word in sys.argv[1:] if word not in quiet]
+    try:
+        code = app([*(["--quiet"] if quiet else []), *words], standalone_mode=False)
+        if code == _INTERRUPTED_CODE:
+            _say(_INTERRUPTED)
+        sys.exit(code if isinstance(code, int) else 0)
+    except typer.exceptions.TyperException as error:
+        _say_usage(error)
+        sys.exit(2)
+    except typer.Abort:
+        _say(_INTERRUPTED)
+        sys.exit(_INTERRUPTED_CODE)
+    except GenauditError as error:
+        _say(f"Error: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _say(_INTERRUPTED)
+        sys.exit(_INTERRUPTED_CODE)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+_INTERRUPTED_CODE = 130
+_INTERRUPTED = "Interrupted; the ledger holds what was read so far."
+
+
+def _say_usage(error: Any) -> None:
+    """A usage error as one sentence; the help text where no verb was given."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    said = " ".join(error.format_message().split()).rstrip(".")
+    _say(f"Error: {said}; run with --help to see what is expected.")
+
+
+class ModelName(StrEnum):
+    """Families of generators."""
+
+    GAN = "gan"
+    VAE = "vae"
+    CGAN = "cgan"
+
+
+class Preset(StrEnum):
+    """How long to train."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+
+
+class Lang(StrEnum):
+    """Languages of the report."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+class Format(StrEnum):
+    """Forms of the report."""
+
+    HTML = "html"
+    JSON = "json"
+
+
+class Listed(StrEnum):
+    """What `genaudit list` lists."""
+
+    AUDITS = "audits"
+    MODELS = "models"
+    REGULATIONS = "regulations"
+    DATASETS = "datasets"
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        print(f"genaudit {version('genaudit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only errors.")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    Settings.quiet = quiet
+
+
+Data = Annotated[str, typer.Argument(help="CSV, Parquet, JSONL, NPZ, or a bundled data set.")]
+SchemaOption = Annotated[
+    str | None, typer.Option("--schema", help="Schema (TOML), or a bundled one: arrests, adult.")
+]
+LedgerOption = Annotated[
+    Path | None, typer.Option("--ledger", help="Ledger file (default: the user's own).")
+]
+DatasetId = Annotated[
+    str | None, typer.Option("--dataset-id", help="Name of the data in the ledger.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all that is not private randomness.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for models and reports.")] = Path(
+        "reports/demo"
+    ),
+) -> None:
+    """Train privately on bundled real data, audit, report."""
+    from genaudit.demo import run_demo
+
+    with progress.bars(quiet=Settings.quiet) as bars:
+        summary = run_demo(out, say=_say, bars=bars)
+    print("\n".join(summary))
+
+
+@app.command()
+def schema(
+    data: Data,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write it.")] = None,
+    ledger: LedgerOption = None,
+) -> None:
+    """Draft a schema by looking at the data, to be read and corrected by you."""
+    from genaudit import api
+    from genaudit.atomic import write_text
+
+    drafted = api.draft(data, ledger=ledger)
+    text = drafted.to_toml()
+    if drafted.origin == "drafted":
+        text = (
+            "# Drafted by looking at the data. Read every line, correct roles (sensitive, target,\n"
+            "# person, id, ignored), bounds and categories to what is public anyway, then delete\n"
+            "# the line origin = ... to declare it: what stands here then counts as public.\n"
+            + text
+        )
+    if out is None:
+        print(text, end="")
+    else:
+        write_text(out, text)
+        _say(f"Wrote {out}; read and correct it before you declare it.")
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path | None, typer.Option("--out", help="New folder for the model.")] = None,
+    schema: SchemaOption = None,
+    model: Annotated[
+        ModelName | None, typer.Option("--model", help="Family (default: cgan).")
+    ] = None,
+    epsilon: Annotated[float | None, typer.Option("--epsilon", help="Privacy budget ε.")] = None,
+    delta: Annotated[float | None, typer.Option("--delta", help="δ, well under 1/n.")] = None,
+    preset: Annotated[Preset | None, typer.Option("--preset", help="How long to train.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Initial weights, fakes, sampling.")
+    ] = None,
+    condition: Annotated[
+        list[str] | None, typer.Option("--condition", help="Column to condition on; repeatable.")
+    ] = None,
+    preprocessing_epsilon: Annotated[
+        float | None,
+        typer.Option("--preprocessing-epsilon", help="Part of ε that learns what is undeclared."),
+    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="Recipe (TOML).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
+    dataset_id: DatasetId = None,
+    budget_total: Annotated[
+        float | None, typer.Option("--budget-total", help="Refuse beyond this ε over all releases.")
+    ] = None,
+    ledger: LedgerOption = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu or cuda.")] = None,
+) -> None:
+    """Train a generator; with --epsilon and --delta under differential privacy."""
+    from genaudit import api
+
+    if out is None and not dry_run:
+        raise OptionError("Expected --out MODEL_DIR, got none; name a new folder for the model.")
+    if out is not None:
+        _check_new_folder(out)
+    given = {
+        "family": model and model.value, "preset": preset and preset.value, "seed": seed,
+        "condition": condition and tuple(condition), "epsilon": epsilon, "delta": delta,
+        "preprocessing_epsilon": preprocessing_epsilon, "device": device,
+    }  # fmt: skip
+    options = {**api.read_recipe(config), **{k: v for k, v in given.items() if v is not None}}
+    family = options.pop("family", "cgan")
+    if dry_run:
+        for line in api.plan_training(data, schema, model=family, **options):
+            print(line)
+        return
+    assert out is not None, "checked above"
+    with progress.bars(quiet=Settings.quiet) as bars:
+        trained = api.train(
+            data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
+            budget_total=budget_total, artefact=out.name,
+            progress=progress.training_bar(bars, "Training"), **options,
+        )  # fmt: skip
+    trained.save(out)
+    _say(f"Wrote {out}. {_promise(trained)}")
+
+
+@app.command()
+def sample(
+    model_dir: Annotated[Path, typer.Argument(help="Model folder.")],
+    n: Annotated[int, typer.Option("-n", help="Records to make.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV, Parquet or JSONL file.")],
+    where: Annotated[
+        list[str] | None, typer.Option("--where", help="COLUMN=VALUE; repeatable.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Make records; with --where only such as have these values."""
+    from genaudit import api
+    from genaudit.modalities.table import files
+
+    if n < 1:
+        raise OptionError(f"Expected -n of at least 1, got {n}.")
+    files.check_writable(out)
+    trained = api.load(model_dir)
+    data = trained.sample(n, seed=seed, where=_conditions(where or []))
+    missing = trained.schema.missing[0] if trained.schema.missing else ""
+    files.write(data.to_frame(), out, missing=missing)
+    _say(f"Wrote {len(data):,} rows to {out}.")
+
+
+@app.command()
+def audit(
+    subject: Annotated[
+        list[str],
+        typer.Argument(help="Model folder, sample files, or module:callable (runs code)."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="audit.json.")],
+    train: Annotated[str | None, typer.Option("--train", help="Rows trained on.")] = None,
+    holdout: Annotated[str | None, typer.Option("--holdout", help="Rows never seen.")] = None,
+    auxiliary: Annotated[str | None, typer.Option("--auxiliary", help="Reference rows.")] = None,
+    schema: SchemaOption = None,
+    plan: Annotated[
+        str, typer.Option("--plan", help="quick, standard, full, or TOML.")
+    ] = "standard",
+    policy: Annotated[Path | None, typer.Option("--policy", help="Policy (TOML).")] = None,
+    claim: Annotated[
+        str | None, typer.Option("--claim", help="epsilon=3,delta=1e-6,unit=person")
+    ] = None,
+    context: Annotated[Path | None, typer.Option("--context", help="context.toml")] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit 1 outside, 3 cannot tell.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail where an audit fails.")] = False,
+    dataset_id: DatasetId = None,
+    ledger: LedgerOption = None,
+    seed: Seed = 0,
+) -> None:
+    """Audit a generator or its samples; what is not given is reported as not measured."""
+    from genaudit import api
+
+    with progress.bars(quiet=Settings.quiet) as bars:
+        report = api.audit(
+            subject if len(subject) > 1 else subject[0],
+            train=train, holdout=holdout, auxiliary=auxiliary, schema=schema, plan=plan,
+            policy=policy, claim=claim, context=api.read_context(context), ledger=ledger,
+            dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
+            progress=progress.audit_bar(bars),
+        )  # fmt: skip
+    api.write_json(report, out)
+    _say_report(report)
+    _say(f"Wrote {out}; read it with: genaudit report {out} --out report.html")
+    if gate:
+        raise typer.Exit(_gate(report.verdict, missing=_unmeasured_limits(report)))
+
+
+@app.command()
+def report(
+    audit_json: Annotated[Path, typer.Argument(help="audit.json")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    lang: Annotated[Lang, typer.Option("--lang", help="Language.")] = Lang.EN,
+    format: Annotated[Format, typer.Option("--format", help="Form.")] = Format.HTML,
+) -> None:
+    """Render the report that a person reads."""
+    from genaudit import api
+
+    found = api.read_report(audit_json)
+    if format is Format.HTML:
+        api.write_html(found, out, lang=lang.value)
+    else:
+        api.write_json(found, out)
+    _say(f"Wrote {out}.")
+
+
+@app.command()
+def check(
+    audit_json: Annotated[Path, typer.Argument(help="audit.json")],
+    policy: Annotated[Path | None, typer.Option("--policy", help="Policy (TOML).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Judge a report anew: exit 0 within, 1 outside, 3 cannot tell or not measured."""
+    from genaudit import api
+
+    found = api.check(api.read_report(audit_json), policy)
+    missing = _unmeasured_limits(found)
+    if as_json:
+        _print_json(
+            [
+                {"metric": f.metric, "group": f.group, "verdict": f.verdict,
+                 "value": f.estimate.value, "low": f.estimate.low, "high": f.estimate.high,
+                 "limit": f.limit.value if f.limit else None}
+                for _, f in found.findings() if f.limit
+            ]
+            + [{"metric": m, "verdict": "not_measured"} for m in missing]
+        )  # fmt: skip
+    else:
+        for _, finding in found.findings():
+            if finding.limit:
+                print(_finding_line(finding))
+        for metric in missing:
+            print(f"not measured  {metric}")
+    raise typer.Exit(_gate(found.verdict, missing=missing))
+
+
+@policy_app.command("show")
+def policy_show(
+    policy: Annotated[Path | None, typer.Argument(help="Policy (TOML); default: bundled.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the limits: metric, direction, value, owner, reason."""
+    from genaudit.policy import Policy
+
+    found = Policy.read(policy)
+    if as_json:
+        _print_json([limit.model_dump(mode="json") for limit in found.limits])
+        return
+    print(f"{found.name}, version {found.version}, owner: {found.owner}")
+    print(f"Chance of any false 'outside' in a chapter: at most {found.alpha:.0%}\n")
+    rows = [
+        (limit.metric, limit.direction.value, f"{limit.value:g}", limit.rationale)
+        for limit in found.limits
+    ]
+    _print_table(("metric", "direction", "limit", "reason"), rows)
+
+
+@ledger_app.command("show")
+def ledger_show(
+    ledger: LedgerOption = None, dataset_id: DatasetId = None, as_json: Json = False
+) -> None:
+    """Print every touch of private data, and what the releases of each data set add up to."""
+    from genaudit import inventory
+    from genaudit.ledger import PrivacyLedger
+
+    book = PrivacyLedger(ledger)
+    entries = book.entries(dataset=dataset_id)
+    if as_json:
+        _print_json([{"seq": e.seq, "head": e.head, **e.touch.model_dump(mode="json")}
+                     for e in entries])  # fmt: skip
+        return
+    if not entries:
+        _say(
+            f"The ledger {book.path} holds no touch"
+            + (f" of {dataset_id!r}." if dataset_id else ".")
+        )
+        return
+    rows = [
+        (str(e.seq), e.touch.time, e.touch.dataset, e.touch.scope.value, e.touch.kind.value,
+         e.touch.purpose, str(e.touch.mechanism or ""))
+        for e in entries
+    ]  # fmt: skip
+    _print_table(("seq", "time", "data set", "scope", "kind", "purpose", "mechanism"), rows)
+    for line in inventory.spent(entries):
+        print(line)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[Listed, typer.Argument(help="What to list.")], as_json: Json = False
+) -> None:
+    """List audits, models, regulations or data sets."""
+    from genaudit import inventory
+
+    rows = inventory.listing(what.value)
+    if as_json:
+        _print_json(rows)
+    else:
+        _print_table(tuple(rows[0]), [tuple(_cell(v) for v in r.values()) for r in rows])
+
+
+def _cell(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _say(text: str) -> None:
+    if not Settings.quiet or text.startswith("Error"):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,  # noqa: ARG001  the signature is Python's
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    if issubclass(category, GenauditWarning):
+        _say(f"Warning: {message}")
+
+
+def _print_json(rows: Any) -> None:
+    print(json.dumps(rows, ensure_ascii=False, indent=2))
+
+
+def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Columns aligned by spaces: it reads well in a terminal and cuts well in a pipe."""
+    shown = [tuple(_printable(c) for c in row) for row in (head, *rows)]
+    widths = [max(len(row[i]) for row in shown) for i in range(len(head) - 1)]
+    for row in shown:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[-1]]).rstrip())
+
+
+def _printable(text: str) -> str:
+    """Text without control characters: a column name must not drive the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _promise(trained: Any) -> str:
+    claim = trained.claim
+    if claim is None:
+        return "It makes no privacy claim."
+    budget = f"ε = {claim.epsilon:g} at δ = {claim.delta:g}"
+    return f"It claims {budget} for one {claim.unit} ({claim.relation})."
+
+
+def _check_new_folder(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise OptionError(f"Expected a new or empty folder at {str(out)!r}; it holds something.")
+
+
+def _conditions(where: list[str]) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    for condition in where:
+        column, equals, value = condition.partition("=")
+        if not equals or not column:
+            raise OptionError(f"Expected --where COLUMN=VALUE, got {condition!r}.")
+        if column in found:
+            raise OptionError(f"Column {column!r} is in --where twice; expected each once.")
+        found[column] = value
+    return found or None
+
+
+def _command() -> str:
+    """This command as a person would repeat it, without where the result went."""
+    import shlex
+
+    words, kept, skip = sys.argv[1:], ["genaudit"], False
+    for word in words:
+        if skip or word in ("--quiet", "-q"):
+            skip = False
+        elif word in ("--out", "--ledger"):
+            skip = True
+        elif not word.startswith(("--out=", "--ledger=")):
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def _say_report(report: AuditReport) -> None:
+    from genaudit.result import Status
+
+    for _, finding in report.findings():
+        if finding.limit and finding.verdict in ("outside", "cannot_tell"):
+            _say(_finding_line(finding))
+    skipped = [s.audit for s in report.sections if s.status is not Status.RAN]
+    if skipped:
+        _say(f"Not measured: {', '.join(skipped)}.")
+
+
+def _finding_line(finding: Any) -> str:
+    e, limit = finding.estimate, finding.limit
+    group = " ".join(f"{k}={v}" for k, v in finding.group.items())
+    value = (
+        "not estimable"
+        if e.value is None
+        else f"{e.value:.4g} ({_bound(e.low)} to {_bound(e.high)})"
+    )
+    line = (
+        f"{finding.verdict:<12}  {finding.metric}  {value}, limit {limit.direction} {limit.value:g}"
+    )
+    return _printable(f"{line}  {group}".rstrip())
+
+
+def _bound(x: float | None) -> str:
+    return "?" if x is None else f"{x:.4g}"
+
+
+def _unmeasured_limits(report: AuditReport) -> list[str]:
+    """Limited metrics without a finding: what nobody measured is never within."""
+    measured = {f.metric for _, f in report.findings()}
+    return [limit.metric for limit in report.policy.limits if limit.metric not in measured]
+
+
+def _gate(verdict: Verdict, *, missing: list[str]) -> int:
+    if verdict == "outside":
+        return 1
+    return 3 if verdict == "cannot_tell" or missing else 0

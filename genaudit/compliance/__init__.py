@@ -1,0 +1,1 @@
+"""Clauses of regulations, and what findings can say about them."""

@@ -1,0 +1,62 @@
+"""Data sets that genaudit or its optional dependencies bring; nothing is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from genaudit.data.schema import Schema
+from genaudit.errors import DataError
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A data set by name, with what `genaudit list datasets` says of it."""
+
+    name: str
+    modality: str
+    rows: int
+    sensitive: tuple[str, ...]
+    licence: str
+    source: str
+    load: Callable[[], pd.DataFrame]
+
+
+def _arrests() -> pd.DataFrame:
+    try:
+        from sklego.datasets import load_arrests
+    except ImportError as error:
+        raise DataError(
+            "The data set 'arrests' comes with scikit-lego, which is not installed. "
+            "Run: pip install 'genaudit[demo]'"
+        ) from error
+    return load_arrests(as_frame=True)
+
+
+DATASETS: dict[str, Bundled] = {
+    d.name: d
+    for d in (
+        Bundled(
+            name="arrests",
+            modality="table",
+            rows=5226,
+            sensitive=("colour", "sex"),
+            licence="MIT (scikit-lego)",
+            source="carData::Arrests, Toronto Star 2002, bundled by scikit-lego",
+            load=_arrests,
+        ),
+    )
+}
+
+
+def load(name: str) -> tuple[pd.DataFrame, Schema]:
+    """A bundled data set and its public schema.
+
+    Raises:
+        DataError: no such data set, or the package that brings it is not installed.
+    """
+    if name not in DATASETS:
+        raise DataError(f"No data set is called {name!r}; genaudit brings {', '.join(DATASETS)}.")
+    return DATASETS[name].load(), Schema.read(name)

@@ -1,0 +1,225 @@
+"""A checked data set: records, and the attributes that stand beside them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from genaudit.data.frame import coerce, learn_column, restore
+from genaudit.data.schema import Column, Kind, Role, Schema
+from genaudit.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Records that fit a schema.
+
+    frame: every column of the schema in canonical form (`genaudit.data.frame`), index 0..n-1.
+    invalid: column -> cells that the schema does not allow (samples only; real data is refused).
+    absent, extra: columns that the source lacked or had beyond the schema (samples only).
+    """
+
+    schema: Schema
+    frame: pd.DataFrame
+    invalid: dict[str, int] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, raw: pd.DataFrame, schema: Schema, source: str = "data") -> Dataset:
+        """Real data: anything that does not fit the schema is refused.
+
+        Raises:
+            DataError: no rows, one row, a column absent or undeclared, a value that the schema does
+                not allow, a column without any value, a sensitive column with one group.
+        """
+        _check_shape(raw, schema, source)
+        frame = {}
+        for column in schema.columns:
+            coerced = coerce(raw[column.name].reset_index(drop=True), column, schema.missing)
+            if coerced.values.isna().all() and column.modelled and not coerced.problem:
+                raise DataError(
+                    f"Column {column.name!r} of {source} has no value at all; expected at least "
+                    "one. Drop the column, or give it the role ignored."
+                )
+            if coerced.problem:
+                raise DataError(
+                    f"Column {column.name!r} of {source} has {coerced.problem}. "
+                    "Correct the file or the schema."
+                )
+            frame[column.name] = coerced.values
+        dataset = cls(schema, pd.DataFrame(frame))
+        _check_persons(dataset, source)
+        for column in schema.sensitive:
+            groups = dataset.frame[column.name].dropna().unique()
+            if len(groups) < 2:
+                raise DataError(
+                    f"Sensitive column {column.name!r} of {source} has one group "
+                    f"({str(groups[0]) if len(groups) else 'none'!r}); expected at least two. "
+                    "Give it another role, or bring data with more groups."
+                )
+        return dataset
+
+    @classmethod
+    def of_samples(cls, raw: pd.DataFrame, schema: Schema) -> Dataset:
+        """Generated records: what does not fit is counted, not refused; it is what audits look for.
+
+        Raises:
+            DataError: there are no rows, or not one column of the schema.
+        """
+        if len(raw) == 0 or not set(schema.names) & set(raw.columns):
+            raise DataError(
+                f"Expected samples with rows and columns of the schema, got {len(raw):,} rows "
+                f"and columns {', '.join(map(repr, raw.columns)) or 'none'}."
+            )
+        twice = raw.columns.duplicated()
+        names, raw = raw.columns, raw.loc[:, ~twice]
+        frame, invalid = {}, {}
+        for column in schema.columns:
+            if column.name not in raw:
+                empty = pd.Series([None] * len(raw), dtype=object)
+                frame[column.name] = coerce(empty, column, schema.missing).values
+                continue
+            coerced = coerce(raw[column.name].reset_index(drop=True), column, schema.missing)
+            frame[column.name] = coerced.values
+            if coerced.n_bad:
+                invalid[column.name] = coerced.n_bad
+        modelled = {c.name for c in schema.modelled}
+        return cls(
+            schema,
+            pd.DataFrame(frame),
+            invalid,
+            absent=tuple(n for n in schema.names if n not in raw and n in modelled),
+            extra=tuple(
+                str(n) for n, t in zip(names, twice, strict=True) if t or n not in schema.names
+            ),
+        )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """The modelled columns: what a generator makes, shape (n, columns)."""
+        return self.frame[[c.name for c in self.schema.modelled]]
+
+    @cached_property
+    def attributes(self) -> pd.DataFrame:
+        """Target, sensitive and person columns: what a bias audit asks for, shape (n, k)."""
+        roles = (Role.TARGET, Role.SENSITIVE, Role.PERSON)
+        return self.frame[[c.name for c in self.schema.columns if c.role in roles]]
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """The records at `rows` (positions or a mask, shape (k,) or (n,)), renumbered."""
+        return replace(self, frame=self.frame.iloc[_positions(rows)].reset_index(drop=True))
+
+    def split(self, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+        """Two disjoint parts, the first with `fraction` of the rows; a person stays in one part."""
+        rng = np.random.default_rng([seed, 0x5011])
+        person = self.schema.person
+        keys = self.frame[person.name].to_numpy() if person else np.arange(len(self))
+        codes, units = pd.factorize(keys)
+        first = np.zeros(len(units), dtype=bool)
+        first[rng.permutation(len(units))[: round(fraction * len(units))]] = True
+        mask = first[codes]
+        return self.take(mask), self.take(~mask)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The modelled columns as a user would write them (Int64, datetimes, bool, text)."""
+        return pd.DataFrame({c.name: restore(self.frame[c.name], c) for c in self.schema.modelled})
+
+    def n_units(self) -> int:
+        """Number of persons where the schema names a person column, else of rows."""
+        person = self.schema.person
+        return len(self) if person is None else int(self.frame[person.name].nunique())
+
+
+def learn(schema: Schema, *raws: pd.DataFrame) -> Schema:
+    """The schema with bounds and categories that it leaves out taken from data.
+
+    This looks at the data: a private run may only do it with a budget (`Schema.undeclared`).
+    """
+
+    def learned(column: Column) -> Column:
+        if column.undeclared is None:
+            return column
+        return learn_column(
+            column, *(coerce(raw[column.name], column, schema.missing).values for raw in raws)
+        )
+
+    known = schema.replace_columns([learned(c) for c in schema.columns])
+    return known if known == schema else known.replace(origin="learned")
+
+
+def widen(schema: Schema, *raws: pd.DataFrame) -> Schema:
+    """A schema that was made from some data, so wide that other data of its kind fit it too.
+
+    Bounds and levels of its modelled columns then cover those of `raws` as well: an auditor may
+    hold values that the training data lacked.
+    """
+
+    def wide(column: Column) -> Column:
+        if not column.modelled:
+            return column
+        open_ = column.model_copy(update={"bounds": None, "categories": None, "spikes": ()})
+        found = [coerce(raw[column.name], open_, schema.missing).values
+                 for raw in raws if column.name in raw]  # fmt: skip
+        nullable = column.nullable or any(bool(f.isna().any()) for f in found)
+        return _covering(column.model_copy(update={"nullable": nullable}), found)
+
+    return schema.replace_columns([wide(c) for c in schema.columns])
+
+
+def _covering(column: Column, found: list[pd.Series]) -> Column:
+    values = pd.concat([f.dropna().astype(object) for f in found]) if found else pd.Series()
+    if column.kind is Kind.BOOLEAN or values.empty:
+        return column
+    if column.discrete:
+        new = sorted(set(map(str, values)) - set(column.categories or ()))
+        return column.model_copy(update={"categories": (*(column.categories or ()), *new)})
+    low, high = column.bounds or (math.inf, -math.inf)
+    bounds = (min(low, float(values.min())), max(high, float(values.max())))
+    return column.model_copy(update={"bounds": bounds})
+
+
+def _check_shape(raw: pd.DataFrame, schema: Schema, source: str) -> None:
+    if len(raw) < 2:
+        raise DataError(f"Expected at least two rows in {source}, got {len(raw)}.")
+    if raw.columns.has_duplicates:
+        twice = raw.columns[raw.columns.duplicated()][0]
+        raise DataError(f"Column {str(twice)!r} is in {source} twice; expected each name once.")
+    absent = [n for n in schema.names if n not in raw.columns]
+    extra = [str(n) for n in raw.columns if n not in schema.names]
+    if absent:
+        raise DataError(
+            f"Column {absent[0]!r} of the schema is not in {source}"
+            f"{_more(absent)}. Add it to the file or drop it from the schema."
+        )
+    if extra:
+        raise DataError(
+            f"Column {extra[0]!r} of {source} is not in the schema{_more(extra)}. "
+            "Declare it (role ignored keeps it out of the model) or drop it from the file."
+        )
+
+
+def _check_persons(data: Dataset, source: str) -> None:
+    person = data.schema.person
+    gone = 0 if person is None else int(data.frame[person.name].isna().sum())
+    if person is not None and gone:
+        raise DataError(
+            f"Column {person.name!r} of {source} has missing values in {gone:,} rows; expected the "
+            "person of every row. Fill them in, or give each such row a person of its own."
+        )
+
+
+def _more(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+
+
+def _positions(rows: np.ndarray) -> np.ndarray:
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows

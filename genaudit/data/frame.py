@@ -1,0 +1,311 @@
+"""Raw columns to canonical ones and back: the border where every table is checked.
+
+Canonical: numbers and datetimes are float64 (datetimes in seconds since 1970), levels are pandas
+categoricals over the declared categories, ids and ignored columns are text. Missing is NaN.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from genaudit.data.schema import Column, Kind, Role, Schema
+from genaudit.errors import DataError
+
+#: Longest text that a cell may hold; longer ones are broken quoting far more often than data.
+MAX_CELL = 1_000_000
+
+# In whole seconds: in nanoseconds, dates before 1678 would overflow.
+_EPOCH = pd.Timestamp("1970-01-01", tz="UTC").as_unit("s")
+
+#: A spreadsheet runs a cell that begins so; genaudit writes such text with a leading apostrophe.
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Coerced:
+    """A canonical column, and the first problem with it (None where there is none).
+
+    `n_bad` counts cells that the schema does not allow; they are NaN in `values`.
+    """
+
+    values: pd.Series
+    n_bad: int = 0
+    problem: str | None = None
+
+
+def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
+    """One raw column (text or typed) in canonical form, checked against its declaration."""
+    gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
+    present = raw[~gone]
+    if _textual(present) and len(present):
+        longest = int(present.astype(str).str.len().max())
+        if longest > MAX_CELL:
+            return _all_bad(raw, column, f"a cell of {longest:,} characters; "
+                            f"expected at most {MAX_CELL:,} (is a quote left open?)")  # fmt: skip
+    if not column.modelled:
+        values = pd.Series(np.nan, index=raw.index, dtype=object)
+        values[~gone] = present.map(_plain_text)
+        return Coerced(values)
+    values, why = _CONVERTERS[column.kind](present, column)
+    bad = values.isna()
+    canonical = _empty(raw.index, column, values)
+    canonical[values.index[~bad]] = values[~bad]
+    problem = _describe(present[bad], column, why) if bad.any() else None
+    n_bad = int(bad.sum())
+    if gone.any() and not column.nullable:
+        n_bad += int(gone.sum())
+        problem = problem or (
+            f"missing values in {int(gone.sum()):,} rows; expected none, "
+            "as the schema does not say nullable = true"
+        )
+    return Coerced(canonical, n_bad, problem)
+
+
+def restore(canonical: pd.Series, column: Column) -> pd.Series:
+    """A canonical column as a user would write it: Int64, ISO datetimes, bool, text."""
+    match column.kind:
+        case Kind.INTEGER:
+            return canonical.round().astype("Int64")
+        case Kind.DATETIME:
+            unit = "s" if (column.resolution or 1e-9) >= 1 else "us"
+            stamps = (canonical * (1 if unit == "s" else 1e6)).round().astype("Int64")
+            return pd.to_datetime(stamps, unit=unit)
+        case Kind.BOOLEAN if column.categories is None:
+            return canonical.map({"False": False, "True": True}).astype("boolean")
+        case Kind.CATEGORICAL | Kind.BOOLEAN:
+            return canonical.astype(object)
+        case _:
+            return canonical
+
+
+def safe_text(value: object) -> object:
+    """Text that no spreadsheet runs: a leading apostrophe before `=`, `+`, `-`, `@`, tab.
+
+    >>> safe_text("=1+1"), safe_text("-3.5"), safe_text("plain")
+    ("'=1+1", '-3.5', 'plain')
+    """
+    if isinstance(value, str) and value.startswith(_FORMULA_START) and not _is_number(value):
+        return "'" + value
+    return value
+
+
+def unsafe_text(value: str) -> str:
+    """What `safe_text` made harmless, as it was.
+
+    >>> unsafe_text("'=1+1"), unsafe_text("'tis")
+    ('=1+1', "'tis")
+    """
+    return value[1:] if value[:1] == "'" and value[1:].startswith(_FORMULA_START) else value
+
+
+def draft_column(raw: pd.Series, name: str, missing: tuple[str, ...]) -> Column:
+    """A guess at what a column is, made by looking at its values."""
+    gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
+    present, nullable = raw[~gone], bool(gone.any())
+    if present.empty:
+        return Column(name=name, kind=Kind.CATEGORICAL, role=Role.IGNORED, nullable=True)
+    for kind, convert in _GUESSES:
+        values = convert(present)
+        if values is not None:
+            return _drafted_number(values, name, kind, nullable)
+    text = present.map(_plain_text)
+    levels = sorted(set(text))
+    if {level.lower() for level in levels} <= {"false", "true"}:
+        return Column(name=name, kind=Kind.BOOLEAN, nullable=nullable)
+    if len(levels) > 50 and len(levels) > 0.5 * len(text):
+        role = Role.ID if len(levels) == len(text) else Role.IGNORED
+        return Column(name=name, kind=Kind.CATEGORICAL, role=role, nullable=nullable)
+    if len(levels) == 2 and {level.lower() for level in levels} == {"no", "yes"}:
+        return Column(name=name, kind=Kind.BOOLEAN, categories=tuple(levels), nullable=nullable)
+    return Column(name=name, kind=Kind.CATEGORICAL, categories=tuple(levels), nullable=nullable)
+
+
+def learn_column(column: Column, *canonical: pd.Series) -> Column:
+    """The column with what it leaves undeclared taken from data: this looks at the data."""
+    if column.undeclared is None:
+        return column
+    values = pd.concat([c.dropna() for c in canonical])
+    if values.empty:
+        raise DataError(f"Column {column.name!r} has no value at all; expected at least one.")
+    if column.discrete:
+        return column.model_copy(update={"categories": tuple(sorted(set(values.astype(str))))})
+    low, high = float(values.min()), float(values.max())
+    return column.model_copy(update={"bounds": (low, high if high > low else low + 1.0)})
+
+
+def _number(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
+    values = _numeric(present)
+    why = "numbers"
+    values = values.where(np.isfinite(values))
+    if column.kind is Kind.INTEGER:
+        why = "whole numbers"
+        values = values.where(values == values.round())
+    return _within(values, column, why)
+
+
+def _datetime(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
+    values = _seconds(present)
+    values = values.where(np.isfinite(values))
+    return _within(values, column, "dates such as 2020-01-31T12:00:00")
+
+
+def _numeric(present: pd.Series) -> pd.Series:
+    """Values as float64, NaN where one is no real number."""
+    if pd.api.types.is_object_dtype(present):
+        present = present.where(~present.map(_beyond_float), np.nan)
+    values = pd.to_numeric(present, errors="coerce")
+    if pd.api.types.is_complex_dtype(values):
+        values = values.where(np.imag(values) == 0)
+        values = pd.Series(np.real(values), index=present.index)
+    return values.astype("float64")
+
+
+def _beyond_float(value: object) -> bool:
+    return isinstance(value, int) and abs(value) > sys.float_info.max
+
+
+def _seconds(present: pd.Series) -> pd.Series:
+    """Dates, times and ISO text as seconds since 1970; numbers are seconds already."""
+    typed = present.infer_objects()
+    if pd.api.types.is_numeric_dtype(typed) and not pd.api.types.is_bool_dtype(typed):
+        return _numeric(typed)
+    if not pd.api.types.is_datetime64_any_dtype(typed):
+        typed = typed.map(str)
+    stamps = pd.to_datetime(typed, errors="coerce", utc=True, format="ISO8601")
+    return (stamps - _EPOCH).dt.total_seconds()
+
+
+def _within(values: pd.Series, column: Column, why: str) -> tuple[pd.Series, str]:
+    if column.bounds is None:
+        return values, why
+    low, high = column.bounds
+    if column.kind is Kind.DATETIME:
+        shown = f"{_iso(low)} to {_iso(high)}"
+    else:
+        shown = f"{low:g} to {high:g}"
+    return values.where((values >= low) & (values <= high)), f"{why} from {shown}"
+
+
+def _level(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
+    text = present.map(_plain_text)
+    levels = column.levels
+    if levels is None:
+        return text, "categories"
+    known = set(levels)
+    text = text.map(lambda t: t if t in known else unsafe_text(t))
+    if column.kind is Kind.BOOLEAN:
+        synonyms = {"false": levels[0], "true": levels[1], "0": levels[0], "1": levels[1]}
+        text = text.map(lambda t: t if t in known else synonyms.get(t.lower(), t))
+    shown = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
+    return text.where(text.isin(list(levels))), f"one of {shown}"
+
+
+_CONVERTERS: dict[Kind, Callable[[pd.Series, Column], tuple[pd.Series, str]]] = {
+    Kind.NUMERIC: _number,
+    Kind.INTEGER: _number,
+    Kind.DATETIME: _datetime,
+    Kind.CATEGORICAL: _level,
+    Kind.BOOLEAN: _level,
+}
+
+
+def _empty(index: pd.Index, column: Column, values: pd.Series) -> pd.Series:
+    if not column.discrete:
+        return pd.Series(np.nan, index=index, dtype="float64")
+    levels = column.levels or tuple(sorted(set(values.dropna())))
+    return pd.Series(pd.Categorical([None] * len(index), categories=list(levels)), index=index)
+
+
+def _all_bad(raw: pd.Series, column: Column, problem: str) -> Coerced:
+    values = _empty(raw.index, column, pd.Series(dtype=object))
+    return Coerced(values, len(raw), problem)
+
+
+def _describe(bad: pd.Series, column: Column, why: str) -> str:
+    shown = repr(str(bad.iloc[0]))
+    if len(shown) > 60:
+        shown = shown[:57] + "...'"
+    what = "category" if column.discrete else "value"
+    return f"{what} {shown} in {len(bad):,} rows; expected {why}"
+
+
+def _textual(raw: pd.Series) -> bool:
+    return pd.api.types.is_object_dtype(raw) or pd.api.types.is_string_dtype(raw)
+
+
+def _plain_text(value: object) -> str:
+    """A level as text: 3.0 read as a float is the level `3`."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _iso(seconds: float) -> str:
+    return str(pd.Timestamp(seconds, unit="s").isoformat())
+
+
+def _as_numbers(present: pd.Series) -> pd.Series | None:
+    if pd.api.types.is_bool_dtype(present) or pd.api.types.is_datetime64_any_dtype(present):
+        return None
+    values = _numeric(present)
+    # An endless value is left out here, so that the check of the data can name it.
+    finite = values[np.isfinite(values)]
+    return finite if values.notna().all() and len(finite) else None
+
+
+def _as_datetimes(present: pd.Series) -> pd.Series | None:
+    if pd.api.types.is_bool_dtype(present):
+        return None
+    values = _seconds(present)
+    return values if np.isfinite(values).all() else None
+
+
+_GUESSES: tuple[tuple[Kind, Callable[[pd.Series], pd.Series | None]], ...] = (
+    (Kind.NUMERIC, _as_numbers),
+    (Kind.DATETIME, _as_datetimes),
+)
+
+
+def _drafted_number(values: pd.Series, name: str, kind: Kind, nullable: bool) -> Column:
+    whole = bool((values == values.round()).all())
+    if kind is Kind.NUMERIC and whole:
+        kind = Kind.INTEGER
+    step = None
+    if kind is Kind.DATETIME and bool((values % 86400 == 0).all()):
+        step = 86400.0
+    low, high = float(values.min()), float(values.max())
+    shares = values.value_counts(normalize=True)
+    # A spike holds at least a tenth of the records in a column that otherwise spreads widely.
+    spikes = (
+        tuple(sorted(float(v) for v in shares.index[shares >= 0.1])) if len(shares) > 50 else ()
+    )
+    return Column(
+        name=name,
+        kind=kind,
+        bounds=(low, high if high > low else low + 1.0),
+        step=step,
+        spikes=spikes if kind is not Kind.DATETIME else (),
+        nullable=nullable,
+    )
+
+
+def draft_schema(raw: pd.DataFrame, *, id: str | None = None) -> Schema:
+    """A schema guessed from the values of a table; it is marked `drafted`, as it looked at them."""
+    if raw.empty:
+        raise DataError(f"Expected a table with rows and columns, got shape {raw.shape}.")
+    missing = ("",)
+    columns = [draft_column(raw[name], str(name), missing) for name in raw.columns]
+    return Schema(columns=tuple(columns), origin="drafted", id=id, missing=missing)

@@ -1,0 +1,363 @@
+"""What is public about a data set: columns, kinds, bounds, categories.
+
+What a schema declares costs no privacy; what it leaves out must be learned from the data, and under
+differential privacy is charged or refused (`Schema.undeclared`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from genaudit.errors import SchemaError
+
+
+class Kind(StrEnum):
+    """How a column's values behave."""
+
+    NUMERIC = "numeric"
+    INTEGER = "integer"
+    CATEGORICAL = "categorical"
+    BOOLEAN = "boolean"
+    DATETIME = "datetime"
+
+
+class Role(StrEnum):
+    """What a column is for. `person` is the privacy unit; `ignored` is not modelled."""
+
+    FEATURE = "feature"
+    TARGET = "target"
+    SENSITIVE = "sensitive"
+    PERSON = "person"
+    ID = "id"
+    IGNORED = "ignored"
+
+
+def seconds(value: dt.datetime | dt.date) -> float:
+    """Seconds since 1970-01-01 (UTC for aware values, wall clock for naive ones)."""
+    if not isinstance(value, dt.datetime):
+        value = dt.datetime(value.year, value.month, value.day)
+    aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+    return aware.timestamp()
+
+
+def _bounds(value: Any) -> Any:
+    """Bounds as two floats; dates become seconds."""
+    if isinstance(value, list | tuple):
+        return tuple(
+            seconds(v) if isinstance(v, dt.date) else _parsed_date(v) if isinstance(v, str) else v
+            for v in value
+        )
+    return value
+
+
+def _parsed_date(text: str) -> float:
+    try:
+        return seconds(dt.datetime.fromisoformat(text))
+    except ValueError as error:
+        raise ValueError(f"expected a date such as 2020-01-31, got {text!r}") from error
+
+
+def _ordered(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+    if bounds is not None and not (
+        bounds[0] < bounds[1] and math.isfinite(bounds[0]) and math.isfinite(bounds[1])
+    ):
+        raise ValueError(f"expected low < high, both finite, got {list(bounds)}")
+    return bounds
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("a category is declared twice")
+    return values
+
+
+def _rows(value: Any) -> Any:
+    if value in (None, "public") or (type(value) is int and value >= 1):
+        return value
+    raise ValueError(f'expected rows of at least 1, or "public", got {value!r}')
+
+
+Bounds = Annotated[tuple[float, float], BeforeValidator(_bounds), AfterValidator(_ordered)]
+Categories = Annotated[tuple[str, ...], AfterValidator(_distinct)]
+
+_DISCRETE = (Kind.CATEGORICAL, Kind.BOOLEAN)
+
+
+class Column(BaseModel):
+    """One column.
+
+    bounds: (low, high) in the column's unit; seconds since 1970 for datetimes.
+    categories: every level, as written in files; for a boolean (false, true).
+    step: smallest difference between two values; 1 for integers, 86400 for dates without a time.
+    spikes: values that many records share exactly, such as 0 for a capital gain.
+    scale: `log` where values spread over orders of magnitude (bins are then spaced so).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Kind
+    role: Role = Role.FEATURE
+    bounds: Bounds | None = None
+    categories: Categories | None = None
+    step: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    spikes: tuple[float, ...] = ()
+    scale: Literal["linear", "log"] = "linear"
+    nullable: bool = False
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.discrete and (self.bounds or self.step or self.spikes):
+            raise ValueError(f"column {self.name!r}: {self.kind} takes categories, not bounds")
+        if not self.discrete and self.categories is not None:
+            raise ValueError(f"column {self.name!r}: {self.kind} takes bounds, not categories")
+        if self.kind is Kind.BOOLEAN and self.categories is not None and len(self.categories) != 2:
+            raise ValueError(f"column {self.name!r}: a boolean has two categories, false and true")
+        if self.categories == ():
+            raise ValueError(f"column {self.name!r}: expected at least one category, got none")
+        if self.bounds and any(not self.bounds[0] <= s <= self.bounds[1] for s in self.spikes):
+            raise ValueError(f"column {self.name!r}: every spike must lie within the bounds")
+        if not all(map(math.isfinite, self.spikes)):
+            raise ValueError(f"column {self.name!r}: every spike must be finite")
+        if self.kind is Kind.INTEGER and self.step and not self.step.is_integer():
+            raise ValueError(f"column {self.name!r}: the step of an integer is a whole number")
+        return self
+
+    @property
+    def discrete(self) -> bool:
+        """Whether values are levels (categorical, boolean) and not numbers."""
+        return self.kind in _DISCRETE
+
+    @property
+    def levels(self) -> tuple[str, ...] | None:
+        """Declared levels; a boolean without categories has False and True."""
+        if self.kind is Kind.BOOLEAN and self.categories is None:
+            return ("False", "True")
+        return self.categories
+
+    @property
+    def resolution(self) -> float | None:
+        """Smallest difference between two values, None where values are continuous."""
+        return self.step or (1.0 if self.kind is Kind.INTEGER else None)
+
+    @property
+    def modelled(self) -> bool:
+        """Whether a generator makes this column; ids, persons and ignored columns are not made."""
+        return self.role in (Role.FEATURE, Role.TARGET, Role.SENSITIVE)
+
+    @property
+    def undeclared(self) -> str | None:
+        """What is missing before this column can be encoded without looking at the data."""
+        if not self.modelled:
+            return None
+        if self.discrete:
+            return None if self.levels else "categories"
+        return None if self.bounds else "bounds"
+
+
+class Schema(BaseModel):
+    """What is declared, and therefore public, about a data set.
+
+    rows: number of records (persons, where a person column is the unit). An int, or `"public"`: the
+        number of rows of whatever file comes is no secret. None: n is private.
+    id: name of the data set in the ledger.
+    missing: texts that count as missing in files; the first is how missing values are written.
+    origin: `declared`; `drafted` where genaudit looked at the data to write it; `learned` where it
+        looked at them, or paid to, for what a declaration left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    modality: Literal["table"] = "table"
+    columns: tuple[Column, ...]
+    rows: Annotated[int | Literal["public"] | None, BeforeValidator(_rows)] = None
+    id: str | None = None
+    missing: tuple[str, ...] = ("",)
+    origin: Literal["declared", "drafted", "learned"] = "declared"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [c.name for c in self.columns]
+        if len(set(names)) < len(names):
+            raise ValueError("a column is declared twice")
+        if not any(c.modelled for c in self.columns):
+            raise ValueError("expected at least one column to model (feature, target, sensitive)")
+        for role in (Role.PERSON, Role.TARGET):
+            if sum(c.role is role for c in self.columns) > 1:
+                raise ValueError(f"expected at most one {role} column")
+        return self
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns, in file order."""
+        return tuple(c.name for c in self.columns)
+
+    @cached_property
+    def modelled(self) -> tuple[Column, ...]:
+        """Columns that a generator makes, in file order."""
+        return tuple(c for c in self.columns if c.modelled)
+
+    def __getitem__(self, name: str) -> Column:
+        try:
+            return next(c for c in self.columns if c.name == name)
+        except StopIteration:
+            known = ", ".join(map(repr, self.names))
+            raise SchemaError(f"No column is called {name!r}; the schema has {known}.") from None
+
+    def by_role(self, role: Role) -> tuple[Column, ...]:
+        """Columns with one role."""
+        return tuple(c for c in self.columns if c.role is role)
+
+    @property
+    def sensitive(self) -> tuple[Column, ...]:
+        """Columns that name the groups of a bias audit."""
+        return self.by_role(Role.SENSITIVE)
+
+    @property
+    def target(self) -> Column | None:
+        """The outcome that downstream models predict."""
+        return next(iter(self.by_role(Role.TARGET)), None)
+
+    @property
+    def person(self) -> Column | None:
+        """The column that names the person, the unit of privacy; None = every row is a person."""
+        return next(iter(self.by_role(Role.PERSON)), None)
+
+    @property
+    def undeclared(self) -> dict[str, str]:
+        """Column -> what must be declared, or learned at a price, before a private run."""
+        if self.origin != "declared":
+            return {c.name: f"everything (it was {self.origin} from data)" for c in self.modelled}
+        return {c.name: c.undeclared for c in self.columns if c.undeclared}
+
+    def replace(self, **changes: Any) -> Schema:
+        """A copy with some fields changed, validated anew."""
+        return _validated({**self.model_dump(), **changes}, "schema")
+
+    def replace_columns(self, changed: Iterable[Column]) -> Schema:
+        """A copy in which columns of the same name are replaced."""
+        new = {c.name: c for c in changed}
+        return self.replace(columns=[new.get(c.name, c).model_dump() for c in self.columns])
+
+    @classmethod
+    def read(cls, path: str | Path) -> Schema:
+        """The schema in a TOML file, or a bundled one by name (`arrests`, `adult`).
+
+        Raises:
+            SchemaError: the file is absent, is no TOML, or declares something impossible.
+        """
+        text = _text(path)
+        try:
+            return cls.from_dict(tomllib.loads(text), str(path))
+        except tomllib.TOMLDecodeError as error:
+            raise SchemaError(f"Expected TOML in {path}, got: {error}.") from error
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str = "schema") -> Schema:
+        """The schema in a mapping shaped like its TOML file: `columns` maps name to fields."""
+        columns = data.get("columns")
+        if isinstance(columns, Mapping):
+            columns = [{"name": n, **_fields(n, f, source)} for n, f in columns.items()]
+        return _validated({**data, "columns": columns}, source)
+
+    def to_toml(self) -> str:
+        """The schema as a TOML file that `read` gives back unchanged."""
+        lines = [f"modality = {_toml(self.modality)}"]
+        lines += [f"id = {_toml(self.id)}"] if self.id else []
+        lines += [f"rows = {_toml(self.rows)}"] if self.rows is not None else []
+        lines += [f"missing = {_toml(self.missing)}"]
+        lines += [f"origin = {_toml(self.origin)}"] if self.origin != "declared" else []
+        for column in self.columns:
+            lines += ["", f"[columns.{_toml(column.name)}]"]
+            fields = column.model_dump(exclude={"name"}, exclude_defaults=True, mode="python")
+            fields["kind"] = column.kind.value
+            lines += [f"{key} = {_toml(value)}" for key, value in fields.items()]
+        return "\n".join(lines) + "\n"
+
+
+def bundled_schemas() -> tuple[str, ...]:
+    """Names of the public schemas that genaudit brings."""
+    folder = files("genaudit.data") / "schemas"
+    return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir()
+                        if f.name.endswith(".toml")))  # fmt: skip
+
+
+def _text(path: str | Path) -> str:
+    if str(path) in bundled_schemas() and not Path(path).exists():
+        return (files("genaudit.data") / "schemas" / f"{path}.toml").read_text("utf-8")
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(bundled_schemas())
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SchemaError(
+            f"Expected a schema file (TOML) or one of {known} at {str(path)!r}: {reason}."
+        ) from error
+
+
+def _fields(name: str, fields: Any, source: str) -> Mapping[str, Any]:
+    if not isinstance(fields, Mapping):
+        raise SchemaError(f"Expected a table [columns.{name}] in {source}, got {fields!r}.")
+    return fields
+
+
+def _validated(data: Mapping[str, Any], source: str) -> Schema:
+    try:
+        return Schema.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        columns = data.get("columns") or ()
+        loc = first["loc"]
+        if len(loc) > 1 and loc[0] == "columns" and isinstance(loc[1], int):
+            named = columns[loc[1]]
+            name = (
+                named.get("name") if isinstance(named, Mapping) else getattr(named, "name", named)
+            )
+            where = f"columns.{name}" + "".join(f".{p}" for p in loc[2:])
+        at = f" at {where}" if where else ""
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SchemaError(f"The schema in {source} is not usable{at}: {reason}.") from error
+
+
+def _toml(value: Any) -> str:
+    """A scalar or a flat list as TOML."""
+    if isinstance(value, StrEnum):
+        value = value.value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + "".join(_toml_char(c) for c in value) + '"'
+    if isinstance(value, int | float):
+        return repr(int(value)) if float(value).is_integer() else repr(value)
+    return "[" + ", ".join(_toml(v) for v in value) + "]"
+
+
+def _toml_char(c: str) -> str:
+    if c in '"\\':
+        return "\\" + c
+    # Control and format characters (right-to-left marks too) are written as escapes: a file that a
+    # person reviews must not display other than it reads.
+    if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return f"\\u{ord(c):04X}" if ord(c) < 0x10000 else f"\\U{ord(c):08X}"
+    return c

@@ -1,0 +1,139 @@
+"""The demonstration: one real table, one recipe with and without privacy, two audits, one page."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genaudit import api, progress
+from genaudit.atomic import write_text
+from genaudit.data import bundled
+from genaudit.data.dataset import Dataset
+from genaudit.ledger import PrivacyLedger
+from genaudit.render.compare import compare
+from genaudit.result import AuditReport, Verdict
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+DATASET, EPSILON, DELTA, SEED = "arrests", 3.0, 1e-5, 0
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the two trainings: its folder, its budget, and how the page calls it."""
+
+    name: str
+    title: str
+    epsilon: float | None = None
+    delta: float | None = None
+
+
+VARIANTS = (
+    Variant("private", f"with differential privacy (ε = {EPSILON:g})", EPSILON, DELTA),
+    Variant("plain", "without privacy"),
+)
+
+
+#: What the last lines say of a variant, metric by metric.
+_PLAIN = {
+    "privacy.distance.auc": "Whoever compares people with the samples tells a member from a "
+    "stranger in {value:.0%} of pairs ({low:.0%} to {high:.0%}; a coin: 50%).",
+    "privacy.copies.exact": "Rows copied from training data beyond chance: {value:.1%} "
+    "({low:.1%} to {high:.1%}).",
+    "quality.utility.loss": "Models trained on the samples lose {value:.3f} AUC on real rows "
+    "({low:.3f} to {high:.3f}).",
+}
+
+
+def run_demo(out: Path, *, say: Callable[[str], None], bars: Progress | None) -> list[str]:
+    """Train, audit and report into `out`; the lines that say what was found.
+
+    Raises:
+        DataError: the package that brings the data set is not installed.
+    """
+    started = time.monotonic()
+    raw, schema = bundled.load(DATASET)
+    train, holdout = Dataset.of(raw, schema, DATASET).split(0.7, SEED)
+    say(
+        f"{DATASET}: {len(raw):,} real rows, {len(train):,} to train on, "
+        f"{len(holdout):,} held out. This takes one to two minutes."
+    )
+    ledger = PrivacyLedger(out / "ledger.sqlite")
+    reports: list[AuditReport] = []
+    for i, variant in enumerate(VARIANTS):
+        say(f"[{2 * i + 1}/4] Training a conditional GAN {variant.title} ...")
+        model = _train(variant, train, out / variant.name, ledger, bars)
+        say(f"[{2 * i + 2}/4] Auditing it on rows that it never saw ...")
+        report = _audit(variant, model, train, holdout, ledger, bars)
+        reports.append(report)
+    page = compare(reports, [f"{v.name}/report.html" for v in VARIANTS], lang="en")
+    index = write_text(out / "index.html", page)
+    return [*_found(reports), f"({time.monotonic() - started:.0f} seconds)", f"Report: {index}"]
+
+
+def _train(
+    variant: Variant, train: Dataset, folder: Path, ledger: PrivacyLedger, bars: Progress | None
+) -> Path:
+    """Train one variant; the folder of its model."""
+    model = api.train(
+        train.to_frame(), train.schema, model="cgan", epsilon=variant.epsilon, delta=variant.delta,
+        seed=SEED, ledger=ledger, artefact=variant.name,
+        progress=progress.training_bar(bars, f"Training {variant.name}"),
+    )  # fmt: skip
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    return model.save(folder / "model")
+
+
+def _audit(
+    variant: Variant,
+    model: Path,
+    train: Dataset,
+    holdout: Dataset,
+    ledger: PrivacyLedger,
+    bars: Progress | None,
+) -> AuditReport:
+    """Audit one variant; write its `audit.json` and `report.html` beside the model."""
+    report = api.audit(
+        model, train=train.to_frame(), holdout=holdout.to_frame(), ledger=ledger, seed=SEED,
+        command="genaudit demo",
+        context={"assessed_by": "genaudit demo", "purpose": f"demonstration, {variant.title}"},
+        progress=progress.audit_bar(bars, f"Auditing {variant.name}"),
+    )  # fmt: skip
+    named = report.subject.model_copy(update={"name": f"arrests CGAN {variant.title}"})
+    report = report.model_copy(update={"subject": named})
+    api.write_json(report, model.parent / "audit.json")
+    api.write_html(report, model.parent / "report.html")
+    return report
+
+
+def _found(reports: list[AuditReport]) -> list[str]:
+    lines = []
+    for variant, report in zip(VARIANTS, reports, strict=True):
+        count = {v: len(report.findings(v)) for v in Verdict}
+        lines.append(
+            f"Trained {variant.title}: {count[Verdict.OUTSIDE]} findings outside their limit, "
+            f"{count[Verdict.CANNOT_TELL]} that this much data cannot decide, "
+            f"{count[Verdict.WITHIN]} within."
+        )
+        lines += [
+            f"  {sentence}"
+            for metric, template in _PLAIN.items()
+            if (sentence := _sentence(report, metric, template))
+        ]
+        outside = dict.fromkeys(f.metric for _, f in report.findings(Verdict.OUTSIDE))
+        if outside:
+            lines.append(f"  Outside: {', '.join(outside)}.")
+    return lines
+
+
+def _sentence(report: AuditReport, metric: str, template: str) -> str | None:
+    """A metric in plain words, None where it has no value."""
+    estimate = next((f.estimate for _, f in report.findings() if f.metric == metric), None)
+    if estimate is None or None in (estimate.value, estimate.low, estimate.high):
+        return None
+    return template.format(value=estimate.value, low=estimate.low, high=estimate.high)

@@ -1,0 +1,274 @@
+"""The privacy ledger: every read of private data, append-only, chained by digests.
+
+A touch has a kind (`public`, `accounted`, `unaccounted`) and a scope: `release` (flows into a named
+artefact) or `audit` (flows into a report or the operator's screen). A claim is judged on the
+release touches of its artefact. Touches are written before the data is read, so a crash leaves a
+true ledger.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from genaudit.errors import IntegrityError, OptionError
+
+GENESIS = "0" * 64
+
+_KEY_BYTES = 32
+
+
+class TouchKind(StrEnum):
+    """How much of the privacy promise a touch spends."""
+
+    PUBLIC = "public"
+    ACCOUNTED = "accounted"
+    UNACCOUNTED = "unaccounted"
+
+
+class Scope(StrEnum):
+    """Where what was read flows to."""
+
+    RELEASE = "release"
+    AUDIT = "audit"
+
+
+#: What each kind of mechanism cannot be accounted without.
+_NEEDED = {
+    "poisson_gaussian": ("noise_multiplier", "sampling_rate"),
+    "gaussian": ("noise_multiplier",),
+    "pure": ("epsilon",),
+}
+
+
+class Mechanism(BaseModel):
+    """A mechanism as the accountant composes it.
+
+    name: `poisson_gaussian` (sampling_rate, noise_multiplier, steps), `gaussian`
+        (noise_multiplier, count = steps) or `pure` (epsilon, and delta where it has one).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    noise_multiplier: float | None = Field(default=None, gt=0)
+    sampling_rate: float | None = Field(default=None, gt=0, le=1)
+    steps: int = Field(default=1, ge=1)
+    epsilon: float | None = Field(default=None, ge=0)
+    delta: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for field in _NEEDED.get(self.name, ()):
+            if getattr(self, field) is None:
+                raise ValueError(f"mechanism {self.name!r} needs its {field}")
+        return self
+
+    def __str__(self) -> str:
+        match self.name:
+            case "poisson_gaussian":
+                return (
+                    f"Gaussian, noise multiplier {self.noise_multiplier:.4g}, Poisson rate "
+                    f"{self.sampling_rate:.4g}, {self.steps:,} steps"
+                )
+            case "gaussian":
+                return f"Gaussian, noise multiplier {self.noise_multiplier:.4g}, {self.steps:,}x"
+            case _:
+                return f"{self.name}, ε = {self.epsilon:.4g}, δ = {self.delta:.3g}"
+
+
+class Touch(BaseModel):
+    """One read of a data set.
+
+    dataset: id of the data set. artefact: what the read flows into. unit: `record` or `person`.
+    digest: HMAC of the content, under a key that stays beside the ledger.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    dataset: str
+    kind: TouchKind
+    scope: Scope
+    purpose: str
+    artefact: str = ""
+    mechanism: Mechanism | None = None
+    unit: str = "record"
+    relation: str = "zero-out"
+    digest: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A touch in its place in the chain."""
+
+    seq: int
+    touch: Touch
+    head: str
+
+
+class PrivacyLedger:
+    """An append-only SQLite file of touches; safe for several processes at once.
+
+    >>> import tempfile, pathlib
+    >>> ledger = PrivacyLedger(pathlib.Path(tempfile.mkdtemp()) / "ledger.sqlite")
+    >>> _ = ledger.append(Touch(dataset="d", kind="public", scope="release", purpose="schema"))
+    >>> [e.touch.purpose for e in ledger.entries()], ledger.verify() == ledger.head()
+    (['schema'], True)
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self.path = Path(path) if path is not None else default_path()
+
+    def append(self, touch: Touch) -> Entry:
+        """Write a touch; call it before the data is read.
+
+        Raises:
+            OptionError: the ledger cannot be written.
+        """
+        touch = touch.model_copy(update={"time": _now()})
+        body = _canonical(touch)
+        with self._connect(create=True) as db:
+            db.execute("BEGIN IMMEDIATE")
+            row = db.execute("SELECT seq, head FROM touch ORDER BY seq DESC LIMIT 1").fetchone()
+            seq, before = (row[0] + 1, row[1]) if row else (1, GENESIS)
+            head = _chain(before, body)
+            db.execute("INSERT INTO touch VALUES (?, ?, ?)", (seq, body, head))
+            db.commit()
+        return Entry(seq, touch, head)
+
+    def entries(self, *, dataset: str | None = None, artefact: str | None = None) -> list[Entry]:
+        """All entries in order, or those of one data set or artefact."""
+        entries = [Entry(seq, self._parsed(seq, body), head) for seq, body, head in self._rows()]
+        return [
+            e
+            for e in entries
+            if dataset in (None, e.touch.dataset) and artefact in (None, e.touch.artefact)
+        ]
+
+    def head(self) -> str:
+        """Digest of the whole chain so far."""
+        rows = self._rows()
+        return rows[-1][2] if rows else GENESIS
+
+    def verify(self) -> str:
+        """The head, after recomputing every link.
+
+        Raises:
+            IntegrityError: an entry was changed, removed or put in by hand.
+        """
+        before = GENESIS
+        for expected, (seq, body, head) in enumerate(self._rows(), start=1):
+            if seq != expected or _chain(before, body) != head:
+                raise self._edited(expected)
+            before = head
+        return before
+
+    def content_digest(self, content: bytes) -> str:
+        """HMAC-SHA-256 of private content: it can be compared, but not guessed without the key."""
+        return hmac.new(self._key(), content, hashlib.sha256).hexdigest()
+
+    def _rows(self) -> list[tuple[int, str, str]]:
+        if not self.path.exists():
+            return []
+        with self._connect() as db:
+            if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                return []  # a process made the file and died before its first touch
+            return db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
+
+    def _parsed(self, seq: int, body: str) -> Touch:
+        try:
+            return Touch.model_validate_json(body)
+        except ValidationError as error:
+            raise self._edited(seq) from error
+
+    def _edited(self, seq: int) -> IntegrityError:
+        return IntegrityError(
+            f"Ledger {self.path} differs from its own digests at entry {seq}; "
+            "restore it from a copy, and distrust what was released since."
+        )
+
+    def _key(self) -> bytes:
+        path = self.path.with_name(self.path.name + ".key")
+        try:
+            if not path.exists():
+                _write_once(path, secrets.token_bytes(_KEY_BYTES))
+            key = path.read_bytes()
+        except OSError as error:
+            raise OptionError(_unwritable(self.path, error)) from error
+        if len(key) != _KEY_BYTES:
+            raise OptionError(
+                f"Expected a key of {_KEY_BYTES} bytes in {path}, got {len(key)}; restore it from "
+                "a copy, or delete it (earlier digests then match nothing)."
+            )
+        return key
+
+    @contextmanager
+    def _connect(self, *, create: bool = False) -> Iterator[sqlite3.Connection]:
+        try:
+            if create:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+                if create:
+                    db.execute(
+                        "CREATE TABLE IF NOT EXISTS touch "
+                        "(seq INTEGER PRIMARY KEY, body TEXT NOT NULL, head TEXT NOT NULL)"
+                    )
+                yield db
+        except (OSError, sqlite3.OperationalError) as error:
+            raise OptionError(_unwritable(self.path, error)) from error
+        except sqlite3.DatabaseError as error:
+            raise OptionError(
+                f"Expected a ledger at {self.path}, got a file that SQLite cannot read: {error}."
+            ) from error
+
+
+def default_path() -> Path:
+    """`$GENAUDIT_LEDGER`, else `genaudit/ledger.sqlite` in the user's state folder."""
+    if named := os.environ.get("GENAUDIT_LEDGER"):
+        return Path(named)
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "genaudit" / "ledger.sqlite"
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Write a file for its owner alone; of two processes at once, the first one's stays whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _canonical(touch: Touch) -> str:
+    fields: dict[str, Any] = touch.model_dump(mode="json", exclude_none=True)
+    return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _chain(before: str, body: str) -> str:
+    return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def _unwritable(path: Path, error: Exception) -> str:
+    return f"The ledger {path} cannot be opened: {error}. Name another with --ledger."

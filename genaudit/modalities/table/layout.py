@@ -1,0 +1,115 @@
+"""Which one-hot blocks a network makes, which are the condition: cells to digits and back.
+
+Columns with many cells are two digits (`ColumnCells.digits`), so that no network is wider than it
+must be. The condition is one cell of the joint of a few columns; the network gets it as one-hot
+codes of those columns and makes all other columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from genaudit.errors import OptionError
+from genaudit.modalities.table.cells import Grid
+
+#: Most cells that the joint of the condition columns may have.
+MAX_JOINT = 512
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A grid, and the columns of it that are the condition (none: everything is made)."""
+
+    grid: Grid
+    condition: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.condition if name not in self.grid.names]
+        if unknown:
+            raise OptionError(
+                f"No column to condition on is called {unknown[0]!r}; "
+                f"there are {', '.join(map(repr, self.grid.names))}."
+            )
+        if len(set(self.condition)) < len(self.condition):
+            raise OptionError("A column to condition on is named twice; expected each once.")
+        if len(self.condition) == len(self.grid.names):
+            raise OptionError("Expected at least one column that is not a condition, got none.")
+        if self.n_joint > MAX_JOINT:
+            raise OptionError(
+                f"The condition columns {', '.join(map(repr, self.condition))} have "
+                f"{self.n_joint:,} cells together; expected at most {MAX_JOINT}. "
+                "Condition on fewer."
+            )
+
+    @cached_property
+    def made(self) -> tuple[int, ...]:
+        """Positions of the columns that the network makes."""
+        return tuple(j for j, name in enumerate(self.grid.names) if name not in self.condition)
+
+    @cached_property
+    def given(self) -> tuple[int, ...]:
+        """Positions of the condition columns, in the order of `condition`."""
+        return tuple(self.grid.names.index(name) for name in self.condition)
+
+    @cached_property
+    def blocks(self) -> tuple[int, ...]:
+        """Sizes of the one-hot blocks that the network makes."""
+        return tuple(size for j in self.made for size in self.grid.columns[j].digits)
+
+    @cached_property
+    def given_sizes(self) -> tuple[int, ...]:
+        """Cells of each condition column."""
+        return tuple(self.grid.sizes[j] for j in self.given)
+
+    @property
+    def n_joint(self) -> int:
+        """Cells of the joint of the condition columns; 1 without a condition."""
+        total = 1
+        for size in self.given_sizes:
+            total *= size
+        return total
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """Cell of each condition column in each joint cell, shape (n_joint, k)."""
+        if not self.given:
+            return np.zeros((1, 0), dtype=np.int64)
+        index = np.unravel_index(np.arange(self.n_joint), self.given_sizes)
+        return np.stack(index, axis=1).astype(np.int64)
+
+    def split(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Digits of the made columns, shape (n, blocks), and cell of the condition, shape (n,).
+
+        Args:
+            codes: Cells of the records, shape (n, columns).
+        """
+        digits = []
+        for j in self.made:
+            column = self.grid.columns[j]
+            parts = np.unravel_index(codes[:, j], column.digits)
+            digits += [part.astype(np.int64) for part in parts]
+        joint = np.zeros(len(codes), dtype=np.int64)
+        if self.given:
+            joint = np.ravel_multi_index(tuple(codes[:, self.given].T), self.given_sizes)
+        return np.stack(digits, axis=1), joint
+
+    def join(self, digits: np.ndarray, joint: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Cells of the records, shape (n, columns), from what `split` gives.
+
+        Two digits can name a cell beyond the last one; such a cell is drawn anew, uniformly.
+        """
+        codes = np.empty((len(digits), len(self.grid.names)), dtype=np.int64)
+        codes[:, list(self.given)] = self.cells[joint]
+        start = 0
+        for j in self.made:
+            column = self.grid.columns[j]
+            parts = digits[:, start : start + len(column.digits)].T
+            cell = np.ravel_multi_index(tuple(parts), column.digits)
+            beyond = cell >= column.size
+            cell[beyond] = rng.integers(0, column.size, int(beyond.sum()))
+            codes[:, j] = cell
+            start += len(column.digits)
+        return codes

@@ -1,0 +1,156 @@
+"""Networks for tables: perceptrons that make and read one-hot blocks.
+
+No layer here mixes the records of a batch (no batch norm), and every layer with parameters has
+exact per-sample gradients in Opacus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from genaudit.errors import OptionError
+
+#: Networks and a batch beyond this many bytes are refused.
+MAX_BYTES = 2 * 2**30
+
+#: A cell that no record holds starts with this probability.
+_FLOOR = 1e-4
+
+
+@dataclass(frozen=True)
+class TableNets:
+    """Builds the networks of a table, and says how they make and read records.
+
+    blocks: sizes of the one-hot blocks to make. given: sizes of the condition's one-hot blocks.
+    hidden: widths of the generator's hidden layers; networks that read records have them reversed.
+    latent: width of the noise.
+    """
+
+    blocks: tuple[int, ...]
+    given: tuple[int, ...]
+    hidden: tuple[int, ...]
+    latent: int
+
+    @property
+    def width(self) -> int:
+        """Width of a record."""
+        return sum(self.blocks)
+
+    @property
+    def condition(self) -> int:
+        """Width of a condition."""
+        return sum(self.given)
+
+    def check_size(self, batch_size: int) -> None:
+        """Refuse what would not fit into memory, with an estimate.
+
+        Raises:
+            OptionError: networks and one batch would need more than `MAX_BYTES`.
+        """
+        layers = [self.latent + self.condition, *self.hidden, self.width]
+        weights = sum(a * b for a, b in pairwise(layers))
+        # Two networks, each with weights, gradients, two moments and an average; a batch of real
+        # and made records, each with logits, noise and gradients.
+        size = 4 * (2 * 5 * weights + 8 * batch_size * (self.width + self.condition))
+        if size > MAX_BYTES:
+            raise OptionError(
+                f"Training would need about {size:,} bytes for one-hot codes of width "
+                f"{self.width + self.condition:,} and batches of {batch_size:,}; expected at most "
+                f"{MAX_BYTES:,}. Take smaller batches or hidden layers, or give columns the role "
+                "ignored."
+            )
+
+    def generator(self) -> nn.Sequential:
+        """(noise, condition) -> logits of all blocks."""
+        layers = [self.latent + self.condition, *self.hidden, self.width]
+        return perceptron(layers, nn.ReLU())
+
+    def discriminator(self) -> nn.Sequential:
+        """(record, condition) -> one logit: is it real?"""
+        layers = [self.width + self.condition, *reversed(self.hidden), 1]
+        return perceptron(layers, nn.LeakyReLU(0.2))
+
+    def encoder(self) -> nn.Sequential:
+        """(record, condition) -> mean and log variance of the latent."""
+        layers = [self.width + self.condition, *reversed(self.hidden), 2 * self.latent]
+        return perceptron(layers, nn.ReLU())
+
+    def one_hot(self, digits: torch.Tensor) -> torch.Tensor:
+        """Records as one-hot blocks, shape (n, width), from digits, shape (n, blocks)."""
+        return one_hot(digits, self.blocks)
+
+    def one_hot_condition(self, cells: torch.Tensor) -> torch.Tensor:
+        """Conditions as one-hot blocks, shape (n, condition), from cells, shape (n, k)."""
+        return one_hot(cells, self.given)
+
+    def relaxed(self, logits: torch.Tensor, tau: float, rng: torch.Generator) -> torch.Tensor:
+        """Drawn one-hot records through which gradients flow, shape (n, width).
+
+        Source: Jang, Gu, Poole 2017 (straight-through Gumbel-softmax).
+        """
+        uniform = torch.rand(logits.shape, generator=rng, device=logits.device)
+        # 1e-10 keeps both logarithms finite; single precision can draw an exact 0.
+        noisy = logits - torch.log(-torch.log(uniform + 1e-10) + 1e-10)
+        drawn = []
+        for block in torch.split(noisy, list(self.blocks), dim=1):
+            soft = functional.softmax(block / tau, dim=1)
+            hard = functional.one_hot(block.argmax(1), block.shape[1]).to(soft.dtype)
+            drawn.append(hard - soft.detach() + soft)
+        return torch.cat(drawn, dim=1)
+
+    def shares(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probabilities of all cells, shape (n, width); every block sums to 1."""
+        return torch.cat(
+            [functional.softmax(b, dim=1) for b in torch.split(logits, list(self.blocks), dim=1)],
+            dim=1,
+        )
+
+    def surprise(self, logits: torch.Tensor, records: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihood of one-hot records in nats, shape (n,)."""
+        logs = [
+            functional.log_softmax(b, dim=1) for b in torch.split(logits, list(self.blocks), dim=1)
+        ]
+        return -(torch.cat(logs, dim=1) * records).sum(1)
+
+    def start_at(self, generator: nn.Sequential, marginals: Sequence[np.ndarray]) -> None:
+        """Let a fresh generator make the marginals, one for each block."""
+        last = generator[-1]
+        assert isinstance(last, nn.Linear)
+        shares = np.concatenate([np.asarray(m, dtype=float) for m in marginals])
+        with torch.no_grad():
+            last.bias.copy_(torch.as_tensor(np.log(shares + _FLOOR), dtype=last.bias.dtype))
+            last.weight.mul_(0.1)
+
+    def draw(self, logits: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
+        """A digit of every block drawn by its probabilities, shape (n, blocks)."""
+        drawn = []
+        for block in torch.split(logits, list(self.blocks), dim=1):
+            ceiling = functional.softmax(block.double(), dim=1).cumsum(1).numpy()
+            u = rng.random((len(ceiling), 1)) * ceiling[:, -1:]
+            drawn.append((ceiling <= u).sum(1).clip(max=block.shape[1] - 1))
+        return np.stack(drawn, axis=1)
+
+
+def perceptron(layers: Sequence[int], activation: nn.Module) -> nn.Sequential:
+    """Linear layers of these widths with an activation between them."""
+    modules: list[nn.Module] = []
+    for a, b in pairwise(layers):
+        modules += [nn.Linear(a, b), activation]
+    return nn.Sequential(*modules[:-1])
+
+
+def one_hot(codes: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+    """One-hot blocks side by side, shape (n, sum(sizes)), from codes, shape (n, len(sizes))."""
+    n = len(codes)
+    made = torch.zeros(n, sum(sizes), device=codes.device)
+    if sizes:
+        starts = torch.as_tensor(np.cumsum([0, *sizes[:-1]]), device=codes.device)
+        made.scatter_(1, codes + starts, 1.0)
+    return made

@@ -1,0 +1,164 @@
+"""What a family of generators is: phases of training, and a generator that is released.
+
+A family knows no modality and no privacy. It gets networks, and hands out phases; a regime of
+training takes each phase's steps on the records. Everything that a family does outside
+`Phase.losses` never sees a record: under differential privacy that is post-processing.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+Rows = tuple[torch.Tensor, ...]
+
+
+class Nets(Protocol):
+    """Networks of a modality, and how they make and read records (`modalities.*.nets`)."""
+
+    @property
+    def latent(self) -> int:
+        """Width of the noise."""
+
+    @property
+    def condition(self) -> int:
+        """Width of a condition, 0 without one."""
+
+    def generator(self) -> nn.Sequential:
+        """(noise, condition) -> logits."""
+
+    def discriminator(self) -> nn.Sequential:
+        """(record, condition) -> one logit."""
+
+    def encoder(self) -> nn.Sequential:
+        """(record, condition) -> mean and log variance of the latent."""
+
+    def relaxed(self, logits: torch.Tensor, tau: float, rng: torch.Generator) -> torch.Tensor:
+        """Drawn records through which gradients flow."""
+
+    def shares(self, logits: torch.Tensor) -> torch.Tensor:
+        """Probabilities of all cells."""
+
+    def surprise(self, logits: torch.Tensor, records: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihood of records, shape (n,)."""
+
+    def start_at(self, generator: nn.Sequential, marginals: Sequence[np.ndarray]) -> None:
+        """Let a fresh generator make the marginals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What may be known beside the records: exact in plain training, noisy under DP.
+
+    conditions: one-hot condition of each joint cell, shape (n_joint, condition).
+    weights: share of each joint cell, shape (n_joint,).
+    marginals: share of each cell of each block the generator makes.
+    """
+
+    conditions: torch.Tensor
+    weights: torch.Tensor
+    marginals: tuple[np.ndarray, ...]
+
+    def flat(self) -> torch.Tensor:
+        """All marginals side by side, shape (width,)."""
+        flat = torch.as_tensor(np.concatenate(self.marginals), dtype=torch.float32)
+        return flat.to(self.conditions.device)
+
+    def draw(self, n: int, rng: torch.Generator) -> torch.Tensor:
+        """Conditions of n records to make, shape (n, condition)."""
+        cells = torch.multinomial(self.weights, n, replacement=True, generator=rng)
+        return self.conditions[cells]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Numbers of one training, as families read them.
+
+    n_fakes: made records beside a batch, a public constant. n_critic: private steps to each step of
+    the generator. tau: temperature of the relaxation. average: decay of the moving average of the
+    released weights. pull: weight of the marginals in the generator's loss. r1: weight of the
+    gradient penalty, for plain training alone. kl: weight of the latent's divergence.
+    """
+
+    steps: int
+    n_fakes: int
+    learning_rate: float
+    private_learning_rate: float
+    n_critic: int = 1
+    tau: float = 0.6
+    average: float = 0.995
+    pull: float = 0.0
+    r1: float = 0.0
+    kl: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One stretch of training.
+
+    private: the module that learns from records; it and nothing else must be made private.
+    steps: how many batches of records it sees.
+    rows: (records, conditions, rng) -> inputs of `losses`, one row for each record, in order, and
+        then `n_extra` rows that come from no record, whatever the batch. `rng` is for noise that
+        belongs to a record; nothing else may be drawn from it.
+    losses: rows -> one loss for each row, shape (n + n_extra,); rows do not influence each other.
+    optimizer: updates `private` once its gradients are there.
+    public_step: everything that follows without looking at records; returns what may be logged.
+    penalty: rows -> a scalar to add in plain training.
+    """
+
+    name: str
+    private: nn.Module
+    steps: int
+    rows: Callable[[torch.Tensor, torch.Tensor, torch.Generator], Rows]
+    losses: Callable[..., torch.Tensor]
+    optimizer: torch.optim.Optimizer
+    public_step: Callable[[], Mapping[str, float]]
+    n_extra: int = 0
+    penalty: Callable[[Rows, int], torch.Tensor] | None = None
+
+
+class Family(Protocol):
+    """A generator in training."""
+
+    released: nn.Sequential
+
+    def phases(self) -> list[Phase]:
+        """What is to be trained, in order."""
+
+
+class Average:
+    """An exponential moving average of a module's weights: smoother than its last step.
+
+    Source: Karras et al. 2018 (for generators); De et al. 2022 (under DP, where it costs nothing).
+    """
+
+    def __init__(self, module: nn.Sequential, decay: float) -> None:
+        self.module = module
+        self.decay = decay
+        self.n = 0
+        self.shadow = copy.deepcopy(module).requires_grad_(False)
+
+    def update(self) -> None:
+        """Take in the present weights."""
+        self.n += 1
+        # Early on the average reaches back only as far as there are steps.
+        decay = min(self.decay, self.n / (self.n + 10))
+        with torch.no_grad():
+            for kept, new in zip(self.shadow.parameters(), self.module.parameters(), strict=True):
+                kept.lerp_(new, 1 - decay)
+
+
+def made(
+    generator: nn.Sequential, n: int, nets: Nets, reference: Reference, rng: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of n records and their conditions; reads no record."""
+    conditions = reference.draw(n, rng)
+    noise = torch.randn(n, nets.latent, generator=rng, device=conditions.device)
+    return generator(torch.cat([noise, conditions], dim=1)), conditions

@@ -1,0 +1,172 @@
+"""A model folder: two files, no pickle, and digests that tell damage from a foreign format.
+
+`model.json` begins with its own size and the digest of all that follows, and holds size and digest
+of `model.safetensors`. What is shorter than it says was cut; what only differs was changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from genaudit.errors import DataError, IntegrityError, OptionError
+
+INFO, TENSORS = "model.json", "model.safetensors"
+
+#: How `model.json` begins: fixed in length, so that its own damage can be told from another format.
+_HEAD = '{{"size": "{size:010d}", "sha256": "{sha256}", '
+_PATTERN = re.compile(rb'\{"size": "(\d{10})", "sha256": "([0-9a-f]{64})", ')
+_HEAD_LENGTH = len(_HEAD.format(size=0, sha256="0" * 64))
+
+#: Largest model.json that is read; a hostile one must not fill the memory.
+_MAX_INFO = 64 * 2**20
+
+
+def write(folder: str | Path, info: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Path:
+    """Write a whole model folder or nothing: a neighbour is written, then renamed.
+
+    Raises:
+        OptionError: the folder holds something, or cannot be written.
+    """
+    folder = Path(folder)
+    beside = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(4)}")
+    packed = save_tensors({k: np.ascontiguousarray(v) for k, v in tensors.items()})
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise OptionError(
+                f"Expected a new or empty folder at {str(folder)!r}; it holds something."
+            )
+        beside.mkdir(parents=True)
+        _write(beside / TENSORS, packed)
+        _write(beside / INFO, _info_bytes({**info, "weights": _described(packed)}))
+        if folder.exists():
+            folder.rmdir()
+        beside.rename(folder)
+    except OSError as error:
+        raise OptionError(
+            f"Expected to write the folder {str(folder)!r}, got: {error.strerror or error}; "
+            "name another place."
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder
+
+
+def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The information and the weights in a model folder.
+
+    Raises:
+        DataError: a file is absent, empty, cut short or of another format.
+        IntegrityError: a file differs from its own digest.
+    """
+    folder = Path(folder)
+    content = _read(folder / INFO)
+    info = _parsed(content, folder / INFO)
+    weights = info.get("weights")
+    if not isinstance(weights, dict) or set(weights) != {"size", "sha256"}:
+        raise _foreign(folder / INFO)
+    packed = _read(folder / TENSORS)
+    if len(packed) < int(weights["size"]):
+        raise _cut(folder / TENSORS, len(packed), int(weights["size"]))
+    if _described(packed) != weights:
+        raise _changed(folder / TENSORS)
+    try:
+        return info, load_tensors(packed)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _foreign(folder / TENSORS) from error
+
+
+def digest(folder: str | Path) -> str:
+    """SHA-256 of `model.json`, which holds the digest of the weights: it names the whole folder."""
+    return hashlib.sha256(_read(Path(folder) / INFO)).hexdigest()
+
+
+def _info_bytes(info: Mapping[str, Any]) -> bytes:
+    text = json.dumps(dict(info), sort_keys=True, ensure_ascii=True, allow_nan=False, indent=1)
+    rest = text[1:].lstrip().encode() + b"\n"
+    sha256 = hashlib.sha256(rest).hexdigest()
+    head = _HEAD.format(size=_HEAD_LENGTH + len(rest), sha256=sha256).encode()
+    return head + rest
+
+
+def _parsed(content: bytes, path: Path) -> dict[str, Any]:
+    found = _PATTERN.match(content)
+    if not found:
+        raise _headless(content, path)
+    size, said = int(found[1]), found[2].decode()
+    rest = content[_HEAD_LENGTH:]
+    if hashlib.sha256(rest).hexdigest() != said:
+        raise _cut(path, len(content), size) if len(content) < size else _changed(path)
+    if size != len(content):
+        raise _changed(path)
+    try:
+        info = json.loads(b"{" + rest)
+    except ValueError as error:
+        raise _foreign(path) from error
+    if not isinstance(info, dict):
+        raise _foreign(path)
+    return info
+
+
+def _headless(content: bytes, path: Path) -> DataError | IntegrityError:
+    """What is wrong with a file that does not begin as `model.json` does."""
+    expected = _HEAD.format(size=0, sha256="0" * 64).encode()
+    start = content[:_HEAD_LENGTH]
+    # Digits and digest differ from file to file; everything else has one right form.
+    fixed = [i for i, c in enumerate(expected) if c != ord("0")]
+    wrong = sum(i < len(start) and start[i] != expected[i] for i in fixed)
+    if len(content) < _HEAD_LENGTH and not wrong:
+        return DataError(f"The model file {str(path)!r} is cut short.")
+    return _changed(path) if len(content) > _HEAD_LENGTH and wrong <= 2 else _foreign(path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.name == INFO and path.stat().st_size > _MAX_INFO:
+            raise _foreign(path)
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"Expected a model folder with {INFO} and {TENSORS}, but {str(path)!r} cannot be read: "
+            f"{error.strerror or error}."
+        ) from error
+    if not content:
+        raise DataError(f"The model file {str(path)!r} is empty.")
+    return content
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _described(content: bytes) -> dict[str, Any]:
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _cut(path: Path, got: int, size: int) -> DataError:
+    return DataError(f"The model file {str(path)!r} is cut short: {got:,} of {size:,} bytes.")
+
+
+def _changed(path: Path) -> IntegrityError:
+    return IntegrityError(
+        f"The model file {str(path)!r} differs from its own digest; restore it from a copy."
+    )
+
+
+def _foreign(path: Path) -> DataError:
+    return DataError(f"The file {str(path)!r} is not part of a genaudit model.")

@@ -1,0 +1,169 @@
+"""Records out of a trained generator: drawn, not the likeliest; the same for the same seed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from genaudit.data.dataset import Dataset
+from genaudit.data.frame import coerce
+from genaudit.data.schema import Column, Schema
+from genaudit.errors import GenauditWarning, OptionError
+from genaudit.modalities.table.layout import Layout
+from genaudit.modalities.table.nets import TableNets
+
+#: Records made at a time. It is part of the promise that a seed gives the same samples.
+_CHUNK = 4096
+
+#: Records made for each one wanted before a rare condition is given up.
+_TRIES = 200
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One `where`: a column and its canonical value (None = missing)."""
+
+    column: Column
+    value: Any
+
+    def holds(self, frame: pd.DataFrame) -> np.ndarray:
+        """Which records have the value, shape (n,)."""
+        values = frame[self.column.name]
+        if self.value is None:
+            return values.isna().to_numpy()
+        same: np.ndarray = (values == self.value).fillna(False).to_numpy(dtype=bool)
+        return same
+
+
+class Sampler:
+    """A generator with all that turns its logits into records.
+
+    generator: (noise, condition) -> logits. weights: share of each joint cell of the condition.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        layout: Layout,
+        nets: TableNets,
+        generator: nn.Sequential,
+        weights: np.ndarray,
+    ) -> None:
+        self.schema, self.layout, self.nets = schema, layout, nets
+        # Double precision: rounding that differs between thread counts then changes no draw.
+        self.generator = generator.to("cpu", torch.float64).requires_grad_(False).eval()
+        self.weights = np.asarray(weights, dtype=float)
+
+    def sample(self, n: int, seed: int = 0, where: Mapping[str, str] | None = None) -> Dataset:
+        """Make n records; with `where` only such as have these values, fewer where they are rare.
+
+        Conditions of the model are set; values of other columns are waited for.
+
+        Args:
+            n: How many, at least 0.
+            seed: The same seed gives the same records.
+            where: Column -> value, as a file would write it.
+
+        Raises:
+            OptionError: n is negative, or no such column or value exists.
+        """
+        if n < 0:
+            raise OptionError(f"Expected n of at least 0 records, got {n}.")
+        wanted = [self._wanted(name, value) for name, value in (where or {}).items()]
+        rng = np.random.default_rng([seed, 0x5A3])
+        weights = self._weights(wanted)
+        if not wanted:
+            return self._decoded(self._codes(n, weights, rng), rng)
+        return self._matching(n, wanted, weights, rng)
+
+    def _codes(self, n: int, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Cells of n records, shape (n, columns)."""
+        parts = [self._chunk(min(_CHUNK, n - start), weights, rng) for start in range(0, n, _CHUNK)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.layout.grid.names)), int)
+
+    def _chunk(self, n: int, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        joint = rng.choice(len(weights), size=n, p=weights)
+        cells = torch.as_tensor(self.layout.cells[joint])
+        noise = torch.as_tensor(rng.standard_normal((n, self.nets.latent)))
+        given = self.nets.one_hot_condition(cells).double()
+        logits = self.generator(torch.cat([noise, given], dim=1))
+        return self.layout.join(self.nets.draw(logits, rng), joint, rng)
+
+    def _decoded(self, codes: np.ndarray, rng: np.random.Generator) -> Dataset:
+        return self.layout.grid.decode(codes, self.schema, rng)
+
+    def _matching(
+        self, n: int, wanted: list[_Wanted], weights: np.ndarray, rng: np.random.Generator
+    ) -> Dataset:
+        """Bounded rejection: make records until n have what is wanted, or too many have not."""
+        kept: list[pd.DataFrame] = []
+        found = made = 0
+        budget = max(_CHUNK, _TRIES * n)
+        while found < n and made < budget:
+            size = min(_CHUNK, budget - made)
+            data = self._decoded(self._chunk(size, weights, rng), rng)
+            fits = np.logical_and.reduce([w.holds(data.frame) for w in wanted])
+            kept.append(data.frame[fits])
+            made, found = made + size, found + int(fits.sum())
+        if found < n:
+            asked = ", ".join(f"{w.column.name} = {w.value}" for w in wanted)
+            warnings.warn(
+                f"Only {found:,} of {n:,} records: {found:,} of {made:,} made had {asked}, which "
+                "is too rare in what this model makes to wait for more.",
+                GenauditWarning,
+                stacklevel=4,
+            )
+        frame = pd.concat(kept, ignore_index=True) if kept else data_frame_of(self.schema)
+        return Dataset(self.schema, frame.head(n))
+
+    def _weights(self, wanted: list[_Wanted]) -> np.ndarray:
+        """Distribution of the joint condition given what is wanted of its columns."""
+        fits = np.ones(len(self.weights), dtype=bool)
+        for want in wanted:
+            if want.column.name in self.layout.condition:
+                k = self.layout.condition.index(want.column.name)
+                cells = self.layout.grid[want.column.name]
+                value = pd.Series([np.nan if want.value is None else want.value])
+                (cell,) = cells.encode(value)
+                fits &= self.layout.cells[:, k] == cell
+        kept = np.where(fits, self.weights, 0.0)
+        if kept.sum() <= 0:
+            # The reference gave these conditions no share at all, yet the generator can be asked.
+            kept = fits.astype(float) if fits.any() else self.weights
+        shares: np.ndarray = kept / kept.sum()
+        return shares
+
+    def _wanted(self, name: str, value: str) -> _Wanted:
+        known = [c.name for c in self.schema.modelled]
+        if name not in known:
+            raise OptionError(
+                f"No column is called {name!r}; the model makes {', '.join(map(repr, known))}."
+            )
+        column = self.schema[name]
+        if column.nullable and value in self.schema.missing:
+            return _Wanted(column, None)
+        coerced = coerce(pd.Series([value], dtype=object), column, self.schema.missing)
+        if coerced.problem or coerced.values.isna().any():
+            raise OptionError(f"Column {name!r}: no {value!r} exists; {_exists(column)}.")
+        return _Wanted(column, coerced.values.iloc[0])
+
+
+def data_frame_of(schema: Schema) -> pd.DataFrame:
+    """A frame of the schema's columns without rows."""
+    return pd.DataFrame({c.name: pd.Series(dtype=object) for c in schema.columns})
+
+
+def _exists(column: Column) -> str:
+    if column.discrete:
+        levels = column.levels or ()
+        more = ", ..." if len(levels) > 20 else ""
+        return f"there are {', '.join(map(repr, levels[:20]))}{more}"
+    low, high = column.bounds or (-np.inf, np.inf)
+    return f"expected a value from {low:g} to {high:g}"

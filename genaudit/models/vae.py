@@ -1,0 +1,80 @@
+"""Variational autoencoder with the condition in both halves; records are drawn from its likelihood.
+
+Under differential privacy encoder and decoder are one private module, though only the decoder is
+released.
+
+Source: Kingma & Welling 2014; Sohn, Lee, Yan 2015 (conditions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning
+
+
+class Vae:
+    """A VAE; with a condition of width 0 an unconditional one."""
+
+    def __init__(
+        self, nets: Nets, reference: Reference, tuning: Tuning, rng: torch.Generator
+    ) -> None:
+        del rng  # nothing is drawn outside a record's own noise
+        self.nets, self.tuning = nets, tuning
+        decoder = nets.generator()
+        nets.start_at(decoder, reference.marginals)
+        self.module = _Halves(nets.encoder(), decoder).to(reference.conditions.device)
+        self.average = Average(self.module.decoder, tuning.average)
+        self.released = self.average.shadow
+        self._optimizer = torch.optim.Adam(
+            self.module.parameters(), lr=tuning.private_learning_rate
+        )
+
+    def phases(self) -> list[Phase]:
+        """One phase: the evidence lower bound on records, all of it private."""
+        return [
+            Phase(
+                name="likelihood",
+                private=self.module,
+                steps=self.tuning.steps,
+                rows=self._rows,
+                losses=self._losses,
+                optimizer=self._optimizer,
+                public_step=self._public_step,
+            )
+        ]
+
+    def _rows(self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator) -> Rows:
+        noise = torch.randn(len(records), self.nets.latent, generator=rng, device=records.device)
+        return records, conditions, noise
+
+    def _losses(
+        self, records: torch.Tensor, conditions: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
+        logits, mean, log_variance = self.module(records, conditions, noise)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+        return self.nets.surprise(logits, records) + self.tuning.kl * divergence
+
+    def _public_step(self) -> Mapping[str, float]:
+        self.average.update()
+        return {}
+
+
+class _Halves(nn.Module):
+    """Encoder and decoder as one module, so that one regime wraps both."""
+
+    def __init__(self, encoder: nn.Sequential, decoder: nn.Sequential) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(
+        self, records: torch.Tensor, conditions: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mean, log_variance = self.encoder(torch.cat([records, conditions], 1)).chunk(2, dim=1)
+        # Beyond these a standard deviation is 0.01 or 20: no latent means more than that.
+        log_variance = log_variance.clamp(-9.0, 6.0)
+        latent = mean + noise * (0.5 * log_variance).exp()
+        return self.decoder(torch.cat([latent, conditions], 1)), mean, log_variance

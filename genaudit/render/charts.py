@@ -1,0 +1,359 @@
+"""Charts as inline SVG: no script, no font, colours from the page's CSS variables.
+
+Rows place their marks in percent of the width and their text in pixels, so that a chart is as
+readable at 320 px as at 1280 px. Every chart carries a title and a description, and the page puts
+its data table beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from genaudit.render.text import shortened, visible
+
+Format = Callable[[float], str]
+Cell = str | float | None
+Interval = tuple[float | None, float | None, float | None]  # value, low, high
+
+#: Rows or columns of a chart; the rest is in its table.
+MOST = 30
+
+_LABEL = 40  # columns of text that fit over a row at 320 px
+_SERIES = 6  # colours in the style sheet
+_ROW = 24  # height of a heatmap's row
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a chart says of itself: its name for assistive technology and how it writes numbers."""
+
+    id: str
+    title: str
+    description: str
+    number: Format
+
+
+def bars(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
+    """Horizontal bars of `(label, series, value)`, one group for each label."""
+    shown = _first_labels(rows)
+    series = list(dict.fromkeys(str(r[1]) for r in shown))
+    values = [v for r in shown if (v := _number(r[2])) is not None]
+    span = _Span.over([0.0, *values], left=0, right=50)
+    parts, y = [], 0
+    for label in dict.fromkeys(str(r[0]) for r in shown):
+        parts.append(_text(0, y + 13, label, "label"))
+        y += 20
+        for row in (r for r in shown if str(r[0]) == label):
+            parts.append(_bar(row, span, y, series, words.number))
+            y += 16
+        y += 10
+    return _chart(words, y, parts)
+
+
+def forest(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
+    """A point with its interval for each `(label, value, low, high, limit_low, limit_high)`."""
+    shown = rows[:MOST]
+    numbers = [x for r in shown for c in r[1:6] if (x := _number(c)) is not None]
+    zero = [0.0] if numbers and min(numbers) < 0 < max(numbers) else []
+    span = _Span.over([*numbers, *zero], left=1, right=99)
+    parts, y = [], 0
+    for row in shown:
+        value = _number(row[1])
+        parts.append(_text(0, y + 13, str(row[0]), "label"))
+        parts.append(_text(100, y + 13, "–" if value is None else words.number(value), "value end"))
+        low, high, *limits = (_number(c) for c in row[2:6])
+        marks = _line(span, (value, low, high), (limits[0], limits[1]))
+        parts.append(_el("svg", *marks, class_="strip", y=y + 16))
+        y += 42
+    if zero:
+        parts.insert(0, _el("line", x1=span.at(0), x2=span.at(0), y1=0, y2=y, class_="zero"))
+    return _chart(words, y + 18, [*_ticks(span, y, words.number), *parts])
+
+
+def strip(
+    estimate: Interval,
+    limits: tuple[float | None, float | None],
+    others: Sequence[tuple[str, float]] = (),
+    beside: Sequence[float] = (),
+) -> Markup:
+    """One finding as a line: point, interval, the region beyond the limit, and reference marks.
+
+    estimate: value, low, high. others: (`null` or `baseline`, value). beside: numbers of the other
+    lines, which share one scale. Decoration: the numbers stand beside it in words.
+    """
+    marks = [x for x in (*estimate, *limits, *(x for _, x in others), *beside) if x is not None]
+    if not marks:
+        return Markup("")
+    near_zero = [0.0] if min(marks) >= 0 and max(marks) < 0.2 else []
+    span = _Span.over([*near_zero, *marks], 2, 98)
+    drawn = _el("svg", *_line(span, estimate, limits, others), class_="strip", aria_hidden="true")
+    return Markup(drawn)  # noqa: S704 - every attribute is escaped by _el
+
+
+def curve(rows: Sequence[Sequence[Cell]], words: Words, axes: tuple[str, str]) -> Markup:
+    """Lines of `(series, x, y)`; where all numbers are rates, on two logarithmic axes."""
+    points = [
+        (str(r[0]), x, y)
+        for r in rows
+        if (x := _number(r[1])) is not None and (y := _number(r[2])) is not None
+    ]
+    rates = bool(points) and all(0 <= x <= 1 and 0 <= y <= 1 for _, x, y in points)
+    plot = _Plot.rates(points) if rates else _Plot.linear(points)
+    parts = plot.frame(words.number, axes)
+    if rates and not _has_chance(points):
+        ends = f"{plot.place(plot.x[0], plot.y[0])} {plot.place(1, 1)}"
+        parts.append(_el("polyline", points=ends, class_="chance"))
+    for i, name in enumerate(dict.fromkeys(p[0] for p in points)):
+        line = " ".join(plot.place(x, y) for s, x, y in points if s == name)
+        parts.append(_el("polyline", points=line, class_=f"line s{i % _SERIES}"))
+        parts.append(_el("line", x1=52, x2=68, y1=20 + 16 * i, y2=20 + 16 * i,
+                         class_=f"line s{i % _SERIES}"))  # fmt: skip
+        parts.append(_text_at(74, 24 + 16 * i, shortened(name, 34), "label"))
+    return _chart(words, None, parts, box="0 0 360 300", class_="chart curve")
+
+
+def heatmap(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
+    """Cells of `(row, column, value)`, shaded by size, with a second colour below zero."""
+    names, columns = (side[:MOST] for side in sides(rows))
+    cells = {(str(r[0]), str(r[1])): v for r in rows if (v := _number(r[2])) is not None}
+    left, top, step = 30.0, 96, 66.0 / max(len(columns), 1)
+    parts = [
+        _el("svg", _text_at(0, 0, shortened(c, 16), "label", transform="rotate(-45)"),
+            x=f"{left + step * (j + 0.5):.1f}%", y=top - 6, overflow="visible")
+        for j, c in enumerate(columns)
+    ]  # fmt: skip
+    parts.append(_shades(cells, names, columns, x=f"{left}%", y=top, width="66%"))
+    for i, name in enumerate(names):
+        y = top + i * _ROW
+        label = _text_at(0, 16, shortened(name, 24), "label")
+        parts.append(_el("svg", label, y=y, width=f"{left - 1}%", height=_ROW))
+        for j, column in enumerate(columns if len(columns) <= 6 else ()):
+            if (name, column) in cells:
+                said = words.number(cells[name, column])
+                parts.append(_text(left + step * (j + 0.5), y + 16, said, "value mid"))
+    return _chart(words, top + len(names) * _ROW + 4, parts)
+
+
+def sides(rows: Sequence[Sequence[Cell]]) -> tuple[list[str], list[str]]:
+    """Names of the rows and columns of a heatmap, in one order where they are the same names."""
+    names, columns = (list(dict.fromkeys(str(r[i]) for r in rows)) for i in (0, 1))
+    return names, names if set(names) == set(columns) else columns
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A stretch of numbers laid over a stretch of the width in percent."""
+
+    low: float
+    high: float
+    left: float
+    right: float
+
+    @classmethod
+    def over(cls, numbers: Sequence[float], left: float, right: float) -> _Span:
+        low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
+        if low == high:
+            low, high = low - (abs(low) or 1) * 0.5, high + (abs(high) or 1) * 0.5
+        # Nothing sits on the very edge but zero.
+        room = (high - low) * 0.06
+        return cls(low if low == 0 else low - room, high if high == 0 else high + room, left, right)
+
+    def at(self, x: float) -> str:
+        return f"{self.percent(x):.1f}%"
+
+    def percent(self, x: float) -> float:
+        return self.left + (self.right - self.left) * (x - self.low) / (self.high - self.low)
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """A square plot of 300 x 240 units with its margins, linear or logarithmic."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    log: bool
+
+    @classmethod
+    def rates(cls, points: Sequence[tuple[str, float, float]]) -> _Plot:
+        least = min((x for _, x, _ in points if x > 0), default=0.01)
+        floor = 10.0 ** max(-4, min(-1, math.floor(math.log10(least))))
+        return cls((floor, 1.0), (floor, 1.0), log=True)
+
+    @classmethod
+    def linear(cls, points: Sequence[tuple[str, float, float]]) -> _Plot:
+        x = _Span.over([x for _, x, _ in points], 0, 1)
+        y = _Span.over([y for _, _, y in points], 0, 1)
+        return cls((x.low, x.high), (y.low, y.high), log=False)
+
+    def place(self, x: float, y: float) -> str:
+        return f"{44 + 304 * self._share(x, self.x):.1f},{256 - 248 * self._share(y, self.y):.1f}"
+
+    def frame(self, number: Format, axes: tuple[str, str]) -> list[str]:
+        parts = []
+        for tick in self._ticks(self.x):
+            x = self.place(tick, self.y[0]).split(",")[0]
+            parts.append(_el("line", x1=x, x2=x, y1=8, y2=256, class_="grid"))
+            parts.append(_text_at(x, 272, number(tick), "tick mid"))
+        for tick in self._ticks(self.y):
+            y = self.place(self.x[0], tick).split(",")[1]
+            parts.append(_el("line", x1=44, x2=348, y1=y, y2=y, class_="grid"))
+            parts.append(_text_at(38, float(y) + 4, number(tick), "tick end"))
+        parts.append(_text_at(196, 294, shortened(axes[0], 48), "tick mid"))
+        turned = {"transform": "rotate(-90)"}
+        parts.append(_text_at(-132, 10, shortened(axes[1], 40), "tick mid", **turned))
+        return parts
+
+    def _share(self, x: float, range_: tuple[float, float]) -> float:
+        low, high = range_
+        if self.log:
+            return (math.log10(max(x, low)) - math.log10(low)) / -math.log10(low)
+        return (x - low) / (high - low)
+
+    def _ticks(self, range_: tuple[float, float]) -> list[float]:
+        if self.log:
+            return [float(10.0**k) for k in range(round(math.log10(range_[0])), 1)]
+        return _nice(*range_)
+
+
+def _has_chance(points: Sequence[tuple[str, float, float]]) -> bool:
+    """Whether one of the series is the diagonal already."""
+    names = {name for name, _, _ in points}
+    return any(all(x == y for s, x, y in points if s == name) for name in names)
+
+
+def _bar(row: Sequence[Cell], span: _Span, y: int, series: Sequence[str], number: Format) -> str:
+    name, value = str(row[1]), _number(row[2])
+    label = shortened(name, 18)
+    if value is None:
+        return _text(0, y + 11, f"{label} –", "value")
+    start, end = sorted((span.percent(0), span.percent(value)))
+    rank = series.index(name) % _SERIES
+    rect = _el("rect", x=f"{start:.1f}%", y=y, width=f"{max(end - start, 0.3):.1f}%", height=12,
+               rx=1.5, class_=f"fill s{rank}")  # fmt: skip
+    said = number(value) if len(series) < 2 else f"{number(value)} {label}"
+    return rect + _text(end, y + 10.5, said, "value", dx=6)
+
+
+def _line(
+    span: _Span,
+    estimate: Interval,
+    limits: tuple[float | None, float | None],
+    others: Sequence[tuple[str, float]] = (),
+) -> list[str]:
+    """The marks of one line; heights are in the style sheet, as a report may hold hundreds."""
+    value, low, high = estimate
+    parts = ["<rect/>"]
+    if limits[0] is not None:
+        parts += [_bar_from(0, span.percent(limits[0]), "beyond"), _tick(span, limits[0], "limit")]
+    if limits[1] is not None:
+        parts += [
+            _bar_from(span.percent(limits[1]), 100, "beyond"),
+            _tick(span, limits[1], "limit"),
+        ]
+    if low is not None and high is not None:
+        parts.append(_bar_from(span.percent(low), span.percent(high), "ci"))
+    for kind, x in others:
+        parts.append(_tick(span, x, "null") if kind == "null" else _dot(span, x, "baseline"))
+    return parts if value is None else [*parts, _dot(span, value, "point")]
+
+
+def _bar_from(start: float, end: float, class_: str) -> str:
+    return _el("rect", class_=class_, x=f"{start:.1f}%", width=f"{max(end - start, 0):.1f}%")
+
+
+def _tick(span: _Span, x: float, class_: str) -> str:
+    return _el("rect", class_=class_, x=f"{span.percent(x):.1f}%")
+
+
+def _dot(span: _Span, x: float, class_: str) -> str:
+    return _el("circle", class_=class_, cx=f"{span.percent(x):.1f}%")
+
+
+def _shades(
+    cells: Mapping[tuple[str, str], float],
+    names: Sequence[str],
+    columns: Sequence[str],
+    **place: object,
+) -> str:
+    """All cells of one shade as one path, in units of a cell."""
+    largest = max(map(abs, cells.values()), default=0) or 1.0
+    paths: dict[tuple[str, float], list[str]] = {}
+    for i, name in enumerate(names):
+        for j, column in enumerate(columns):
+            if (value := cells.get((name, column))) is not None:
+                # Shading stops at 0.5, so that text on the darkest cell keeps its contrast.
+                shade = round(0.02 + 0.48 * abs(value) / largest, 2)
+                key = ("more" if value >= 0 else "less", shade)
+                paths.setdefault(key, []).append(f"M{j} {i}h1v1h-1z")
+    drawn = [
+        _el("path", class_=class_, fill_opacity=shade, d="".join(squares))
+        for (class_, shade), squares in paths.items()
+    ]
+    box = f"0 0 {max(len(columns), 1)} {max(len(names), 1)}"
+    size = {"viewBox": box, "preserveAspectRatio": "none", "height": len(names) * _ROW}
+    return _el("svg", *drawn, **size, **place)
+
+
+def _ticks(span: _Span, y: int, number: Format) -> list[str]:
+    out = []
+    for tick in _nice(span.low, span.high):
+        at = span.percent(tick)
+        end = "tick" if at < 6 else "tick end" if at > 94 else "tick mid"
+        out.append(_el("line", x1=span.at(tick), x2=span.at(tick), y1=0, y2=y, class_="grid"))
+        out.append(_text(at, y + 14, number(tick), end))
+    return out
+
+
+def _nice(low: float, high: float) -> list[float]:
+    """Three to six round numbers in a range."""
+    rough = (high - low) / 5
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= rough)
+    first = math.ceil(low / step)
+    return [round(k * step, 12) for k in range(first, math.floor(high / step) + 1)]
+
+
+def _first_labels(rows: Sequence[Sequence[Cell]]) -> list[Sequence[Cell]]:
+    labels = set(list(dict.fromkeys(str(r[0]) for r in rows))[:MOST])
+    return [r for r in rows if str(r[0]) in labels]
+
+
+def _number(cell: Cell) -> float | None:
+    return None if cell is None or isinstance(cell, str) else float(cell)
+
+
+def _text(x: float, y: float, text: str, class_: str, **more: object) -> str:
+    return _text_at(f"{x:.1f}%", y, shortened(text, _LABEL), class_, **more)
+
+
+def _text_at(x: object, y: float, text: str, class_: str, **more: object) -> str:
+    return _el("text", str(escape(visible(text))), x=x, y=y, class_=class_, **more)
+
+
+def _chart(
+    words: Words,
+    height: int | None,
+    parts: Iterable[str],
+    *,
+    box: str | None = None,
+    class_: str = "chart",
+) -> Markup:
+    names = _el("title", str(escape(words.title)), id=f"{words.id}-t")
+    names += _el("desc", str(escape(words.description)), id=f"{words.id}-d")
+    size = {"viewBox": box} if box else {"width": "100%", "height": height}
+    labels = f"{words.id}-t {words.id}-d"
+    drawn = _el("svg", names, *parts, class_=class_, role="img", aria_labelledby=labels, **size)
+    return Markup(drawn)  # noqa: S704 - every child is escaped by _el and _text_at
+
+
+def _el(name: str, *children: str, **attributes: object) -> str:
+    """An element; children are markup already, attributes are escaped here."""
+    written = "".join(
+        f' {"class" if key == "class_" else key.replace("_", "-")}="{escape(str(value))}"'
+        for key, value in attributes.items()
+    )
+    return f"<{name}{written}>{''.join(children)}</{name}>" if children else f"<{name}{written}/>"

@@ -1,0 +1,123 @@
+"""One page that sets reports side by side, such as the same recipe with and without ε."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from genaudit.errors import OptionError
+from genaudit.render import view
+from genaudit.render.html import page
+from genaudit.render.text import Text
+from genaudit.result import AuditReport, Figure, Finding, Message, message
+
+#: Metrics of the chart, by how their id begins; those that exist in any report are drawn.
+KEY_METRICS = ("privacy.", "bias.downstream.", "quality.utility.")
+
+
+def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "en") -> str:
+    """The page; `links` are where each full report lies, relative to it.
+
+    Raises:
+        OptionError: fewer than two reports, as many links as reports are not given, or the language
+            is not known.
+    """
+    if len(reports) < 2 or len(reports) != len(links):
+        raise OptionError(
+            f"Expected two or more reports with a link each, got {len(reports)} reports and "
+            f"{len(links)} links."
+        )
+    text = Text(lang)
+    rows = matched(reports)
+    return page(
+        "compare.html",
+        text,
+        reports=reports,
+        links=links,
+        rows=rows,
+        key_figures=key_figures(reports, rows),
+        names=[r.subject.name for r in reports],
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric in every report with its worst group first; None where a report lacks it."""
+
+    metric: str
+    chapter: str
+    label: Message
+    cells: tuple[view.Metric | None, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings that are there."""
+        return tuple(c.first for c in self.cells if c is not None)
+
+
+def matched(reports: Sequence[AuditReport]) -> list[Row]:
+    """Every metric of any report, in the order of the chapters."""
+    found = [{m.id: _leading(m) for s in r.sections for m in view.metrics(s)} for r in reports]
+    ids = dict.fromkeys(metric for metrics in found for metric in metrics)
+    order = {chapter: i for i, chapter in enumerate(view.CHAPTERS)}
+    rows = []
+    for metric in sorted(ids, key=lambda m: order.get(m.split(".")[0], len(order))):
+        cells = tuple(metrics.get(metric) for metrics in found)
+        everything = view.Metric(metric, tuple(f for c in cells if c for f in c.findings))
+        rows.append(Row(metric, metric.split(".")[0], everything.label, cells))
+    return rows
+
+
+def _leading(metric: view.Metric) -> view.Metric:
+    """The groups with the one first that lies furthest beyond its limit or nearest to it."""
+    ranked = sorted(metric.findings, key=lambda f: (view.severity(f), -_reach(f)))
+    return view.Metric(metric.id, tuple(ranked))
+
+
+def _reach(finding: Finding) -> float:
+    """How far a value goes towards the outside of its limit; larger is worse."""
+    value, limit = finding.estimate.value, finding.limit
+    if value is None:
+        return float("-inf")
+    match limit.direction.value if limit else "max":
+        case "abs":
+            return abs(value)
+        case "min":
+            return -value
+        case _:
+            return value
+
+
+def key_figures(reports: Sequence[AuditReport], rows: Sequence[Row]) -> list[Figure]:
+    """A forest for each key metric that two reports or more have: one line a report."""
+    return [
+        _forest(reports, row)
+        for row in rows
+        if row.metric.startswith(KEY_METRICS)
+        and sum(f.estimate.value is not None for f in row.findings) > 1
+        and any(f.limit for f in row.findings)
+    ]
+
+
+def _forest(reports: Sequence[AuditReport], row: Row) -> Figure:
+    lines = tuple(
+        (report.subject.name, f.estimate.value, f.estimate.low, f.estimate.high, *_edges(f))
+        for report, cell in zip(reports, row.cells, strict=True)
+        if cell is not None
+        for f in (cell.first,)
+    )
+    return Figure(
+        id=f"compare.{row.metric}",
+        kind="forest",
+        title=row.label,
+        description=message("compare.key.intro", "Each point with its interval and limit."),
+        headers=tuple(
+            message(f"compare.{h}", h) for h in ("name", "value", "low", "high", "from", "to")
+        ),
+        rows=lines,
+        unit=row.findings[0].estimate.unit,
+    )
+
+
+def _edges(finding: Finding) -> tuple[float | None, float | None]:
+    return view.limit_edges(finding.limit)

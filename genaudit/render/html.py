@@ -1,0 +1,209 @@
+"""The report as one page: no script, no network, readable without colour and on paper."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from genaudit.render import charts, view
+from genaudit.render.numbers import Numbers, scale
+from genaudit.render.text import Text, isolated
+from genaudit.result import FIGURE_COLUMNS, AuditReport, Figure, Finding
+
+#: Rows of a figure's table; longer ones are thinned evenly and the page says so.
+TABLE_ROWS = 60
+
+
+def to_html(report: AuditReport, lang: str = "en") -> str:
+    """The page; the same report in the same language is the same text.
+
+    Raises:
+        OptionError: the language is not known.
+    """
+    text = Text(lang)
+    return page("report.html", text, report=report)
+
+
+def page(template: str, text: Text, **values: Any) -> str:
+    """A template of this package filled in, with everything that the pages share."""
+    numbers = Numbers(text)
+    css = style()
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            text=text,
+            say=text.say_html,
+            number=numbers,
+            name=isolated,
+            view=view,
+            sentences=view.Sentences(text, numbers),
+            figures=Figures(text, numbers),
+            strip=finding_strip,
+            strips=lambda group: any(finding_strip(f) for f in group),
+            context_rows=context_rows,
+            style=Markup(css),  # noqa: S704 - our own file
+            style_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+            **values,
+        )
+        .rstrip()
+        + "\n"
+    )
+
+
+@cache
+def style() -> str:
+    """The style sheet of all pages, without its comments and indents."""
+    css = _source("style.css")
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    return re.sub(r"\s*\n\s*", "\n", css).strip() + "\n"
+
+
+def finding_strip(finding: Finding, group: Sequence[Finding] = ()) -> Markup:
+    """One finding as a line with its limit, null and baseline, on the scale of its group.
+
+    Nothing where there is no number, or nothing to hold it against.
+    """
+    references = _references(finding)
+    if finding.estimate.value is None or not (finding.limit or references):
+        return Markup("")
+    beside = [x for f in group for x in (*_interval(f), *(v for _, v in _references(f))) if x]
+    return charts.strip(_interval(finding), view.limit_edges(finding.limit), references, beside)
+
+
+def _interval(finding: Finding) -> charts.Interval:
+    return finding.estimate.value, finding.estimate.low, finding.estimate.high
+
+
+def _references(finding: Finding) -> list[tuple[str, float]]:
+    both = (("null", finding.null), ("baseline", finding.baseline))
+    return [(kind, e.value) for kind, e in both if e is not None and e.value is not None]
+
+
+def context_rows(report: AuditReport) -> list[tuple[str, str]]:
+    """What the operator declared and page one does not show, as plain text."""
+    shown = {"assessed_by", "purpose", "valid_until", "applicability"}
+    return [(key, str(value)) for key, value in sorted(report.context.items()) if key not in shown]
+
+
+class Figures:
+    """Draws figures and their tables in one language; numbers the charts of one page."""
+
+    def __init__(self, text: Text, numbers: Numbers) -> None:
+        self._text = text
+        self._numbers = numbers
+        self._drawn = 0
+
+    def draw(self, figure: Figure) -> Markup:
+        """The chart."""
+        self._drawn += 1
+        words = charts.Words(
+            id=f"f{self._drawn}",
+            title=self._text(figure.title),
+            description=self._text(figure.description),
+            number=self._format(figure),
+        )
+        return _DRAW[figure.kind](figure, words, self._text)
+
+    def headers(self, figure: Figure) -> list[Markup]:
+        """The headings of its table."""
+        if figure.kind == "heatmap":
+            return [
+                self._text.html(figure.headers[0]),
+                *map(isolated, charts.sides(figure.rows)[1]),
+            ]
+        shown = [i for i in self._columns(figure) if i < len(figure.headers)]
+        return [self._text.html(figure.headers[i]) for i in shown]
+
+    def table(self, figure: Figure) -> list[list[Markup]]:
+        """The rows of its table as written cells; columns without any value are left out."""
+        if figure.kind == "heatmap":
+            return self._matrix(figure)
+        kinds, keep = FIGURE_COLUMNS[figure.kind], self._columns(figure)
+        rows = view.thinned([r for r in figure.rows if len(r) == len(kinds)], TABLE_ROWS)
+        return [[self._cell(row[i], kinds[i], figure) for i in keep] for row in rows]
+
+    def _matrix(self, figure: Figure) -> list[list[Markup]]:
+        cells = {(str(r[0]), str(r[1])): self._cell(r[2], "value", figure) for r in figure.rows}
+        names, columns = charts.sides(figure.rows)
+        return [
+            [isolated(row), *(cells.get((row, column), Markup("–")) for column in columns)]
+            for row in names
+        ]
+
+    def _columns(self, figure: Figure) -> list[int]:
+        """Columns of the table that hold something."""
+        kinds = FIGURE_COLUMNS[figure.kind]
+        return [
+            i
+            for i in range(len(kinds))
+            if i == 0 or any(len(r) > i and r[i] is not None for r in figure.rows)
+        ]
+
+    def thinned(self, figure: Figure) -> bool:
+        """Whether the page leaves out rows or marks that audit.json has."""
+        if figure.kind == "heatmap":
+            return max(map(len, charts.sides(figure.rows))) > charts.MOST
+        labels = {row[0] for row in figure.rows}
+        crowded = figure.kind != "curve" and len(labels) > charts.MOST
+        return len(figure.rows) > TABLE_ROWS or crowded
+
+    def _format(self, figure: Figure) -> Callable[[float], str]:
+        if figure.kind == "curve" and _all_rates(figure):
+            return self._rate
+        return lambda x: self._numbers.plain(x, figure.unit)
+
+    def _rate(self, x: float) -> str:
+        return self._text.percent(x, next((d for d in (0, 1, 2) if round(x, d + 2) == x), 2))
+
+    def _cell(self, cell: str | float | None, kind: str, figure: Figure) -> Markup:
+        if cell is None:
+            return Markup("–")
+        if isinstance(cell, str):
+            return isolated(cell)
+        if kind == "x" and not _all_rates(figure):
+            return escape(self._text.number(cell))
+        return escape(self._format(figure)(cell))
+
+
+def _all_rates(figure: Figure) -> bool:
+    numbers = [c for r in figure.rows for c in r[1:] if isinstance(c, int | float)]
+    return bool(numbers) and all(0 <= x <= 1 for x in numbers) and scale(figure.unit) != "points"
+
+
+def _curve(figure: Figure, words: charts.Words, text: Text) -> Markup:
+    axes = (
+        (text(figure.headers[1]), text(figure.headers[2])) if len(figure.headers) > 2 else ("", "")
+    )
+    return charts.curve(figure.rows, words, axes)
+
+
+_DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {
+    "bars": lambda figure, words, _: charts.bars(figure.rows, words),
+    "forest": lambda figure, words, _: charts.forest(figure.rows, words),
+    "heatmap": lambda figure, words, _: charts.heatmap(figure.rows, words),
+    "curve": _curve,
+}
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _source(name: str) -> str:
+    return (files("genaudit.render") / "templates" / name).read_text("utf-8")

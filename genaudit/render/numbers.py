@@ -1,0 +1,150 @@
+"""Numbers with their interval and limit, as shares, percentage points or plain numbers by unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from genaudit.render.text import Text
+from genaudit.result import Estimate, Finding, Limit
+
+Scale = Literal["percent", "points", "number"]
+
+#: What a unit begins with -> how its numbers are shown; anything else is a plain number.
+_SCALES: tuple[tuple[str, Scale], ...] = (
+    ("difference in share", "points"),
+    ("difference in rate", "points"),
+    ("difference of share", "points"),
+    ("difference of rate", "points"),
+    ("difference in probabilit", "points"),
+    ("change in share", "points"),
+    ("change in rate", "points"),
+    ("share", "percent"),
+    ("rate", "percent"),
+    ("probability", "percent"),
+    ("proportion", "percent"),
+)
+
+
+def scale(unit: str) -> Scale:
+    """How numbers of a unit are shown.
+
+    >>> scale("share of generated rows"), scale("difference in shares"), scale("AUC")
+    ('percent', 'points', 'number')
+    """
+    lowered = unit.lower()
+    return next((kind for start, kind in _SCALES if lowered.startswith(start)), "number")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Formats estimates and limits in one language."""
+
+    text: Text
+
+    def estimate(self, estimate: Estimate, limit: Limit | None = None) -> str:
+        """`1.3% (95% CI 0.9% to 1.8%)`, or "not estimable" with the reason."""
+        if estimate.value is None:
+            return self.undefined(estimate)
+        value = self.value(estimate, limit)
+        interval = self.interval(estimate, limit)
+        return f"{value} ({interval})" if interval else value
+
+    def value(self, estimate: Estimate, limit: Limit | None = None) -> str:
+        """The number alone; a dash where there is none."""
+        if estimate.value is None:
+            return "–"
+        return self._show(estimate.value, scale(estimate.unit), _decimals(estimate, limit))
+
+    def interval(self, estimate: Estimate, limit: Limit | None = None) -> str:
+        """`95% CI 0.9% to 1.8%`; nothing where the number is known exactly."""
+        low, high = estimate.low, estimate.high
+        if estimate.value is None or (low is None and high is None):
+            return ""
+        if low == high == estimate.value:
+            return self.text.say("page.exact")
+        kind, decimals = scale(estimate.unit), _decimals(estimate, limit)
+        shown = [self._bound(x, kind, decimals) for x in (low, high)]
+        level = self.text.percent(estimate.confidence, 0 if estimate.confidence < 0.99 else 1)
+        return self.text.say("page.interval", level=level, low=shown[0], high=shown[1])
+
+    def undefined(self, estimate: Estimate) -> str:
+        """Why there is no number."""
+        reason = self.text(estimate.reason) if estimate.reason else self.text.say("page.no_reason")
+        prefix = self.text.say("page.not_estimable", reason="").strip()
+        if reason.casefold().startswith(prefix.casefold()):
+            return reason
+        return self.text.say("page.not_estimable", reason=reason)
+
+    def limit(self, finding: Finding) -> str:
+        """The limit of a finding in the scale of its estimate."""
+        assert finding.limit is not None, "asked of limited findings only"
+        estimate = finding.estimate
+        return self.bound(finding.limit, estimate.unit)
+
+    def bound(self, limit: Limit, unit: str = "") -> str:
+        """`at most 2%`, `at least 80%` or `within ±3 pp`."""
+        kind = scale(unit)
+        shown = self._show(limit.value, kind, _needed(limit.value * _factor(kind)))
+        return self.text.say(f"page.limit.{limit.direction.value}", value=shown.lstrip("+"))
+
+    def plain(self, x: float | None, unit: str = "") -> str:
+        """A number of a unit without an interval, such as a cell of a figure."""
+        if x is None:
+            return "–"
+        kind = scale(unit)
+        if kind == "number":
+            return self.text.number(x)
+        return self._show(x, kind, min(_needed(x * 100), 1 if abs(x) >= 0.01 else 2))
+
+    def _bound(self, x: float | None, kind: Scale, decimals: int) -> str:
+        return self._show(x, kind, decimals) if x is not None else self.text.say("page.unbounded")
+
+    def _show(self, x: float, kind: Scale, decimals: int) -> str:
+        if kind == "percent":
+            return self.text.percent(x, decimals)
+        if kind == "points":
+            sign = "+" if round(x * 100, decimals) > 0 else ""
+            return self.text.say("page.points", x=sign + self.text.decimal(x * 100, decimals))
+        return self.text.decimal(x, decimals)
+
+
+def _factor(kind: Scale) -> int:
+    return 1 if kind == "number" else 100
+
+
+def _decimals(estimate: Estimate, limit: Limit | None) -> int:
+    """Decimals that a reader can use: by the interval's width, and enough to tell the limit."""
+    kind = scale(estimate.unit)
+    factor = _factor(kind)
+    shown = [x * factor for x in (estimate.value, estimate.low, estimate.high) if x is not None]
+    decimals = _by_width(shown, least=1 if factor == 100 else 3)
+    if limit is None:
+        return decimals
+    edges = [s * limit.value * factor for s in (1, -1)]
+    while decimals < 6 and any(_confused(x, edge, decimals) for x in shown for edge in edges):
+        decimals += 1
+    return decimals
+
+
+def _by_width(shown: Iterable[float], least: int) -> int:
+    shown = list(shown)
+    width = max(shown) - min(shown)
+    largest = max(map(abs, shown))
+    if least > 1 and largest >= 10:
+        return 0 if all(float(x).is_integer() for x in shown) or largest >= 1000 else 1
+    if width == 0:
+        return max(least, min(_needed(largest), 6)) if largest and largest < 1 else least
+    return min(6, max(least, -math.floor(math.log10(width))))
+
+
+def _needed(x: float) -> int:
+    """Decimals until nothing is cut off, at most 6."""
+    return next((d for d in range(7) if abs(round(x, d) - x) < 1e-9), 6)
+
+
+def _confused(x: float, edge: float, decimals: int) -> bool:
+    """Whether two different numbers would be printed as the same."""
+    return abs(x - edge) > 1e-9 and round(x, decimals) == round(edge, decimals)

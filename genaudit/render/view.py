@@ -1,0 +1,315 @@
+"""What a page shows of a report, worked out before any markup: order, groups, counts, sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from genaudit.render.numbers import Numbers
+from genaudit.render.text import Text
+from genaudit.result import (
+    AuditReport,
+    Claim,
+    ControlState,
+    Estimate,
+    Finding,
+    Limit,
+    Message,
+    Section,
+    Status,
+    Verdict,
+)
+
+T = TypeVar("T")
+
+#: Chapters in the order of every report; `legal` holds readings of clauses, the others sections.
+CHAPTERS = ("privacy", "bias", "content", "legal", "quality")
+
+#: Worst first.
+SEVERITY = (Verdict.OUTSIDE, Verdict.CANNOT_TELL, Verdict.WITHIN, Verdict.INFO)
+
+#: The symbol beside the reading of a clause.
+CONTROL_ICON = {
+    ControlState.WITHIN: "within",
+    ControlState.OUTSIDE: "outside",
+    ControlState.CANNOT_TELL: "cannot_tell",
+    ControlState.NOT_MEASURED: "none",
+    ControlState.NOT_DECLARED: "none",
+    ControlState.NOT_APPLICABLE: "none",
+}
+
+#: Groups that stay open on the page; more of them fold away.
+OPEN_GROUPS = 10
+
+
+def severity(finding: Finding) -> int:
+    """0 for the worst verdict; a finding that nobody judged counts as information."""
+    return SEVERITY.index(finding.verdict or Verdict.INFO)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """All findings of one metric in one section, worst first."""
+
+    id: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of any group."""
+        return self.findings[0].verdict or Verdict.INFO
+
+    @property
+    def first(self) -> Finding:
+        """The worst finding."""
+        return self.findings[0]
+
+    @property
+    def label(self) -> Message:
+        """What the metric is called; what differs between groups gives way to an ellipsis."""
+        labels = [f.label for f in self.findings]
+        first = labels[0].params
+        varying = {k for k in first for other in labels[1:] if other.params.get(k) != first[k]}
+        params = {k: "…" if k in varying else v for k, v in first.items()}
+        return labels[0].model_copy(update={"params": params})
+
+    @property
+    def single(self) -> bool:
+        """Whether this is one number and no table of groups."""
+        return len(self.findings) == 1
+
+
+def names_its_group(finding: Finding) -> bool:
+    """Whether the label already says which group it is about."""
+    said = " ".join(str(v) for v in finding.label.params.values())
+    return all(level in said for level in finding.group.values())
+
+
+def metrics(section: Section) -> list[Metric]:
+    """The findings of a section by metric, in the order in which metrics first appear."""
+    ids = dict.fromkeys(f.metric for f in section.findings)
+    return [
+        Metric(m, tuple(sorted((f for f in section.findings if f.metric == m), key=severity)))
+        for m in ids
+    ]
+
+
+@dataclass(frozen=True)
+class Count:
+    """Findings of one chapter by verdict, and its audits that did not run."""
+
+    chapter: str
+    verdicts: dict[Verdict, int]
+    idle: int
+
+
+def chapters(report: AuditReport) -> list[str]:
+    """The fixed chapters, then those of other packages."""
+    return list(dict.fromkeys([*CHAPTERS, *(s.chapter for s in report.sections)]))
+
+
+def sections(report: AuditReport, chapter: str) -> list[Section]:
+    """The sections of one chapter."""
+    return [s for s in report.sections if s.chapter == chapter]
+
+
+def counts(report: AuditReport) -> list[Count]:
+    """Counts of each chapter that has sections."""
+    return [
+        Count(
+            chapter,
+            {v: sum(f.verdict is v for s in found for f in s.findings) for v in SEVERITY},
+            sum(s.status is not Status.RAN for s in found),
+        )
+        for chapter in chapters(report)
+        if (found := sections(report, chapter))
+    ]
+
+
+def headlines(report: AuditReport, verdict: Verdict) -> list[tuple[Section, Metric]]:
+    """Metrics whose worst finding has this verdict, for one line each."""
+    return [
+        (section, Metric(metric.id, same))
+        for section in report.sections
+        for metric in metrics(section)
+        if (same := tuple(f for f in metric.findings if f.verdict is verdict))
+    ]
+
+
+def unmeasured_limits(report: AuditReport) -> list[Limit]:
+    """Limits of the policy for which there is no number."""
+    measured = {f.metric for _, f in report.findings()}
+    return [limit for limit in report.policy.limits if limit.metric not in measured]
+
+
+def idle(report: AuditReport, status: Status) -> list[Section]:
+    """Sections that were skipped, or that failed."""
+    return [s for s in report.sections if s.status is status]
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """The few sentences of page one that are put together from numbers."""
+
+    text: Text
+    numbers: Numbers
+
+    def verdict(self, report: AuditReport) -> str:
+        """The worst verdict first, in one sentence."""
+        n = {v: len(report.findings(v)) for v in SEVERITY}
+        limited = sum(n.values()) - n[Verdict.INFO]
+        worst = report.verdict
+        return self.text.say(
+            f"page.verdict.{worst.value}",
+            count=n[worst],
+            limited=limited,
+            outside=n[Verdict.OUTSIDE],
+            cannot_tell=n[Verdict.CANNOT_TELL],
+            within=n[Verdict.WITHIN],
+        )
+
+    def coverage(self, report: AuditReport) -> str:
+        """How much of the plan ran, and which limits nothing was held against."""
+        ran = len(idle(report, Status.RAN))
+        parts = [self.text.say("page.ran", count=ran, total=len(report.sections))]
+        for status in (Status.FAILED, Status.SKIPPED):
+            if n := len(idle(report, status)):
+                parts.append(self.text.say(f"page.n_{status.value}", count=n))
+        if n := len(unmeasured_limits(report)):
+            parts.append(self.text.say("page.n_unmeasured", count=n))
+        return self.text.say("page.space").join(parts)
+
+    def claim(self, claim: Claim) -> list[str]:
+        """What (ε, δ) promises: odds, then what an attacker can reach."""
+        epsilon, delta = claim.epsilon, claim.delta
+        # Kairouz, Oh, Viswanath 2015, theorem 2.1: true positives at 1% false positives.
+        reach = min(
+            math.exp(min(epsilon, 600)) * 0.01 + delta, 1 - math.exp(-epsilon) * (0.99 - delta)
+        )
+        unit = self._known("page.unit", claim.unit)
+        out = [
+            self.text.say(
+                "page.claim.odds" if delta else "page.claim.odds.pure",
+                unit=unit,
+                factor=self.text.number(math.exp(min(epsilon, 600))),
+                one_in=1 / delta if delta else None,
+            ),
+            self.text.say("page.claim.reach", unit=unit, reach=self.text.percent(max(reach, 0.01))),
+        ]
+        relation = f"page.relation.{claim.relation}"
+        return out + ([self.text.say(relation, unit=unit)] if self.text.has(relation) else [])
+
+    def claim_numbers(self, claim: Claim) -> str:
+        """`ε = 3, δ = 10⁻⁵, for one record (zero-out)`."""
+        return self.text.say(
+            "page.claim.numbers",
+            epsilon=self.text.number(claim.epsilon),
+            delta=self.text.number(claim.delta),
+            unit=self._known("page.unit", claim.unit),
+            relation=self.text.term("relation", claim.relation),
+        )
+
+    def _known(self, prefix: str, word: str) -> str:
+        known = f"{prefix}.{word}"
+        return self.text.say(known) if self.text.has(known) else word
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that each finding of a metric states; what all say is printed once."""
+
+    id: str
+    label: str
+    short: str
+    cells: tuple[str, ...]
+
+    @property
+    def shared(self) -> bool:
+        """Whether all groups say the same."""
+        return len(set(self.cells)) == 1
+
+
+def facts(metric: Metric, numbers: Numbers) -> list[Fact]:
+    """What stands beside the numbers of a metric; what no finding states is left out."""
+    rows = [_stated(f, numbers) for f in metric.findings]
+    return [
+        Fact(
+            key,
+            numbers.text.say(f"page.fact.{key}"),
+            numbers.text.say(f"page.short.{key}"),
+            tuple(row[key] or "–" for row in rows),
+        )
+        for key in rows[0]
+        if any(row[key] for row in rows)
+    ]
+
+
+def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
+    text, estimate = numbers.text, finding.estimate
+    return {
+        "n": text.decimal(estimate.n, 0),
+        "method": text.term("method", estimate.method),
+        "unit": text.term("unit", estimate.unit) if estimate.unit else "",
+        "null": _beside(finding.null, finding, numbers),
+        "baseline": _baseline(finding, numbers),
+        "ceiling": _bare(finding.ceiling, finding, numbers),
+        "detectable": _bare(finding.detectable, finding, numbers),
+        "false_alarms": _false_alarms(finding, numbers),
+        # Where there is no number, its reason stands in the number's place.
+        "reason": _sentence(finding.reason, text) if estimate.value is not None else "",
+        "note": _sentence(finding.note, text),
+    }
+
+
+def _baseline(finding: Finding, numbers: Numbers) -> str:
+    shown = _beside(finding.baseline, finding, numbers)
+    if not shown or finding.baseline_label is None:
+        return shown
+    text = numbers.text
+    return text.say("page.named", name=text(finding.baseline_label), number=shown)
+
+
+def _false_alarms(finding: Finding, numbers: Numbers) -> str:
+    if finding.false_alarm_rate is not None:
+        return numbers.estimate(finding.false_alarm_rate)
+    return numbers.text.say("page.not_calibrated") if finding.limit is not None else ""
+
+
+def _beside(estimate: Estimate | None, finding: Finding, numbers: Numbers) -> str:
+    return numbers.estimate(estimate, finding.limit) if estimate is not None else ""
+
+
+def _bare(x: float | None, finding: Finding, numbers: Numbers) -> str:
+    return numbers.plain(x, finding.estimate.unit) if x is not None else ""
+
+
+def _sentence(message: Message | None, text: Text) -> str:
+    return text(message) if message is not None else ""
+
+
+def limit_edges(limit: Limit | None) -> tuple[float | None, float | None]:
+    """The lower and upper edge of what a limit allows."""
+    if limit is None:
+        return None, None
+    low = {"min": limit.value, "abs": -limit.value}.get(limit.direction.value)
+    high = None if limit.direction.value == "min" else limit.value
+    return low, high
+
+
+def units(report: AuditReport) -> dict[str, str]:
+    """Unit of each metric, as its findings state it."""
+    return {f.metric: f.estimate.unit for _, f in report.findings()}
+
+
+def thinned(rows: Sequence[T], most: int) -> list[T]:
+    """At most so many rows, evenly spread, first and last kept."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[round(i * (len(rows) - 1) / (most - 1))] for i in range(most)]
+
+
+def official(url: str) -> bool:
+    """Whether a link may be printed: a plain web address and no script."""
+    return url.startswith(("https://", "http://"))

@@ -1,0 +1,311 @@
+"""Case, plan and policy in, report out: the one place where an estimate becomes a verdict."""
+
+from __future__ import annotations
+
+import platform
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from pydantic import JsonValue
+
+from genaudit import claim
+from genaudit.audits import audits, find
+from genaudit.case import Audit, AuditCase, Knowledge
+from genaudit.compliance.controls import readings
+from genaudit.errors import GenauditError, GenauditWarning
+from genaudit.ledger import Touch
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy
+from genaudit.result import (
+    AuditReport,
+    DataInfo,
+    Direction,
+    Estimate,
+    Finding,
+    LedgerInfo,
+    Limit,
+    Message,
+    Provenance,
+    Section,
+    Status,
+    SubjectInfo,
+    TouchInfo,
+    Verdict,
+    message,
+)
+from genaudit.stats.multiplicity import holm
+
+Progress = Callable[[str, int, int], None]
+
+_PACKAGES = ("numpy", "pandas", "scipy", "scikit-learn", "fairlearn", "torch", "opacus")
+
+
+def run(
+    case: AuditCase,
+    plan: AuditPlan,
+    policy: Policy,
+    *,
+    context: Mapping[str, JsonValue] | None = None,
+    command: str = "",
+    audit_touches: Sequence[Touch] = (),
+    remarks: Sequence[Message] = (),
+    progress: Progress | None = None,
+    strict: bool = False,
+) -> AuditReport:
+    """Ask every audit of the plan, judge what they found, and gather the report.
+
+    An audit that lacks access or data gives a skipped section, one that crashes a failed one;
+    neither hides the others. `strict` raises instead.
+    """
+    started = time.time()
+    for named in (*(plan.audits or ()), *plan.options):
+        find(named)
+    chosen = [a for a in audits().values() if plan.includes(a.id)]
+    options = {a.id: a.configure(plan.options.get(a.id, {})) for a in chosen}
+    sections, unmeasured = [], list(_left_out(plan))
+    for i, audit in enumerate(chosen):
+        if progress:
+            progress(audit.id, i, len(chosen))
+        section, more = _ask(audit, case, options[audit.id], strict=strict)
+        sections.append(section)
+        unmeasured += more
+    if progress:
+        progress("", len(chosen), len(chosen))
+    sections = judge([*claim.section(case.subject), *sections], policy)
+    return AuditReport(
+        subject=_subject(case),
+        access=tuple(sorted(case.subject.access)),
+        knowledge=tuple(_data(k, case) for k in sorted(case.data)),
+        sections=tuple(sections),
+        controls=tuple(readings(sections, context or {})),
+        not_measured=tuple(unmeasured),
+        remarks=tuple(remarks),
+        policy=policy.info(),
+        context=dict(context or {}),
+        ledger=_ledger(
+            case.subject.touches, audit_touches, has_claim=case.subject.claim is not None
+        ),
+        provenance=Provenance(
+            tool_version=version("genaudit"),
+            python=platform.python_version(),
+            packages=_versions(),
+            command=command,
+            seed=case.seed,
+            plan=plan.name,
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            seconds=round(time.time() - started, 1),
+        ),
+    )
+
+
+def judge(sections: Iterable[Section], policy: Policy) -> list[Section]:
+    """Set limit and verdict of every finding anew; stored verdicts are not read.
+
+    Over the limited findings of a chapter the chance of any false `outside` is at most
+    `policy.alpha` (Holm 1979). `within` needs the whole 95% interval inside the limit, so a wrong
+    `within` has at most a chance of 2.5%.
+    """
+    sections = list(sections)
+    flagged: set[tuple[int, int]] = set()
+    for chapter in dict.fromkeys(s.chapter for s in sections):
+        p_values = {
+            (i, j): _p_outside(f.estimate, limit)
+            for i, s in enumerate(sections)
+            if s.chapter == chapter
+            for j, f in enumerate(s.findings)
+            if (limit := _limit(f.metric, policy))
+            and f.doubt is None
+            and f.estimate.value is not None
+        }
+        flagged |= holm(p_values, policy.alpha)
+    return [
+        s.model_copy(
+            update={
+                "findings": tuple(
+                    _judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged)
+                    for j, f in enumerate(s.findings)
+                )
+            }
+        )
+        for i, s in enumerate(sections)
+    ]
+
+
+def _limit(metric: str, policy: Policy) -> Limit | None:
+    """The policy's limit; that a claim must be true is no matter of policy."""
+    return policy.limit(metric) or claim.LIMITS.get(metric)
+
+
+def _p_outside(estimate: Estimate, limit: Limit) -> float:
+    """Bound on the p-value of "the true value is inside the limit"."""
+    match limit.direction:
+        case Direction.MAX:
+            return estimate.p_above(limit.value)
+        case Direction.MIN:
+            return estimate.p_below(limit.value)
+        case Direction.ABS:
+            # Either side can err, so both are paid for.
+            return min(1.0, 2 * min(estimate.p_above(limit.value), estimate.p_below(-limit.value)))
+
+
+def _inside(estimate: Estimate, limit: Limit) -> bool:
+    """Whether the whole 95% interval lies inside the limit."""
+    low, high = estimate.low, estimate.high
+    above_floor = low is not None and low >= (
+        -limit.value if limit.direction is Direction.ABS else limit.value
+    )
+    below_ceiling = high is not None and high <= limit.value
+    match limit.direction:
+        case Direction.MAX:
+            return below_ceiling
+        case Direction.MIN:
+            return above_floor
+        case Direction.ABS:
+            return above_floor and below_ceiling
+
+
+def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
+    if limit is None:
+        verdict, reason = Verdict.INFO, None
+    elif finding.estimate.value is None:
+        verdict, reason = Verdict.CANNOT_TELL, finding.estimate.reason
+    elif finding.doubt is not None:
+        verdict, reason = Verdict.CANNOT_TELL, finding.doubt
+    elif flagged:
+        verdict, reason = Verdict.OUTSIDE, None
+    elif _inside(finding.estimate, limit):
+        verdict, reason = Verdict.WITHIN, None
+    elif _p_outside(finding.estimate, limit) < 0.05:
+        verdict = Verdict.CANNOT_TELL
+        reason = message(
+            "verdict.multiplicity",
+            "Beyond the limit, but not by enough after correcting for all findings of the chapter.",
+        )
+    else:
+        verdict = Verdict.CANNOT_TELL
+        reason = message("verdict.wide", "The interval reaches both sides of the limit.")
+    return finding.model_copy(update={"limit": limit, "verdict": verdict, "reason": reason})
+
+
+def _ask(
+    audit: Audit, case: AuditCase, options: object, *, strict: bool
+) -> tuple[Section, list[Message]]:
+    needs = tuple(sorted(str(n) for n in audit.needs))
+    base = Section(audit=audit.id, title=audit.title, status=Status.RAN, needs=needs,
+                   source=audit.source, params=dict(vars(options)))  # fmt: skip
+    missing = audit.missing(case)
+    if missing or case.schema.modality not in audit.modalities:
+        reason = message(
+            "section.skipped", "Not run: it needs {missing}, which was not given.",
+            missing=", ".join(missing) or case.schema.modality,
+        )  # fmt: skip
+        return base.model_copy(update={"status": Status.SKIPPED, "reason": reason}), []
+    clock = time.perf_counter()
+    try:
+        outcome = audit(case, options)
+    except GenauditError as error:
+        if strict:
+            raise
+        # The text may quote a cell, so it goes to the operator and not into the report.
+        warnings.warn(f"{audit.id}: {error}", GenauditWarning, stacklevel=2)
+        reason = message("section.failed", "Not run: {kind}.", kind=type(error).__name__)
+        return base.model_copy(update={"status": Status.FAILED, "reason": reason}), []
+    except Exception as error:  # one broken audit must not hide the others; the reason is printed
+        if strict:
+            raise
+        warnings.warn(f"{audit.id} crashed: {error}", GenauditWarning, stacklevel=2)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        reason = message(
+            "section.crashed", "Crashed with {kind} at {file}:{line}.",
+            kind=type(error).__name__, file=where.filename.rpartition("/")[2], line=where.lineno,
+        )  # fmt: skip
+        return base.model_copy(update={"status": Status.FAILED, "reason": reason}), []
+    seconds = round(time.perf_counter() - clock, 2)
+    findings = outcome.findings
+    if base.chapter in ("bias", "quality") and _clustered(case):
+        findings = tuple(f.model_copy(update={"doubt": f.doubt or _CLUSTERED}) for f in findings)
+    done = {"findings": findings, "figures": outcome.figures, "seconds": seconds}
+    return base.model_copy(update=done), list(outcome.not_measured)
+
+
+_CLUSTERED = message(
+    "section.clustered",
+    "Persons have several rows, which this interval counts as if they were independent.",
+)
+
+
+def _clustered(case: AuditCase) -> bool:
+    """Whether any real data set holds several rows of one person."""
+    person = case.schema.person
+    return person is not None and any(
+        bool(d.frame[person.name].duplicated().any()) for d in case.data.values()
+    )
+
+
+#: Families of attack and harm that no audit of this version looks at; a report lists them.
+_NOT_COVERED = (
+    ("not_measured.shadow", "Attacks that train shadow models or plant canaries."),
+    ("not_measured.weights", "Attacks on weights, scores or gradients of the generator."),
+    ("not_measured.wp216", "Singling out, linkability and inference as WP216 defines them."),
+    ("not_measured.epsilon", "An empirical lower bound on ε: it needs a recorded coin."),
+    ("not_measured.seeds", "Other trainings of this recipe: this is evidence on one generator."),
+)  # fmt: skip
+
+
+def _left_out(plan: AuditPlan) -> Iterable[Message]:
+    yield from (message(key, text) for key, text in _NOT_COVERED)
+    for audit in audits().values():
+        if not plan.includes(audit.id):
+            yield message("not_measured.plan", "{audit}: the plan leaves it out.", audit=audit.id)
+
+
+def _subject(case: AuditCase) -> SubjectInfo:
+    subject = case.subject
+    n = len(case.samples) if subject.access else None
+    return SubjectInfo(name=subject.name, kind=subject.kind, n=n, digest=subject.digest,
+                       claim=subject.claim)  # fmt: skip
+
+
+def _data(knowledge: Knowledge, case: AuditCase) -> DataInfo:
+    data = case.data[knowledge]
+    n_distinct = len(data.records.drop_duplicates())
+    return DataInfo(name=knowledge.value, n=len(data), n_distinct=n_distinct)
+
+
+def _ledger(release: Sequence[Touch], audit: Sequence[Touch], *, has_claim: bool) -> LedgerInfo:
+    covered = (
+        "The claim is about what was released." if has_claim else "The subject makes no claim."
+    )
+    return LedgerInfo(
+        release=tuple(_touch(t) for t in release),
+        audit=tuple(_touch(t) for t in audit),
+        sentence=message(
+            "ledger.claim" if has_claim else "ledger.no_claim",
+            covered + " This report is not covered by ε: it was computed on real rows.",
+        ),
+    )
+
+
+def _touch(touch: Touch) -> TouchInfo:
+    mechanism = touch.mechanism
+    return TouchInfo(
+        purpose=touch.purpose,
+        kind=touch.kind.value,
+        scope=touch.scope.value,
+        mechanism=str(mechanism) if mechanism else "",
+        epsilon=mechanism.epsilon if mechanism else None,
+        delta=mechanism.delta if mechanism and mechanism.epsilon is not None else None,
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

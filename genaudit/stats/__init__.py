@@ -1,0 +1,1 @@
+"""Pure functions of counts and scores: intervals, ROC curves, corrections, the bootstrap."""

@@ -1,0 +1,1 @@
+"""Kinds of subjects: trained models, sample files, data frames and callables."""

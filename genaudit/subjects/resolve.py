@@ -1,0 +1,103 @@
+"""From whatever a user names to a `Subject`: model, folder, files, frame, callable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from genaudit.data.schema import Schema
+from genaudit.errors import OptionError
+from genaudit.modalities.table import files
+from genaudit.result import Claim
+from genaudit.subject import Subject
+from genaudit.subjects import files as sample_files
+from genaudit.subjects import wrapped
+
+
+def resolve(subject: Any, model: Any, schema: Schema, claim: Claim | None) -> Subject:
+    """The subject that a user means.
+
+    Args:
+        subject: A `Subject`, samples (frame, file, several files), a callable, `module:name`, or
+            what `as_model` made a model of.
+        model: The model, where `as_model` found one.
+        schema: What samples are checked against.
+        claim: What its maker promises.
+
+    Raises:
+        DataError, OptionError: there is no such thing, or it is of no use.
+    """
+    if isinstance(subject, Subject):
+        return subject
+    if model is not None:
+        from genaudit.subjects.trained import from_model
+
+        name = Path(subject).name if isinstance(subject, str | Path) else None
+        return from_model(model, schema=schema, claim=claim, name=name)
+    if isinstance(subject, pd.DataFrame):
+        return wrapped.from_frame(subject.rename(columns=str), schema, claim=claim)
+    if paths := _paths(subject):
+        if any(Path(path).is_dir() for path in paths):
+            raise OptionError("Expected one model folder, or one or more sample files; got a mix.")
+        return sample_files.from_files(paths, schema, claim=claim)
+    if isinstance(subject, str | Path):
+        return wrapped.from_spec(str(subject), schema, claim=claim)
+    if callable(subject):
+        name = getattr(subject, "__qualname__", type(subject).__name__)
+        return wrapped.from_callable(subject, schema, name=name, claim=claim)
+    raise OptionError(
+        f"Expected a model, samples, or a callable to audit, got {type(subject).__name__}."
+    )
+
+
+def as_model(subject: Any) -> Any:
+    """The trained model, where the subject is one or is a model folder; else None."""
+    if isinstance(subject, str | Path) and Path(subject).is_dir():
+        from genaudit.models.store import load
+
+        return load(subject)
+    return subject if hasattr(subject, "sample") and hasattr(subject, "schema") else None
+
+
+def sample_frames(subject: Any) -> list[pd.DataFrame]:
+    """Samples to draft a schema from, where nothing else is known."""
+    if isinstance(subject, pd.DataFrame):
+        return [subject]
+    paths = _paths(subject)
+    return [files.read(path, "samples") for path in paths] if paths else []
+
+
+def parse_claim(claim: Claim | str | None) -> Claim | None:
+    """The claim in a text such as `epsilon=3,delta=1e-6,unit=person`.
+
+    Raises:
+        OptionError: a field is unknown or out of range.
+    """
+    if claim is None or isinstance(claim, Claim):
+        return claim
+    try:
+        fields = dict(part.split("=", 1) for part in claim.split(","))
+        unknown = set(fields) - set(Claim.model_fields)
+        if unknown:
+            raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
+        return Claim.model_validate({k.strip(): v.strip() for k, v in fields.items()})
+    except (ValueError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise OptionError(
+            f"Expected a claim such as epsilon=3,delta=1e-6,unit=person, got {claim!r}: {reason}."
+        ) from error
+
+
+def _paths(subject: Any) -> list[str | Path]:
+    if isinstance(subject, str | Path):
+        return [] if _is_spec(subject) else [subject]
+    many = isinstance(subject, Sequence) and not isinstance(subject, str)
+    return list(subject) if many and all(isinstance(s, str | Path) for s in subject) else []
+
+
+def _is_spec(subject: str | Path) -> bool:
+    return ":" in str(subject) and not Path(subject).exists()

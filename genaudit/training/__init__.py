@@ -1,0 +1,1 @@
+"""Training: recipes, the plain regime, and the private one through Opacus."""

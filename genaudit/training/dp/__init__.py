@@ -1,0 +1,1 @@
+"""Private training: intake, budget, steps; all that imports Opacus."""

@@ -1,0 +1,111 @@
+"""The budget of a private training: who spends what, solved before any record is read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from genaudit.accounting import epsilon, gaussian_multiplier, noise_multiplier
+from genaudit.errors import BudgetError, OptionError
+from genaudit.ledger import Mechanism
+from genaudit.training.recipe import Recipe, Settled, check_delta
+
+#: Part of ε that pays for the number of records, where it is not public.
+COUNT_FRACTION = 0.05
+
+#: Part of δ that pays for levels learned by preprocessing.
+PREPROCESSING_DELTA = 0.1
+
+#: Into how many touches the steps of a training are split; a crash is charged to the next one.
+N_TOUCHES = 20
+
+#: How far two accountants may be apart, relative to ε; and absolutely, for ε near 0, where Opacus's
+#: own error of 0.01 is all there is to see.
+_AGREE, _AGREE_NEAR_ZERO = 0.02, 0.02
+
+
+@dataclass(frozen=True)
+class Budget:
+    """All mechanisms of one training.
+
+    n: units, public or noisy. before: mechanisms that come before the marginals.
+    """
+
+    n: int
+    before: tuple[Mechanism, ...]
+    marginals: Mechanism
+    training: Mechanism
+
+    @property
+    def mechanisms(self) -> list[Mechanism]:
+        """Everything that is spent."""
+        return [*self.before, self.marginals, self.training]
+
+    def blocks(self) -> list[Mechanism]:
+        """The training in at most `N_TOUCHES` parts, in order."""
+        steps, count = self.training.steps, min(N_TOUCHES, self.training.steps)
+        ends = [steps * i // count for i in range(count + 1)]
+        return [self.training.model_copy(update={"steps": b - a}) for a, b in pairwise(ends)]
+
+
+def solve(
+    recipe: Recipe, settled: Settled, n: int, relation: str, before: Sequence[Mechanism] = ()
+) -> Budget:
+    """The least noise at which everything together spends at most ε, to 0.1%.
+
+    Raises:
+        OptionError: δ is not under 1/n, or nothing is left to train with.
+        BudgetError: two accountants disagree.
+    """
+    assert recipe.epsilon is not None
+    assert recipe.delta is not None
+    check_delta(recipe.delta, n)
+    rest = recipe.epsilon - sum(m.epsilon or 0.0 for m in before)
+    if rest <= 0:
+        raise OptionError(
+            f"What comes before training spends all of ε = {recipe.epsilon:g}; give it less."
+        )
+    marginals = Mechanism(
+        name="gaussian",
+        noise_multiplier=gaussian_multiplier(recipe.marginal_fraction * rest, recipe.delta),
+    )
+    rate = settled.batch_size / n
+    sigma = noise_multiplier(
+        recipe.epsilon, recipe.delta, sampling_rate=rate, steps=settled.steps,
+        beside=[*before, marginals], relation=relation,
+    )  # fmt: skip
+    training = Mechanism(
+        name="poisson_gaussian", noise_multiplier=sigma, sampling_rate=rate, steps=settled.steps
+    )
+    cross_check(training, recipe.delta)
+    return Budget(n, tuple(before), marginals, training)
+
+
+def cross_check(training: Mechanism, delta: float) -> None:
+    """Compare the accountant (PLD) with Opacus's two for the steps of training.
+
+    Raises:
+        BudgetError: PLD and PRV are more than 2% apart, or PLD exceeds the bound by RDP.
+    """
+    from opacus.accountants import PRVAccountant, RDPAccountant
+
+    history = [(training.noise_multiplier, training.sampling_rate, training.steps)]
+    ours = epsilon([training], delta)
+    rdp, prv = RDPAccountant(), PRVAccountant()
+    rdp.history, prv.history = list(history), list(history)
+    with warnings.catch_warnings():
+        # RDP says that another order would be tighter; a looser bound is still a bound.
+        warnings.simplefilter("ignore")
+        bound = rdp.get_epsilon(delta)
+        try:
+            theirs = prv.get_epsilon(delta)
+        except (ValueError, RuntimeError, ArithmeticError):
+            theirs = None  # its grid does not reach every ε; the bound by RDP remains
+    apart = theirs is not None and abs(ours - theirs) > max(_AGREE * ours, _AGREE_NEAR_ZERO)
+    if apart or ours > bound + _AGREE_NEAR_ZERO:
+        raise BudgetError(
+            f"Accountants disagree on {training}: PLD says ε = {ours:.4g}, Opacus's PRV "
+            f"{theirs}, its RDP {bound:.4g}; nothing was trained. Please report this."
+        )

@@ -1,0 +1,153 @@
+"""One private step: clip each row's gradient, sum, add noise, divide by a public constant.
+
+The work is Opacus's ghost clipping: norms of per-sample gradients without the gradients. Poisson
+batches and noise come from streams that the operating system seeds and that are never stored.
+
+Source: Abadi et al. 2016 (DP-SGD); Li et al. 2022 (ghost clipping); Bie, Kamath, Zhang 2023 (made
+rows are clipped like real ones).
+"""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from opacus.grad_sample import GradSampleHooksFastGradientClipping
+from opacus.optimizers import DPOptimizerFastGradientClipping
+
+from genaudit.errors import BudgetError
+from genaudit.models.base import Phase, Rows
+
+#: Where torch's CPU state holds the words of its Mersenne Twister: after seed, left, seeded, next.
+_MT_START, _MT_WORDS = 24, 624
+
+
+def system_rng() -> np.random.Generator:
+    """A stream of draws that nobody can repeat: 256 bits of the operating system's entropy."""
+    return np.random.default_rng(secrets.randbits(256))
+
+
+def system_torch_rng(device: str) -> torch.Generator:
+    """The same for torch: on the CPU the whole state of its Mersenne Twister is drawn.
+
+    A seed would not do: of its 64 bits the CPU's generator uses 32, few enough to try them all.
+    Elsewhere (Philox) all 64 bits of a seed count.
+    """
+    generator = torch.Generator(device)
+    if torch.device(device).type != "cpu":
+        return generator.manual_seed(secrets.randbits(64) - 2**63)
+    state = generator.manual_seed(0).get_state()
+    words = np.frombuffer(secrets.token_bytes(4 * _MT_WORDS), dtype=np.uint32).astype(np.uint64)
+    state[_MT_START : _MT_START + 8 * _MT_WORDS] = torch.from_numpy(words.view(np.uint8).copy())
+    return generator.set_state(state)
+
+
+class PrivateStep:
+    """Takes private steps of one phase; between steps the module behaves like any other.
+
+    The sum of clipped gradients gets noise of standard deviation noise_multiplier * max_grad_norm,
+    and is divided by `divisor`, which must not depend on the records.
+    """
+
+    def __init__(
+        self,
+        phase: Phase,
+        *,
+        noise_multiplier: float,
+        max_grad_norm: float,
+        divisor: int,
+        noise: torch.Generator,
+    ) -> None:
+        self.phase = phase
+        self._hooks = GradSampleHooksFastGradientClipping(
+            phase.private,
+            loss_reduction="sum",
+            max_grad_norm=max_grad_norm,
+            use_ghost_clipping=True,
+        )
+        self._hooks.disable_hooks()
+        self.optimizer = DPOptimizerFastGradientClipping(
+            phase.optimizer,
+            noise_multiplier=noise_multiplier,
+            max_grad_norm=max_grad_norm,
+            expected_batch_size=divisor,
+            loss_reduction="mean",
+            generator=noise,
+        )
+
+    def __call__(
+        self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator
+    ) -> None:
+        """One step on a Poisson batch, which may be empty.
+
+        Raises:
+            BudgetError: the released side of the training has diverged.
+        """
+        rows = self.phase.rows(records, conditions, rng)
+        assert len(rows[0]) == len(records) + self.phase.n_extra, "their number is public"
+        with warnings.catch_warnings():
+            # Records need no gradients, which torch finds worth saying of Opacus's hooks.
+            warnings.filterwarnings("ignore", "Full backward hook is firing")
+            self.accumulate(rows)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        # Weights are already private, so looking at them tells nothing more of the records.
+        if not all(bool(torch.isfinite(p).all()) for p in self.phase.private.parameters()):
+            raise BudgetError(
+                "Private training has diverged: weights are no longer finite. Lower "
+                "private_learning_rate; what was charged stays charged."
+            )
+
+    def accumulate(self, rows: Rows) -> None:
+        """Leave the sum of clipped gradients in `p.grad`.
+
+        A row whose loss or gradient is not finite is left out: it would make the whole sum so, and
+        thereby show that it was there.
+        """
+        self._hooks.enable_hooks()
+        losses = self.phase.losses(*rows)
+        torch.autograd.backward(losses.sum(), retain_graph=True)
+        self._hooks.disable_hooks()
+        self.optimizer.zero_grad(set_to_none=True)
+        norms = self._hooks.get_norm_sample()
+        finite = torch.isfinite(norms) & torch.isfinite(losses.detach())
+        if not bool(finite.all()):
+            rows, norms = tuple(r[finite] for r in rows), norms[finite]
+            losses = self.phase.losses(*rows)
+        factors = (self._hooks.max_grad_norm / (norms + 1e-6)).clamp(max=1.0)
+        torch.autograd.backward((factors * losses).sum())
+
+    def close(self) -> None:
+        """Take the hooks off the module."""
+        self._hooks.cleanup()
+
+
+def stepper(
+    phase: Phase,
+    batch: Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]],
+    n: int,
+    *,
+    sampling_rate: float,
+    noise_multiplier: float,
+    max_grad_norm: float,
+    divisor: int,
+    device: str,
+) -> Callable[[], None]:
+    """A function that takes one private step on a Poisson batch of the n records."""
+    step = PrivateStep(
+        phase,
+        noise_multiplier=noise_multiplier,
+        max_grad_norm=max_grad_norm,
+        divisor=divisor,
+        noise=system_torch_rng(device),
+    )
+    draws, row_noise = system_rng(), system_torch_rng(device)
+
+    def take() -> None:
+        chosen = np.flatnonzero(draws.random(n) < sampling_rate)
+        step(*batch(chosen), row_noise)
+
+    return take

@@ -1,0 +1,99 @@
+"""What a generator is told of the records besides the records: one-way marginals and the condition.
+
+Exact in plain training. Under differential privacy one Gaussian mechanism pays for all of them,
+and they serve three times: conditions of made records, live quality, a term of a generator's loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genaudit.modalities.table.layout import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class Marginals:
+    """Shares that sum to 1 in each histogram.
+
+    blocks: one histogram for each one-hot block that the generator makes.
+    joint: of the condition's joint cells, shape (n_joint,).
+    """
+
+    blocks: tuple[np.ndarray, ...]
+    joint: np.ndarray
+
+
+def exact(layout: Layout, digits: np.ndarray, joint: np.ndarray) -> Marginals:
+    """The marginals of the records."""
+    counts = _counts(layout, digits, joint)
+    return Marginals(tuple(c / len(joint) for c in counts[:-1]), counts[-1] / len(joint))
+
+
+def n_histograms(layout: Layout) -> int:
+    """How many histograms one record is in: their L2 sensitivity is the square root of this."""
+    return len(layout.blocks) + bool(layout.given)
+
+
+def noisy(
+    layout: Layout,
+    digits: np.ndarray,
+    joint: np.ndarray,
+    *,
+    n: int,
+    noise_multiplier: float,
+    rng: np.random.Generator,
+) -> Marginals:
+    """The marginals with Gaussian noise, brought back to shares.
+
+    One record is in `n_histograms` cells, so noise of standard deviation noise_multiplier times the
+    square root of that makes all of them together one Gaussian mechanism.
+
+    Args:
+        layout: Blocks and condition.
+        digits: Of the made columns, shape (n, blocks).
+        joint: Cell of the condition, shape (n,).
+        n: Public or noisy number of records.
+        noise_multiplier: Of the one Gaussian mechanism.
+        rng: Seeded by the operating system.
+    """
+    scale = noise_multiplier * np.sqrt(n_histograms(layout))
+    counts = _counts(layout, digits, joint)
+    # Rounded: the low bits of a float would tell more of the count than the noise hides.
+    hidden = [np.rint(c + rng.normal(0.0, scale, len(c))) for c in counts]
+    *blocks, last = [simplex(h / n) for h in hidden]
+    return Marginals(tuple(blocks), last if layout.given else np.ones(1))
+
+
+def simplex(values: np.ndarray) -> np.ndarray:
+    """The nearest shares, at least 0 and summing to 1.
+
+    Source: Duchi, Shalev-Shwartz, Singer, Chandra 2008, figure 1.
+
+    >>> simplex(np.array([0.6, 0.6, -0.5])).round(3).tolist()
+    [0.5, 0.5, 0.0]
+    """
+    falling = np.sort(values)[::-1]
+    excess = (np.cumsum(falling) - 1) / np.arange(1, len(values) + 1)
+    theta = excess[np.flatnonzero(falling > excess)[-1]]
+    shares = np.maximum(values - theta, 0.0)
+    total: np.ndarray = shares / shares.sum()
+    return total
+
+
+def distance(made: np.ndarray, marginals: Marginals) -> float:
+    """Mean total variation distance between made and reference marginals, in [0, 1].
+
+    Args:
+        made: Shares of all blocks side by side, shape (width,).
+        marginals: The reference.
+    """
+    parts = np.split(made, np.cumsum([len(b) for b in marginals.blocks])[:-1])
+    gaps = [0.5 * np.abs(p - b).sum() for p, b in zip(parts, marginals.blocks, strict=True)]
+    return float(np.mean(gaps))
+
+
+def _counts(layout: Layout, digits: np.ndarray, joint: np.ndarray) -> list[np.ndarray]:
+    blocks = [np.bincount(digits[:, i], minlength=k) for i, k in enumerate(layout.blocks)]
+    return [c.astype(float) for c in (*blocks, np.bincount(joint, minlength=layout.n_joint))]

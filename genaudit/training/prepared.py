@@ -1,0 +1,77 @@
+"""What a regime hands over once a data set may be trained on: numbers, marginals, how to step."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Schema
+from genaudit.errors import GenauditWarning
+from genaudit.modalities.table.cells import Grid
+from genaudit.modalities.table.layout import MAX_JOINT, Layout
+from genaudit.modalities.table.nets import TableNets
+from genaudit.models.base import Phase
+from genaudit.result import Claim
+from genaudit.training.marginals import Marginals
+from genaudit.training.recipe import Recipe, Settled
+
+#: Positions of records -> their one-hot codes and conditions.
+Batch = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A regime's answer: records as numbers, what a family may know of them, and how to step.
+
+    before: called with the number of the next step, before it reads records.
+    """
+
+    schema: Schema
+    layout: Layout
+    settled: Settled
+    digits: np.ndarray
+    joint: np.ndarray
+    marginals: Marginals
+    before: Callable[[int], None]
+    stepper: Callable[[Phase, Batch], Callable[[], Mapping[str, float] | None]]
+    claim: Claim | None
+
+
+def condition_of(recipe: Recipe, schema: Schema, grid: Grid) -> tuple[str, ...]:
+    """Columns to condition on: those named, else target and sensitive ones if few cells."""
+    if recipe.family == "gan":
+        return ()
+    if recipe.condition is not None:
+        return recipe.condition
+    target = [schema.target] if schema.target else []
+    chosen: list[str] = []
+    for column in (*target, *schema.sensitive):
+        joint = math.prod(grid[name].size for name in (*chosen, column.name))
+        if joint <= MAX_JOINT and len(chosen) + 1 < len(grid.names):
+            chosen.append(column.name)
+        else:
+            warnings.warn(
+                f"Column {column.name!r} is not conditioned on, as the condition would have "
+                f"{joint:,} cells (at most {MAX_JOINT}) or nothing else would be left to make.",
+                GenauditWarning,
+                stacklevel=5,
+            )
+    return tuple(chosen)
+
+
+def encoded(layout: Layout, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Digits and joint cell of the records (`Layout.split`)."""
+    codes = layout.grid.encode(data)
+    # The schema has been checked, so every value has a cell; rounding at an edge goes to the first.
+    return layout.split(np.maximum(codes, 0))
+
+
+def nets_of(layout: Layout, settled: Settled) -> TableNets:
+    """The networks of a layout."""
+    return TableNets(layout.blocks, layout.given_sizes, settled.hidden, settled.latent)

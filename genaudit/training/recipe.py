@@ -1,0 +1,191 @@
+"""Recipes: everything that decides a training, checked before any record is read."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from genaudit.errors import OptionError
+from genaudit.models import FAMILIES
+
+#: Family, private -> numbers that a preset fills in where the recipe leaves them open.
+_PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
+    "quick": {
+        ("gan", False): {"steps": 400, "batch_size": 256},
+        ("gan", True): {"steps": 300, "batch_size": 256},
+        ("vae", False): {"steps": 500, "batch_size": 256},
+        ("vae", True): {"steps": 300, "batch_size": 256},
+    },
+    "standard": {
+        ("gan", False): {"steps": 2500, "batch_size": 256},
+        ("gan", True): {"steps": 1200, "batch_size": 256},
+        ("vae", False): {"steps": 4000, "batch_size": 256},
+        ("vae", True): {"steps": 2000, "batch_size": 512},
+    },
+}
+
+#: Numbers that do not depend on the preset, by family and private.
+_USUAL: dict[tuple[str, bool], dict[str, Any]] = {
+    ("gan", False): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 128),
+                     "latent": 32, "max_grad_norm": 1.0, "pull": 1.0},
+    # Noise drives a private generator off its marginals, so it goes slower and is pulled harder.
+    ("gan", True): {"learning_rate": 5e-4, "private_learning_rate": 1e-3, "hidden": (128, 128),
+                    "latent": 32, "max_grad_norm": 1.0, "pull": 10.0},
+    ("vae", False): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
+                     "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
+    ("vae", True): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
+                    "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
+}  # fmt: skip
+
+
+class Recipe(BaseModel):
+    """How to train: family, budget, and numbers that the preset fills in where they are None.
+
+    epsilon, delta: the whole privacy budget for one record (or person); None = plain training.
+    condition: columns to condition on; None = target and sensitive columns. Not for `gan`.
+    steps: batches of records. batch_size: records in a batch (expected, where private), and as many
+        made records beside them. n_critic: steps on records for each step of the generator.
+    private_learning_rate: of what sees records; learning_rate: of the generator of a GAN.
+    max_grad_norm: bound on what one record can move the sum of gradients, L2.
+    pull: weight of the marginals in the loss of a GAN's generator.
+    marginal_fraction: part of ε that pays the noisy marginals.
+    preprocessing_epsilon: part of ε that learns what the schema leaves undeclared.
+    seed: initial weights, made records and sampling; never noise or batches of a private training.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    family: str = "cgan"
+    epsilon: float | None = None
+    delta: float | None = None
+    preset: Literal["quick", "standard"] = "standard"
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    condition: tuple[str, ...] | None = None
+    steps: int | None = Field(default=None, ge=1, le=10_000_000)
+    batch_size: int | None = Field(default=None, ge=1, le=1_000_000)
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    private_learning_rate: float | None = Field(default=None, gt=0, le=1)
+    hidden: tuple[int, ...] | None = Field(default=None, min_length=1, max_length=8)
+    latent: int | None = Field(default=None, ge=1, le=4096)
+    max_grad_norm: float | None = Field(default=None, gt=0)
+    marginal_fraction: float = Field(default=0.25, gt=0, lt=1)
+    preprocessing_epsilon: float | None = Field(default=None, gt=0)
+    n_critic: int = Field(default=1, ge=1, le=1000)
+    pull: float | None = Field(default=None, ge=0)
+    device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.family not in FAMILIES:
+            raise ValueError(
+                f"expected family as one of {', '.join(FAMILIES)}, got {self.family!r}"
+            )
+        if self.hidden and min(self.hidden) < 1:
+            raise ValueError(f"expected widths of at least 1 in hidden, got {list(self.hidden)}")
+        if self.family == "gan" and self.condition:
+            raise ValueError("family gan takes no condition; take cgan or vae")
+        if self.epsilon is None and self.delta is not None:
+            raise ValueError("delta is given without epsilon; give both, or neither")
+        if self.epsilon is None:
+            if self.preprocessing_epsilon is not None:
+                raise ValueError("preprocessing_epsilon is given without epsilon; give both")
+            return self
+        if not self.epsilon > 0:
+            raise ValueError(f"expected epsilon above 0, got {self.epsilon:g}")
+        if self.delta is None:
+            raise ValueError("epsilon is given without delta; give a delta well under 1/n")
+        if not 0 < self.delta < 1:
+            raise ValueError(f"expected delta in (0, 1), got {self.delta:g}")
+        if self.preprocessing_epsilon is not None and self.preprocessing_epsilon >= self.epsilon:
+            raise ValueError(
+                f"preprocessing_epsilon = {self.preprocessing_epsilon:g} leaves nothing of epsilon "
+                f"= {self.epsilon:g} to train with; give a part of it, such as a tenth"
+            )
+        return self
+
+    @classmethod
+    def of(cls, **fields: Any) -> Recipe:
+        """The recipe with these fields.
+
+        Raises:
+            OptionError: an unknown field, or a value out of range.
+        """
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise OptionError(_sentence(error)) from error
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """The recipe in a TOML file.
+
+        Raises:
+            OptionError: the file is absent, no TOML, or not usable.
+        """
+        try:
+            fields = tomllib.loads(Path(path).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise OptionError(
+                f"Expected a recipe (TOML) at {str(path)!r}, got: {error}."
+            ) from error
+        return cls.of(**fields)
+
+    @property
+    def private(self) -> bool:
+        """Whether it trains under differential privacy."""
+        return self.epsilon is not None
+
+    def settled(self, n: int) -> Settled:
+        """Every number decided, for n records (public, or a noisy count)."""
+        kind = ("vae" if self.family == "vae" else "gan", self.private)
+        usual = {**_USUAL[kind], **_PRESETS[self.preset][kind]}
+        given = {name: getattr(self, name) for name in usual}
+        numbers = usual | {name: value for name, value in given.items() if value is not None}
+        # A batch of more than half of the records would hardly be a sample of them.
+        numbers["batch_size"] = max(1, min(numbers["batch_size"], n // 2))
+        return Settled(**numbers)
+
+
+class Settled(BaseModel):
+    """The numbers of a recipe that the preset and the number of records decide."""
+
+    model_config = ConfigDict(frozen=True)
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    private_learning_rate: float
+    hidden: tuple[int, ...]
+    latent: int
+    max_grad_norm: float
+    pull: float
+
+
+def check_delta(delta: float, n: int) -> None:
+    """Refuse a δ at which a mechanism may publish whole records.
+
+    Raises:
+        OptionError: δ >= 1/n.
+    """
+    if delta >= 1 / n:
+        suggested = 10 ** math.floor(math.log10(0.1 / n))
+        raise OptionError(
+            f"Expected delta well under 1/n = {1 / n:.3g} for {n:,} records, got {delta:g}; such a "
+            f"delta allows whole records to be published. Try {suggested:g}."
+        )
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(Recipe.model_fields)
+        return f"A recipe has no field {where!r}; it has {known}."
+    reason = first["msg"].removeprefix("Value error, ")
+    if not where:
+        return f"This recipe is not usable: {reason}."
+    return f"This recipe is not usable: {where}: {reason}, got {first['input']!r}."

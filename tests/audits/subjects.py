@@ -1,0 +1,152 @@
+"""Planted subjects: generators whose faults are known; an audit must both find and not find.
+
+honest: fresh rows of the population. copycat: training rows. half_copy: half of each.
+mode_dropper: fresh rows without two regions, without missing values and without the high incomes.
+group_skewed: fresh rows with half of the women lost, and men favoured more than in the population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from genaudit.audits import find
+from genaudit.case import AuditCase, Knowledge
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Schema
+from genaudit.policy import Policy
+from genaudit.result import Finding, Section, Status, Verdict
+from genaudit.run import judge
+from genaudit.subject import Subject
+
+REGIONS = ("north", "east", "south", "west", "centre")
+
+SCHEMA = Schema.from_dict(
+    {
+        "id": "planted",
+        "rows": "public",
+        "columns": {
+            "sex": {"kind": "categorical", "role": "sensitive", "categories": ["Female", "Male"]},
+            "region": {"kind": "categorical", "categories": list(REGIONS)},
+            "age": {"kind": "integer", "bounds": [18, 90]},
+            "income": {"kind": "numeric", "bounds": [0, 1e6], "scale": "log", "nullable": True},
+            "gain": {"kind": "integer", "bounds": [0, 10000], "spikes": [0]},
+            "remote": {"kind": "boolean"},
+            "hired": {"kind": "boolean", "role": "target", "categories": ["no", "yes"]},
+        },
+    }
+)
+
+
+def population(n: int, seed: int) -> pd.DataFrame:
+    """Fresh rows, shape (n, 7); women are hired in about 35%, men in about 50% of the cases."""
+    rng = np.random.default_rng([seed, 0xBEEF])
+    male = rng.random(n) < 0.6
+    age = np.clip(rng.normal(42, 13, n), 18, 90).round()
+    income = np.round(np.exp(rng.normal(10 + 0.3 * male, 0.6, n)), 2)
+    income[rng.random(n) < 0.04] = np.nan
+    gain = np.where(rng.random(n) < 0.8, 0, rng.integers(1, 10001, n))
+    score = 0.6 * male + (age - 42) / 30 + 0.8 * (gain > 0) - 0.8
+    return pd.DataFrame(
+        {
+            "sex": np.where(male, "Male", "Female"),
+            "region": rng.choice(REGIONS, n, p=(0.35, 0.3, 0.2, 0.1, 0.05)),
+            "age": age,
+            "income": np.minimum(income, 1e6),
+            "gain": gain,
+            "remote": rng.random(n) < 0.3,
+            "hired": np.where(rng.random(n) < 1 / (1 + np.exp(-score)), "yes", "no"),
+        }
+    )
+
+
+def _honest(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    return population(n, seed + 1_000_003)
+
+
+def _copycat(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    return train.sample(n, replace=n > len(train), random_state=seed)
+
+
+def _half_copy(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    return pd.concat([_copycat(train, n // 2, seed), _honest(train, n - n // 2, seed)])
+
+
+def _mode_dropper(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    rows = population(4 * n, seed + 1_000_003)
+    kept = rows["region"].isin(("north", "east", "south")) & (rows["income"] < 40_000)
+    return rows[kept].head(n)
+
+
+def _group_skewed(train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    rows = population(3 * n, seed + 1_000_003)
+    rng = np.random.default_rng(seed)
+    male = rows["sex"] == "Male"
+    rows = rows[male | (rng.random(len(rows)) < 0.5)].head(n).copy()
+    favoured = (rows["sex"] == "Male") & (rng.random(len(rows)) < 0.5)
+    rows.loc[favoured, "hired"] = "yes"
+    return rows
+
+
+SUBJECTS: dict[str, Callable[[pd.DataFrame, int, int], pd.DataFrame]] = {
+    "honest": _honest,
+    "copycat": _copycat,
+    "half_copy": _half_copy,
+    "mode_dropper": _mode_dropper,
+    "group_skewed": _group_skewed,
+}
+
+
+def make_case(
+    kind: str, seed: int = 0, *, n_train: int = 800, n_holdout: int = 800, n_samples: int = 800
+) -> AuditCase:
+    """A case with one planted subject; all rows are new for every seed."""
+    train = population(n_train, 3 * seed)
+    holdout = population(n_holdout, 3 * seed + 1)
+    made = SUBJECTS[kind](train, n_samples, 3 * seed + 2).reset_index(drop=True)
+    return case_of(made, train, holdout, seed=seed)
+
+
+def case_of(
+    samples: pd.DataFrame,
+    train: pd.DataFrame | None = None,
+    holdout: pd.DataFrame | None = None,
+    *,
+    schema: Schema = SCHEMA,
+    seed: int = 0,
+) -> AuditCase:
+    """A case from raw tables."""
+    subject = Subject("planted", "samples", Dataset.of_samples(samples, schema))
+    raws = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout}
+    data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items() if raw is not None}
+    return AuditCase(subject, data, seed=seed)
+
+
+def degenerate(seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Samples that a broken generator makes; audits must answer with findings, not crash."""
+    rows = population(200, seed + 77)
+    return {
+        "one group": rows.assign(sex="Male"),
+        "empty column": rows.assign(income=np.nan),
+        "absent columns": rows.drop(columns=["sex", "income", "hired"]),
+        "unknown category": rows.assign(region="atlantis"),
+        "one row repeated": pd.concat([rows.head(1)] * 200),
+        "two rows": rows.head(2),
+    }
+
+
+def judged(audit_id: str, case: AuditCase) -> tuple[Finding, ...]:
+    """The findings of one audit with verdicts under the default policy."""
+    audit = find(audit_id)
+    outcome = audit(case)
+    section = Section(
+        audit=audit.id, title=audit.title, status=Status.RAN, findings=outcome.findings
+    )
+    return judge([section], Policy.read())[0].findings
+
+
+def flagged(audit_id: str, case: AuditCase) -> bool:
+    """Whether one audit finds anything outside its limit."""
+    return any(f.verdict is Verdict.OUTSIDE for f in judged(audit_id, case))

@@ -1,0 +1,215 @@
+"""Models trained on samples: gaps on paper and by Fairlearn, planted and honest subjects."""
+
+import numpy as np
+import pytest
+from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+from subjects import case_of, judged, make_case, population
+
+from genaudit.audits.bias._gaps import (
+    Table,
+    fairlearn_gap,
+    gap_change,
+    odds_gap,
+    parity_gap,
+    rate_change,
+)
+from genaudit.audits.bias._groups import Grouping
+from genaudit.audits.bias.downstream import GAP, ODDS, SELECTION, downstream
+from genaudit.audits.learners import comparison
+from genaudit.modalities.table.learner import Target
+from genaudit.result import Verdict
+
+NAME = "bias.downstream"
+
+
+def table(n=600, k=4, seed=0, lift=(0.0, 0.0, 0.0)):
+    """Decisions of k learners a side about n rows of three groups; `lift` favours groups (made)."""
+    rng = np.random.default_rng(seed)
+    group, y = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    base = 0.2 + 0.3 * y + 0.1 * group
+    real = rng.random((k, n)) < base
+    made = rng.random((k, n)) < base + np.array(lift)[group]
+    return Table(Grouping("letter", ("a", "b", "c")), group, y, real, made)
+
+
+def naive_counts(t, decisions):
+    """Selected rows and rows by group and label, with a loop."""
+    selected, n = np.zeros((3, 2)), np.zeros((3, 2))
+    for g, y, d in zip(t.group, t.y, decisions, strict=True):
+        selected[g, y] += d
+        n[g, y] += 1
+    return selected, n
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gaps_equal_fairlearn_on_rows(seed):
+    """Cells with weights, our own counts and Fairlearn's own functions give the same two gaps."""
+    t = table(seed=seed)
+    for decisions in t.made:
+        selected, n = naive_counts(t, decisions)
+        by_rows = (
+            demographic_parity_difference(t.y, decisions, sensitive_features=t.group),
+            equalized_odds_difference(t.y, decisions, sensitive_features=t.group),
+        )
+        ours = (float(parity_gap(selected, n)), float(odds_gap(selected, n)))
+        weighted = [fairlearn_gap(t, g, decisions.astype(float)) for g in (parity_gap, odds_gap)]
+
+        assert np.allclose(ours, by_rows)
+        assert np.allclose(weighted, by_rows)
+
+
+def test_gaps_on_paper():
+    """Rates of 0.5, 0.3 and 0.9 are 0.6 apart; true and false positive rates at most 0.8."""
+    n = np.full((3, 2), 10.0)
+    selected = np.array([[5, 5], [1, 5], [9, 9]])
+
+    assert np.isclose(parity_gap(selected, n), 0.6)
+    assert np.isclose(odds_gap(selected, n), 0.8)
+
+
+def test_bootstrap_equals_refilled_rows():
+    """The holdout error from cells equals that of a naive bootstrap of rows."""
+    t = table(n=400, k=1)
+    change = fairlearn_gap(t, parity_gap, t.made[0] * 1.0) - fairlearn_gap(
+        t, parity_gap, t.real[0] * 1.0
+    )
+    rng, naive = np.random.default_rng(1), []
+    for _ in range(400):
+        i = rng.integers(0, 400, 400)
+        drawn = Table(t.grouping, t.group[i], t.y[i], t.real[:, i], t.made[:, i])
+        gaps = [parity_gap(*naive_counts(drawn, side[0])) for side in (drawn.made, drawn.real)]
+        naive.append(gaps[0] - gaps[1])
+
+    estimate = gap_change(t, parity_gap, change, np.random.default_rng(2), 2000)
+
+    error = (estimate.high - estimate.low) / (2 * 1.96)
+    assert abs(error / np.std(naive) - 1) < 0.15
+
+
+def test_a_rate_change_on_paper():
+    """Selected by 3 of 4 instead of 1 of 4 decisions: +0.5, however the learners divide them."""
+    made = np.array([[1, 1], [1, 0]]) > 0
+    real = np.array([[0, 0], [1, 0]]) > 0
+
+    assert np.isclose(rate_change(made, real).value, 0.5)
+
+
+def test_no_error_is_zero():
+    """Decisions that all agree leave room for one row that does not."""
+    t = table()
+    same = Table(t.grouping, t.group, t.y, t.real, t.real)
+    ones = np.ones_like(t.real)
+    all_in = Table(t.grouping, t.group, t.y, ones, ones)
+
+    assert gap_change(same, parity_gap, 0.0, np.random.default_rng(0), 200).high > 0
+    assert rate_change(all_in.made, all_in.real).high > 0
+
+
+def test_more_unequal_models_are_found():
+    """A lift of the most selected group by 0.2 widens the gap by about as much."""
+    t = table(n=6000, lift=(0, 0, 0.2))
+    change = fairlearn_gap(t, parity_gap, t.made.mean(0)) - fairlearn_gap(
+        t, parity_gap, t.real.mean(0)
+    )
+    estimate = gap_change(t, parity_gap, change, np.random.default_rng(0), 500)
+
+    assert estimate.low < 0.2 < estimate.high
+    assert estimate.low > 0.1
+
+
+def test_null_gaps_cover_zero():
+    """Sides that decide alike differ by zero within the 95% interval in 92 to 99% of 120 draws."""
+    held = []
+    for seed in range(120):
+        t = table(seed=100 + seed)
+        change = fairlearn_gap(t, parity_gap, t.made.mean(0)) - fairlearn_gap(
+            t, parity_gap, t.real.mean(0)
+        )
+        e = gap_change(t, parity_gap, change, np.random.default_rng(seed), 200)
+        held.append(e.low <= 0 <= e.high)
+
+    assert 0.92 <= np.mean(held) <= 0.99
+
+
+def test_models_that_learn_a_skew_are_outside():
+    """Men favoured in the samples: the gap of models trained on them grows beyond the limit."""
+    findings = judged(NAME, make_case("group_skewed", 1, n_train=3000, n_holdout=2000,
+                                      n_samples=3000))  # fmt: skip
+    by_metric = {f.metric: f for f in findings if f.metric != SELECTION}
+    men = next(f for f in findings if f.group == {"sex": "Male"})
+
+    assert by_metric[GAP].verdict is Verdict.OUTSIDE
+    assert by_metric[ODDS].verdict is Verdict.INFO
+    assert men.estimate.low > 0.1
+    assert by_metric[GAP].null.low < 0 < by_metric[GAP].null.high
+
+
+def test_small_groups_are_listed_not_compared():
+    """A group of 20 holdout rows takes no part in the gap; one of 5 is not estimable."""
+    samples, train, holdout = (population(900, s) for s in (1, 2, 3))
+    women = holdout.index[holdout["sex"] == "Female"]
+    for kept, estimable in ((20, True), (5, False)):
+        findings = judged(NAME, case_of(samples, train, holdout.drop(women[kept:])))
+        gap = next(f for f in findings if f.metric == GAP)
+        group = next(f for f in findings if f.group == {"sex": "Female"})
+
+        assert gap.estimate.value is None
+        assert "Female" in gap.note.params["groups"]
+        assert (group.estimate.value is not None) == estimable
+        assert not estimable or group.doubt is not None
+
+
+def test_too_few_rows_are_no_verdict():
+    """With a single learner a side, chance in training rows is unknown: doubt."""
+    findings = judged(NAME, make_case("group_skewed", 1, n_train=250, n_samples=250))
+    gap = next(f for f in findings if f.metric == GAP)
+
+    assert gap.doubt is not None
+    assert gap.verdict is Verdict.CANNOT_TELL
+
+
+def test_one_label_gives_constant_models():
+    """Samples without one outcome teach to predict the other for everybody: rate 1 or 0."""
+    samples, train, holdout = (population(900, s) for s in (1, 2, 3))
+    case = case_of(samples.assign(hired="yes"), train, holdout)
+    found = comparison(case, Target.of(case.schema.target, case.train))
+
+    assert found.selects(found.made).all()
+    assert next(f for f in judged(NAME, case) if f.metric == GAP).estimate.value <= 0
+
+
+def test_both_sides_see_as_many_rows():
+    """The larger side is cut to the size of the smaller one, in disjoint parts."""
+    case = make_case("honest", 1, n_train=5000, n_samples=900, n_holdout=300)
+    found = comparison(case, Target.of(case.schema.target, case.train))
+
+    assert (found.n_learners, found.rows_each) == (4, 225)
+    assert found.real.shape == found.made.shape == (4, 300, 2)
+
+
+def test_nothing_to_predict_is_not_measured():
+    """Without a sensitive column the outcome is empty and says so."""
+    case = make_case("honest", 1)
+    columns = [c.model_dump() for c in case.schema.columns]
+    columns[0]["role"] = "feature"
+    plain = case.schema.replace(columns=columns)
+    outcome = downstream(case_of(population(100, 1), population(100, 2), population(100, 3),
+                                 schema=plain))  # fmt: skip
+
+    assert not outcome.findings
+    assert outcome.not_measured
+
+
+@pytest.mark.slow
+def test_honest_samples_are_rarely_accused():
+    """Over both bias audits fresh rows are outside in at most 1% of 100 draws (and 2 errors)."""
+    accused, held = 0, []
+    for seed in range(100):
+        case = make_case("honest", 500 + seed, n_train=1200, n_holdout=1200, n_samples=1200)
+        findings = [f for a in ("bias.representation", NAME) for f in judged(a, case)]
+        accused += any(f.verdict is Verdict.OUTSIDE for f in findings)
+        gap = next(f for f in findings if f.metric == GAP).estimate
+        held.append(gap.low <= 0 <= gap.high)
+
+    assert accused / 100 <= 0.01 + 2 * np.sqrt(0.01 * 0.99 / 100)
+    assert np.mean(held) >= 0.9

@@ -1,0 +1,247 @@
+"""Groups among the samples: counts on paper, small groups, coverage, planted and honest."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn.metrics import demographic_parity_difference
+from subjects import SCHEMA, case_of, judged, make_case, population
+
+from genaudit.audits.bias._groups import Grouping, GroupRates
+from genaudit.audits.bias.representation import (
+    INTERSECTION,
+    LABEL_GAP,
+    SHARE,
+    Rate,
+    label_gap_change,
+    representation,
+    share_difference,
+)
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Schema
+from genaudit.result import Verdict
+
+NAME = "bias.representation"
+
+
+def table(**groups):
+    """Rows by group: `table(a=(hired, not hired))`, shuffled by nobody."""
+    rows = [
+        {"group": g, "hired": y}
+        for g, (yes, no) in groups.items()
+        for y in ["yes"] * yes + ["no"] * no
+    ]
+    return pd.DataFrame(rows)
+
+
+LETTERS = Schema.from_dict(
+    {
+        "columns": {
+            "group": {"kind": "categorical", "role": "sensitive", "categories": ["a", "b", "c"]},
+            "hired": {"kind": "boolean", "role": "target", "categories": ["no", "yes"]},
+        }
+    }
+)
+
+
+def found(samples, train, metric, schema=LETTERS):
+    """Findings of one metric by level of `group`, judged."""
+    findings = judged(NAME, case_of(samples, train, schema=schema))
+    return {f.group.get("group"): f for f in findings if f.metric == metric}
+
+
+def test_shares_on_paper():
+    """60 of 100 against 50 of 100 is +0.1; what one group gains the other loses."""
+    samples, train = table(a=(30, 30), b=(20, 20)), table(a=(25, 25), b=(25, 25))
+
+    shares = found(samples, train, SHARE)
+
+    assert np.isclose(shares["a"].estimate.value, 0.1)
+    assert np.isclose(shares["b"].estimate.value, -0.1)
+    assert shares["a"].estimate.low < 0.1 < shares["a"].estimate.high
+    assert shares["a"].estimate.n == 100
+
+
+def test_label_gap_on_paper():
+    """Group b trails the larger group a by 0.2 in real rows and by 0.5 among samples: -0.3."""
+    train = table(a=(60, 40), b=(32, 48))
+    samples = table(a=(80, 20), b=(30, 70))
+
+    gaps = found(samples, train, LABEL_GAP)
+
+    assert set(gaps) == {"b", "c"}
+    assert np.isclose(gaps["b"].estimate.value, (0.3 - 0.8) - (0.4 - 0.6))
+    assert gaps["b"].estimate.n == 80
+
+
+def test_the_reference_is_the_largest_real_group():
+    """Samples in which another group is larger do not move the reference."""
+    gaps = found(table(a=(20, 20), b=(90, 90)), table(a=(50, 50), b=(40, 40)), LABEL_GAP)
+
+    assert "a" not in gaps
+    assert "and a in the rate" in gaps["b"].label.text_en.format(
+        group="b", reference=gaps["b"].label.params["reference"], outcome="x"
+    )
+
+
+def test_few_people_are_neither_shown_nor_dropped():
+    """Nine real people are `not estimable` by name; twenty are shown without a verdict."""
+    train = table(a=(400, 400), b=(5, 4), c=(10, 10))
+    samples = table(a=(400, 400), b=(40, 40), c=(10, 10))
+
+    shares, gaps = found(samples, train, SHARE), found(samples, train, LABEL_GAP)
+
+    assert shares["b"].estimate.value is None
+    assert "b (group)" in shares["b"].estimate.reason.params["group"]
+    assert shares["b"].verdict is Verdict.CANNOT_TELL
+    assert gaps["b"].estimate.value is None
+    assert shares["c"].estimate.value is not None
+    assert shares["c"].doubt is not None
+    assert gaps["c"].verdict is Verdict.CANNOT_TELL
+
+
+def test_a_group_that_vanished_is_outside():
+    """No generated row of a group with 200 real people is no reason for silence."""
+    shares = found(table(a=(300, 300)), table(a=(200, 200), b=(100, 100)), SHARE)
+
+    assert shares["b"].verdict is Verdict.OUTSIDE
+    assert shares["b"].doubt is None
+
+
+def test_no_text_or_figure_tells_of_a_few_people():
+    """The exact count of a group of nine stands nowhere in the outcome."""
+    train = table(a=(400, 400), b=(5, 4))
+    outcome = representation(case_of(table(a=(400, 400), b=(9, 9)), train, schema=LETTERS))
+
+    shares = next(f for f in outcome.figures if f.id == "bias.representation.shares")
+    shown = {row[0]: row[2] for row in shares.rows if row[1] == "real"}
+
+    assert shown["b (group)"] is None
+    assert shown["a (group)"] is None, "what is left over tells as much"
+    assert "0.01112" not in str(outcome)
+
+
+def test_missing_groups_are_a_group():
+    """People who state nothing are counted as such, and shares keep them in the denominator."""
+    columns = [{**c.model_dump(), "nullable": c.name == "group"} for c in LETTERS.columns]
+    schema = LETTERS.replace(columns=columns)
+    train, samples = table(a=(50, 50), b=(50, 50)), table(a=(50, 50), b=(50, 50))
+    samples.loc[:49, "group"] = None
+
+    shares = found(samples, train, SHARE, schema)
+
+    assert np.isclose(shares["(not stated)"].estimate.value, 0.25)
+    assert np.isclose(shares["a"].estimate.value, -0.25)
+
+
+def test_numbers_are_grouped_by_name():
+    """A numeric sensitive column is cut at quartiles of the real rows, and says where."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["age"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    train = Dataset.of(population(4000, 1), schema)
+    grouping = Grouping.of(schema["age"], train)
+
+    assert len(grouping.levels) == 4
+    assert grouping.levels[0].startswith("below ")
+    assert np.allclose(grouping.counts(train) / 4000, 0.25, atol=0.03)
+
+
+def test_rates_equal_a_loop_and_fairlearn():
+    """Counts by cell give the demographic parity difference that Fairlearn gets from rows."""
+    rng = np.random.default_rng(3)
+    groups, labels = rng.integers(0, 3, 500), rng.integers(0, 2, 500)
+    rates = GroupRates.of(groups, labels, 4)
+    naive = [(labels[groups == g].sum(), (groups == g).sum()) for g in range(4)]
+
+    values = [rates[g].value for g in range(3)]
+
+    assert list(zip(rates.k, rates.n, strict=True)) == naive
+    assert np.isclose(
+        max(values) - min(values),
+        demographic_parity_difference(labels, labels, sensitive_features=groups),
+    )
+
+
+def test_intersections_are_listed():
+    """Two sensitive columns give a finding for each pair that anybody belongs to."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["remote"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    parts = [population(500, s) for s in (1, 2)]
+    findings = judged(NAME, case_of(*parts, schema=schema))
+    crossed = [f for f in findings if f.metric == INTERSECTION]
+
+    assert len(crossed) == 4
+    assert all(set(f.group) == {"sex", "remote"} for f in crossed)
+    assert np.isclose(sum(f.estimate.value for f in crossed), 0, atol=1e-9)
+
+
+def test_nothing_sensitive_is_not_measured():
+    """Without sensitive columns, or a target, the outcome says what it could not look at."""
+    columns = [{**c.model_dump(), "role": "feature"} for c in LETTERS.columns]
+    plain, rows = LETTERS.replace(columns=columns), table(a=(30, 30), b=(30, 30))
+    no_groups = representation(case_of(rows, rows, schema=plain))
+    columns[0]["role"] = "sensitive"
+    no_target = representation(case_of(rows, rows, schema=plain.replace(columns=columns)))
+
+    assert not no_groups.findings
+    assert no_groups.not_measured
+    assert {f.metric for f in no_target.findings} == {SHARE}
+    assert no_target.not_measured
+
+
+@pytest.mark.parametrize(("p", "n", "m"), [(0.02, 2000, 1500), (0.5, 100, 100)])
+def test_share_differences_cover(p, n, m):
+    """95% intervals between equal shares hold zero in 93 to 97% of 1,000 draws."""
+    rng = np.random.default_rng(5)
+    made, real = rng.binomial(n, p, 1000).tolist(), rng.binomial(m, p, 1000).tolist()
+    estimates = [
+        share_difference(Rate(a, n), Rate(b, m)) for a, b in zip(made, real, strict=True)
+    ]  # fmt: skip
+    held = np.mean([e.low <= 0 <= e.high for e in estimates])
+
+    assert 0.93 <= held <= 0.97
+
+
+def test_equal_shares_and_gaps_are_within():
+    """With 20,000 rows a side, equal groups are within their limits, not merely unproven."""
+    e = share_difference(Rate(6_600, 20_000), Rate(6_600, 20_000))
+    gap = label_gap_change(
+        (Rate(3_000, 6_600), Rate(8_000, 13_400)), (Rate(3_000, 6_600), Rate(8_000, 13_400))
+    )
+
+    assert e.high < 0.03
+    assert gap.high < 0.05
+    honest = judged(NAME, make_case("honest", 3, n_train=20_000, n_samples=20_000, n_holdout=50))
+    assert {f.verdict for f in honest} == {Verdict.WITHIN}
+
+
+def test_a_skewed_sample_is_flagged():
+    """Half of the women lost and men favoured: shares and the label gap are outside."""
+    for seed in range(5):
+        findings = judged(NAME, make_case("group_skewed", seed, n_train=1500, n_samples=1500))
+        outside = {f.metric for f in findings if f.verdict is Verdict.OUTSIDE}
+
+        assert outside == {SHARE, LABEL_GAP}
+
+
+def test_an_amplified_gap_alone_is_flagged():
+    """Equal shares with a wider gap in the label: the gap is outside, the shares are not."""
+    samples, train, holdout = (population(3000, s) for s in (1, 2, 3))
+    women = samples["sex"] == "Female"
+    samples.loc[women & (np.arange(3000) % 2 == 0), "hired"] = "no"
+    findings = judged(NAME, case_of(samples, train, holdout))
+
+    assert {f.metric for f in findings if f.verdict is Verdict.OUTSIDE} == {LABEL_GAP}
+    gap = next(f for f in findings if f.metric == LABEL_GAP)
+    assert gap.estimate.value < -0.1, "women fall further behind: negative"
+
+
+def test_honest_samples_are_rarely_accused():
+    """Fresh rows are outside in no more than 1% of 40 draws (and two standard errors)."""
+    accused = [
+        any(f.verdict is Verdict.OUTSIDE for f in judged(NAME, make_case("honest", s)))
+        for s in range(40)
+    ]
+
+    assert np.mean(accused) <= 0.01 + 2 * np.sqrt(0.01 * 0.99 / 40)

@@ -1,0 +1,90 @@
+"""Copies of rare rows: who is rare, who was copied, and in which group."""
+
+import numpy as np
+import pandas as pd
+from subjects import case_of, judged, make_case, population
+
+from genaudit.audits.content.rare_copies import _rarity, rare_copies
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.schema import Schema
+from genaudit.result import Verdict
+
+
+def test_rarity_on_paper():
+    """Rarity adds -log of the share of each cell, half a row added to each cell and to `unseen`."""
+    schema = Schema.from_dict(
+        {"columns": {"a": {"kind": "categorical", "categories": ["x", "y", "z"]}}}
+    )
+    reference = Dataset.of(pd.DataFrame({"a": ["x"] * 6 + ["y"] * 2}), schema)
+    rarity = _rarity(reference, ())
+    found = rarity(Dataset.of(pd.DataFrame({"a": ["x", "y", "z"]}), schema))
+
+    assert np.allclose(found, -np.log(np.array([6.5, 2.5, 0.5]) / 10))
+
+
+def test_copies_of_rare_rows_are_flagged():
+    """Copycat and half-copy are outside at every seed."""
+    for kind in ("copycat", "half_copy"):
+        for seed in range(4):
+            finding = judged("content.rare_copies", make_case(kind, seed))[0]
+
+            assert finding.verdict is Verdict.OUTSIDE
+
+
+def test_only_rare_rows_count():
+    """A generator that copies common rows alone is not accused here."""
+    for seed in range(3):
+        case = make_case("honest", seed)
+        rarity = _rarity(case.reference, ())(case.train)
+        common = case.train.take(rarity < np.quantile(rarity, 0.6)).to_frame()
+        raw = (case.train.to_frame(), case.holdout.to_frame())
+        finding = judged("content.rare_copies", case_of(common, *raw, seed=seed))[0]
+
+        assert finding.verdict is not Verdict.OUTSIDE
+
+
+def test_honest_subjects_are_never_accused():
+    """Twenty honest subjects: not outside, and the blind baseline shows nothing either."""
+    for seed in range(20):
+        finding = judged("content.rare_copies", make_case("honest", seed))[0]
+
+        assert finding.verdict is not Verdict.OUTSIDE
+        assert finding.baseline.low <= 0 <= finding.baseline.high
+
+
+def test_every_group_is_listed():
+    """Each group of each sensitive column has a finding; tiny ones say why they have no number."""
+    rows = {part: population(1500, seed) for part, seed in (("train", 1), ("holdout", 2))}
+    for table in rows.values():
+        table["sex"] = np.where(np.arange(1500) % 100 == 0, "Female", "Male")
+    samples = rows["train"].sample(500, random_state=0)
+    groups = judged("content.rare_copies", case_of(samples, **rows))[1:]
+    found = {f.group["sex"]: f for f in groups}
+
+    assert set(found) == {"Female", "Male"}
+    assert found["Female"].estimate.value is None
+    assert found["Female"].estimate.reason is not None
+    assert found["Male"].estimate.value > 0.1
+    assert all(f.verdict is Verdict.INFO for f in groups)
+    assert all(f.estimate.n >= SMALL_CELL for f in groups)
+
+
+def test_few_rare_rows_make_doubt():
+    """With under 30 rare rows a side nothing is judged, even for a copycat."""
+    case = make_case("copycat", 1, n_train=150, n_holdout=150, n_samples=150)
+    finding = judged("content.rare_copies", case)[0]
+
+    assert finding.verdict is Verdict.CANNOT_TELL
+    assert finding.doubt is not None
+
+
+def test_the_quantile_is_an_option():
+    """A higher bar leaves fewer rare rows."""
+    case = make_case("honest", 4)
+    sizes = [
+        rare_copies(case, rare_copies.configure({"quantile": q})).findings[0].estimate.n
+        for q in (0.5, 0.9)
+    ]
+
+    assert sizes[0] > 2 * sizes[1]

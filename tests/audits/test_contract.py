@@ -1,0 +1,177 @@
+"""What every audit must keep to, whoever wrote it: over all `audits()`, so that none escapes."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
+
+from genaudit.audits import CHAPTERS, audits, find
+from genaudit.result import Verdict
+
+AUDITS = sorted(audits())
+
+
+def _planted(kind):
+    return lambda: make_case(kind, 21, n_train=3000, n_holdout=3000, n_samples=3000)
+
+
+def _altered(**columns):
+    """Fresh rows in which some columns are replaced."""
+    samples, train, holdout = (population(3000, seed) for seed in (31, 32, 33))
+    return lambda: case_of(samples.assign(**columns), train, holdout)
+
+
+def _leaky_text():
+    columns = [c.model_dump() for c in SCHEMA.columns]
+    remark = {"name": "remark", "kind": "categorical", "role": "ignored"}
+    schema = SCHEMA.replace(columns=[*columns, remark])
+    return case_of(population(1000, 41).assign(remark="jane@example.org"), schema=schema)
+
+
+#: Audit -> a planted subject that it must find; no audit comes without one. `honest` is the null
+#: of them all.
+PLANTED = {
+    "privacy.copies": _planted("copycat"),
+    "privacy.distance": _planted("copycat"),
+    "bias.representation": _planted("group_skewed"),
+    "bias.downstream": _planted("group_skewed"),
+    "content.rare_copies": _planted("copycat"),
+    "content.personal_data": _leaky_text,
+    "quality.fidelity": _planted("mode_dropper"),
+    "quality.utility": _altered(hired=np.where(np.arange(3000) % 2, "yes", "no")),
+    "quality.validity": _altered(region="atlantis"),
+}
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_declares_itself(name):
+    """Title, source, story, frozen options and a planted positive: none is missing."""
+    audit = find(name)
+
+    assert audit.id == name
+    assert name.split(".")[0] in CHAPTERS
+    assert len(audit.title.text_en) > 5
+    assert len(audit.source) > 10
+    assert len((audit.function.__doc__ or "").split()) > 25, "the docstring tells a story"
+    assert dataclasses.is_dataclass(audit.options)
+    assert audit.options.__dataclass_params__.frozen
+    assert audit.needs
+    assert name in PLANTED
+
+
+@pytest.fixture(scope="module")
+def outcomes():
+    """Each audit's outcome on one honest subject, computed once."""
+    case, found = make_case("honest", 11, n_train=300, n_holdout=300, n_samples=300), {}
+
+    def outcome(name):
+        if name not in found:
+            found[name] = find(name)(case)
+        return found[name]
+
+    return outcome
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_findings_are_evidence(name, outcomes):
+    """Every finding has its chapter's id, a sample size, a method, a unit and an interval."""
+    outcome = outcomes(name)
+
+    assert outcome.findings
+    for finding in outcome.findings:
+        estimate = finding.estimate
+        assert finding.metric.startswith(f"{name}.")
+        assert estimate.n > 0
+        assert estimate.method
+        assert estimate.unit
+        if estimate.value is None:
+            assert estimate.reason is not None
+        else:
+            assert estimate.ladder
+            assert estimate.low is None or estimate.low <= estimate.value + 1e-9
+            assert estimate.high is None or estimate.value <= estimate.high + 1e-9
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_same_seed_same_findings(name, outcomes):
+    """Two cases from the same rows and seed give equal outcomes."""
+    again = make_case("honest", 11, n_train=300, n_holdout=300, n_samples=300)
+
+    assert find(name)(again) == outcomes(name)
+
+
+@pytest.mark.parametrize("name", AUDITS)
+@pytest.mark.parametrize("fault", sorted(degenerate()))
+def test_broken_samples_are_findings(name, fault):
+    """Samples that a broken generator makes give findings, never a crash."""
+    case = case_of(degenerate()[fault], population(200, 1), population(200, 2))
+
+    assert find(name)(case).findings
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_rows_keep_their_meaning_in_any_order(name):
+    """No statistic depends on the order of the samples beyond its own random stream."""
+    rows, train, holdout = (population(150, seed) for seed in (3, 4, 5))
+    shuffled = rows.sample(frac=1, random_state=0).reset_index(drop=True)
+    one, other = (find(name)(case_of(s, train, holdout)) for s in (rows, shuffled))
+
+    assert [f.metric for f in one.findings] == [f.metric for f in other.findings]
+    for a, b in zip(one.findings, other.findings, strict=True):
+        assert (a.estimate.value is None) == (b.estimate.value is None)
+
+
+def test_audits_never_load_torch():
+    """All audits run in a fresh interpreter without torch or Opacus."""
+    code = (
+        "import sys\n"
+        "from subjects import make_case\n"
+        "from genaudit.audits import audits\n"
+        "case = make_case('honest', 1, n_train=60, n_holdout=60, n_samples=60)\n"
+        "for audit in audits().values(): audit(case)\n"
+        "sys.exit(bool({'torch', 'opacus'} & set(sys.modules)))\n"
+    )
+    folder = __file__.rpartition("/")[0]
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, check=False, timeout=120)
+
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_an_honest_subject_is_not_accused(name):
+    """Fresh rows of the population are outside no limit."""
+    for seed in (101, 102):
+        findings = judged(name, make_case("honest", seed, n_train=500, n_holdout=500))
+
+        assert not [f.metric for f in findings if f.verdict is Verdict.OUTSIDE]
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_a_planted_fault_is_found(name):
+    """Outside a limit; without one, an interval that does not meet an honest subject's."""
+    found = judged(name, PLANTED[name]())
+    if any(f.limit for f in found):
+        assert Verdict.OUTSIDE in {f.verdict for f in found}
+        return
+    honest = judged(name, _planted("honest")())
+    pairs = [(f.estimate, h.estimate) for f in found for h in honest
+             if (f.metric, f.group) == (h.metric, h.group)]  # fmt: skip
+
+    assert any(
+        f.low > h.high or f.high < h.low
+        for f, h in pairs
+        if f.value is not None and h.value is not None
+    )
+
+
+def test_subjects_are_what_they_say():
+    """A copycat's rows are training rows; an honest subject's are not."""
+    for kind, share in (("copycat", 1.0), ("half_copy", 0.5), ("honest", 0.0)):
+        case = make_case(kind, 5)
+        mine = set(case.train.frame["income"].dropna())
+        found = case.samples.frame["income"].dropna().isin(mine).mean()
+
+        assert np.isclose(found, share, atol=0.06)

@@ -1,0 +1,46 @@
+"""Data sets that come along."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import pytest
+
+from genaudit.data import bundled
+from genaudit.data.dataset import Dataset
+from genaudit.errors import DataError
+
+
+@pytest.mark.parametrize("name", bundled.DATASETS)
+def test_a_bundled_data_set_is_what_it_says(name: str) -> None:
+    """Rows and sensitive columns are as listed, and the data fits its public schema."""
+    about = bundled.DATASETS[name]
+    raw, schema = bundled.load(name)
+
+    data = Dataset.of(raw, schema, name)
+
+    assert len(data) == about.rows
+    assert {c.name for c in schema.sensitive} == set(about.sensitive)
+    assert about.licence
+    assert about.source
+
+
+def test_an_unknown_name_is_refused() -> None:
+    """The message lists what there is."""
+    with pytest.raises(DataError, match="'arests'; genaudit brings arrests"):
+        bundled.load("arests")
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without scikit-lego, the message says what to install."""
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name.startswith("sklego"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(DataError, match=r"pip install 'genaudit\[demo\]'"):
+        bundled.load("arrests")

@@ -1,0 +1,132 @@
+"""Train and holdout: equal rows are normal, shared people are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genaudit.data.dataset import Dataset
+from genaudit.data.overlap import check_disjoint, row_hashes
+from genaudit.data.schema import Schema
+from genaudit.errors import DataError
+
+
+def _refused(one: Dataset, two: Dataset) -> bool:
+    try:
+        check_disjoint(one, two)
+    except DataError:
+        return True
+    return False
+
+
+def _wide(n: int, seed: int) -> Dataset:
+    """Rows that are all different: three continuous columns."""
+    columns = {name: {"kind": "numeric", "bounds": [-99, 99]} for name in "abc"}
+    values = np.random.default_rng(seed).normal(size=(n, 3))
+    frame = pd.DataFrame(values, columns=[*"abc"])
+    return Dataset.of(frame, Schema.from_dict({"columns": columns}), "train")
+
+
+def _joined(*parts: Dataset) -> Dataset:
+    frame = pd.concat([p.frame for p in parts], ignore_index=True)
+    return Dataset(parts[0].schema, frame)
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.8])
+def test_random_splits_of_a_table_with_many_equal_rows_pass(
+    arrests: Dataset, fraction: float
+) -> None:
+    """At most one of 200 honest splits is refused, though many rows are on both sides."""
+    pool = [arrests.take(np.random.default_rng(i).permutation(len(arrests))[:1500])
+            for i in range(67)]  # fmt: skip
+
+    refused = sum(_refused(*part.split(fraction, seed)) for seed, part in enumerate(pool))
+
+    assert refused <= 1
+
+
+def test_random_splits_of_adult_pass(adult: Callable[[str], pd.DataFrame]) -> None:
+    """Nor on Adult, in 200 splits of 2,000 rows."""
+    data = Dataset.of(adult("train"), Schema.read("adult"), "train")
+
+    parts = [data.take(np.random.default_rng(i).permutation(len(data))[:2000]) for i in range(200)]
+
+    assert sum(_refused(*part.split(0.5, i)) for i, part in enumerate(parts)) <= 1
+
+
+def test_the_same_file_is_refused(arrests: Dataset) -> None:
+    """Train given as holdout, in any order of rows, whether rows are unique or not."""
+    for data in (arrests, _wide(200, 0)):
+        shuffled = data.take(np.random.default_rng(0).permutation(len(data)))
+        with pytest.raises(DataError, match=r"100\.0% of the holdout rows.*not trained on"):
+            check_disjoint(data, shuffled)
+
+
+def test_half_a_holdout_from_train_is_refused(arrests: Dataset) -> None:
+    """A holdout of which half was trained on is found even where equal rows are normal."""
+    train, rest = arrests.split(0.5, 0)
+
+    mixed = _joined(rest.take(np.arange(1000)), train.take(np.arange(1000)))
+
+    with pytest.raises(DataError, match="holdout rows equal a train row"):
+        check_disjoint(train, mixed)
+
+
+def test_a_few_copies_of_unique_rows_are_refused() -> None:
+    """Where chance makes no equal rows, fifteen copied rows in 500 are enough."""
+    train, holdout = _wide(500, 1), _wide(500, 2)
+
+    check_disjoint(train, holdout)
+    with pytest.raises(DataError, match="equal a train row"):
+        check_disjoint(train, _joined(holdout.take(np.arange(485)), train.take(np.arange(15))))
+
+
+@pytest.mark.parametrize("role", ["person", "id"])
+def test_a_shared_person_or_id_is_refused(role: str) -> None:
+    """One value in both is enough, and the message counts but does not show it."""
+    schema = Schema.from_dict({"columns": {
+        "key": {"kind": "categorical", "role": role}, "x": {"kind": "integer", "bounds": [0, 999]},
+    }})  # fmt: skip
+    train = Dataset.of(pd.DataFrame({"key": ["anna", "bert"], "x": [1, 2]}), schema, "train")
+    other = Dataset.of(pd.DataFrame({"key": ["carl", "dora"], "x": [3, 4]}), schema, "holdout")
+    shared = Dataset.of(pd.DataFrame({"key": ["anna", "dora"], "x": [3, 4]}), schema, "holdout")
+
+    check_disjoint(train, other)
+    with pytest.raises(DataError, match=rf"1 values of {role} column 'key'") as caught:
+        check_disjoint(train, shared)
+    assert "anna" not in str(caught.value)
+
+
+def test_missing_ids_are_no_shared_id() -> None:
+    """Two rows without an id do not share one."""
+    schema = Schema.from_dict({"columns": {
+        "key": {"kind": "categorical", "role": "id"}, "x": {"kind": "integer", "bounds": [0, 999]},
+    }})  # fmt: skip
+    one, two = (Dataset.of(pd.DataFrame({"key": ["", name], "x": [1, 2 + i]}), schema, "train")
+                for i, name in enumerate("ab"))  # fmt: skip
+
+    check_disjoint(one, two)
+
+
+def test_equal_rows_have_equal_hashes_whatever_their_order_of_levels() -> None:
+    """The hash sees values: not positions, not codes of levels, and missing equals missing."""
+    frame = pd.DataFrame({"a": pd.Categorical(["x", "y", None, "x"]), "b": [1.0, np.nan, 2.0, 1.0]})
+    other = frame.assign(a=pd.Categorical(frame["a"], categories=["y", "z", "x"]))
+
+    one = row_hashes(frame)
+
+    assert one[0] == one[3]
+    assert len(set(one)) == 3
+    assert (one == row_hashes(other)).all()
+    assert (one[[1]] == row_hashes(frame.iloc[[1]])).all()
+
+
+def test_hashes_see_which_column_a_value_is_in() -> None:
+    """Exchanged values make another row."""
+    one = row_hashes(pd.DataFrame({"a": [1.0], "b": [2.0]}))
+    two = row_hashes(pd.DataFrame({"a": [2.0], "b": [1.0]}))
+
+    assert one != two

@@ -1,0 +1,186 @@
+"""Equal, nearly equal, how far: hashes and products against plain comparison of rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Schema
+from genaudit.modalities.table.space import (
+    Keys,
+    Space,
+    compared,
+    exact_hits,
+    near_hits,
+    one_row_each,
+)
+
+SCHEMA = Schema.from_dict(
+    {
+        "columns": {
+            "colour": {"kind": "categorical", "categories": ["red", "green"], "nullable": True},
+            "size": {"kind": "numeric", "bounds": [0, 100], "nullable": True},
+            "count": {"kind": "integer", "bounds": [0, 3]},
+            "code": {"kind": "categorical"},
+            "name": {"kind": "categorical", "role": "ignored", "nullable": True},
+        }
+    }
+)
+
+
+def _table(n, seed, n_codes=80):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "colour": rng.choice(["red", "green", ""], n),
+            "size": np.where(rng.random(n) < 0.2, np.nan, rng.integers(0, 30, n) / 4),
+            "count": rng.integers(0, 4, n),
+            "code": rng.choice([f"c{i}" for i in range(n_codes)], n),
+            "name": None,
+        }
+    )
+
+
+def _dataset(raw):
+    return Dataset.of(raw, SCHEMA)
+
+
+def _keys(data):
+    return Keys.of(data, [SCHEMA[c] for c in ("colour", "size", "count")])
+
+
+def _rows(data):
+    frame = data.frame[["colour", "size", "count"]].astype(object)
+    rounded = frame.assign(size=np.floor(frame["size"].astype(float)))
+    return [
+        [tuple("gone" if pd.isna(v) else v for v in row) for row in f.itertuples(index=False)]
+        for f in (frame, rounded)
+    ]
+
+
+def test_hits_equal_plain_comparison():
+    """Exact and near hits on a pool are those of a row-by-row comparison."""
+    pool, samples = _dataset(_table(120, 1)), _dataset(_table(60, 2))
+    (exact, coarse), (made, made_coarse) = _rows(pool), _rows(samples)
+    without = [[r[:j] + r[j + 1 :] for r in coarse] for j in range(3)]
+    made_without = [[r[:j] + r[j + 1 :] for r in made_coarse] for j in range(3)]
+    once = np.array([exact.count(r) == 1 for r in exact])
+    near_once = np.array([[w.count(w[i]) == 1 for w in without] for i in range(120)])
+    near_met = np.array(
+        [[w[i] in m for w, m in zip(without, made_without, strict=True)] for i in range(120)]
+    )
+
+    hits = exact_hits(_keys(pool), _keys(samples))
+    assert (hits.visible == once).all()
+    assert (hits.hit == once & [r in made for r in exact]).all()
+    near = near_hits(_keys(pool), _keys(samples))
+    assert (near.visible == near_once.any(axis=1)).all()
+    assert (near.hit == (near_once & near_met).any(axis=1)).all()
+    assert near.hit.any()
+
+
+def test_hits_count_the_samples_behind_them():
+    """Three samples equal to one row are three, restricted to the rows asked for."""
+    pool = Keys(np.array([1, 2, 2, 5], dtype=np.uint64), np.zeros((4, 0), dtype=np.uint64))
+    made = Keys(np.array([1, 1, 1, 2, 5], dtype=np.uint64), np.zeros((5, 0), dtype=np.uint64))
+    hits = exact_hits(pool, made)
+
+    assert hits.rows(np.array([True, True, True, False])) == 3
+    assert hits.rows(np.array([False, False, False, True])) == 1
+
+
+def test_levels_hash_as_text():
+    """The order of categories in a table does not matter, nor does the sign of zero."""
+    one, other = _table(5, 3), _table(5, 3)
+    other.loc[len(other)] = ["red", 1.0, 0, "aaa", None]
+    columns = [SCHEMA["code"], SCHEMA["size"]]
+    one["size"], other["size"] = 0.0, -0.0
+
+    keys = [Keys.of(_dataset(t), columns).exact[:5] for t in (one, other)]
+    assert (keys[0] == keys[1]).all()
+
+
+def test_spikes_are_no_neighbours_of_small_values():
+    """Rounding keeps a declared spike apart from the values beside it."""
+    schema = Schema.from_dict(
+        {
+            "columns": {
+                "gain": {"kind": "integer", "bounds": [0, 10000], "spikes": [0]},
+                "x": {"kind": "boolean"},
+            }
+        }
+    )
+    data = Dataset.of(pd.DataFrame({"gain": [0, 1, 2], "x": [True, True, True]}), schema)
+    near = Keys.of(data, schema.columns).near[:, 1]  # all but x: the rounded gain alone
+
+    assert near[0] != near[1] == near[2]
+
+
+def test_columns_that_are_compared():
+    """Absent columns are not compared; ignored ones are where every table has them."""
+    raw = _table(4, 1)
+    named = _dataset(raw.assign(name="n"))
+    lacking = Dataset.of_samples(raw.drop(columns="size").assign(name="n"), SCHEMA)
+
+    assert "size" not in [c.name for c in compared(lacking, named)]
+    assert "name" in [c.name for c in compared(lacking, named)]
+    assert "name" not in [c.name for c in compared(_dataset(raw), named)]
+
+
+def _naive(space, queries, pool):
+    """Nearest distance by loops over rows and columns."""
+    a, b, best = space.encode(queries), space.encode(pool), []
+    for x, c in zip(a.numbers, a.codes, strict=True):
+        numbers = np.where(
+            np.isnan(x) | np.isnan(b.numbers),
+            np.where(np.isnan(x) & np.isnan(b.numbers), 0.0, space.unit**2),
+            (x - b.numbers) ** 2,
+        )
+        total = numbers.sum(axis=1) + (c != b.codes).sum(axis=1) * space.unit**2
+        best.append(total.min())
+    return np.sqrt(np.array(best) / (len(space.columns) * space.unit**2))
+
+
+@pytest.mark.parametrize("n_codes", [5, 80])
+def test_nearest_equals_loops(n_codes):
+    """Distances are exactly those of loops, missing values and many levels included."""
+    reference, pool, queries = (_dataset(_table(n, n, n_codes)) for n in (90, 40, 700))
+    columns = SCHEMA.modelled
+    space = Space.fit(reference, columns, pool, queries)
+    found = space.nearest(space.encode(queries), space.encode(pool))
+
+    assert (found == _naive(space, queries, pool)).all()
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+def test_distance_on_paper():
+    """Equal rows are at 0; one level of four columns apart is sqrt(1/4); missing is at 1."""
+    raw = pd.DataFrame(
+        {
+            "colour": ["red", "green", "red"],
+            "size": [1.0, 1.0, np.nan],
+            "count": 1,
+            "code": "c",
+            "name": None,
+        }
+    )
+    data = _dataset(raw)
+    space = Space.fit(data, SCHEMA.modelled)
+    first = space.encode(data.take(np.array([0])))
+    far = [space.nearest(space.encode(data.take(np.array([i]))), first)[0] for i in range(3)]
+
+    assert far == [0, 0.5, 0.5]
+
+
+def test_one_row_stands_for_a_person():
+    """The first row of each person is kept; without a person column all are."""
+    schema = SCHEMA.replace(
+        columns=[
+            c.model_dump() | ({"role": "person"} if c.name == "name" else {})
+            for c in SCHEMA.columns
+        ]
+    )
+    data = Dataset.of(_table(6, 1).assign(name=list("aabbbc")), schema)
+
+    assert list(one_row_each(data).frame["name"]) == ["a", "b", "c"]
+    assert len(one_row_each(_dataset(_table(6, 1)))) == 6

@@ -1,0 +1,129 @@
+"""Model folders: whole or not there; damage and foreign files told apart, byte by byte."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genaudit.data.schema import Schema
+from genaudit.errors import DataError, IntegrityError, OptionError
+from genaudit.modalities.table.cells import Grid
+from genaudit.modalities.table.layout import Layout
+from genaudit.modalities.table.nets import TableNets
+from genaudit.models import folder as folders
+from genaudit.models.sampler import Sampler
+from genaudit.models.store import Trained, load
+
+FILES = ("model.json", "model.safetensors")
+
+
+def _model() -> Trained:
+    schema = Schema.from_dict(
+        {"columns": {"a": {"kind": "boolean"}, "b": {"kind": "integer", "bounds": [0, 9]}}}
+    )
+    layout = Layout(Grid.public(schema), ("a",))
+    nets = TableNets(layout.blocks, layout.given_sizes, hidden=(4,), latent=2)
+    torch.manual_seed(0)
+    return Trained("cgan", Sampler(schema, layout, nets, nets.generator(), np.array([0.4, 0.6])))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A saved model."""
+    return _model().save(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_flipped_byte_is_found(name: str, folder: Path) -> None:
+    """Whichever byte differs, first and last included, the digest says so."""
+    path = folder / name
+    content = path.read_bytes()
+    places = {*range(110), *range(110, len(content), 41), len(content) - 1}
+    for place in sorted(places):
+        for mask in (0x01, 0xFF):
+            damaged = bytearray(content)
+            damaged[place] ^= mask
+            path.write_bytes(damaged)
+
+            with pytest.raises(IntegrityError):
+                load(folder)
+
+    path.write_bytes(content)
+    assert load(folder).sample(3).frame.equals(_model().sample(3).frame)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_cut_is_found(name: str, folder: Path) -> None:
+    """A file that is cut short, wherever, is bad input and says so."""
+    path = folder / name
+    content = path.read_bytes()
+    for length in (1, 5, 50, 100, 110, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(DataError, match="cut short"):
+            load(folder)
+
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match="empty"):
+        load(folder)
+    path.unlink()
+    with pytest.raises(DataError, match=name):
+        load(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_appended_bytes_are_found(name: str, folder: Path) -> None:
+    """A file that is longer than it says differs from its digest."""
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+
+    with pytest.raises(IntegrityError):
+        load(folder)
+
+
+@pytest.mark.parametrize("content", [b"\x80\x04K\x01.", b"{}", b"a,b\n1,2\n" * 100, b"[1]" * 99])
+def test_foreign_files(content: bytes, folder: Path) -> None:
+    """A file of another format is bad input, not damage; a pickle is not opened."""
+    (folder / "model.json").write_bytes(content)
+
+    with pytest.raises(DataError, match="not part of a genaudit model"):
+        load(folder)
+
+
+def test_wrong_content_under_a_right_digest(folder: Path, tmp_path: Path) -> None:
+    """A version, a shape or a weight that cannot be is refused even where digests fit."""
+    info, tensors = folders.read(folder)
+    nan = {k: np.full_like(v, np.nan) for k, v in tensors.items()}
+    short = {k: v[:1] for k, v in tensors.items()}
+    cases = [
+        ({**info, "version": 99}, tensors), ({**info, "hidden": [10**9]}, tensors),
+        ({**info, "condition": ["zzz"]}, tensors), ({**info, "grid": [{}]}, tensors),
+        ({**info, "table_schema": {"columns": []}}, tensors), (info, nan), (info, short),
+        (info, {}),
+    ]  # fmt: skip
+    for i, (changed, weights) in enumerate(cases):
+        with pytest.raises(DataError):
+            load(folders.write(tmp_path / str(i), changed, weights))
+
+
+def test_nothing_is_overwritten_or_left_over(folder: Path, tmp_path: Path) -> None:
+    """A folder that holds something is refused; an empty one is filled; no neighbour stays."""
+    with pytest.raises(OptionError, match="holds something"):
+        _model().save(folder)
+    (tmp_path / "empty").mkdir()
+    _model().save(tmp_path / "empty")
+    with pytest.raises(OptionError):
+        _model().save(folder / "model.json" / "below")
+
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "model"]
+    assert sorted(p.name for p in (tmp_path / "empty").iterdir()) == list(FILES)
+
+
+def test_model_json_is_readable(folder: Path) -> None:
+    """It is JSON that begins with its own size."""
+    content = (folder / "model.json").read_text("utf-8")
+
+    assert int(json.loads(content)["size"]) == len(content.encode())

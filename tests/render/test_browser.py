@@ -1,0 +1,98 @@
+"""The page in a real browser: no overflow, no request, no script needed, tables on paper."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fixture
+import pytest
+
+from genaudit.render.compare import compare
+from genaudit.render.html import to_html
+
+CHROMIUM = shutil.which("chromium")
+ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless chromium; skipped where it or playwright is absent."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    with api.sync_playwright() as play:
+        found = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Report in both languages and the comparison, as files."""
+    folder = tmp_path_factory.mktemp("pages")
+    report = fixture.report()
+    texts = {
+        "en": to_html(report),
+        "zh": to_html(report, "zh"),
+        "compare": compare([report, fixture.report(claim=False)], ["a.html", "b.html"]),
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.html").write_text(text, "utf-8")
+    return {name: folder / f"{name}.html" for name in texts}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("name", ["en", "zh", "compare"])
+def test_no_overflow_and_no_request(
+    browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str
+) -> None:
+    """At any width the page does not scroll sideways, asks for nothing and reports no error."""
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("request", lambda request: said.append(request.url))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.goto(pages[name].as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    page.close()
+
+    assert wide <= 0
+    assert [s for s in said if not s.startswith(("file:", "data:"))] == []
+
+
+def test_readable_without_script(browser: Any, pages: dict[str, Path]) -> None:
+    """With scripts off the page shows the same text."""
+    texts = []
+    for on in (True, False):
+        context = browser.new_context(java_script_enabled=on)
+        page = context.new_page()
+        page.goto(pages["en"].as_uri())
+        texts.append(page.locator("body").inner_text())
+        context.close()
+
+    assert texts[0] == texts[1]
+    assert len(texts[0]) > 5000
+
+
+def test_page_one_fits_one_sheet(browser: Any, pages: dict[str, Path], tmp_path: Path) -> None:
+    """On A4 the first chapter starts a second sheet: all before it fits on one."""
+    page = browser.new_page(viewport={"width": 680, "height": 1000})
+    page.emulate_media(media="print")
+    page.goto(pages["en"].as_uri())
+    first = page.evaluate(
+        "document.querySelector('main.one').getBoundingClientRect().bottom + scrollY"
+    )
+    pdf = page.pdf(path=str(tmp_path / "page.pdf"), prefer_css_page_size=True)
+    page.close()
+
+    # A4 less its margins is 265 mm, at 96 dots an inch.
+    assert first <= 265 / 25.4 * 96
+    assert re.search(rb"/Type\s*/Page\b", pdf)

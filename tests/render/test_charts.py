@@ -1,0 +1,128 @@
+"""Charts: well-formed SVG with a name, for any data that a figure may hold."""
+
+from __future__ import annotations
+
+import math
+from xml.etree import ElementTree as ET
+
+import fixture
+import pytest
+
+from genaudit.render import charts
+from genaudit.render.html import Figures
+from genaudit.render.numbers import Numbers
+from genaudit.render.text import Text
+from genaudit.result import FIGURE_COLUMNS, Figure, message
+
+WORDS = charts.Words("f1", "Title", "What it shows", lambda x: f"{x:g}")
+ALL = [f for s in fixture.report().sections for f in s.figures]
+DRAWN = {
+    "bars": charts.bars,
+    "forest": charts.forest,
+    "heatmap": charts.heatmap,
+    "curve": lambda rows, words: charts.curve(rows, words, ("x", "y")),
+}
+
+
+def parsed(svg: str) -> ET.Element:
+    """The chart as a tree; what is no XML fails here."""
+    return ET.fromstring(svg)  # noqa: S314 - our own output
+
+
+def numbers(tree: ET.Element) -> list[float]:
+    """All coordinates of a chart."""
+    keys = ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height")
+    found = [v.rstrip("%") for e in tree.iter() for k, v in e.attrib.items() if k in keys]
+    return [float(v) for v in found]
+
+
+def test_every_kind_is_in_the_fixture() -> None:
+    """The fixture has one figure of each kind, so the tests below see all of them."""
+    assert {f.kind for f in ALL} == set(FIGURE_COLUMNS) == set(DRAWN)
+
+
+@pytest.mark.parametrize("figure", ALL, ids=lambda f: f.kind)
+def test_a_chart_has_a_name_and_a_description(figure: Figure) -> None:
+    """Assistive technology reads title and description; names are text and never elements."""
+    tree = parsed(Figures(Text("en"), Numbers(Text("en"))).draw(figure))
+    tags = {e.tag for e in tree.iter()}
+
+    assert tree.attrib["role"] == "img"
+    assert tree.attrib["aria-labelledby"] == f"{tree[0].attrib['id']} {tree[1].attrib['id']}"
+    assert [tree[0].tag, tree[1].tag] == ["title", "desc"]
+    assert "script" not in tags
+    assert all(math.isfinite(x) for x in numbers(tree))
+
+
+EMPTY = {
+    "bars": [[], [("a", "s", None)], [("a", "s", 0.0)]],
+    "forest": [[], [("a", None, None, None, None, None)], [("a", 0.0, 0.0, 0.0, None, None)]],
+    "curve": [[], [("s", 0.0, 0.0)], [("s", 1.0, 5.0), ("s", 1.0, 5.0)], [("s", None, 1.0)]],
+    "heatmap": [[], [("a", "b", None)], [("a", "b", 0.0)]],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"), [(kind, rows) for kind, several in EMPTY.items() for rows in several]
+)
+def test_a_chart_of_next_to_nothing(kind: str, rows: list[tuple[object, ...]]) -> None:
+    """No data, missing numbers and ranges without width are drawn, not crashed on."""
+    assert all(math.isfinite(x) for x in numbers(parsed(DRAWN[kind](rows, WORDS))))
+
+
+def test_bars_are_as_long_as_their_numbers() -> None:
+    """Twice the value is twice the width, and a negative one grows to the left of zero."""
+    tree = parsed(charts.bars([("a", "s", 1.0), ("b", "s", 2.0)], WORDS))
+    widths = [float(e.attrib["width"].rstrip("%")) for e in tree.iter("rect")]
+    tree = parsed(charts.bars([("a", "s", -1.0), ("b", "s", 1.0)], WORDS))
+    (left, _), (right, width) = (
+        (float(e.attrib["x"].rstrip("%")), float(e.attrib["width"].rstrip("%")))
+        for e in tree.iter("rect")
+    )
+
+    assert widths[1] == pytest.approx(2 * widths[0], rel=0.01)
+    assert left + width == pytest.approx(right, abs=0.02)
+
+
+def test_a_long_chart_stops_and_says_so() -> None:
+    """Beyond 30 labels the chart stops; the page then says where the rest is."""
+    rows = tuple((f"g{i}", "s", float(i)) for i in range(100))
+    figure = Figure(
+        id="x", kind="bars", title=message("t", "T"), description=message("d", "D"),
+        headers=(message("h", "H"),) * 3, rows=rows,
+    )  # fmt: skip
+    figures = Figures(Text("en"), Numbers(Text("en")))
+
+    assert str(figures.draw(figure)).count("<rect") == charts.MOST
+    assert figures.thinned(figure)
+    assert len(figures.table(figure)) == 60
+    assert figures.table(figure)[-1][0] == "g99"
+
+
+def test_strip_is_drawn_to_scale() -> None:
+    """The point lies in the middle of its interval, and the shaded region begins at the limit."""
+    tree = parsed(charts.strip((0.5, 0.4, 0.6), (None, 0.6), [("null", 0.4)]))
+    at = {e.attrib.get("class", "track"): e.attrib for e in tree}
+    start, width = (float(at["ci"][k].rstrip("%")) for k in ("x", "width"))
+
+    assert float(at["point"]["cx"].rstrip("%")) == pytest.approx(start + width / 2, abs=0.11)
+    assert float(at["limit"]["x"].rstrip("%")) == pytest.approx(start + width, abs=0.11)
+    assert at["beyond"]["x"] == at["limit"]["x"]
+    assert at["null"]["x"] == at["ci"]["x"]
+
+
+def test_a_heatmap_has_its_numbers_as_a_matrix() -> None:
+    """The table of a heatmap has one row and one column for each name, and a dash for a hole."""
+    figure = next(f for f in ALL if f.kind == "heatmap")
+    figures = Figures(Text("en"), Numbers(Text("en")))
+    table = figures.table(figure)
+
+    assert [len(row) for row in table] == [7] * 6
+    assert len(figures.headers(figure)) == 7
+    assert table[0][1] == "–"
+    assert table[1][1] == "0.03"
+
+
+def test_strip_without_numbers_is_nothing() -> None:
+    """Where there is nothing to draw, nothing is drawn."""
+    assert charts.strip((None, None, None), (None, None)) == ""

@@ -1,0 +1,391 @@
+"""The page: verdict first, nothing hidden, nothing loaded, and nothing that runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html as std_html
+import re
+from html.parser import HTMLParser
+from importlib.resources import files
+
+import fixture
+import pytest
+
+from genaudit.errors import OptionError
+from genaudit.render import json, view
+from genaudit.render.compare import compare
+from genaudit.render.html import style, to_html
+from genaudit.render.numbers import Numbers
+from genaudit.render.text import Text
+from genaudit.result import AuditReport, Claim, Status, Verdict, message
+
+REPORT = fixture.report()
+PAGES = {lang: to_html(REPORT, lang) for lang in ("en", "zh")}
+COMPARED = compare(
+    [REPORT, fixture.report(claim=False)], ["private/report.html", "plain/report.html"]
+)
+EVERY = [*PAGES.values(), COMPARED]
+VOID = {"meta", "link", "br", "path", "use", "line", "rect", "circle", "polyline"}
+
+
+class Outline(HTMLParser):
+    """Elements, ids and references of a page, with a check that each element is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element."""
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.tags.append(tag)
+        self.attributes += attrs
+        self.ids += [v for k, v in attrs if k == "id" and v]
+        self.links += [v for k, v in attrs if k in ("href", "src") and v]
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close an element, which must be the one opened last."""
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def plain(page: str) -> str:
+    """The text of a page without its markup."""
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    body = re.sub(r"</?(?:b|bdi|code|span|a|time)\b[^>]*>", "", body)
+    body = re.sub(r"<[^>]+>", " ", body)
+    return re.sub(r"\s+", " ", std_html.unescape(body))
+
+
+@pytest.mark.parametrize("page", EVERY, ids=["en", "zh", "compare"])
+def test_page_runs_and_loads_nothing(page: str) -> None:
+    """No script, no handler, no source but the page itself; the policy lets only its style in."""
+    outline = Outline(page)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+
+    assert policy
+    assert policy[1].startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    assert f"<style>{style()}</style>" in page
+    assert {"script", "iframe", "object", "img", "form"}.isdisjoint(outline.tags)
+    assert not [k for k, _ in outline.attributes if k.startswith("on") or k == "style"]
+    assert "@import" not in page
+    assert "url(" not in page
+    for link in outline.links:
+        assert link.startswith(("#", "data:,", "https://", "private/", "plain/"))
+
+
+@pytest.mark.parametrize("page", EVERY, ids=["en", "zh", "compare"])
+def test_page_is_whole(page: str) -> None:
+    """Elements close, ids are unique, and every reference inside the page finds its target."""
+    outline = Outline(page)
+    wanted = {link[1:] for link in outline.links if link.startswith("#")}
+    for key, value in outline.attributes:
+        if key == "aria-labelledby":
+            wanted |= set((value or "").split())
+
+    assert page.startswith("<!DOCTYPE html>")
+    assert len(outline.ids) == len(set(outline.ids))
+    assert wanted <= set(outline.ids)
+    assert outline.tags.count("h1") == 1
+    assert outline.tags.count("main") == 1
+
+
+@pytest.mark.parametrize("page", EVERY, ids=["en", "zh", "compare"])
+def test_hostile_names_are_text(page: str) -> None:
+    """Names from the data neither run, nor turn the text around, nor stretch the page."""
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert chr(0x202E) not in page
+
+
+def test_long_names_are_cut_with_the_whole_at_hand() -> None:
+    """A name of 300 characters is cut where it stands, and whole in its tooltip."""
+    assert f'title="{fixture.LONG}"' in PAGES["en"]
+    assert fixture.LONG not in plain(PAGES["en"])
+
+
+def test_the_verdict_comes_first() -> None:
+    """The worst verdict in one sentence stands before any other number; then come the chapters."""
+    text = plain(PAGES["en"])
+    body = text[text.index("Outside limit") :]
+    order = ["4 of 19 judged findings lie outside", "Findings by chapter", "Not measured",
+             "What the maker promises", "Whose limits", "What do the generated records give away",
+             "Does the generator treat groups", "Does what is generated harm",
+             "none of these readings is a legal judgement", "Are the samples still of use",
+             "How to read this report", "The limits of the policy", "What flowed into",
+             "The command that made the audit"]  # fmt: skip
+    places = [body.index(words) for words in order]
+
+    assert places == sorted(places)
+
+
+def test_page_one_says_what_an_officer_needs() -> None:
+    """Outside findings with number, interval and limit; what is missing; limits and claim."""
+    text = plain(PAGES["en"])
+
+    assert "3.1% (95% CI 2.5% to 3.7%), limit 1%." in text
+    assert "not estimable: only 12 non-members" in text
+    assert "Not run: it needs train, which was not given." in text
+    assert "Crashed with ValueError at personal_data.py:41" in text
+    assert "Attacks that train shadow models" in text
+    assert "bias.downstream.gap_change" in text
+    assert "These are the default limits of the tool" in text
+    assert "by a factor of at most 20.1, except with a chance of about 1 in 100,000" in text
+    assert "recognise at most 20.1% of those" in text
+    assert "This report is not covered by ε" in text
+    assert "4 of 6 audits ran. 1 failed. 1 was skipped" in text
+
+
+def test_without_a_claim_the_page_says_so() -> None:
+    """A subject that promises nothing is said to promise nothing."""
+    assert "It makes no privacy claim" in plain(to_html(fixture.report(claim=False)))
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "delta", "reach"),
+    [(3, 1e-5, 0.2009), (0.1, 0, 0.01105), (8, 1e-6, 0.99967), (700, 0, 1)],
+)
+def test_reach_of_an_attacker(epsilon: float, delta: float, reach: float) -> None:
+    """True positives at 1% false positives under (ε, δ): e^ε/100 + δ, or 1 - e^-ε (0.99 - δ)."""
+    text = Text("en")
+    said = view.Sentences(text, Numbers(text)).claim(Claim(epsilon=epsilon, delta=delta))
+
+    assert f"at most {text.percent(reach)} of" in said[1]
+
+
+def test_every_estimate_is_on_the_page() -> None:
+    """Each finding's number, interval and sample size can be read, in both languages alike."""
+    for lang, page in PAGES.items():
+        text, numbers = plain(page), Numbers(Text(lang))
+        for _, finding in REPORT.findings():
+            assert numbers.value(finding.estimate, finding.limit) in text
+            assert numbers.interval(finding.estimate, finding.limit) in text
+            assert Text(lang).decimal(finding.estimate.n, 0) in text
+
+
+def test_languages_show_the_same_numbers() -> None:
+    """Both pages hold the same percentages; only the words differ."""
+    found = [sorted(re.findall(r"−?\d[\d,.]*%", plain(page))) for page in PAGES.values()]
+
+    assert found[0] == found[1]
+
+
+def test_chinese_page_is_chinese() -> None:
+    """Language of the root, chapters and verdicts; terms as the field writes them."""
+    page = PAGES["zh"]
+
+    assert '<html lang="zh-Hans">' in page
+    for word in (
+        "隐私与安全",
+        "算法偏见",
+        "内容与道德责任",
+        "法律责任",
+        "质量",
+        "超出限值",
+        "无法判断",
+    ):
+        assert word in page
+    assert "第 15 条第 5 款" in page
+
+
+def test_verdicts_are_words_and_symbols() -> None:
+    """Beside every symbol stands its word, so that colour is never needed."""
+    badges = re.findall(r'<use href="#v-(\w+)"/></svg>\s*<span>([^<]+)</span>', PAGES["en"])
+    words = {v.value: Text("en").say(f"page.word.{v.value}") for v in Verdict}
+
+    assert {v for v, _ in badges} >= set(words)
+    assert {w for v, w in badges if v in ("within", "outside")} <= {
+        *words.values(), "Evidence outside a limit", "Evidence within limits",
+    }  # fmt: skip
+
+
+def test_no_number_is_never_a_pass() -> None:
+    """A finding without a number shows its reason, and no page prints nan, None or inf."""
+    for page in EVERY:
+        assert not re.search(r"\b(nan|NaN|None|inf|Infinity|Undefined)\b", plain(page))
+    assert "not estimable" in plain(PAGES["en"])
+
+
+def test_equal_reports_are_equal_pages() -> None:
+    """The same audit.json gives the same bytes, also after a round trip; no clock is read."""
+    again = json.loads(json.dumps(fixture.report()))
+
+    assert to_html(again) == PAGES["en"]
+    assert "202" not in re.sub(
+        r"<style>.*?</style>|20(23|27)[-\d]*|U\+202E", "",
+        plain(to_html(fixture.report(times=False).model_copy(update={"controls": ()}))),
+    )  # fmt: skip
+
+
+def test_foreign_links_are_not_printed() -> None:
+    """A control whose address is a script is shown without a link."""
+    bad = REPORT.controls[0].model_copy(update={"url": "javascript:alert(1)"})
+    page = to_html(REPORT.model_copy(update={"controls": (bad,)}))
+
+    assert "javascript:" not in page
+
+
+def test_empty_report() -> None:
+    """A report of nothing says that nothing was measured."""
+    empty = REPORT.model_copy(update={"sections": (), "controls": (), "ledger": None})
+    text = plain(to_html(empty))
+
+    assert "Nothing was judged" in text
+    assert text.count("nothing was measured") == 4
+
+
+def test_sections_of_other_packages_are_shown() -> None:
+    """A chapter that genaudit does not know comes after its own."""
+    more = REPORT.sections[0].model_copy(update={"audit": "energy.use"})
+    report = REPORT.model_copy(update={"sections": (*REPORT.sections, more)})
+
+    assert view.chapters(report) == [*view.CHAPTERS, "energy"]
+    assert "energy" in plain(to_html(report))
+
+
+def test_many_groups_fold_away() -> None:
+    """The worst groups stay open; the rest folds away and is still on the page."""
+    metric = view.metrics(fixture.representation())[0]
+    page = PAGES["en"]
+
+    assert [view.severity(f) for f in metric.findings] == sorted(
+        map(view.severity, metric.findings)
+    )
+    assert "4 more groups" in plain(page)
+    assert "group 8" in plain(page)
+
+
+def test_a_table_of_groups_is_not_named_after_its_first_group() -> None:
+    """Where a label names its group, the heading over all groups leaves the name out."""
+    first, second = (
+        REPORT.sections[2].findings[i].model_copy(
+            update={"label": message("x", "Share of {group} in {where}", group=name,
+                                     where="samples"),
+                    "group": {"sex": name}}
+        )
+        for i, name in enumerate(("Female", "Male"))
+    )  # fmt: skip
+
+    assert Text("en")(view.Metric("m", (first, second)).label) == "Share of … in samples"
+    assert Text("en")(view.Metric("m", (first,)).label) == "Share of Female in samples"
+    assert view.names_its_group(first)
+    assert not view.names_its_group(first.model_copy(update={"group": {"sex": "Male"}}))
+
+
+def test_size() -> None:
+    """A page is small enough to send by mail."""
+    assert all(len(page.encode()) < 150_000 for page in EVERY)
+
+
+def test_no_word_claims_too_much() -> None:
+    """Templates and pages say nothing that an audit cannot know."""
+    folder = files("genaudit.render") / "templates"
+    templates = [f.read_text("utf-8") for f in folder.iterdir()]
+
+    for text in (*templates, *map(plain, EVERY)):
+        assert not fixture.BANNED.search(text)
+
+
+def test_unknown_language() -> None:
+    """Another language is refused."""
+    with pytest.raises(OptionError, match="'de'"):
+        to_html(REPORT, "de")
+
+
+def tokens(scheme: str) -> dict[str, str]:
+    """Colours of one scheme by name."""
+    first, dark = re.findall(r":root\{([^}]+)\}", style())[:2]
+    return dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", first if scheme == "light" else dark))
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance by WCAG 2.2."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    """Contrast ratio by WCAG 2.2."""
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(scheme: str) -> None:
+    """Every text colour has 4.5:1 on every ground that it stands on, every mark 3:1."""
+    colour = tokens(scheme)
+    grounds = [colour[g] for g in ("bg", "panel", "out-bg", "tell-bg", "in-bg", "info-bg")]
+
+    for text in ("ink", "muted", "link", "out", "tell", "in", "info", "none"):
+        assert min(contrast(colour[text], g) for g in grounds) >= 4.5, text
+    for mark in ("s0", "s1", "s2", "s3", "s4", "s5"):
+        assert contrast(colour[mark], colour["bg"]) >= 3, mark
+
+
+def test_style_leaves_widths_of_marks_alone() -> None:
+    """A rule of the style sheet would win over the width in which an interval was drawn."""
+    rules = re.findall(r"(\.strip[^{]*)\{([^}]*)\}", style())
+    drawn = {name: body for name, body in rules if name in (".strip .ci", ".strip .beyond")}
+
+    assert len(drawn) == 2
+    assert not any("width" in re.sub("stroke-width", "", body) for body in drawn.values())
+    assert not any(name == ".strip rect" for name, _ in rules)
+
+
+def test_print_uses_the_light_colours() -> None:
+    """On paper the colours are those of the light scheme, and folded tables are printed."""
+    printed = style()[style().index("@media print") :]
+    on_paper = dict(re.findall(r"--([\w-]+):(#[0-9a-f]{6})", printed))
+
+    assert on_paper == tokens("light")
+    assert "details::details-content{content-visibility:visible;block-size:auto}" in printed
+
+
+def test_comparison_shows_each_report() -> None:
+    """Side by side: both verdicts, both claims, both links, and each metric with both numbers."""
+    text = plain(COMPARED)
+
+    assert "2 generators compared" in text
+    assert text.count("4 of 19 judged findings lie outside") == 2
+    assert "ε = 3, δ = 10⁻⁵" in text
+    assert "It makes no privacy claim" in text
+    assert 'href="private/report.html"' in COMPARED
+    assert text.count("3.1% (95% CI 2.5% to 3.7%), limit 1%") == 2
+    assert text.count("worst of 14 groups") == 2
+    assert COMPARED.count('role="img"') == 4
+
+
+def test_comparison_says_what_one_report_lacks() -> None:
+    """A metric of one report alone is "not measured" in the other, and draws no chart."""
+    less = REPORT.model_copy(update={"sections": REPORT.sections[2:]})
+    page = compare([REPORT, less], ["a.html", "b.html"], lang="zh")
+
+    assert plain(page).count("未测量") == 4
+    assert page.count('role="img"') == 1
+
+
+@pytest.mark.parametrize(("reports", "links"), [([REPORT], ["a"]), ([REPORT, REPORT], ["a"])])
+def test_comparison_needs_two_reports(reports: list[AuditReport], links: list[str]) -> None:
+    """One report is no comparison; each needs its link."""
+    with pytest.raises(OptionError, match="two or more"):
+        compare(reports, links)
+
+
+def test_all_states_are_in_the_fixture() -> None:
+    """The fixture holds every verdict and status, so the tests above see all of them."""
+    assert {f.verdict for _, f in REPORT.findings()} == set(Verdict)
+    assert {s.status for s in REPORT.sections} == set(Status)

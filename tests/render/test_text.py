@@ -1,0 +1,185 @@
+"""Sentences and numbers: two complete languages, and templates that reach nothing."""
+
+from __future__ import annotations
+
+import ast
+import string
+from pathlib import Path
+
+import fixture
+import pytest
+
+import genaudit
+from genaudit.errors import OptionError
+from genaudit.render.numbers import Numbers
+from genaudit.render.text import Text, catalogue, shortened, visible
+from genaudit.result import Direction, Estimate, Limit, Message, message
+
+EN, ZH = catalogue("en"), catalogue("zh")
+FRAME = sorted(key for key in EN if key.startswith(("page.", "compare.")))
+
+
+def fields(template: str) -> set[str]:
+    """Names of the fields of a template."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize("id", FRAME)
+def test_frame_is_in_both_languages(id: str) -> None:
+    """Each string of the frame exists in Chinese with the same fields."""
+    assert id in ZH
+    assert fields(ZH[id]) == fields(EN[id])
+
+
+def test_nothing_is_left_over() -> None:
+    """No Chinese string of the frame has lost its English twin."""
+    own = {key for key in ZH if key.startswith(("page.", "compare."))}
+
+    assert own == set(FRAME)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_word_claims_too_much(lang: str) -> None:
+    """No string of a catalogue says what an audit cannot know."""
+    assert [text for text in catalogue(lang).values() if fixture.BANNED.search(text)] == []
+
+
+def source_messages() -> dict[str, set[str]]:
+    """Fields of every message whose id and text are written out in the package."""
+    found: dict[str, set[str]] = {}
+    for path in Path(genaudit.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "message":
+                match node.args:
+                    case [ast.Constant(value=str(key)), ast.Constant(value=str(text))]:
+                        found[key] = fields(text)
+    return found
+
+
+def test_translated_messages_keep_their_fields() -> None:
+    """A translated message has the fields of its English template, and no others."""
+    both = {key: names for key, names in source_messages().items() if key in ZH}
+
+    assert len(both) > 40
+    assert {k: fields(ZH[k]) for k in both} == both
+
+
+def test_fallback() -> None:
+    """Chinese comes from the catalogue, then from the message itself, then there is English."""
+    zh = Text("zh")
+
+    assert zh(message("verdict.wide", "The interval ...")) == ZH["verdict.wide"]
+    assert zh(Message(id="x", text_en="Yes.", texts={"zh": "是。"})) == "是。"
+    assert zh(message("x", "Yes.")) == "Yes."
+
+
+def test_formats() -> None:
+    """Shares, counts and numbers are written by CLDR, None as a dash."""
+    text = Text("en")
+
+    said = text(
+        message("x", "{a:percent} {b:integer} {c:number} {d}", a=0.1234, b=1e6, c=0.00123, d=None)
+    )
+    assert said == "12.3% 1,000,000 0.00123 –"
+    assert [text.number(x) for x in (0, 3, 20.0855, 0.5, 1e-5, 2.5e-7, -1.5)] == [
+        "0", "3", "20.1", "0.5", "10⁻⁵", "2.5 × 10⁻⁷", "−1.5",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{x.__class__}", "{x[0]}", "{0}", "{}", "{missing}", "{x!r}", "{x", "x}", "{x:{x}}",
+        "{x.__init__.__globals__[os]}",
+    ],
+)  # fmt: skip
+def test_templates_reach_plain_fields_only(template: str) -> None:
+    """A foreign template reaches no attribute, index or other field: it stays as it is written."""
+    said = Text("en")(message("x", template, x=1.0))
+
+    assert "class '" not in said
+    assert "module" not in said
+    assert said.strip("{}") in template or said == "1"
+
+
+def test_direction_signs_are_made_visible() -> None:
+    """Signs that turn text around are written as code points, in sentences and in names."""
+    assert visible(fixture.TURNED) == "abc⟨U+202E⟩def"
+    assert Text("en").html(message("x", "{a}", a=fixture.TURNED)) == "<bdi>abc⟨U+202E⟩def</bdi>"
+    assert visible("שלום 中文") == "שלום 中文"
+
+
+def test_names_are_escaped_and_cut() -> None:
+    """A name is text and never markup; a long one is cut, with the whole in its tooltip."""
+    html = Text("en").html(message("x", "<b>{a}</b> {b}", a=fixture.SCRIPT, b=fixture.LONG))
+
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert f'title="{fixture.LONG}"' in html
+    assert shortened("中文中文", 5) == "中文…"
+
+
+def test_unknown_language() -> None:
+    """Another language is refused with the list of known ones."""
+    with pytest.raises(OptionError, match="en, zh"):
+        Text("de")
+
+
+def test_plural() -> None:
+    """English has a singular; Chinese needs none."""
+    assert Text("en").say("page.rows", count=1) == "1 row"
+    assert Text("en").say("page.rows", count=2000) == "2,000 rows"
+    assert Text("zh").say("page.rows", count=1) == "1 行"
+
+
+LIMIT = Limit(metric="m", value=0.02, owner="o", rationale="r")
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "half", "expected"),
+    [
+        ("share of rows", 0.0131, 0.0045, "1.3% (95% CI 0.9% to 1.8%)"),
+        ("share of rows", 0.00003, 0.00002, "0.003% (95% CI 0.001% to 0.005%)"),
+        ("difference in shares", -0.0131, 0.02, "−1.3 pp (95% CI −3.3 pp to +0.7 pp)"),
+        ("AUC", 0.5412, 0.0231, "0.541 (95% CI 0.518 to 0.564)"),
+        ("distance", 153.27, 20.0, "153.3 (95% CI 133.3 to 173.3)"),
+        ("records", 2500.0, 0.0, "2,500 (exact)"),
+    ],
+)
+def test_estimates_are_written_by_unit(unit: str, value: float, half: float, expected: str) -> None:
+    """Unit decides the scale, the width of the interval the decimals."""
+    assert Numbers(Text("en")).estimate(fixture.estimate(value, half, 10, unit)) == expected
+
+
+def test_rounding_never_hides_the_side_of_a_limit() -> None:
+    """An interval that ends just beyond the limit is not printed as ending on it."""
+    shown = Numbers(Text("en")).estimate(fixture.estimate(0.0151, 0.00492, 9, "share"), LIMIT)
+
+    assert "2.00%" not in shown.replace("2.002%", "")
+    assert "2.002%" in shown
+
+
+def test_limits_by_direction() -> None:
+    """Each direction of a limit has its words."""
+    numbers = Numbers(Text("en"))
+    said = [
+        numbers.bound(LIMIT.model_copy(update={"direction": d, "value": v}), u)
+        for d, v, u in (
+            (Direction.MAX, 0.02, "share"),
+            (Direction.MIN, 0.8, "rate"),
+            (Direction.ABS, 0.03, "difference in shares"),
+            (Direction.MAX, 0.55, "AUC"),
+            (Direction.MAX, 0.05, "difference of shares"),
+        )
+    ]
+
+    assert said == ["limit 2%", "limit at least 80%", "limit ±3 pp", "limit 0.55", "limit 5 pp"]
+
+
+def test_no_number_is_said_with_its_reason() -> None:
+    """What could not be estimated is never a number, a zero or a blank."""
+    none = Estimate.undefined(message("r", "no {what}", what="rows"), n=0, method="m")
+
+    assert Numbers(Text("en")).estimate(none) == "not estimable: no rows"
+    said = none.model_copy(update={"reason": message("r", "Not estimable: no rows.")})
+    assert Numbers(Text("en")).estimate(said) == "Not estimable: no rows."

@@ -1,0 +1,275 @@
+"""Bad train, holdout, schema and options: one sentence, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def _broken(frame: pd.DataFrame, how: str) -> pd.DataFrame:
+    match how:
+        case "column absent":
+            return frame.drop(columns="age")
+        case "column undeclared":
+            return frame.assign(shoe_size=42)
+        case "category undeclared":
+            return frame.assign(colour=["Green", *frame["colour"][1:]])
+        case "all missing":
+            return frame.assign(age="")
+        case "one row":
+            return frame.head(1)
+        case "one group":
+            return frame.assign(colour="White")
+        case "out of bounds":
+            return frame.assign(age=["200", *frame["age"][1:]])
+        case "not a number":
+            return frame.assign(age=["old", *frame["age"][1:]])
+        case "huge cell":
+            return frame.assign(colour=["x" * 50_000_000, *frame["colour"][1:]])
+    raise AssertionError(how)
+
+
+BROKEN = {
+    "column absent": "'age'",
+    "column undeclared": "'shoe_size'",
+    "category undeclared": "'Green'",
+    "all missing": "'age'",
+    "one row": "two rows",
+    "one group": "'colour'",
+    "out of bounds": "'200'",
+    "not a number": "'old'",
+    "huge cell": "1,000,000 characters",
+}
+
+
+@pytest.mark.parametrize("role", ["train", "holdout"])
+@pytest.mark.parametrize("how", list(BROKEN))
+def test_bad_table_is_refused_by_audit(
+    how: str, role: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Whatever is wrong with train or holdout, the audit says it in one line and writes nothing."""
+    bad = tmp_path / "bad.csv"
+    _broken(pd.read_csv(arrests_files / f"{role}.csv", dtype=str), how).to_csv(bad, index=False)
+    out = tmp_path / "out" / "audit.json"
+
+    code, stdout, stderr = run_cli(
+        "audit", arrests_files / "samples.csv", f"--{role}", bad, "--schema", "arrests",
+        "--out", out,
+    )  # fmt: skip
+
+    assert (code, stdout) == (2, "")
+    assert BROKEN[how] in stderr
+    assert stderr.startswith("Error: ")
+    assert stderr.count("\n") == 1
+    assert "Traceback" not in stderr
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize("how", list(BROKEN))
+def test_bad_table_is_refused_by_train(
+    how: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """The same holds for training: no model folder is left behind."""
+    bad = tmp_path / "bad.csv"
+    _broken(pd.read_csv(arrests_files / "train.csv", dtype=str), how).to_csv(bad, index=False)
+    out = tmp_path / "model"
+
+    code, stdout, stderr = run_cli(
+        "train", bad, "--schema", "arrests", "--preset", "quick", "--out", out
+    )
+
+    assert (code, stdout) == (2, "")
+    assert BROKEN[how] in stderr
+    assert stderr.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "found none"),
+        (b"", "is empty"),
+        (b"released,colour\n", "only a header"),
+        (b'"a,b\n1', "cut short"),
+        (b"\xff\xfe\x00bad", "cut short"),
+        (b"a,a\n1,2\n", "twice"),
+        (b"a,b\n1,2,3,4\n", "cut short"),
+        (b"a,b\n1,2\n1,2\n3", "1 cells"),
+    ],
+)
+def test_unreadable_file(content: bytes | None, says: str, tmp_path: Path, run_cli: Cli) -> None:
+    """A file that is absent, empty, cut short or foreign is refused by name."""
+    path = tmp_path / "train.csv"
+    if content is not None:
+        path.write_bytes(content)
+
+    code, _, stderr = run_cli("train", path, "--schema", "arrests", "--out", tmp_path / "m")
+
+    assert code == 2
+    assert says in stderr
+    assert stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".npz", ".xlsx", ""])
+def test_foreign_content(suffix: str, tmp_path: Path, run_cli: Cli) -> None:
+    """A file that is not what its suffix says, or has a suffix that nobody knows, is refused."""
+    path = tmp_path / f"train{suffix}"
+    path.write_bytes(b"this is not it \x00\x01")
+
+    code, _, stderr = run_cli("train", path, "--schema", "arrests", "--out", tmp_path / "m")
+
+    assert code == 2
+    assert stderr.count("\n") == 1
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--epsilon", "0", "--delta", "1e-6"), "epsilon"),
+        (("--epsilon", "-1", "--delta", "1e-6"), "epsilon"),
+        (("--epsilon", "nan", "--delta", "1e-6"), "epsilon"),
+        (("--epsilon", "3", "--delta", "0.5"), "delta"),
+        (("--epsilon", "3", "--delta", "0.0005"), "delta"),
+        (("--epsilon", "3"), "delta"),
+        (("--delta", "1e-6"), "epsilon"),
+        (("--condition", "nose"), "nose"),
+        (("--preset", "enormous"), "enormous"),
+        (("--model", "diffusion"), "diffusion"),
+    ],
+)
+def test_bad_training_options(
+    options: tuple[str, ...], says: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Budgets and names out of range are refused before anything is trained."""
+    code, _, stderr = run_cli(
+        "train", arrests_files / "train.csv", "--schema", "arrests", "--out", tmp_path / "m",
+        *options,
+    )  # fmt: skip
+
+    assert code == 2
+    assert says in stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_private_training_without_schema_says_what_to_do(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Without a public schema a private run refuses, and names both ways out."""
+    code, _, stderr = run_cli(
+        "train", arrests_files / "train.csv", "--epsilon", "3", "--delta", "1e-6",
+        "--out", tmp_path / "m",
+    )  # fmt: skip
+
+    assert code == 2
+    assert "--preprocessing-epsilon" in stderr
+    assert "--schema" in stderr or "declare" in stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_person_on_both_sides_is_refused(tmp_path: Path, run_cli: Cli) -> None:
+    """A person in train and holdout makes a holdout that is none."""
+    schema = tmp_path / "schema.toml"
+    schema.write_text(
+        '[columns.who]\nkind = "categorical"\nrole = "person"\n'
+        '[columns.x]\nkind = "integer"\nbounds = [0, 9]\n'
+    )
+    train = pd.DataFrame({"who": [f"p{i}" for i in range(50)], "x": range(50)}).assign(
+        x=lambda d: d.x % 10
+    )
+    train.to_csv(tmp_path / "train.csv", index=False)
+    train.assign(who=[f"p{i}" for i in range(49, 99)]).to_csv(tmp_path / "holdout.csv", index=False)
+
+    code, _, stderr = run_cli(
+        "audit", tmp_path / "train.csv", "--train", tmp_path / "train.csv",
+        "--holdout", tmp_path / "holdout.csv", "--schema", schema, "--out", tmp_path / "a.json",
+    )  # fmt: skip
+
+    assert code == 2
+    assert "'who'" in stderr
+    assert "both train and holdout" in stderr
+
+
+def test_same_file_as_train_and_holdout_is_refused(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Rows that were trained on are no holdout, whatever the file is called."""
+    train = arrests_files / "train.csv"
+
+    code, _, stderr = run_cli(
+        "audit", arrests_files / "samples.csv", "--train", train, "--holdout", train,
+        "--schema", "arrests", "--out", tmp_path / "a.json",
+    )  # fmt: skip
+
+    assert code == 2
+    assert "equal a train row" in stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("columns = 3", "columns"),
+        ("[columns.x]\nkind = 'colour'", "columns.x"),
+        ("[columns.x]\nkind = 'integer'\nbounds = [3, 1]", "low < high"),
+        ("[columns.x]\nkind = 'categorical'\ncategories = ['a', 'a']", "twice"),
+        ("[columns.x]\nkind = 'numeric'\ncolour = 3", "colour"),
+        ("not toml", "TOML"),
+        ("", "columns"),
+    ],
+)
+def test_bad_schema(
+    text: str, says: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """A schema that cannot be used is refused with the place in it."""
+    schema = tmp_path / "schema.toml"
+    schema.write_text(text)
+
+    code, _, stderr = run_cli(
+        "train", arrests_files / "train.csv", "--schema", schema, "--out", tmp_path / "m"
+    )
+
+    assert code == 2
+    assert says in stderr
+    assert stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--plan", "huge"), "huge"),
+        (("--policy", "none.toml"), "none.toml"),
+        (("--claim", "eps=3"), "eps"),
+        (("--context", "none.toml"), "none.toml"),
+    ],
+)
+def test_bad_audit_options(
+    words: tuple[str, ...], says: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Plans, policies, claims and contexts that cannot be used are refused by name."""
+    code, _, stderr = run_cli(
+        "audit", arrests_files / "samples.csv", "--schema", "arrests",
+        "--out", tmp_path / "a.json", *words,
+    )  # fmt: skip
+
+    assert code == 2
+    assert says in stderr
+    assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"format_version": "9.0"}'])
+def test_bad_report_file(content: str | None, tmp_path: Path, run_cli: Cli) -> None:
+    """`report` and `check` refuse what is no report with exit code 2."""
+    path = tmp_path / "audit.json"
+    if content is not None:
+        path.write_text(content)
+
+    for words in (("report", path, "--out", tmp_path / "r.html"), ("check", path)):
+        code, stdout, stderr = run_cli(*words)
+        assert (code, stdout) == (2, "")
+        assert stderr.count("\n") == 1
+    assert not (tmp_path / "r.html").exists()

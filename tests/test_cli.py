@@ -1,0 +1,357 @@
+"""The command line from end to end: every verb, its exit codes and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+Cli = Callable[..., tuple[int, str, str]]
+
+TIMES = re.compile(r'"(seconds|started)": ?("[^"]*"|[0-9.]+)')
+
+
+@pytest.fixture(scope="session")
+def model_dir(arrests_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A private CGAN, trained as quickly as can be."""
+    from genaudit import api
+    from genaudit.ledger import PrivacyLedger
+
+    folder = tmp_path_factory.mktemp("trained")
+    model = api.train(
+        arrests_files / "train.csv", "arrests", model="cgan", epsilon=3, delta=1e-5,
+        preset="quick", steps=30, ledger=PrivacyLedger(folder / "ledger.sqlite"),
+    )  # fmt: skip
+    model.save(folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def audit_json(arrests_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A full audit of a file of fresh real rows."""
+    from genaudit import api
+    from genaudit.ledger import PrivacyLedger
+
+    folder = tmp_path_factory.mktemp("audited")
+    report = api.audit(
+        arrests_files / "samples.csv", train=arrests_files / "train.csv",
+        holdout=arrests_files / "holdout.csv", schema="arrests",
+        ledger=PrivacyLedger(folder / "ledger.sqlite"), strict=True,
+    )  # fmt: skip
+    return api.write_json(report, folder / "audit.json")
+
+
+def test_train_sample_audit_report_check(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """The main job from the command line: private model, samples, audit, page, gate."""
+    train, holdout = arrests_files / "train.csv", arrests_files / "holdout.csv"
+    model, samples = tmp_path / "model", tmp_path / "samples.csv"
+    found, page = tmp_path / "audit.json", tmp_path / "report.html"
+
+    code, out, err = run_cli("train", train, "--schema", "arrests", "--model", "vae",
+                             "--epsilon", "3", "--delta", "1e-5", "--preset", "quick",
+                             "--out", model)  # fmt: skip
+    assert (code, out) == (0, ""), err
+    assert "ε = 3" in err
+    assert sorted(p.name for p in model.iterdir()) == ["model.json", "model.safetensors"]
+
+    assert run_cli("sample", model, "-n", 400, "--out", samples)[0] == 0
+    assert len(pd.read_csv(samples)) == 400
+
+    code, out, err = run_cli("audit", model, "--train", train, "--holdout", holdout,
+                             "--out", found)  # fmt: skip
+    assert (code, out) == (0, ""), err
+    report = json.loads(found.read_text("utf-8"))
+    assert report["subject"]["claim"]["epsilon"] == 3
+    assert {s["status"] for s in report["sections"]} == {"ran"}
+
+    assert run_cli("report", found, "--out", page)[0] == 0
+    assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert run_cli("check", found)[0] in (1, 3)
+
+
+def test_sample_where(model_dir: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """`--where` holds for every row; the same seed gives the same file."""
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    for out in (first, second):
+        code, _, err = run_cli("sample", model_dir, "-n", 50, "--where", "colour=Black",
+                               "--where", "released=No", "--seed", 3, "--out", out)  # fmt: skip
+        assert code == 0, err
+
+    made = pd.read_csv(first)
+    assert len(made) == 50
+    assert set(made["colour"]) == {"Black"}
+    assert set(made["released"]) == {"No"}
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [("colour=Green", "Green"), ("nose=big", "nose"), ("colour", "COLUMN=VALUE")],
+)
+def test_sample_where_unknown(
+    where: str, says: str, model_dir: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Unknown columns and values in `--where` are refused by name."""
+    code, _, err = run_cli("sample", model_dir, "-n", 5, "--where", where,
+                           "--out", tmp_path / "s.csv")  # fmt: skip
+
+    assert code == 2
+    assert says in err
+    assert not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_flipped_byte_is_an_integrity_error(
+    name: str, model_dir: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """One byte flipped in a model folder ends with 4; a folder cut short with 2."""
+    for place, code in ((0.0, 4), (0.3, 4), (0.99, 4), (None, 2)):
+        folder = tmp_path / f"{name}{place}"
+        folder.mkdir()
+        for file in model_dir.iterdir():
+            content = bytearray(file.read_bytes())
+            if file.name == name:
+                if place is None:
+                    content = content[: len(content) // 2]
+                else:
+                    content[int(place * len(content))] ^= 0xFF
+            (folder / file.name).write_bytes(content)
+
+        got, _, err = run_cli("sample", folder, "-n", 5, "--out", tmp_path / "s.csv")
+
+        assert got == code, err
+        assert err.count("\n") == 1
+
+
+def test_audit_is_reproducible(
+    audit_json: Path, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """The same files and seed give the same audit.json but for times."""
+    pages = []
+    for name in ("a.json", "b.json"):
+        code, _, err = run_cli(
+            "audit", arrests_files / "samples.csv", "--train", arrests_files / "train.csv",
+            "--holdout", arrests_files / "holdout.csv", "--schema", "arrests",
+            "--out", tmp_path / name,
+        )  # fmt: skip
+        assert code == 0, err
+        pages.append(TIMES.sub("", (tmp_path / name).read_text("utf-8")))
+
+    assert pages[0] == pages[1]
+
+
+def test_gate_and_check_agree(
+    audit_json: Path, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """`check` recomputes verdicts: a stored lie changes nothing, a stricter policy does."""
+    code, out, _ = run_cli("check", audit_json)
+    lie = json.loads(audit_json.read_text("utf-8"))
+    for section in lie["sections"]:
+        for finding in section["findings"]:
+            finding["verdict"] = "within"
+    (tmp_path / "lie.json").write_text(json.dumps(lie))
+    strict = tmp_path / "policy.toml"
+    strict.write_text(
+        'name = "strict"\nowner = "me"\n[[limit]]\nmetric = "quality.fidelity.one_way"\n'
+        'direction = "max"\nvalue = 1e-9\nrationale = "nothing passes"\n'
+    )
+
+    assert run_cli("check", tmp_path / "lie.json")[:2] == (code, out)
+    assert run_cli("check", audit_json, "--policy", strict)[0] == 1
+
+
+def test_check_of_metrics_that_nobody_measured(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Samples alone: audits are skipped with the reason, and `check` ends with 3, never 0."""
+    code, _, err = run_cli("audit", arrests_files / "samples.csv", "--schema", "arrests",
+                           "--out", tmp_path / "a.json")  # fmt: skip
+    assert code == 0
+    assert "Not measured" in err
+
+    code, out, _ = run_cli("check", tmp_path / "a.json", "--json")
+
+    assert code == 3
+    assert "not_measured" in {row["verdict"] for row in json.loads(out)}
+
+
+def test_copies_fail_the_gate(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """A file of training rows is outside: exit 0 from the audit, 1 with `--gate`."""
+    train = arrests_files / "train.csv"
+    words = ("audit", train, "--train", train, "--holdout", arrests_files / "holdout.csv",
+             "--schema", "arrests", "--out", tmp_path / "a.json")  # fmt: skip
+
+    assert run_cli(*words)[0] == 0
+    code, _, err = run_cli(*words, "--gate")
+
+    assert code == 1
+    assert "privacy.copies.exact" in err
+
+
+def test_degenerate_samples_are_findings(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """What would be refused in real data is a finding in samples: exit 0, sections that ran."""
+    samples = pd.read_csv(arrests_files / "samples.csv", dtype=str)
+    broken = {
+        "one group": samples.assign(colour="White"),
+        "category": samples.assign(colour="Green"),
+        "all missing": samples.assign(age=""),
+        "column absent": samples.drop(columns="age"),
+        "column extra": samples.assign(shoe=1),
+        "one row": samples.head(1),
+        "one label": samples.assign(released="Yes"),
+    }
+    for name, frame in broken.items():
+        frame.to_csv(tmp_path / "s.csv", index=False)
+
+        code, _, err = run_cli(
+            "audit", tmp_path / "s.csv", "--train", arrests_files / "train.csv", "--holdout",
+            arrests_files / "holdout.csv", "--schema", "arrests", "--strict",
+            "--out", tmp_path / "a.json",
+        )  # fmt: skip
+
+        assert code == 0, f"{name}: {err}"
+
+
+@pytest.mark.parametrize("what", ["audits", "models", "regulations", "datasets"])
+def test_list_is_an_array_of_objects(what: str, run_cli: Cli) -> None:
+    """`list --json` prints an array of objects on stdout, and a table without --json."""
+    code, out, err = run_cli("list", what, "--json")
+    rows = json.loads(out)
+
+    assert (code, err) == (0, "")
+    assert rows
+    assert all(isinstance(row, dict) for row in rows)
+    assert run_cli("list", what)[0] == 0
+
+
+def test_list_datasets_fields(run_cli: Cli) -> None:
+    """Data sets are listed with name, modality, rows, sensitive columns and licence."""
+    (arrests,) = json.loads(run_cli("list", "datasets", "--json")[1])
+
+    assert arrests["name"] == "arrests"
+    assert arrests["rows"] == 5226
+    assert set(arrests) == {"name", "modality", "rows", "sensitive", "licence"}
+
+
+def test_policy_show(run_cli: Cli) -> None:
+    """The default policy prints each metric with direction, limit and reason."""
+    code, out, _ = run_cli("policy", "show")
+
+    assert code == 0
+    assert "privacy.copies.exact" in out
+    assert "bundled default" in out
+    assert json.loads(run_cli("policy", "show", "--json")[1])[0]["rationale"]
+
+
+def test_ledger_show(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """The ledger lists what training and audits read, and adds releases up."""
+    ledger = tmp_path / "own.sqlite"
+    assert run_cli("ledger", "show", "--ledger", ledger)[0] == 0
+    run_cli("train", arrests_files / "train.csv", "--schema", "arrests", "--epsilon", "2",
+            "--delta", "1e-6", "--preset", "quick", "--ledger", ledger,
+            "--out", tmp_path / "m")  # fmt: skip
+
+    code, out, _ = run_cli("ledger", "show", "--ledger", ledger)
+    touches = json.loads(run_cli("ledger", "show", "--ledger", ledger, "--json")[1])
+
+    assert code == 0
+    spent = float(re.search(r"at most ε = ([0-9.]+)", out)[1])
+    assert 1.5 < spent <= 2.0
+    assert [t["purpose"] for t in touches if t["scope"] == "audit"] == [
+        "train is checked against the schema, shown to the operator"
+    ]
+    assert "accounted" in {t["kind"] for t in touches}
+
+
+def test_schema_draft(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """A draft reads back, says that it looked at the data, and is written down in the ledger."""
+    from genaudit.data.schema import Schema
+    from genaudit.ledger import PrivacyLedger
+
+    out = tmp_path / "schema.toml"
+
+    assert run_cli("schema", arrests_files / "train.csv", "--out", out)[0] == 0
+    drafted = Schema.read(out)
+
+    assert drafted.origin == "drafted"
+    assert drafted["age"].bounds is not None
+    assert [e.touch.scope for e in PrivacyLedger().entries()] == ["audit"]
+    assert run_cli("schema", arrests_files / "train.csv")[1].startswith("# Drafted")
+
+
+def test_dry_run_trains_nothing(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """`train --dry-run` prints who spends what, and writes neither model nor ledger."""
+    code, out, err = run_cli("train", arrests_files / "train.csv", "--schema", "arrests",
+                             "--epsilon", "3", "--delta", "1e-5", "--dry-run")  # fmt: skip
+
+    assert code == 0, err
+    assert "noise multiplier" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_budget_total_refuses_a_second_release(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Two releases of one data set compose; the second is refused beyond --budget-total."""
+    words = ("train", arrests_files / "train.csv", "--schema", "arrests", "--epsilon", "2",
+             "--delta", "1e-6", "--preset", "quick", "--budget-total", "2.5")  # fmt: skip
+
+    assert run_cli(*words, "--out", tmp_path / "one")[0] == 0
+    code, _, err = run_cli(*words, "--out", tmp_path / "two")
+
+    assert code == 2
+    assert "arrests" in err
+    assert not (tmp_path / "two").exists()
+
+
+def test_hostile_names_from_end_to_end(tmp_path: Path, run_cli: Cli) -> None:
+    """Column names and cells that are scripts, formulas, reversed or endless do no harm."""
+    evil = ["<script>alert(1)</script>", "\u202etxt.exe", "n" * 300, "=1+1"]
+    schema = tmp_path / "schema.toml"
+    schema.write_text(
+        "".join(
+            f'[columns."{name}"]\nkind = "categorical"\nrole = "{role}"\n'
+            'categories = ["=cmd()", "<img src=x onerror=alert(1)>"]\n'
+            for name, role in zip(evil, ["sensitive", "target", "feature", "feature"], strict=True)
+        )
+    )
+    cells = pd.DataFrame({n: ["=cmd()", "<img src=x onerror=alert(1)>"] * 100 for n in evil})
+    cells = cells.apply(lambda c: c.sample(frac=1, random_state=len(c.name)).to_numpy())
+    for name, part in (("train", cells[:80]), ("holdout", cells[80:160]), ("samples", cells[160:])):
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+
+    code, _, err = run_cli(
+        "audit", tmp_path / "samples.csv", "--train", tmp_path / "train.csv", "--holdout",
+        tmp_path / "holdout.csv", "--schema", schema, "--strict", "--out", tmp_path / "a.json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert run_cli("report", tmp_path / "a.json", "--out", tmp_path / "r.html")[0] == 0
+    page = (tmp_path / "r.html").read_text("utf-8")
+    code, _, err = run_cli("train", tmp_path / "train.csv", "--schema", schema, "--preset", "quick",
+                           "--out", tmp_path / "m")  # fmt: skip
+    assert code == 0, err
+    assert run_cli("sample", tmp_path / "m", "-n", 20, "--out", tmp_path / "s.csv")[0] == 0
+
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "\u202e" not in page
+    written = pd.read_csv(tmp_path / "s.csv", header=None, dtype=str).to_numpy().ravel()
+    assert not [c for c in written if c.startswith("=")]
+
+
+def test_quiet_and_version(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """`--quiet` says nothing but errors; `--version` prints one line."""
+    code, out, err = run_cli("--quiet", "schema", arrests_files / "train.csv",
+                             "--out", tmp_path / "s.toml")  # fmt: skip
+
+    assert (code, out, err) == (0, "", "")
+    assert run_cli("--quiet", "schema", "none.csv")[2].startswith("Error: ")
+    assert run_cli("list", "audits", "--json", "-q")[0] == 0
+    for words in (("audit",), ("sample", "m", "--nose"), ("list", "noses"), ("dance",)):
+        code, out, err = run_cli(*words)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.fullmatch(r"genaudit \d+\.\d+\.\d+\n", run_cli("--version")[1])

@@ -1,0 +1,228 @@
+"""The ledger is append-only, loses nothing, and shows when someone edits it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from genaudit.errors import IntegrityError, OptionError
+from genaudit.ledger import (
+    GENESIS,
+    Mechanism,
+    PrivacyLedger,
+    Scope,
+    Touch,
+    TouchKind,
+    default_path,
+)
+
+
+def _touch(purpose: str = "training", **fields: object) -> Touch:
+    return Touch.model_validate(
+        {"dataset": "d", "kind": "accounted", "scope": "release", "purpose": purpose, **fields}
+    )
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> PrivacyLedger:
+    """Three touches in a folder that did not exist before."""
+    ledger = PrivacyLedger(tmp_path / "new" / "ledger.sqlite")
+    for i in range(3):
+        ledger.append(_touch(f"step {i}", artefact=f"a{i % 2}"))
+    return ledger
+
+
+def _edit(ledger: PrivacyLedger, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(ledger.path)) as db:
+        db.execute(statement, values)
+        db.commit()
+
+
+def test_what_is_written_reads_back(ledger: PrivacyLedger) -> None:
+    """Touches come back whole and in order, with their time."""
+    touch = _touch(
+        "<script>\u202e'\"; DROP TABLE touch", unit="person",
+        mechanism=Mechanism(name="pure", epsilon=0.1, delta=1e-9),
+    )  # fmt: skip
+    entry = ledger.append(touch)
+
+    last = ledger.entries()[-1]
+
+    assert last == entry
+    assert last.touch.model_copy(update={"time": ""}) == touch
+    assert last.touch.time
+    assert last.touch.kind is TouchKind.ACCOUNTED
+    assert last.touch.scope is Scope.RELEASE
+    assert [e.seq for e in ledger.entries()] == [1, 2, 3, 4]
+
+
+def test_entries_can_be_chosen(ledger: PrivacyLedger) -> None:
+    """By data set and by artefact."""
+    ledger.append(_touch(dataset="other"))
+
+    assert len(ledger.entries(dataset="d")) == 3
+    assert [e.touch.purpose for e in ledger.entries(artefact="a1")] == ["step 1"]
+    assert not ledger.entries(dataset="d", artefact="none")
+
+
+def test_verify_gives_the_head(ledger: PrivacyLedger) -> None:
+    """An untouched chain verifies, and its head changes with each touch."""
+    before = ledger.head()
+
+    assert ledger.verify() == before
+    ledger.append(_touch())
+    assert ledger.verify() == ledger.head() != before
+
+
+def test_no_ledger_is_an_empty_one(tmp_path: Path) -> None:
+    """Reading what was never written gives nothing, and makes no file."""
+    ledger = PrivacyLedger(tmp_path / "none.sqlite")
+
+    assert (ledger.entries(), ledger.head(), ledger.verify()) == ([], GENESIS, GENESIS)
+    assert not ledger.path.exists()
+
+
+@pytest.mark.parametrize("statement", [
+    "UPDATE touch SET body = replace(body, 'step 1', 'step 9') WHERE seq = 2",
+    "UPDATE touch SET head = replace(head, substr(head, 1, 4), '0000') WHERE seq = 3",
+    "DELETE FROM touch WHERE seq = 1",
+    "DELETE FROM touch WHERE seq = 2",
+    "UPDATE touch SET seq = 9 WHERE seq = 3",
+    "INSERT INTO touch SELECT 4, body, head FROM touch WHERE seq = 3",
+    "UPDATE touch SET body = 7 WHERE seq = 2",
+    "UPDATE touch SET body = x'ff00' WHERE seq = 2",
+    "UPDATE touch SET head = 'Ω' WHERE seq = 2",
+])  # fmt: skip
+def test_an_edit_by_hand_is_found(ledger: PrivacyLedger, statement: str) -> None:
+    """Any changed, removed, moved or added row is named, with exit code 4."""
+    _edit(ledger, statement)
+
+    with pytest.raises(IntegrityError, match=r"at entry \d.*restore") as caught:
+        ledger.verify()
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("body", ["{}", "no json", b"\xff\x00", 7])
+def test_an_unreadable_row_is_no_traceback(ledger: PrivacyLedger, body: object) -> None:
+    """Listing a ledger with a broken row says that it was edited."""
+    _edit(ledger, "UPDATE touch SET body = ? WHERE seq = 2", body)
+
+    with pytest.raises(IntegrityError, match="entry 2"):
+        ledger.entries()
+
+
+def _append_many(path: Path, name: str) -> None:
+    ledger = PrivacyLedger(path)
+    for i in range(50):
+        ledger.append(_touch(f"{name} {i}"))
+
+
+def test_two_processes_lose_nothing(tmp_path: Path) -> None:
+    """Two processes that append 50 touches each at once leave 100 in one sound chain."""
+    path = tmp_path / "ledger.sqlite"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_append_many, args=(path, name)) for name in "ab"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+
+    ledger = PrivacyLedger(path)
+
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert ledger.verify() == ledger.head()
+    for name in "ab":
+        mine = [e.touch.purpose for e in ledger.entries() if e.touch.purpose.startswith(name)]
+        assert mine == [f"{name} {i}" for i in range(50)]
+
+
+@pytest.mark.parametrize("content", [b"no ledger at all", b"SQLite format 3\0" + b"x" * 4000])
+def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A file that is no ledger is one sentence, on reading and on writing."""
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(content)
+    ledger = PrivacyLedger(path)
+
+    for use in (ledger.entries, ledger.head, ledger.verify, lambda: ledger.append(_touch())):
+        with pytest.raises(OptionError, match=r"ledger\.sqlite"):
+            use()
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_someone_else_is_refused(tmp_path: Path) -> None:
+    """An SQLite file with other tables is not read as a ledger."""
+    ledger = PrivacyLedger(tmp_path / "other.sqlite")
+    with closing(sqlite3.connect(ledger.path)) as db:
+        db.execute("CREATE TABLE touch (foo TEXT)")
+
+    for use in (ledger.entries, lambda: ledger.append(_touch())):
+        with pytest.raises(OptionError):
+            use()
+
+
+def test_an_empty_file_is_an_empty_ledger(tmp_path: Path) -> None:
+    """A process that died between opening and writing leaves a ledger that works."""
+    ledger = PrivacyLedger(tmp_path / "ledger.sqlite")
+    ledger.path.touch()
+
+    assert (ledger.entries(), ledger.head(), ledger.verify()) == ([], GENESIS, GENESIS)
+
+
+def test_a_folder_or_a_missing_parent_is_refused(tmp_path: Path) -> None:
+    """A place where no file can be is one sentence that names --ledger."""
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path, tmp_path / "file" / "ledger.sqlite"):
+        with pytest.raises(OptionError, match="--ledger"):
+            PrivacyLedger(place).append(_touch())
+
+
+def test_digests_are_keyed(tmp_path: Path) -> None:
+    """The same content has one digest beside one ledger and another beside another."""
+    one, two = PrivacyLedger(tmp_path / "a"), PrivacyLedger(tmp_path / "b")
+
+    assert one.content_digest(b"x") == PrivacyLedger(tmp_path / "a").content_digest(b"x")
+    assert one.content_digest(b"x") != one.content_digest(b"y")
+    assert one.content_digest(b"x") != two.content_digest(b"x")
+
+
+def test_the_key_is_for_its_owner_alone(tmp_path: Path) -> None:
+    """The key file has mode 600 and 32 bytes."""
+    PrivacyLedger(tmp_path / "l.sqlite").content_digest(b"x")
+
+    key = tmp_path / "l.sqlite.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert len(key.read_bytes()) == 32
+
+
+def test_a_spoiled_key_is_refused(tmp_path: Path) -> None:
+    """A key cut short would give digests that can be guessed."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    (tmp_path / "l.sqlite.key").write_bytes(b"")
+
+    with pytest.raises(OptionError, match="key"):
+        ledger.content_digest(b"x")
+
+
+def test_default_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """$GENAUDIT_LEDGER wins; then the user's state folder."""
+    monkeypatch.setenv("GENAUDIT_LEDGER", str(tmp_path / "here"))
+    assert default_path() == tmp_path / "here"
+    monkeypatch.delenv("GENAUDIT_LEDGER")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_path() == tmp_path / "genaudit" / "ledger.sqlite"
+
+
+def test_mechanisms_read_as_sentences() -> None:
+    """A person sees noise, rate and steps, or ε and δ."""
+    sgd = Mechanism(name="poisson_gaussian", noise_multiplier=1.25, sampling_rate=0.01, steps=2000)
+
+    assert str(sgd) == "Gaussian, noise multiplier 1.25, Poisson rate 0.01, 2,000 steps"
+    assert str(Mechanism(name="gaussian", noise_multiplier=4, steps=3)) == (
+        "Gaussian, noise multiplier 4, 3x"
+    )
+    assert str(Mechanism(name="pure", epsilon=0.5)) == "pure, ε = 0.5, δ = 0"

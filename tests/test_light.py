@@ -1,0 +1,45 @@
+"""What must stay light: the help text and an audit of two files load no torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def _imported(*words: str, cwd: Path) -> tuple[str, set[str]]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "genaudit", *words],
+        capture_output=True, text=True, check=True, cwd=cwd, env=dict(os.environ),
+    )  # fmt: skip
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return done.stderr, {line.rpartition("|")[2].strip() for line in lines}
+
+
+def test_audit_of_two_files_loads_no_torch(arrests_files: Path, tmp_path: Path) -> None:
+    """Samples against train and holdout: not one module of torch or Opacus is imported."""
+    _, modules = _imported(
+        "audit", str(arrests_files / "samples.csv"), "--train", str(arrests_files / "train.csv"),
+        "--holdout", str(arrests_files / "holdout.csv"), "--schema", "arrests",
+        "--out", str(tmp_path / "audit.json"), cwd=tmp_path,
+    )  # fmt: skip
+
+    assert "genaudit.run" in modules
+    assert not {m for m in modules if m.split(".")[0] in ("torch", "opacus")}
+
+
+def test_help_is_quick(tmp_path: Path) -> None:
+    """`genaudit --help` takes under half a second (the best of five) and loads no pandas."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "genaudit", "--help"], check=True, capture_output=True
+        )
+        times.append(time.perf_counter() - start)
+    _, modules = _imported("--help", cwd=tmp_path)
+
+    assert min(times) < 0.5
+    assert not {"pandas", "torch", "numpy", "sklearn"} & modules

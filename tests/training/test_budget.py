@@ -1,0 +1,55 @@
+"""Budgets: everything together stays within ε, and two accountants agree on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from genaudit import accounting
+from genaudit.errors import BudgetError, OptionError
+from genaudit.ledger import Mechanism
+from genaudit.training.dp import budget
+from genaudit.training.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "before"),
+    [(1.0, ()), (3.0, ()), (3.0, (Mechanism(name="pure", epsilon=0.3, delta=1e-7),))],
+)
+def test_solved_budget_is_spent_and_not_exceeded(
+    epsilon: float, before: tuple[Mechanism, ...]
+) -> None:
+    """All mechanisms compose to at most ε, and to nearly all of it."""
+    recipe = Recipe.of(epsilon=epsilon, delta=1e-5, steps=50, batch_size=100)
+
+    solved = budget.solve(recipe, recipe.settled(2000), 2000, "zero-out", before)
+    spent = accounting.epsilon(solved.mechanisms, 1e-5)
+
+    assert 0.98 * epsilon < spent <= epsilon
+    assert solved.training.sampling_rate == 0.05
+    blocks = solved.blocks()
+    assert sum(b.steps for b in blocks) == 50
+    assert accounting.epsilon([*before, solved.marginals, *blocks], 1e-5) == pytest.approx(spent)
+
+
+def test_delta_and_what_comes_before_are_checked() -> None:
+    """A δ of 1/n and a budget that is spent before training are refused."""
+    recipe = Recipe.of(epsilon=1.0, delta=1e-3, steps=5)
+    with pytest.raises(OptionError, match="1/n"):
+        budget.solve(recipe, recipe.settled(1000), 1000, "zero-out")
+    recipe = Recipe.of(epsilon=1.0, delta=1e-6, steps=5)
+    with pytest.raises(OptionError, match="spends all"):
+        budget.solve(recipe, recipe.settled(1000), 1000, "zero-out",
+                     [Mechanism(name="pure", epsilon=1.0)])  # fmt: skip
+
+
+def test_accountants_that_disagree_stop_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ε that is off by a twentieth in either direction is noticed."""
+    training = Mechanism(
+        name="poisson_gaussian", noise_multiplier=1.0, sampling_rate=0.02, steps=500
+    )
+    budget.cross_check(training, 1e-5)
+    for factor in (0.95, 1.05):
+        off = factor * accounting.epsilon([training], 1e-5)
+        monkeypatch.setattr(budget, "epsilon", lambda *_, off=off: off)
+        with pytest.raises(BudgetError, match="disagree"):
+            budget.cross_check(training, 1e-5)

@@ -1,0 +1,363 @@
+"""Training from end to end, every family, plain and private: valid records, a true ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from genaudit import accounting
+from genaudit.data.dataset import Dataset
+from genaudit.data.frame import draft_schema
+from genaudit.data.schema import Role, Schema
+from genaudit.errors import BudgetError, DataError, GenauditWarning, OptionError
+from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.models.store import Trained, load
+from genaudit.subjects.trained import from_model
+from genaudit.training.fit import Update, fit, plan
+from genaudit.training.recipe import Recipe
+
+RARE = "4711.25"
+
+
+def _schema(**changes: object) -> Schema:
+    columns = {
+        "who": {"kind": "categorical", "role": "person"},
+        "age": {"kind": "integer", "bounds": [18, 90], "nullable": True},
+        "amount": {"kind": "numeric", "bounds": [0, 1e4], "spikes": [0]},
+        "town": {"kind": "categorical", "categories": [f"t{i}" for i in range(100)]},
+        "group": {"kind": "categorical", "role": "sensitive", "categories": ["a", "b"]},
+        "yes": {"kind": "boolean", "role": "target"},
+    }
+    return Schema.from_dict({"rows": "public", "columns": columns, **changes})
+
+
+def _frame(n: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    group = rng.random(n) < 0.3
+    amount = np.where(rng.random(n) < 0.5, 0.0, rng.random(n) * 1e4)
+    amount[0] = float(RARE)
+    return pd.DataFrame(
+        {
+            "who": [f"person-{i:05d}" for i in range(n)],
+            "age": pd.Series(rng.integers(18, 60, n)).astype("Int64").mask(rng.random(n) < 0.2),
+            "amount": amount,
+            "town": [f"t{i}" for i in rng.integers(0, 100, n)],
+            "group": np.where(group, "b", "a"),
+            "yes": rng.random(n) < np.where(group, 0.2, 0.7),
+        }
+    )
+
+
+def _data(n: int = 400, **changes: object) -> Dataset:
+    return Dataset.of(_frame(n), _schema(**changes), "train")
+
+
+def _recipe(family: str, *, private: bool, **fields: object) -> Recipe:
+    budget = {"epsilon": 3.0, "delta": 1e-5} if private else {}
+    small = {"steps": 25, "hidden": (16,), "latent": 4, "batch_size": 40}
+    return Recipe.of(family=family, **{**small, **budget, **fields})
+
+
+CELLS = [(f, p) for f in ("gan", "vae", "cgan") for p in (False, True)]
+
+
+@pytest.fixture(scope="module", params=CELLS, ids=lambda c: f"{c[0]}-{'dp' if c[1] else 'plain'}")
+def cell(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Trained, PrivacyLedger, list[Update], bool]:
+    """One family in one regime, trained once for all tests."""
+    family, private = request.param
+    ledger = PrivacyLedger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
+    seen: list[Update] = []
+    trained = fit(
+        _recipe(family, private=private), _data(), ledger=ledger, dataset_id="people",
+        artefact="made", progress=seen.append,
+    )  # fmt: skip
+    return trained, ledger, seen, private
+
+
+Cell = tuple[Trained, PrivacyLedger, list[Update], bool]
+
+
+def test_samples_fit_the_schema(cell: Cell) -> None:
+    """Exactly n records, each of which would pass as real; other seeds give other records."""
+    made = cell[0].sample(300, seed=1)
+
+    assert len(made) == 300
+    raw = made.to_frame().assign(who=[f"p{i}" for i in range(300)])
+    Dataset.of(raw, _schema(), "samples")
+    assert not made.frame.equals(cell[0].sample(300, seed=2).frame)
+    assert len(cell[0].sample(0)) == 0
+
+
+def test_where_is_obeyed(cell: Cell) -> None:
+    """Conditions on condition columns, other columns, numbers and missing values hold."""
+    trained = cell[0]
+
+    assert set(trained.sample(50, where={"group": "b"}).frame["group"]) == {"b"}
+    both = trained.sample(30, where={"yes": "true", "amount": "0"}).frame
+    assert set(both["yes"].astype(str)) == {"True"}
+    assert (both["amount"] == 0).all()
+    assert len(both) == 30
+    assert trained.sample(20, where={"age": ""}).frame["age"].isna().all()
+
+
+def test_saved_model_gives_the_same_samples(cell: Cell, tmp_path: Path) -> None:
+    """Save, load, save: the same samples bit by bit, the same files, no row in them."""
+    trained = cell[0]
+    trained.save(tmp_path / "a")
+    again = load(tmp_path / "a")
+    again.save(tmp_path / "b")
+
+    assert again.sample(200, seed=5).frame.equals(trained.sample(200, seed=5).frame)
+    assert again.touches == trained.touches
+    assert again.claim == trained.claim
+    for name in ("model.json", "model.safetensors"):
+        content = (tmp_path / "a" / name).read_bytes()
+        assert content == (tmp_path / "b" / name).read_bytes()
+        assert b"person-" not in content
+        if cell[3]:
+            assert RARE.encode() not in content
+
+
+def test_ledger_and_model_agree(cell: Cell) -> None:
+    """The model's touches are the ledger's but for digests; a private one sums to at most ε."""
+    trained, ledger, _, private = cell
+    release = [e.touch for e in ledger.entries() if e.touch.scope is Scope.RELEASE]
+    kinds = {t.kind for t in release}
+
+    assert list(trained.touches) == [t.model_copy(update={"digest": ""}) for t in release]
+    assert trained.ledger_head == ledger.verify()
+    assert {(t.dataset, t.artefact) for t in release} == {("people", "made")}
+    assert all(len(t.digest) == 64 for t in release)
+    if not private:
+        assert trained.claim is None
+        assert kinds == {TouchKind.UNACCOUNTED}
+        return
+    assert trained.claim is not None
+    assert kinds == {TouchKind.PUBLIC, TouchKind.ACCOUNTED}
+    assert (trained.claim.unit, trained.claim.relation) == ("person", "zero-out")
+    spent = accounting.epsilon([t.mechanism for t in release if t.mechanism], 1e-5)
+    assert 2.9 < spent <= 3.0
+
+
+def test_progress_and_history(cell: Cell) -> None:
+    """Every step reports; quality comes every twentieth; private ones show no loss on real rows."""
+    trained, _, seen, private = cell
+
+    assert [u.step for u in seen] == list(range(1, 26))
+    assert seen[-1].seconds_left == 0
+    looks = [u.quality for u in seen if u.quality is not None]
+    assert len(looks) >= 10
+    assert 0 <= looks[-1] <= 1
+    shown = set().union(*(u.metrics for u in seen), *trained.history)
+    allowed = {"generator_loss", "step", "quality"} | (set() if private else {"loss"})
+    assert shown <= allowed
+
+
+def test_subject(cell: Cell, tmp_path: Path) -> None:
+    """A folder and a model in memory are subjects with a sampler, claim and touches."""
+    trained = cell[0]
+    folder = trained.save(tmp_path / "folder")
+    for subject in (from_model(trained), from_model(folder)):
+        assert subject.draw is not None
+        assert len(subject.draw(10, 0)) == 10
+        assert subject.claim == trained.claim
+        assert subject.touches == trained.touches
+    assert from_model(folder).digest
+    other = from_model(folder, schema=_schema(id="other")).draw
+    assert other is not None
+    assert other(5, 0).schema.id == "other"
+
+
+def test_plain_training_is_reproducible_and_private_is_not() -> None:
+    """The same plain recipe gives the same model; noise of a private one is never the same."""
+    torch.manual_seed(1)
+    first = [fit(_recipe("cgan", private=p), _data()).sample(50).frame for p in (False, True)]
+    torch.manual_seed(2)
+    second = [fit(_recipe("cgan", private=p), _data()).sample(50).frame for p in (False, True)]
+
+    assert first[0].equals(second[0])
+    assert not first[1].equals(second[1])
+
+
+def test_a_crash_has_been_charged(tmp_path: Path) -> None:
+    """A training stopped halfway has charged the steps it took, and at most a part more."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+
+    def stop(update: Update) -> None:
+        if update.step == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(_recipe("cgan", private=True), _data(), ledger=ledger, dataset_id="d", progress=stop)
+
+    steps = [
+        e.touch.mechanism.steps for e in ledger.entries()
+        if e.touch.mechanism and e.touch.mechanism.name == "poisson_gaussian"
+    ]  # fmt: skip
+    assert 12 <= sum(steps) <= 14
+
+
+def test_undeclared_schema_is_refused_or_paid() -> None:
+    """What the schema leaves open is named with both ways out; a budget for it learns it."""
+    schema = _schema()
+    bare = schema.replace_columns([schema["age"].model_copy(update={"bounds": None})])
+    data = Dataset.of(_frame(1000), bare, "train")
+    with pytest.raises(BudgetError, match=r"'age': bounds.*--preprocessing-epsilon 0\.3"):
+        fit(_recipe("cgan", private=True), data)
+
+    trained = fit(_recipe("cgan", private=True, preprocessing_epsilon=0.5), data)
+    paid = [t.mechanism for t in trained.touches if t.mechanism]
+
+    assert trained.schema["age"].bounds is not None
+    assert [m.epsilon for m in paid if m.name == "pure"] == [0.5]
+    assert 2.9 < accounting.epsilon(paid, 1e-5) <= 3.0
+
+
+def test_drafted_schema_is_never_unpaid_for() -> None:
+    """Kinds and roles that a draft read off the data stand in the model as unaccounted."""
+    frame = _frame(2000).drop(columns=["who", "amount", "town"])
+    data = Dataset.of(frame, draft_schema(frame).replace(rows="public"), "train")
+
+    trained = fit(_recipe("vae", private=True, preprocessing_epsilon=1.0), data)
+
+    assert TouchKind.UNACCOUNTED in {t.kind for t in trained.touches}
+
+
+def test_private_number_of_records() -> None:
+    """Without `rows` the number of records is counted with noise, paid for, and lowered."""
+    schema = _schema()
+    data = Dataset.of(_frame(1500), schema.replace(rows=None), "train")
+
+    trained = fit(_recipe("cgan", private=True), data)
+    paid = [t.mechanism for t in trained.touches if t.mechanism]
+
+    assert trained.claim is not None
+    assert trained.claim.relation == "add-remove"
+    assert paid[0].name == "pure"
+    rates = {m.sampling_rate for m in paid if m.name == "poisson_gaussian"}
+    assert all(r is not None and 40 / 1500 <= r < 40 / 1200 for r in rates)
+    assert accounting.epsilon(paid, 1e-5, "add-remove") <= 3.0
+
+
+def test_declared_rows_must_be_true() -> None:
+    """A public number of rows that is not the data's is refused."""
+    with pytest.raises(DataError, match="rows"):
+        fit(_recipe("cgan", private=True), _data(rows=399))
+
+
+def test_persons_with_several_rows_are_refused(tmp_path: Path) -> None:
+    """A step bounds one record, so a person with two is refused; that look is in the ledger."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    frame = _frame()
+    frame.loc[1, "who"] = frame.loc[0, "who"]
+    data = Dataset.of(frame, _schema(), "train")
+
+    with pytest.raises(BudgetError, match="several rows"):
+        fit(_recipe("cgan", private=True), data, ledger=ledger, dataset_id="d")
+    assert [e.touch.scope for e in ledger.entries()] == [Scope.AUDIT]
+    assert len(fit(_recipe("cgan", private=False), data).sample(5)) == 5
+
+
+def test_delta_of_one_over_n() -> None:
+    """A δ that allows a record to be published is refused before anything is read."""
+    with pytest.raises(OptionError, match="1/n"):
+        fit(_recipe("cgan", private=True, delta=1 / 400), _data())
+
+
+def test_budget_total(tmp_path: Path) -> None:
+    """Releases of one data set compose; an earlier plain one makes every total impossible."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    recipe, data = _recipe("cgan", private=True), _data()
+    fit(recipe, data, ledger=ledger, dataset_id="d", budget_total=3.1)
+    with pytest.raises(BudgetError, match="'d'"):
+        fit(recipe, data, ledger=ledger, dataset_id="d", budget_total=3.1)
+    fit(recipe, data, ledger=ledger, dataset_id="other", budget_total=3.1)
+    with pytest.raises(BudgetError, match="no ε"):
+        fit(_recipe("cgan", private=False), data, ledger=ledger, dataset_id="e", budget_total=9)
+    ledger.append(Touch(dataset="f", kind="unaccounted", scope="release", purpose="plain"))
+    with pytest.raises(BudgetError, match="no ε"):
+        fit(recipe, data, ledger=ledger, dataset_id="f", budget_total=9)
+
+
+def test_conditions() -> None:
+    """Named columns are the condition; unknown ones and too many cells are refused."""
+    data = _data()
+    trained = fit(_recipe("cgan", private=False, condition=("town",)), data)
+
+    assert trained.condition == ("town",)
+    assert set(trained.sample(20, where={"town": "t7"}).frame["town"]) == {"t7"}
+    with pytest.raises(OptionError, match="'nobody'"):
+        fit(_recipe("vae", private=False, condition=("nobody",)), data)
+    with pytest.raises(OptionError, match="at most 512"):
+        fit(_recipe("vae", private=False, condition=("town", "age")), data)
+
+
+def test_default_condition_stays_small() -> None:
+    """Sensitive columns that make the condition too large are left out with a warning."""
+    columns = [c.model_copy(update={"role": Role.SENSITIVE}) if c.name in ("town", "age") else c
+               for c in _schema().columns]  # fmt: skip
+    data = Dataset.of(_frame(), _schema().replace_columns(columns), "train")
+
+    with pytest.warns(GenauditWarning, match="not conditioned on"):
+        trained = fit(_recipe("cgan", private=False, steps=2), data)
+    assert "yes" in trained.condition
+
+
+def test_conditional_gan_without_condition_is_refused() -> None:
+    """A table without target and sensitive columns has nothing to condition on."""
+    schema = Schema.from_dict({"columns": {n: {"kind": "boolean"} for n in "ab"}, "rows": "public"})
+    data = Dataset.of(pd.DataFrame({n: [True, False] * 20 for n in "ab"}), schema, "train")
+
+    with pytest.raises(OptionError, match="condition"):
+        fit(_recipe("cgan", private=False), data)
+    assert len(fit(_recipe("vae", private=True), data).sample(7)) == 7
+
+
+def test_memory_is_refused_with_an_estimate() -> None:
+    """Networks that would not fit into memory are refused by an estimate in bytes."""
+    with pytest.raises(OptionError, match="bytes"):
+        fit(_recipe("cgan", private=False, hidden=(100_000, 100_000)), _data())
+
+
+def test_unknown_device_is_refused() -> None:
+    """A device that torch does not know is named."""
+    with pytest.raises(OptionError, match="'abacus'"):
+        fit(_recipe("cgan", private=False, device="abacus"), _data())
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_plan_reads_nothing(private: bool) -> None:
+    """A plan says what would be spent; a private number of records is not looked at."""
+    lines = "\n".join(plan(_recipe("cgan", private=private), _data()))
+
+    assert "noise multiplier" in lines
+    hidden = Dataset.of(_frame(), _schema().replace(rows=None), "train")
+    assert "400" not in "\n".join(plan(_recipe("cgan", private=True), hidden))
+
+
+def test_dependence_is_learned() -> None:
+    """A column that copies another is a copy in the samples, and the target keeps its rates."""
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 4, 1000)
+    yes = rng.random(1000) < np.array([0.1, 0.4, 0.6, 0.9])[a]
+    frame = pd.DataFrame({"a": a.astype(str), "copy": a.astype(str), "yes": yes})
+    levels = {"kind": "categorical", "categories": list("0123")}
+    schema = Schema.from_dict(
+        {"rows": "public", "columns": {"a": levels, "copy": levels,
+                                       "yes": {"kind": "boolean", "role": "target"}}}
+    )  # fmt: skip
+    data = Dataset.of(frame, schema, "train")
+
+    for family in ("cgan", "vae"):
+        made = fit(Recipe.of(family=family, steps=1000, batch_size=128, hidden=(64, 64)), data)
+        records = made.sample(2000).frame
+        agree = (records["a"].astype(str) == records["copy"].astype(str)).mean()
+        rate = (records["yes"].astype(str) == "True").groupby(records["a"].astype(str)).mean()
+        assert agree > 0.8, family
+        assert rate["3"] - rate["0"] > 0.5, family
