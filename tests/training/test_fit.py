@@ -241,7 +241,8 @@ def test_private_number_of_records() -> None:
     assert trained.claim.relation == "add-remove"
     assert paid[0].name == "pure"
     rates = {m.sampling_rate for m in paid if m.name == "poisson_gaussian"}
-    assert all(r is not None and 40 / 1500 <= r < 40 / 1200 for r in rates)
+    # The count is 1,500, lowered by 41, within noise that 1e-12 of all runs exceed.
+    assert all(r is not None and 40 / 1644 <= r <= 40 / 1274 for r in rates)
     assert accounting.epsilon(paid, 1e-5, "add-remove") <= 3.0
 
 
