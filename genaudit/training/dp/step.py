@@ -1,25 +1,24 @@
 """One private step: clip each row's gradient, sum, add noise, divide by a public constant.
 
-The work is Opacus's ghost clipping: norms of per-sample gradients without the gradients. Poisson
-batches and noise come from streams that the operating system seeds and that are never stored.
+Clipping is book-keeping (`clipping`) inside Opacus's engine, optimizer and validator (`engine`).
+Poisson batches and noise come from streams that the operating system seeds and that are never
+stored.
 
-Source: Abadi et al. 2016 (DP-SGD); Li et al. 2022 (ghost clipping); Bie, Kamath, Zhang 2023 (made
+Source: Abadi et al. 2016 (DP-SGD); Bu et al. 2023 (book-keeping); Bie, Kamath, Zhang 2023 (made
 rows are clipped like real ones).
 """
 
 from __future__ import annotations
 
 import secrets
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from opacus.grad_sample import GradSampleHooksFastGradientClipping
-from opacus.optimizers import DPOptimizerFastGradientClipping
 
 from genaudit.errors import BudgetError
 from genaudit.models.base import Phase, Rows
+from genaudit.training.dp.engine import BookKeepingEngine
 
 #: Where torch's CPU state holds the words of its Mersenne Twister: after seed, left, seeded, next.
 _MT_START, _MT_WORDS = 24, 624
@@ -62,21 +61,10 @@ class PrivateStep:
         noise: torch.Generator,
     ) -> None:
         self.phase = phase
-        self._hooks = GradSampleHooksFastGradientClipping(
-            phase.private,
-            loss_reduction="sum",
-            max_grad_norm=max_grad_norm,
-            use_ghost_clipping=True,
-        )
-        self._hooks.disable_hooks()
-        self.optimizer = DPOptimizerFastGradientClipping(
-            phase.optimizer,
-            noise_multiplier=noise_multiplier,
-            max_grad_norm=max_grad_norm,
-            expected_batch_size=divisor,
-            loss_reduction="mean",
-            generator=noise,
-        )
+        self._watched, self.optimizer = BookKeepingEngine().prepare(
+            phase.private, phase.optimizer, noise_multiplier=noise_multiplier,
+            max_grad_norm=max_grad_norm, divisor=divisor, noise=noise,
+        )  # fmt: skip
 
     def __call__(
         self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator
@@ -88,10 +76,7 @@ class PrivateStep:
         """
         rows = self.phase.rows(records, conditions, rng)
         assert len(rows[0]) == len(records) + self.phase.n_extra, "their number is public"
-        with warnings.catch_warnings():
-            # Records need no gradients, which torch finds worth saying of Opacus's hooks.
-            warnings.filterwarnings("ignore", "Full backward hook is firing")
-            self.accumulate(rows)
+        self.accumulate(rows)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         # Weights are already private, so looking at them tells nothing more of the records.
@@ -102,27 +87,12 @@ class PrivateStep:
             )
 
     def accumulate(self, rows: Rows) -> None:
-        """Leave the sum of clipped gradients in `p.grad`.
-
-        A row whose loss or gradient is not finite is left out: it would make the whole sum so, and
-        thereby show that it was there.
-        """
-        self._hooks.enable_hooks()
-        losses = self.phase.losses(*rows)
-        torch.autograd.backward(losses.sum(), retain_graph=True)
-        self._hooks.disable_hooks()
-        self.optimizer.zero_grad(set_to_none=True)
-        norms = self._hooks.get_norm_sample()
-        finite = torch.isfinite(norms) & torch.isfinite(losses.detach())
-        if not bool(finite.all()):
-            rows, norms = tuple(r[finite] for r in rows), norms[finite]
-            losses = self.phase.losses(*rows)
-        factors = (self._hooks.max_grad_norm / (norms + 1e-6)).clamp(max=1.0)
-        torch.autograd.backward((factors * losses).sum())
+        """Leave the sum of clipped gradients in `p.grad`; rows that are not finite are left out."""
+        self._watched.clipped_sum(self.phase.losses, rows)
 
     def close(self) -> None:
         """Take the hooks off the module."""
-        self._hooks.cleanup()
+        self._watched.cleanup()
 
 
 def stepper(

@@ -1,0 +1,174 @@
+"""Per-sample gradients kept as factors: their norms and weighted sums, without the gradients.
+
+A parameter's gradient for sample i is a sum over t of outer products, or a vector, or (where that
+is smaller) the gradient itself. All three answer two questions: the squared norm for each sample,
+and the sum over samples with one weight each.
+
+Source: Goodfellow 2015 (norms of outer products); Rochette, Manoel, Tramel 2019, Li et al. 2022
+(norms over time from Gram matrices); Bu et al. 2023 (book-keeping: one backward pass).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+
+#: Below this share of what the terms could add up to, a Gram norm has lost too many digits.
+_CANCELLED = 1e-3
+
+
+class Factor(Protocol):
+    """The gradients of one parameter, for every sample of a batch."""
+
+    def squared_norms(self) -> torch.Tensor:
+        """Squared L2 norm for each sample, shape (n,)."""
+
+    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+        """Sum over samples of weight times gradient, of the parameter's shape.
+
+        Args:
+            weights: Shape (n,).
+        """
+
+    def take(self, kept: torch.Tensor) -> Factor:
+        """The gradients of some samples alone.
+
+        Args:
+            kept: Boolean, shape (n,).
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Direct:
+    """Gradients themselves.
+
+    values: shape (n, *parameter).
+    """
+
+    values: torch.Tensor
+
+    def squared_norms(self) -> torch.Tensor:
+        """Squared L2 norm for each sample, shape (n,)."""
+        return _square(self.values.flatten(1))
+
+    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+        """Sum over samples of weight times gradient."""
+        return torch.tensordot(weights, self.values, dims=1)
+
+    def take(self, kept: torch.Tensor) -> Direct:
+        """The gradients of some samples alone."""
+        return Direct(self.values[kept])
+
+
+@dataclass(frozen=True, eq=False)
+class Outer:
+    """Gradients of a matrix, sum over t of g[i, t] a[i, t]^T.
+
+    a: what went in, shape (n, t, d). g: gradient at what came out, shape (n, t, p).
+    view: a matrix of shape (p, d) -> the parameter's own shape, where that is another.
+    """
+
+    a: torch.Tensor
+    g: torch.Tensor
+    view: Callable[[torch.Tensor], torch.Tensor] | None = None
+
+    def squared_norms(self) -> torch.Tensor:
+        """Squared L2 norm for each sample, shape (n,)."""
+        if self.a.shape[1] == 1:
+            return _square(self.a[:, 0]) * _square(self.g[:, 0])
+        return self._direct.squared_norms() if self._small else self._by_gram()
+
+    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+        """Sum over samples of weight times gradient, of the parameter's shape."""
+        if self._small:
+            found = self._direct.weighted(weights)
+        else:
+            a, g = self.a, self.g * weights[:, None, None]
+            if not a.is_contiguous():  # time first, which the sum does not mind
+                a, g = a.transpose(0, 1), g.transpose(0, 1)
+            found = g.flatten(0, 1).T @ a.flatten(0, 1)
+        return found if self.view is None else self.view(found)
+
+    def take(self, kept: torch.Tensor) -> Outer:
+        """The gradients of some samples alone."""
+        return Outer(self.a[kept], self.g[kept], self.view)
+
+    @property
+    def _small(self) -> bool:
+        """Whether a sample's gradient is smaller than its two Gram matrices."""
+        t, d, p = self.a.shape[1], self.a.shape[2], self.g.shape[2]
+        return t > 1 and 2 * t * t >= p * d
+
+    @cached_property
+    def _direct(self) -> Direct:
+        return Direct(torch.bmm(self.g.transpose(1, 2), self.a))
+
+    def _by_gram(self) -> torch.Tensor:
+        """From the inner products over time, without a matrix of shape (p, d) for each sample."""
+        a2 = torch.bmm(self.a, self.a.transpose(1, 2))
+        g2 = torch.bmm(self.g, self.g.transpose(1, 2))
+        norms = torch.linalg.vecdot(a2.flatten(1), g2.flatten(1))
+        largest = (_diagonal(a2) * _diagonal(g2)).sqrt().sum(1).square()
+        # Terms that cancel leave rounding alone, and a norm too small would break the clip: the
+        # samples where they do are done exactly.
+        lost = torch.nonzero(norms < _CANCELLED * largest)[:, 0]
+        if len(lost):
+            exact = Outer(self.a[lost], self.g[lost])._direct.squared_norms()
+            norms = norms.index_copy(0, lost, exact)
+        return norms
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """Gradients of a table of vectors, sum over t of g[i, t] into row index[i, t].
+
+    index: shape (n, t). g: shape (n, t, p), 0 where a position is padding. rows: of the table.
+    """
+
+    index: torch.Tensor
+    g: torch.Tensor
+    rows: int
+
+    def squared_norms(self) -> torch.Tensor:
+        """Squared L2 norm for each sample, shape (n,)."""
+        if self.index.shape[1] == 1:
+            return _square(self.g[:, 0])
+        # Equal indices side by side: their vectors add up before they are squared.
+        order = self.index.argsort(1)
+        index, g = self.index.gather(1, order), _gather(self.g, order)
+        starts = torch.ones_like(index, dtype=torch.bool)
+        starts[:, 1:] = index[:, 1:] != index[:, :-1]
+        slot = starts.cumsum(1) - 1
+        sums = torch.zeros_like(g).scatter_add_(1, slot[:, :, None].expand_as(g), g)
+        return _square(sums.flatten(1))
+
+    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+        """Sum over samples of weight times gradient, shape (rows, p)."""
+        scaled = (self.g * weights[:, None, None]).flatten(0, 1)
+        table = scaled.new_zeros(self.rows, scaled.shape[1])
+        return table.index_add_(0, self.index.flatten(), scaled)
+
+    def take(self, kept: torch.Tensor) -> Lookup:
+        """The gradients of some samples alone."""
+        return Lookup(self.index[kept], self.g[kept], self.rows)
+
+
+def squared_norms(factors: Sequence[Factor]) -> torch.Tensor:
+    """Squared L2 norm over all parameters for each sample, shape (n,)."""
+    return torch.stack([f.squared_norms() for f in factors]).sum(0)
+
+
+def _square(rows: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.vector_norm(rows, dim=1).square()
+
+
+def _diagonal(squares: torch.Tensor) -> torch.Tensor:
+    return squares.diagonal(dim1=1, dim2=2).clamp(min=0)
+
+
+def _gather(g: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    return g.gather(1, order[:, :, None].expand_as(g))

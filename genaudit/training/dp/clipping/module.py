@@ -1,0 +1,143 @@
+"""A module under book-keeping, in Opacus's frame: clipped sums from one forward and one backward.
+
+Source: Bu, Wang, Zha, Karypis 2023 (book-keeping); Abadi et al. 2016 (clipping).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from opacus.grad_sample import AbstractGradSampleModule
+from torch import nn
+
+from genaudit.errors import OptionError
+from genaudit.training.dp.clipping import whole
+from genaudit.training.dp.clipping.factor import Factor, squared_norms
+from genaudit.training.dp.clipping.recurrent import DROP_INS
+from genaudit.training.dp.clipping.tape import Tape
+
+#: Inputs of a loss, each with one row for each sample.
+Rows = tuple[torch.Tensor, ...]
+
+#: Rows -> one loss for each, shape (n,); rows do not influence each other.
+Losses = Callable[..., torch.Tensor]
+
+#: As in Opacus: keeps a factor finite where a gradient is 0.
+_TINY = 1e-6
+
+
+class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]
+    """Leaves the sum of clipped per-sample gradients in `p.grad`.
+
+    Take it as the module, or go on with the module itself: its layers are watched either way, while
+    `clipped_sum` runs and at no other time.
+
+    Args:
+        m: Module to train; GRU and LSTM in it are replaced by drop-ins with the same parameters.
+        max_grad_norm: Largest L2 norm of one unit's gradient over all parameters, > 0.
+        batch_first: Records are the first axis everywhere; nothing else is taken.
+        loss_reduction: "sum" or "mean", as Opacus passes it on to its criterion.
+    """
+
+    def __init__(
+        self,
+        m: nn.Module,
+        *,
+        max_grad_norm: float = 1.0,
+        batch_first: bool = True,
+        loss_reduction: str = "mean",
+    ) -> None:
+        if not batch_first:
+            raise OptionError("Expected batch_first=True: records must be the first axis.")
+        if not max_grad_norm > 0:
+            raise OptionError(f"Expected max_grad_norm above 0, got {max_grad_norm!r}.")
+        m = readable(m)
+        super().__init__(m, batch_first=batch_first, loss_reduction=loss_reduction)
+        self.max_grad_norm = max_grad_norm
+        self.tape = Tape(m)
+
+    def remove_hooks(self) -> None:
+        """Watch the module no more."""
+        self.tape.close()
+
+    def forward(self, *args: torch.Tensor, **kwargs: torch.Tensor) -> torch.Tensor:
+        """As the module itself, and watched: `finish` clips what this pass went through."""
+        self.tape.start()
+        return super().forward(*args, **kwargs)
+
+    def finish(self, losses: torch.Tensor, *, cap: int = 1) -> torch.Tensor:
+        """Clip what `forward` went through; as `clipped_sum`, but for slopes of the module.
+
+        Args:
+            losses: One for each row, shape (n,).
+            cap: Rows of a unit, next to each other.
+
+        Raises:
+            OptionError: the losses depend on a slope of the module.
+        """
+        if self.tape.differentiated:
+            self.tape.stop()
+            raise OptionError(
+                "A loss that depends on a slope of the module needs `clipped_sum`, which runs it "
+                "on each row alone."
+            )
+        factors = self.tape.factors(losses, cap) if len(losses) else []
+        return self._clip(factors, losses.detach(), cap)
+
+    def clipped_sum(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
+        """Put the sum of clipped gradients into `p.grad`; returns the norms before, shape (units,).
+
+        A unit whose loss or gradient is not finite is left out: it would make the whole sum so, and
+        thereby show that it was there. A loss that depends on a slope of the module (WGAN-GP) is
+        differentiated whole, row by row; it must take that slope by `torch.func`.
+
+        Args:
+            losses: rows -> one loss for each row, shape (n,). Rows do not influence each other.
+            rows: Its arguments, at least one, each of shape (n, ...); n may be 0.
+            cap: Rows of a unit, next to each other; n is a multiple of it.
+
+        Raises:
+            OptionError: a layer cannot be read, or n is no multiple of cap.
+        """
+        if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
+            return self._clip([], next(self._module.parameters()).new_zeros(0), cap)
+        self.tape.start()
+        try:
+            values = losses(*rows)
+        finally:
+            self.tape.stop()
+        if self.tape.differentiated:
+            factors = whole.factors(self._module, losses, rows, cap)
+        else:
+            factors = self.tape.factors(values, cap)
+        return self._clip(factors, values.detach(), cap)
+
+    def _clip(
+        self, factors: list[tuple[nn.Parameter, Factor]], values: torch.Tensor, cap: int
+    ) -> torch.Tensor:
+        norms = values.new_zeros(len(values) // cap)
+        if factors:
+            norms = squared_norms([factor for _, factor in factors]).sqrt()
+        finite = torch.isfinite(norms) & torch.isfinite(values).reshape(-1, cap).all(1)
+        kept = norms
+        if not bool(finite.all()):
+            factors, kept = [(p, f.take(finite)) for p, f in factors], norms[finite]
+        weights = (self.max_grad_norm / (kept + _TINY)).clamp(max=1.0)
+        total: dict[nn.Parameter, torch.Tensor] = {}
+        for parameter, factor in factors:
+            found = factor.weighted(weights)
+            total[parameter] = total[parameter] + found if parameter in total else found
+        for parameter in self._module.parameters():
+            if parameter.requires_grad:
+                parameter.grad = total.get(parameter, torch.zeros_like(parameter))
+        return norms
+
+
+def readable(module: nn.Module) -> nn.Module:
+    """The module with drop-ins for torch's GRU and LSTM, in place; their parameters stay theirs."""
+    if type(module) in DROP_INS:
+        return DROP_INS[type(module)].like(module)  # type: ignore[arg-type]
+    for name, child in module.named_children():
+        setattr(module, name, readable(child))
+    return module

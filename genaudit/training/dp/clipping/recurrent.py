@@ -1,0 +1,280 @@
+"""GRU and LSTM whose gradients for one sample can be read off: drop-ins for torch's own.
+
+Input projections and steps through time are separate operations here, and the gradients at the
+gates of every step are kept, so a weight's gradient is a sum of outer products over time like that
+of a linear layer. Names and meaning of parameters are torch's.
+
+Source: Cho et al. 2014 (GRU); Hochreiter & Schmidhuber 1997 (LSTM); equations as in torch's
+documentation of `GRU` and `LSTM`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from genaudit.errors import OptionError
+
+#: Told of every use of a weight: its name, what went in, shape (n, t, d), and a tensor whose
+#: gradient is that of what came out, time first, shape (t, n, p).
+Recorder = Callable[[str, torch.Tensor, torch.Tensor], None]
+
+#: (output, hidden or (hidden, cell)) as torch's modules return them.
+Hidden = Any
+
+
+class _GruSteps(torch.autograd.Function):
+    """All steps of one layer in one direction, time first."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gates: torch.Tensor,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        tap: torch.Tensor,
+    ) -> torch.Tensor:
+        """gates: inputs of reset, update and new gate, (t, n, 3 h); tap: zeros of that shape."""
+        del tap
+        t, n, h = len(gates), *hidden.shape
+        rz, new = gates.new_empty(t, n, 2 * h), gates.new_empty(t, n, h)
+        inner, states = gates.new_empty(t, n, h), gates.new_empty(t + 1, n, h)
+        states[0] = hidden
+        w = weight.t()
+        for i in range(t):
+            g = states[i] @ w if bias is None else torch.addmm(bias, states[i], w)
+            torch.sigmoid(gates[i, :, : 2 * h] + g[:, : 2 * h], out=rz[i])
+            inner[i] = g[:, 2 * h :]
+            torch.tanh(torch.addcmul(gates[i, :, 2 * h :], rz[i, :, :h], inner[i]), out=new[i])
+            torch.lerp(new[i], states[i], rz[i, :, h:], out=states[i + 1])
+        ctx.save_for_backward(rz, new, inner, states, weight)
+        ctx.with_bias = bias is not None
+        return states[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        rz, new, inner, states, weight = ctx.saved_tensors
+        t, n, h = new.shape
+        r, z = rz[..., :h], rz[..., h:]
+        to_new = (1 - z) * (1 - new * new)
+        to_update = (states[:-1] - new) * z * (1 - z)
+        to_reset = inner * r * (1 - r)
+        at_gates = grad.new_empty(t, n, 3 * h)
+        at_inner = torch.empty_like(at_gates)
+        carry = torch.zeros(n, h, dtype=grad.dtype, device=grad.device)
+        for i in range(t - 1, -1, -1):
+            at_state = grad[i] + carry
+            pre = at_gates[i, :, 2 * h :]
+            torch.mul(at_state, to_new[i], out=pre)
+            torch.mul(pre, to_reset[i], out=at_inner[i, :, :h])
+            torch.mul(at_state, to_update[i], out=at_inner[i, :, h : 2 * h])
+            torch.mul(pre, r[i], out=at_inner[i, :, 2 * h :])
+            carry = torch.addmm(at_state * z[i], at_inner[i], weight)
+        at_gates[..., : 2 * h] = at_inner[..., : 2 * h]
+        return at_gates, carry, *_matrix_grads(ctx, at_inner, states), at_inner
+
+
+class _LstmSteps(torch.autograd.Function):
+    """All steps of one layer in one direction, time first."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gates: torch.Tensor,
+        hidden: torch.Tensor,
+        cell: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """gates: inputs of input, forget, cell and output gate, (t, n, 4 h)."""
+        t, n, h = len(gates), *hidden.shape
+        act, squashed = torch.empty_like(gates), gates.new_empty(t, n, h)
+        states, cells = gates.new_empty(t + 1, n, h), gates.new_empty(t + 1, n, h)
+        states[0], cells[0] = hidden, cell
+        w = weight.t()
+        for i in range(t):
+            g = torch.addmm(gates[i], states[i], w)
+            if bias is not None:
+                g += bias
+            torch.sigmoid(g, out=act[i])
+            torch.tanh(g[:, 2 * h : 3 * h], out=act[i, :, 2 * h : 3 * h])
+            into, forget, new, out = act[i].chunk(4, dim=1)
+            torch.addcmul(into * new, forget, cells[i], out=cells[i + 1])
+            torch.tanh(cells[i + 1], out=squashed[i])
+            torch.mul(out, squashed[i], out=states[i + 1])
+        ctx.save_for_backward(act, squashed, cells, states, weight)
+        ctx.with_bias = bias is not None
+        return states[1:], cells[-1].clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, grad: torch.Tensor, grad_cell: torch.Tensor
+    ) -> tuple[torch.Tensor | None, ...]:
+        act, squashed, cells, states, weight = ctx.saved_tensors
+        t, _, h = squashed.shape
+        into, forget, new, out = act.chunk(4, dim=2)
+        to_cell = out * (1 - squashed * squashed)
+        to_out = squashed * out * (1 - out)
+        to_into = new * into * (1 - into)
+        to_new = into * (1 - new * new)
+        to_forget = cells[:-1] * forget * (1 - forget)
+        at_gates = torch.empty_like(act)
+        carry, at_cell = torch.zeros_like(squashed[0]), grad_cell.clone()
+        for i in range(t - 1, -1, -1):
+            at_state = grad[i] + carry
+            at_cell = torch.addcmul(at_cell, at_state, to_cell[i])
+            at = at_gates[i]
+            torch.mul(at_cell, to_into[i], out=at[:, :h])
+            torch.mul(at_cell, to_forget[i], out=at[:, h : 2 * h])
+            torch.mul(at_cell, to_new[i], out=at[:, 2 * h : 3 * h])
+            torch.mul(at_state, to_out[i], out=at[:, 3 * h :])
+            carry = at @ weight
+            at_cell = at_cell * forget[i]
+        return at_gates, carry, at_cell, *_matrix_grads(ctx, at_gates, states, first=3)
+
+
+def _matrix_grads(
+    ctx: Any, at: torch.Tensor, states: torch.Tensor, first: int = 2
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Gradients of the recurrent weight and bias of a whole batch, where they are asked for."""
+    weight = bias = None
+    if ctx.needs_input_grad[first]:
+        weight = at.flatten(0, 1).t() @ states[:-1].flatten(0, 1)
+    if ctx.with_bias and ctx.needs_input_grad[first + 1]:
+        bias = at.sum((0, 1))
+    return weight, bias
+
+
+class Unrolled(nn.RNNBase):
+    """What both have in common: layers, directions, where time stands, and who is told."""
+
+    recorder: Recorder | None = None
+
+    @classmethod
+    def like(cls, module: nn.RNNBase) -> Unrolled:
+        """The drop-in for one of torch's modules; it has the very same parameters.
+
+        Raises:
+            OptionError: the module projects its hidden state (`proj_size`).
+        """
+        if module.proj_size:
+            raise OptionError(
+                f"Expected a {type(module).__name__} without proj_size for private training, got "
+                f"proj_size={module.proj_size}; put a Linear behind it instead."
+            )
+        make: Any = cls  # GRU or LSTM, whose constructors torch types less strictly
+        made: Unrolled = make(
+            module.input_size, module.hidden_size, num_layers=module.num_layers, bias=module.bias,
+            batch_first=module.batch_first, dropout=module.dropout,
+            bidirectional=module.bidirectional, device="meta",
+        )  # fmt: skip
+        for name, parameter in module.named_parameters():
+            setattr(made, name, parameter)
+        return made.train(module.training)
+
+    def forward(self, input: torch.Tensor, hx: Hidden = None) -> tuple[torch.Tensor, Hidden]:
+        """As torch's own, for a batch: (n, t, d) where batch_first, else (t, n, d).
+
+        Raises:
+            OptionError: the input is packed, or is no batch.
+        """
+        if not isinstance(input, torch.Tensor) or input.dim() != 3:
+            raise OptionError(
+                f"Expected a batch of padded sequences, shape (n, t, d), got "
+                f"{type(input).__name__}; packed sequences mix the records of a batch, so pad them "
+                "and mask the loss instead."
+            )
+        x = input.transpose(0, 1) if self.batch_first else input
+        starts = self._starts(x, hx)
+        finals: list[tuple[torch.Tensor, ...]] = []
+        for layer in range(self.num_layers):
+            if layer and self.dropout:
+                x = functional.dropout(x, self.dropout, self.training)
+            outs = []
+            for way in range(1 + self.bidirectional):
+                suffix = f"_l{layer}" + ("_reverse" if way else "")
+                start = tuple(s[len(finals)] for s in starts)
+                out, final = self._run(x.flip(0) if way else x, start, suffix)
+                finals.append(final)
+                outs.append(out.flip(0) if way else out)
+            x = torch.cat(outs, dim=2) if self.bidirectional else outs[0]
+        return x.transpose(0, 1) if self.batch_first else x, self._finals(finals)
+
+    def _starts(self, x: torch.Tensor, hx: Hidden) -> tuple[torch.Tensor, ...]:
+        if hx is None:
+            many = self.num_layers * (1 + self.bidirectional)
+            zeros = x.new_zeros(many, x.shape[1], self.hidden_size)
+            return (zeros,) * self._n_states
+        return hx if isinstance(hx, tuple) else (hx,)
+
+    def _weights(self, suffix: str) -> tuple[torch.Tensor | None, ...]:
+        names = [f"weight_ih{suffix}", f"weight_hh{suffix}", f"bias_ih{suffix}", f"bias_hh{suffix}"]
+        return tuple(getattr(self, name, None) for name in names)
+
+    def _record(self, weight: str, a: torch.Tensor, at: torch.Tensor) -> None:
+        if self.recorder is not None and at.requires_grad:
+            self.recorder(weight, a.detach().transpose(0, 1), at)
+
+    _n_states = 1
+
+    def _finals(self, finals: list[tuple[torch.Tensor, ...]]) -> Hidden:
+        return torch.stack([f[0] for f in finals])
+
+    def _run(
+        self, x: torch.Tensor, start: tuple[torch.Tensor, ...], suffix: str
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        raise NotImplementedError
+
+
+def _before(start: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
+    """The hidden state that each step began with."""
+    return torch.cat([start[None], out[:-1]]).detach()
+
+
+class GRU(Unrolled, nn.GRU):  # type: ignore[misc]
+    """`torch.nn.GRU` with readable gradients; one Python loop over time, no packed sequences."""
+
+    def _run(
+        self, x: torch.Tensor, start: tuple[torch.Tensor, ...], suffix: str
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
+        gates = functional.linear(x, w_ih, b_ih)  # type: ignore[arg-type]
+        tap = gates.new_zeros(()).expand_as(gates).requires_grad_(gates.requires_grad)
+        out = _GruSteps.apply(gates, start[0], w_hh, b_hh, tap)  # type: ignore[no-untyped-call]
+        self._record(f"weight_ih{suffix}", x, gates)
+        if self.recorder is not None:
+            self._record(f"weight_hh{suffix}", _before(start[0], out), tap)
+        return out, (out[-1],)
+
+
+class LSTM(Unrolled, nn.LSTM):  # type: ignore[misc]
+    """`torch.nn.LSTM` with readable gradients; one Python loop over time, no packed sequences."""
+
+    _n_states = 2
+
+    def _finals(self, finals: list[tuple[torch.Tensor, ...]]) -> Hidden:
+        return tuple(torch.stack(list(parts)) for parts in zip(*finals, strict=True))
+
+    def _run(
+        self, x: torch.Tensor, start: tuple[torch.Tensor, ...], suffix: str
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
+        gates = functional.linear(x, w_ih, b_ih)  # type: ignore[arg-type]
+        out, cell = _LstmSteps.apply(gates, *start, w_hh, b_hh)  # type: ignore[no-untyped-call]
+        self._record(f"weight_ih{suffix}", x, gates)
+        if self.recorder is not None:
+            # Both weights add into the same gates, so the gradient there is theirs alike.
+            self._record(f"weight_hh{suffix}", _before(start[0], out), gates)
+        return out, (out[-1], cell)
+
+
+#: torch's recurrent modules and what private training puts in their place.
+DROP_INS: dict[type[nn.Module], type[Unrolled]] = {nn.GRU: GRU, nn.LSTM: LSTM}

@@ -1,0 +1,240 @@
+"""What a forward pass went through: every use of every layer, and where its gradient will arrive.
+
+Hooks write down the input of each layer and an edge of the graph at its output. One backward pass
+to those edges, which no weight's gradient is part of, then gives all that the rules need.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from torch.autograd.graph import get_gradient_edge
+from torch.utils.hooks import RemovableHandle
+
+from genaudit.errors import OptionError
+from genaudit.training.dp.clipping import layer, local
+from genaudit.training.dp.clipping.factor import Direct, Factor
+from genaudit.training.dp.clipping.recurrent import Unrolled
+
+
+@dataclass(eq=False)
+class _Use:
+    """One call of a layer: what went in, and an edge for each output, None without a gradient."""
+
+    inputs: tuple[torch.Tensor, ...]
+    edges: tuple[Any | None, ...]
+    versions: tuple[int, ...]
+
+
+#: A use with the gradient that reached each of its outputs.
+_Reached = tuple[_Use, tuple[torch.Tensor | None, ...]]
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A module whose parameters are handled together: by a rule, by its own record, or locally."""
+
+    name: str
+    module: nn.Module
+    kind: str
+
+
+@dataclass(eq=False)
+class Tape:
+    """Records the uses of all layers of a module while it is on.
+
+    Args:
+        module: Its trainable parameters get factors.
+    """
+
+    module: nn.Module
+    on: bool = False
+    differentiated: bool = False
+    _sites: list[_Site] = field(default_factory=list)
+    _uses: dict[tuple[str, str], list[_Use]] = field(default_factory=dict)
+    _handles: list[RemovableHandle] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._sites = list(_sites(self.module))
+        for site in self._sites:
+            if isinstance(site.module, Unrolled):
+                site.module.recorder = partial(self._told, site.name)
+            else:
+                hook = partial(self._called, site.name)
+                self._handles.append(site.module.register_forward_hook(hook, with_kwargs=True))
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Name of each handled module -> "rule", "recurrent" or "local"."""
+        return {site.name: site.kind for site in self._sites}
+
+    def close(self) -> None:
+        """Take all hooks off."""
+        for handle in self._handles:
+            handle.remove()
+        for site in self._sites:
+            if isinstance(site.module, Unrolled):
+                site.module.recorder = None
+
+    def start(self) -> None:
+        """Forget what was written down and begin anew."""
+        self._uses.clear()
+        self.on, self.differentiated = True, False
+
+    def stop(self) -> None:
+        """Write down no more."""
+        self.on = False
+
+    def factors(self, losses: torch.Tensor, cap: int) -> list[tuple[nn.Parameter, Factor]]:
+        """Factors of every trainable parameter that the losses depend on.
+
+        Args:
+            losses: One for each row, shape (n,), of a forward pass while the tape was on.
+            cap: Rows of a unit, next to each other.
+
+        Raises:
+            OptionError: a layer saw something else than the n rows, or its input was overwritten;
+                n is no multiple of cap.
+        """
+        self.on = False
+        if losses.dim() != 1 or len(losses) % cap:
+            raise OptionError(
+                f"Expected one loss for each row and a multiple of {cap} rows, got losses of shape "
+                f"{tuple(losses.shape)}."
+            )
+        by_key: dict[tuple[str, str], list[_Reached]] = {}
+        for key, use, at in self._backward(losses):
+            self._check(key[0], use, len(losses))
+            if any(g is not None for g in at):
+                by_key.setdefault(key, []).append((use, at))
+        sites = {site.name: site for site in self._sites}
+        return [
+            (parameter, factor)
+            for key, many in by_key.items()
+            for parameter, factor in _resolved(sites[key[0]], key[1], many, cap)
+        ]
+
+    def _backward(
+        self, losses: torch.Tensor
+    ) -> Iterator[tuple[tuple[str, str], _Use, tuple[torch.Tensor | None, ...]]]:
+        """Every use with the gradients at its outputs, from one backward pass."""
+        uses = [(key, use) for key, many in self._uses.items() for use in many]
+        edges = [edge for _, use in uses for edge in use.edges if edge is not None]
+        if not edges or not losses.requires_grad:
+            return
+        found = iter(torch.autograd.grad(losses.sum(), edges, allow_unused=True))
+        for key, use in uses:
+            yield key, use, tuple(None if e is None else next(found) for e in use.edges)
+
+    def _check(self, name: str, use: _Use, n: int) -> None:
+        for x, version in zip(use.inputs, use.versions, strict=True):
+            if len(x) != n:
+                raise OptionError(
+                    f"Layer {name or 'root'!r} saw {len(x)} rows where the losses are {n}: records "
+                    "must be the first axis everywhere, and each must have one loss."
+                )
+            if x._version != version:
+                raise OptionError(
+                    f"The input of layer {name or 'root'!r} was overwritten after its use; "
+                    "take inplace=True off what follows it."
+                )
+
+    def _called(
+        self, name: str, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any
+    ) -> Any:
+        if not self.on or not torch.is_grad_enabled():
+            return out
+        if kwargs or not all(isinstance(x, torch.Tensor) for x in args):
+            raise OptionError(
+                f"Layer {name or 'root'!r} ({type(module).__name__}) is called with something else "
+                "than tensors by position, so its use cannot be written down."
+            )
+        # Overwriting a view (ReLU in place behind a linear layer over time) would cut its edge off.
+        outs = tuple(
+            o.clone() if isinstance(o, torch.Tensor) and o._is_view() else o
+            for o in (out if isinstance(out, tuple) else (out,))
+        )
+        self._write((name, ""), args, [o for o in outs if isinstance(o, torch.Tensor)])
+        return outs if isinstance(out, tuple) else outs[0]
+
+    def _told(self, name: str, weight: str, a: torch.Tensor, at: torch.Tensor) -> None:
+        if self.on and torch.is_grad_enabled():
+            self._write((name, weight), (a,), [at])
+
+    def _write(
+        self, key: tuple[str, str], inputs: tuple[torch.Tensor, ...], outs: Sequence[torch.Tensor]
+    ) -> None:
+        if any(torch._C._functorch.is_functorch_wrapped_tensor(o) for o in outs):
+            self.differentiated = True
+            return
+        for out in outs:
+            if out.requires_grad:
+                out.register_hook(self._reached)  # type: ignore[no-untyped-call]
+        edges = tuple(get_gradient_edge(o) if o.requires_grad else None for o in outs)
+        held = tuple(x.detach() for x in inputs)
+        versions = tuple(x._version for x in held)
+        self._uses.setdefault(key, []).append(_Use(held, edges, versions))
+
+    def _reached(self, _: torch.Tensor) -> None:
+        """A gradient passed while the losses were still being made: they depend on a slope."""
+        if self.on:
+            self.differentiated = True
+
+
+def _sites(root: nn.Module) -> Iterator[_Site]:
+    """Smallest modules that hold all trainable parameters, each once."""
+    owners = Counter(id(p) for m in root.modules() for p in m.parameters(recurse=False))
+    if any(n > 1 for n in owners.values()):
+        # One weight in two modules: its gradient is known where both are inside.
+        return iter([_Site("", root, "local")])
+    seen: set[int] = set()
+
+    def walk(name: str, module: nn.Module) -> Iterator[_Site]:
+        if id(module) in seen:
+            return
+        seen.add(id(module))
+        own = [p for p in module.parameters(recurse=False) if p.requires_grad]
+        if isinstance(module, Unrolled):
+            yield _Site(name, module, "recurrent")
+        elif own:
+            yield _Site(name, module, "rule" if layer.supported(module) else "local")
+        else:
+            for child, sub in module.named_children():
+                yield from walk(f"{name}.{child}" if name else child, sub)
+
+    return walk("", root)
+
+
+def _resolved(
+    site: _Site, weight: str, many: Sequence[_Reached], cap: int
+) -> Iterator[tuple[nn.Parameter, Factor]]:
+    """Factors of the parameters of one site from all of its uses."""
+    parameters = local.trainable(site.module)
+    found: Iterator[tuple[str, Factor]]
+    match site.kind:
+        case "rule":
+            found = layer.RULES[type(site.module)](site.module, _pairs(many), cap)
+        case "recurrent":
+            pairs = [(a, g.transpose(0, 1)) for a, g in _pairs(many)]  # gates have time first
+            found = layer.matrix(weight, weight.replace("weight", "bias"), pairs, cap)
+        case _:
+            found = _local(site.module, many, cap)
+    yield from ((parameters[name], factor) for name, factor in found if name in parameters)
+
+
+def _pairs(many: Sequence[_Reached]) -> list[layer.Use]:
+    return [(use.inputs[0], at[0]) for use, at in many if at[0] is not None]
+
+
+def _local(module: nn.Module, many: Sequence[_Reached], cap: int) -> Iterator[tuple[str, Factor]]:
+    total: dict[str, torch.Tensor] = {}
+    for use, at in many:
+        for name, direct in local.factors(module, use.inputs, at, cap).items():
+            total[name] = total[name] + direct.values if name in total else direct.values
+    return ((name, Direct(values)) for name, values in total.items())

@@ -1,0 +1,73 @@
+"""Gradients of a whole loss for each sample, by `torch.func`: for losses that depend on a slope.
+
+A gradient penalty uses a weight twice, once on the way to the output and once on the way back, so
+no layer's output tells all of its gradient. Each row's loss is differentiated as a function of the
+parameters instead; exact, and as slow as that sounds.
+
+Source: Gulrajani et al. 2017 (the penalty).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from genaudit.training.dp.clipping import local
+from genaudit.training.dp.clipping.factor import Direct, Factor
+
+
+class _Loss(nn.Module):
+    """A loss as a module, so that the parameters inside can be given from outside."""
+
+    def __init__(self, inner: nn.Module, losses: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.inner = inner
+        self.losses = losses
+
+    def forward(self, *rows: torch.Tensor) -> torch.Tensor:
+        return self.losses(*rows)
+
+
+def factors(
+    module: nn.Module,
+    losses: Callable[..., torch.Tensor],
+    rows: tuple[torch.Tensor, ...],
+    cap: int,
+) -> list[tuple[nn.Parameter, Factor]]:
+    """Every trainable parameter with its gradient for each unit.
+
+    Args:
+        module: Called inside `losses`.
+        losses: rows -> one loss for each, shape (n,); slopes in it are taken by `torch.func`.
+        rows: Each of shape (n, ...).
+        cap: Rows of a unit.
+
+    Raises:
+        OptionError: the loss takes a slope by `torch.autograd`, or `torch.func` cannot run it.
+    """
+    loss, parameters = _Loss(module, losses), local.trainable(module)
+
+    def scalar(values: Mapping[str, torch.Tensor], row: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        named = {f"inner.{name}": value for name, value in values.items()}
+        return functional_call(loss, named, tuple(r[None] for r in row)).squeeze(0)
+
+    bare = {name: p.detach() for name, p in parameters.items()}
+    hint = "A loss that depends on a slope of the module takes it by torch.func (`slope` here)."
+    found = local.mapped(module, scalar, bare, tuple(r.detach() for r in rows), hint=hint)
+    return [(parameters[n], Direct(local.by_unit(v, cap))) for n, v in found.items()]
+
+
+def slope(module: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Gradient of each row's output by that row, shape of x; can be differentiated once more.
+
+    The way to write a gradient penalty that private training clips exactly.
+
+    Args:
+        module: (n, ...) -> (n,) or (n, 1); rows do not influence each other.
+        x: Shape (n, ...).
+    """
+    found: torch.Tensor = torch.func.grad(lambda rows: module(rows).sum())(x)
+    return found

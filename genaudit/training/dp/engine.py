@@ -1,0 +1,176 @@
+"""Opacus's engine with book-keeping in place of its own ways to a clipped sum.
+
+Optimizer, noise, validator and accountant stay Opacus's; modules that it refuses are refused by
+name, with what to put in their place.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from opacus import PrivacyEngine
+from opacus.optimizers import DPOptimizerFastGradientClipping
+from opacus.validators import ModuleValidator
+from opacus.validators.errors import UnsupportedModuleError
+from torch import nn
+from torch.nn.utils import parametrize
+
+from genaudit.errors import OptionError
+from genaudit.training.dp.clipping.module import BookKeepingModule, readable
+
+#: What mixes the records of a batch or hides its weights, and what to use instead.
+_INSTEAD: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
+    (
+        (nn.modules.batchnorm._BatchNorm,),
+        "it normalises each record by the others; use GroupNorm or LayerNorm",
+    ),
+    (
+        (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer),
+        "its weights are packed where no gradient of one record can be read; use Linear layers "
+        "for queries, keys and values, and attend within a record",
+    ),
+    ((nn.RNN,), "its steps cannot be read one record at a time; use GRU or LSTM"),
+)
+
+
+class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]
+    """`opacus.PrivacyEngine` whose modules are `BookKeepingModule`.
+
+    `make_private(..., grad_sample_mode="ghost")` returns module, optimizer, criterion and loader as
+    Opacus does; `prepare` returns module and optimizer for a loop that draws its own batches.
+
+    Args:
+        accountant: Opacus's name of one, for its own record of steps.
+    """
+
+    def __init__(self, *, accountant: str = "prv") -> None:
+        with warnings.catch_warnings():
+            # Its warning asks for a mode whose library no longer exists; the stream is ours.
+            warnings.simplefilter("ignore")
+            super().__init__(accountant=accountant)
+
+    def prepare(
+        self,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        noise_multiplier: float,
+        max_grad_norm: float,
+        divisor: int,
+        noise: torch.Generator,
+        hardened: bool = False,
+    ) -> tuple[BookKeepingModule, DPOptimizerFastGradientClipping]:
+        """A watched module, and an optimizer that adds noise to what it leaves in `p.grad`.
+
+        The noise has standard deviation noise_multiplier * max_grad_norm; the sum with it is
+        divided by `divisor`, which must not depend on the records.
+
+        Args:
+            module: To train.
+            optimizer: Of its parameters.
+            noise_multiplier: >= 0.
+            max_grad_norm: Clip, L2, > 0.
+            divisor: Public number of rows of a batch.
+            noise: Stream of the noise, seeded by the operating system.
+            hardened: Add four Gaussians for each number, whose floating-point residue cannot be
+                told back to one (Holohan & Braghin 2021, section 5.1; Opacus's `secure_mode`).
+
+        Raises:
+            OptionError: a layer cannot be trained privately.
+        """
+        watched = self._prepare_model(
+            module, max_grad_norm=max_grad_norm, loss_reduction="sum", grad_sample_mode="ghost"
+        )
+        wrapped = DPOptimizerFastGradientClipping(
+            optimizer, noise_multiplier=noise_multiplier, max_grad_norm=max_grad_norm,
+            expected_batch_size=divisor, loss_reduction="mean", generator=noise,
+            secure_mode=hardened,
+        )  # fmt: skip
+        return watched, wrapped
+
+    def validate(self, *, module: nn.Module, **_: Any) -> None:
+        """Refuse layers that mix records, or whose gradients cannot be told apart.
+
+        Raises:
+            OptionError: it names the layer and what to use instead.
+        """
+        for name, layer in module.named_modules():
+            _refuse(name, layer)
+        try:
+            # GRU and LSTM are refused by Opacus as torch writes them; ours stand in their place.
+            ModuleValidator.validate(readable(module), strict=True)
+        except UnsupportedModuleError as error:
+            raise OptionError(
+                f"This module cannot be trained privately: {'; '.join(map(str, error.args[0]))}"
+            ) from error
+
+    def _prepare_model(self, module: nn.Module, **kwargs: Any) -> BookKeepingModule:
+        self.validate(module=module)
+        if isinstance(module, BookKeepingModule):
+            return module
+        return BookKeepingModule(
+            module,
+            max_grad_norm=kwargs.get("max_grad_norm", 1.0),
+            batch_first=kwargs.get("batch_first", True),
+            loss_reduction=kwargs.get("loss_reduction", "mean"),
+        )
+
+    def _prepare_criterion(
+        self, *, module: BookKeepingModule, criterion: Any, **_: Any
+    ) -> _Criterion:
+        return _Criterion(module, criterion)
+
+
+class _Criterion:
+    """A criterion whose result clips where it is told to go backward, as Opacus's in ghost mode."""
+
+    def __init__(self, module: BookKeepingModule, criterion: Any) -> None:
+        self.module, self.criterion = module, criterion
+
+    def __call__(self, *args: torch.Tensor) -> _Pending:
+        reduction, self.criterion.reduction = self.criterion.reduction, "none"
+        try:
+            return _Pending(self.module, self.criterion(*args))
+        finally:
+            self.criterion.reduction = reduction
+
+
+@dataclass(frozen=True, eq=False)
+class _Pending:
+    """Losses of a batch, shape (n,); `backward` leaves sums of clipped gradients."""
+
+    module: BookKeepingModule
+    losses: torch.Tensor
+
+    def backward(self) -> None:
+        """Leave the sum of clipped gradients in `p.grad`."""
+        self.module.finish(self.losses)
+
+    def item(self) -> float:
+        """The mean loss: computed on records, so not for release."""
+        return float(self.losses.detach().mean())
+
+
+def _refuse(name: str, layer: nn.Module) -> None:
+    where = f"Layer {name or 'root'!r} ({type(layer).__name__})"
+    for kinds, instead in _INSTEAD:
+        if isinstance(layer, kinds):
+            raise OptionError(f"{where} cannot be trained privately: {instead}.")
+    spectral = (
+        any(
+            type(p).__name__ == "_SpectralNorm"
+            for many in getattr(layer, "parametrizations", {}).values()
+            for p in many
+        )
+        if parametrize.is_parametrized(layer)
+        else False
+    )
+    old = any(type(h).__name__ == "SpectralNorm" for h in layer._forward_pre_hooks.values())
+    if spectral or old:
+        raise OptionError(
+            f"{where} cannot be trained privately: spectral norm divides each record's weight by "
+            "a number that all records changed; use weight_norm, or clip weights after a step."
+        )

@@ -1,0 +1,272 @@
+"""What a watched module does beside the common layers: fallbacks, slopes, broken rows, refusals."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from naive import clipped_sum, far
+from torch import nn
+
+from genaudit.errors import OptionError
+from genaudit.training.dp.clipping.factor import Outer
+from genaudit.training.dp.clipping.module import BookKeepingModule
+from genaudit.training.dp.clipping.whole import slope
+
+BOUND = 0.05
+
+
+class _Scaled(nn.Module):
+    """A parameter of no layer, before a layer that has a rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.randn(5))
+        self.linear = nn.Linear(5, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x * self.scale.exp())
+
+
+class _Tied(nn.Module):
+    """Two layers with one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(5, 5), nn.Linear(5, 5)
+        self.two.weight = self.one.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.two(torch.tanh(self.one(x)))
+
+
+class _Twice(nn.Module):
+    """One layer that is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(5, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(torch.tanh(self.linear(x)))
+
+
+class _Halves(nn.Module):
+    """Two outputs, the second unused at times; one layer that no output needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.idle = nn.Linear(5, 3), nn.Linear(5, 2), nn.Linear(5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.idle(x)
+        return torch.cat([self.one(x), self.two(x)], 1)[:, :4]
+
+
+def _rows(n: int = 6, *shape: int) -> torch.Tensor:
+    return torch.randn(n, *(shape or (5,)), generator=torch.Generator().manual_seed(n))
+
+
+def _check(module: nn.Module, x: torch.Tensor, cap: int = 1) -> dict[str, str]:
+    def losses(rows: torch.Tensor) -> torch.Tensor:
+        return torch.sin(3 * inner(rows).flatten(1)).sum(1)
+
+    watched = BookKeepingModule(module, max_grad_norm=BOUND)
+    inner = watched._module
+    watched.clipped_sum(losses, (x,), cap=cap)
+    found = {n: p.grad for n, p in inner.named_parameters()}
+    assert far(found, clipped_sum(inner, losses, (x,), BOUND, cap)) < 1e-5
+    return watched.tape.kinds
+
+
+@pytest.mark.parametrize("cap", [1, 3])
+def test_what_no_rule_knows_falls_back_alone(cap: int) -> None:
+    """A layer without a rule is run by torch.func; the others keep their rules."""
+    module = nn.Sequential(nn.Linear(5, 4), nn.RMSNorm(4), nn.Linear(4, 2))
+
+    assert _check(module, _rows(), cap) == {"0": "rule", "1": "local", "2": "rule"}
+    deep = nn.Sequential(nn.Conv3d(1, 2, 2))
+    assert _check(deep, _rows(6, 1, 3, 3, 3), cap) == {"0": "local"}
+
+
+@pytest.mark.parametrize("cap", [1, 2])
+@pytest.mark.parametrize("module", [_Scaled, _Tied, _Twice, _Halves])
+def test_bare_shared_and_repeated_parameters(module: type[nn.Module], cap: int) -> None:
+    """Parameters of no layer, of two layers, of one used twice, and unused ones are exact."""
+    torch.manual_seed(0)
+
+    kinds = _check(module(), _rows(), cap)
+
+    assert kinds[""] == "local" if module in (_Scaled, _Tied) else "" not in kinds
+
+
+def test_frozen_parameters_are_left_alone() -> None:
+    """A frozen weight gets no gradient and counts in no norm."""
+    module = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2))
+    module[0].weight.requires_grad_(False)
+    watched = BookKeepingModule(module, max_grad_norm=BOUND)
+
+    watched.clipped_sum(lambda x: module(x).sum(1), (_rows(),))
+
+    assert module[0].weight.grad is None
+    wanted = clipped_sum(module, lambda x: module(x).sum(1), (_rows(),), BOUND)
+    named = {n: p.grad for n, p in module.named_parameters() if p.requires_grad}
+    assert far(named, wanted) < 1e-5
+
+
+def test_padding_has_no_gradient() -> None:
+    """The row of an embedding that stands for padding stays, as in torch (Opacus gives it one)."""
+    module = nn.Sequential(nn.Embedding(4, 3, padding_idx=0), nn.Linear(3, 2))
+
+    _check(module, torch.tensor([[0, 1, 1], [2, 0, 3], [0, 0, 0]]))
+
+    assert not module[0].weight.grad[0].any()
+
+
+def _critic() -> nn.Sequential:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
+
+
+def test_gradient_penalty_is_exact() -> None:
+    """The penalty of WGAN-GP inside the loss is clipped with it, as a one-row loop does."""
+    critic = _critic()
+
+    def losses(x: torch.Tensor) -> torch.Tensor:
+        return critic(x).squeeze(1) + 10 * (slope(critic, x).norm(dim=1) - 1).square()
+
+    def by_autograd(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone().requires_grad_()
+        out = critic(x).squeeze(1)
+        (at,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+        return out + 10 * (at.norm(dim=1) - 1).square()
+
+    watched = BookKeepingModule(critic, max_grad_norm=BOUND)
+    watched.clipped_sum(losses, (_rows(),))
+    found = {n: p.grad.clone() for n, p in critic.named_parameters()}
+
+    assert far(found, clipped_sum(critic, by_autograd, (_rows(),), BOUND)) < 1e-5
+    with pytest.raises(OptionError, match=r"torch\.func"):
+        watched.clipped_sum(by_autograd, (_rows(),))
+    with pytest.raises(OptionError, match="slope"):
+        watched.finish(by_autograd(_rows()) + 0 * watched(_rows()).squeeze(1) + losses(_rows()))
+
+
+def test_broken_rows_are_left_out() -> None:
+    """NaN and infinite rows leave no trace in the sum, and their unit's norm says why."""
+    critic = _critic()
+    watched = BookKeepingModule(critic, max_grad_norm=BOUND)
+    x = _rows()
+    broken = torch.cat([torch.full((1, 5), float("nan")), x, torch.full((1, 5), float("inf"))])
+
+    norms = watched.clipped_sum(lambda r: critic(r).squeeze(1), (broken,))
+    found = {n: p.grad.clone() for n, p in critic.named_parameters()}
+    watched.clipped_sum(lambda r: critic(r).squeeze(1), (x,))
+
+    assert torch.isfinite(norms).tolist()[1:-1] == [True] * 6
+    assert far(found, {n: p.grad for n, p in critic.named_parameters()}) < 1e-6
+
+
+def test_an_empty_batch_has_a_gradient_of_zero() -> None:
+    """Nothing to clip leaves zeros, to which noise can be added."""
+    critic = _critic()
+    watched = BookKeepingModule(critic, max_grad_norm=BOUND)
+
+    norms = watched.clipped_sum(lambda r: critic(r).squeeze(1), (_rows(6)[:0],))
+
+    assert len(norms) == 0
+    assert all(not p.grad.any() for p in critic.parameters())
+
+
+def test_forward_and_finish() -> None:
+    """The module can be called and its losses finished later, in the order of Opacus's loop."""
+    critic = _critic()
+    watched = BookKeepingModule(critic, max_grad_norm=BOUND)
+
+    watched.finish(watched(_rows()).squeeze(1))
+    found = {n: p.grad.clone() for n, p in critic.named_parameters()}
+
+    wanted = clipped_sum(critic, lambda r: critic(r).squeeze(1), (_rows(),), BOUND)
+    assert far(found, wanted) < 1e-5
+
+
+def test_watching_ends() -> None:
+    """Off the tape, and after cleanup, a module trains like any other."""
+    critic = _critic()
+    twin = copy.deepcopy(critic)
+    watched = BookKeepingModule(critic, max_grad_norm=BOUND)
+    watched.clipped_sum(lambda r: critic(r).squeeze(1), (_rows(),))
+    watched.cleanup()
+    critic.zero_grad()
+
+    critic(_rows()).sum().backward()
+    twin(_rows()).sum().backward()
+
+    assert all(torch.equal(a.grad, b.grad)
+               for a, b in zip(critic.parameters(), twin.parameters(), strict=True))  # fmt: skip
+    assert not any(m._forward_hooks for m in critic.modules())
+
+
+class _TimeFirst(nn.Module):
+    """Mixes up records and time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x.transpose(0, 1)).transpose(0, 1)
+
+
+def test_misuse_is_a_sentence() -> None:
+    """Time before records, an overwritten input, one loss for all rows, a wrong cap: each named."""
+    late = _TimeFirst()
+    watched = BookKeepingModule(late)
+    with pytest.raises(OptionError, match="'linear' saw 3 rows where the losses are 6"):
+        watched.clipped_sum(lambda x: late(x).sum((1, 2)), (_rows(6, 3, 5),))
+    critic = _critic()
+    watched = BookKeepingModule(critic)
+    with pytest.raises(OptionError, match="one loss for each row"):
+        watched.clipped_sum(lambda x: critic(x).sum(), (_rows(),))
+    with pytest.raises(OptionError, match="multiple of 4"):
+        watched.clipped_sum(lambda x: critic(x).squeeze(1), (_rows(),), cap=4)
+
+    def overwritten(x: torch.Tensor) -> torch.Tensor:
+        x = x.clone()
+        found = critic(x).squeeze(1)
+        x.mul_(2)
+        return found
+
+    with pytest.raises(OptionError, match="inplace"):
+        watched.clipped_sum(overwritten, (_rows(),))
+    for kwargs in ({"batch_first": False}, {"max_grad_norm": 0.0}):
+        with pytest.raises(OptionError, match="Expected"):
+            BookKeepingModule(_critic(), **kwargs)
+
+
+def test_dropout_inside_an_unknown_layer_is_refused() -> None:
+    """Another draw of dropout would give another gradient, so it must stand in its own layer."""
+
+    class _Noisy(_Scaled):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.dropout(super().forward(x), 0.5)
+
+    module = _Noisy()
+    watched = BookKeepingModule(module)
+    with pytest.raises(OptionError, match=r"_Noisy.*dropout in a layer of its own"):
+        watched.clipped_sum(lambda x: module(x).sum(1), (_rows(),))
+
+
+def test_norms_survive_cancellation() -> None:
+    """Large terms that cancel over time leave a small norm, which is not lost to rounding."""
+    g = torch.randn(3, 8, 4, generator=torch.Generator().manual_seed(0))
+    a = 1e4 * torch.ones(3, 8, 200)
+    a[:, 1::2] *= -1
+    g[:, 1::2] = g[:, ::2]
+    a[:, 0, 0] += 1.0
+    factor = Outer(a, g)
+
+    exact = torch.einsum("ntp,ntd->npd", g.double(), a.double()).flatten(1).norm(dim=1)
+
+    assert torch.allclose(factor.squared_norms().sqrt().double(), exact, rtol=1e-3)
