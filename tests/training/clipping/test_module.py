@@ -124,6 +124,12 @@ def test_padding_has_no_gradient() -> None:
     assert not module[0].weight.grad[0].any()
 
 
+def test_padding_modes_are_seen() -> None:
+    """A convolution padded with its own edge is exact (Opacus takes the edge for zeros)."""
+    for mode in ("circular", "reflect", "replicate"):
+        _check(nn.Sequential(nn.Conv2d(2, 3, 3, padding=1, padding_mode=mode)), _rows(4, 2, 6, 6))
+
+
 def _critic() -> nn.Sequential:
     torch.manual_seed(1)
     return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1))
