@@ -88,12 +88,14 @@ def fit(
     """
     _check_device(recipe.device)
     book = Book.of(ledger, data, dataset_id, artefact)
-    prepared = _prepare(recipe)(recipe, data, book, budget_total)
+    with book.closing_on_error():
+        prepared = _prepare(recipe)(recipe, data, book, budget_total)
     nets = nets_of(prepared.layout, prepared.settled)
     reference = _reference(prepared, nets, recipe.device)
     family = _family(recipe, prepared.settled, nets, reference)
-    with _one_thread(recipe.device):
+    with _one_thread(recipe.device), book.closing_on_error():
         history = _train(family, prepared, recipe, nets, reference, progress=progress)
+    book.close()
     sampler = Sampler(
         prepared.schema, prepared.layout, nets, family.released, prepared.marginals.joint
     )

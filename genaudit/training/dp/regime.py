@@ -24,7 +24,10 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     """Pay for what is not public, solve the noise, make noisy marginals; charge each first."""
     relation = book.relation = intake.relation_of(data.schema)
     if budget_total is not None:
-        book.check_room(budget_total, recipe)
+        intake.check_declared(data.schema, recipe)
+        book.check_room(
+            budget_total, recipe, _before(recipe, data.schema), unpaid=data.schema.drafted
+        )
     ready = intake.take_in(recipe, data, book)
     schema, settled = ready.data.schema, recipe.settled(ready.n)
     grid = Grid.public(schema)
@@ -34,7 +37,7 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     assert recipe.epsilon is not None
     assert recipe.delta is not None
     if budget_total is not None:
-        book.check_total(budget_total, recipe.delta, solved.mechanisms[len(ready.spent) :])
+        book.check_total(budget_total, recipe.delta, solved.mechanisms)
     book.charge(
         TouchKind.ACCOUNTED, "one-way marginals and joint of the condition", solved.marginals
     )
