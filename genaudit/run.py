@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import platform
 import time
 import traceback
@@ -61,6 +62,7 @@ def run(
     neither hides the others. `strict` raises instead.
     """
     started = time.time()
+    today = dt.datetime.fromtimestamp(started, dt.UTC).date()
     for named in (*(plan.audits or ()), *plan.options):
         find(named)
     chosen = [a for a in audits().values() if plan.includes(a.id)]
@@ -74,7 +76,7 @@ def run(
         unmeasured += more
     if progress:
         progress("", len(chosen), len(chosen))
-    sections = judge([*claim.section(case.subject), *sections], policy)
+    sections = judge([*claim.section(case.subject), *sections], policy, on=today)
     return AuditReport(
         subject=_subject(case),
         access=tuple(sorted(case.subject.access)),
@@ -101,14 +103,19 @@ def run(
     )
 
 
-def judge(sections: Iterable[Section], policy: Policy) -> list[Section]:
+def judge(
+    sections: Iterable[Section], policy: Policy, *, on: dt.date | None = None
+) -> list[Section]:
     """Set limit and verdict of every finding anew; stored verdicts are not read.
+
+    A limit that expired before the day `on` (UTC; None = today) lets nothing pass as within. An
+    audit judges on the day it started, so that its report never changes; a check judges today.
 
     Over the limited findings of a chapter the chance of any false `outside` is at most
     `policy.alpha` (Holm 1979). `within` needs the whole 95% interval inside the limit, so a wrong
     `within` has at most a chance of 2.5%.
     """
-    sections = list(sections)
+    sections, on = list(sections), on or dt.datetime.now(dt.UTC).date()
     flagged: set[tuple[int, int]] = set()
     for chapter in dict.fromkeys(s.chapter for s in sections):
         p_values = {
@@ -125,7 +132,7 @@ def judge(sections: Iterable[Section], policy: Policy) -> list[Section]:
         s.model_copy(
             update={
                 "findings": tuple(
-                    _judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged)
+                    _in_force(_judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged), on)
                     for j, f in enumerate(s.findings)
                 )
             }
@@ -188,6 +195,20 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
         verdict = Verdict.CANNOT_TELL
         reason = message("verdict.wide", "The interval reaches both sides of the limit.")
     return finding.model_copy(update={"limit": limit, "verdict": verdict, "reason": reason})
+
+
+def _in_force(finding: Finding, on: dt.date) -> Finding:
+    """The judged finding, but `cannot_tell` where it is within a limit that has expired."""
+    expires = finding.limit.expires if finding.limit else None
+    if expires is None or on <= expires or finding.verdict is not Verdict.WITHIN:
+        return finding
+    reason = message(
+        "verdict.expired",
+        "The value lies within the limit, but the limit was valid until {expired} and this was "
+        "judged on {on}; its owner must renew it first.",
+        expired=expires.isoformat(), on=on.isoformat(),
+    )  # fmt: skip
+    return finding.model_copy(update={"verdict": Verdict.CANNOT_TELL, "reason": reason})
 
 
 def _ask(
