@@ -242,8 +242,10 @@ def train(
     options = {**api.read_recipe(config), **{k: v for k, v in given.items() if v is not None}}
     family = options.pop("family", "cgan")
     if dry_run:
-        for line in api.plan_training(data, schema, model=family, **options):
-            print(line)
+        lines = api.plan_training(
+            data, schema, model=family, ledger=ledger, dataset_id=dataset_id, **options
+        )
+        print("\n".join(lines))
         return
     assert out is not None, "checked above"
     with progress.bars(quiet=Settings.quiet) as bars:
