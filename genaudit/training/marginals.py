@@ -26,9 +26,9 @@ class Marginals:
 
 
 def exact(layout: Layout, digits: np.ndarray, joint: np.ndarray) -> Marginals:
-    """The marginals of the records."""
-    counts = _counts(layout, digits, joint)
-    return Marginals(tuple(c / len(joint) for c in counts[:-1]), counts[-1] / len(joint))
+    """The marginals of the records; a low digit's are those of records that have one."""
+    *blocks, last = _counts(layout, digits, joint)
+    return Marginals(tuple(_shares(c) for c in blocks), _shares(last))
 
 
 def n_histograms(layout: Layout) -> int:
@@ -62,7 +62,12 @@ def noisy(
     counts = _counts(layout, digits, joint)
     # Rounded: the low bits of a float would tell more of the count than the noise hides.
     hidden = [np.rint(c + rng.normal(0.0, scale, len(c))) for c in counts]
-    *blocks, last = [simplex(h / n) for h in hidden]
+    blocks: list[np.ndarray] = []
+    for histogram, gate in zip(hidden, layout.gates, strict=False):
+        # Records without a low digit are not in its histogram; their share is known from the gate.
+        present = 1.0 if gate is None else max(1 - float(blocks[gate][-1]), 1 / n)
+        blocks.append(simplex(histogram / (present * n)))
+    last = simplex(hidden[-1] / n)
     return Marginals(tuple(blocks), last if layout.given else np.ones(1))
 
 
@@ -82,6 +87,13 @@ def simplex(values: np.ndarray) -> np.ndarray:
     return total
 
 
+def _shares(counts: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = (
+        counts / counts.sum() if counts.any() else np.full(len(counts), 1 / len(counts))
+    )
+    return shares
+
+
 def distance(made: np.ndarray, marginals: Marginals) -> float:
     """Mean total variation distance between made and reference marginals, in [0, 1].
 
@@ -95,5 +107,8 @@ def distance(made: np.ndarray, marginals: Marginals) -> float:
 
 
 def _counts(layout: Layout, digits: np.ndarray, joint: np.ndarray) -> list[np.ndarray]:
-    blocks = [np.bincount(digits[:, i], minlength=k) for i, k in enumerate(layout.blocks)]
+    # Counted from -1 on, which stands for no digit.
+    blocks = [
+        np.bincount(digits[:, i] + 1, minlength=k + 1)[1:] for i, k in enumerate(layout.blocks)
+    ]
     return [c.astype(float) for c in (*blocks, np.bincount(joint, minlength=layout.n_joint))]
