@@ -44,24 +44,31 @@ def noisy(
     n: int,
     noise_multiplier: float,
     rng: np.random.Generator,
+    cap: int = 1,
 ) -> Marginals:
     """The marginals with Gaussian noise, brought back to shares.
 
     One record is in `n_histograms` cells, so noise of standard deviation noise_multiplier times the
-    square root of that makes all of them together one Gaussian mechanism.
+    square root of that makes all of them together one Gaussian mechanism. A unit of several rows
+    may have all of them in the same cells.
 
     Args:
         layout: Blocks and condition.
         digits: Of the made columns, shape (n, blocks).
         joint: Cell of the condition, shape (n,).
-        n: Public or noisy number of records.
+        n: Public or noisy number of units; that of rows follows from the noisy counts where `cap`
+            is above 1.
         noise_multiplier: Of the one Gaussian mechanism.
         rng: Seeded by the operating system.
+        cap: Rows of a unit.
     """
-    scale = noise_multiplier * np.sqrt(n_histograms(layout))
+    scale = noise_multiplier * cap * np.sqrt(n_histograms(layout))
     counts = _counts(layout, digits, joint)
     # Rounded: the low bits of a float would tell more of the count than the noise hides.
     hidden = [np.rint(c + rng.normal(0.0, scale, len(c))) for c in counts]
+    if cap > 1:
+        sums = [h.sum() for h, gate in zip(hidden, layout.gates, strict=False) if gate is None]
+        n = max(1, round(float(np.mean(sums))))
     blocks: list[np.ndarray] = []
     for histogram, gate in zip(hidden, layout.gates, strict=False):
         # Records without a low digit are not in its histogram; their share is known from the gate.
