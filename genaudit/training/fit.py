@@ -7,6 +7,7 @@ but what the budget paid for.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -145,7 +146,8 @@ def _reference(prepared: Prepared, nets: TableNets, device: str) -> Reference:
 def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Reference) -> Family:
     tuning = Tuning(
         steps=settled.steps,
-        n_fakes=settled.batch_size,
+        # Made rows are clipped in units like those of records.
+        n_fakes=math.ceil(settled.batch_size / recipe.cap) * recipe.cap,
         learning_rate=settled.learning_rate,
         private_learning_rate=settled.private_learning_rate,
         n_critic=recipe.n_critic,

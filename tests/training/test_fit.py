@@ -271,17 +271,71 @@ def test_declared_rows_must_be_true() -> None:
         fit(_recipe("cgan", private=True), _data(rows=399))
 
 
-def test_persons_with_several_rows_are_refused(tmp_path: Path) -> None:
-    """A step bounds one record, so a person with two is refused; that look is in the ledger."""
-    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+def _several() -> Dataset:
+    """Four rows of one person, two of another, one of all others."""
     frame = _frame()
-    frame.loc[1, "who"] = frame.loc[0, "who"]
-    data = Dataset.of(frame, _schema(), "train")
+    frame.loc[[1, 2, 3], "who"] = frame.loc[0, "who"]
+    frame.loc[5, "who"] = frame.loc[4, "who"]
+    return Dataset.of(frame, _schema(), "train")
 
-    with pytest.raises(BudgetError, match="several rows"):
+
+def test_persons_with_several_rows_are_refused(tmp_path: Path) -> None:
+    """A person with two rows is refused without a cap; that look is in the ledger."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    data = _several()
+
+    with pytest.raises(BudgetError, match=r"several rows.*--rows-per-person"):
         fit(_recipe("cgan", private=True), data, ledger=ledger, dataset_id="d")
     assert [e.touch.scope for e in ledger.entries()] == [Scope.AUDIT]
     assert len(fit(_recipe("cgan", private=False), data).sample(5)) == 5
+
+
+@pytest.mark.parametrize("family", ["vae", "cgan"])
+def test_persons_are_the_unit(family: str) -> None:
+    """With a declared cap every touch is for a person, and n counts persons."""
+    data = _several()
+
+    trained = fit(_recipe(family, private=True, rows_per_person=3), data)
+
+    assert trained.claim is not None
+    assert trained.claim.unit == "person"
+    assert {t.unit for t in trained.touches} == {"person"}
+    rates = {t.mechanism.sampling_rate for t in trained.touches
+             if t.mechanism and t.mechanism.name == "poisson_gaussian"}  # fmt: skip
+    assert rates == {40 / 396}
+    assert len(trained.sample(20)) == 20
+
+
+def test_records_of_persons_warn_with_their_group() -> None:
+    """Where the unit is a record, a person's own promise is printed: four rows, four times ε."""
+    with pytest.warns(GenauditWarning, match=r"up to 4: for that person this is ε = 2 at δ = "):
+        trained = fit(_recipe("vae", private=True, unit="record", epsilon=0.5), _several())
+
+    assert trained.claim is not None
+    assert trained.claim.unit == "record"
+    with pytest.raises(OptionError, match="leave it or the unit out"):
+        _recipe("vae", private=True, unit="record", rows_per_person=2)
+
+
+def test_a_seeded_experiment_promises_nothing() -> None:
+    """With a noise seed the same command gives the same model, which claims nothing."""
+    recipe = _recipe("cgan", private=True, noise_seed=3)
+
+    one, two = (fit(recipe, _data()) for _ in range(2))
+
+    assert one.claim is None
+    assert TouchKind.UNACCOUNTED in {t.kind for t in one.touches}
+    assert one.sample(50).frame.equals(two.sample(50).frame)
+    first, second = (fit(_recipe("cgan", private=True), _data()) for _ in range(2))
+    assert not first.sample(50).frame.equals(second.sample(50).frame)
+
+
+def test_hardened_noise_trains() -> None:
+    """The hardened stream is named in the recipe that the model keeps."""
+    trained = fit(_recipe("cgan", private=True, noise="hardened"), _data())
+
+    assert trained.recipe["noise"] == "hardened"
+    assert trained.claim is not None
 
 
 def test_delta_of_one_over_n() -> None:

@@ -87,7 +87,9 @@ class Outer:
         if self._small:
             found = self._direct.weighted(weights)
         else:
-            a, g = self.a, self.g * weights[:, None, None]
+            each = weights[:, None, None]
+            small = self.a.shape[2] < self.g.shape[2]  # the narrower one is the cheaper to scale
+            a, g = (self.a * each, self.g) if small else (self.a, self.g * each)
             if not a.is_contiguous():  # time first, which the sum does not mind
                 a, g = a.transpose(0, 1), g.transpose(0, 1)
             found = g.flatten(0, 1).T @ a.flatten(0, 1)

@@ -124,13 +124,12 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]
         if not bool(finite.all()):
             factors, kept = [(p, f.take(finite)) for p, f in factors], norms[finite]
         weights = (self.max_grad_norm / (kept + _TINY)).clamp(max=1.0)
-        total: dict[nn.Parameter, torch.Tensor] = {}
-        for parameter, factor in factors:
-            found = factor.weighted(weights)
-            total[parameter] = total[parameter] + found if parameter in total else found
+        sums = {id(parameter): factor.weighted(weights) for parameter, factor in factors}
+        assert len(sums) == len(factors), "each parameter has one factor"
         for parameter in self._module.parameters():
             if parameter.requires_grad:
-                parameter.grad = total.get(parameter, torch.zeros_like(parameter))
+                found = sums.get(id(parameter))
+                parameter.grad = torch.zeros_like(parameter) if found is None else found
         return norms
 
 
