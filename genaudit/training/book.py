@@ -178,8 +178,8 @@ class Book:
         if other is not None:
             raise BudgetError(
                 f"An earlier release of data set {self.dataset!r} is accounted for one {other} and "
-                f"this one for one {self.unit}, so no total covers both; give the schema the unit "
-                "of the earlier one, or leave --budget-total out."
+                f"this one for one {self.unit}, so no total covers both; train with --unit {other} "
+                "as before, or leave --budget-total out."
             )
 
     def _uncovered(self, what: str, total: float) -> BudgetError:

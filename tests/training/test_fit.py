@@ -394,7 +394,7 @@ def test_a_budgeted_model_keeps_its_reservation_at_home(tmp_path: Path) -> None:
     assert {t.run for t in trained.touches} == {""}
 
 
-def test_a_draft_has_no_total(tmp_path: Path) -> None:
+def test_drafts_and_experiments_have_no_total(tmp_path: Path) -> None:
     """What is read unpaid is refused under a total before it is read, so it spoils nothing."""
     ledger = PrivacyLedger(tmp_path / "l.sqlite")
     frame = _frame().drop(columns=["who", "amount", "town"])
@@ -402,6 +402,9 @@ def test_a_draft_has_no_total(tmp_path: Path) -> None:
 
     with pytest.raises(BudgetError, match="This release"):
         fit(_recipe("vae", private=True, preprocessing_epsilon=1.0), data, ledger=ledger,
+            dataset_id="d", budget_total=9)  # fmt: skip
+    with pytest.raises(BudgetError, match="This release"):
+        fit(_recipe("vae", private=True, noise_seed=1), _data(), ledger=ledger,
             dataset_id="d", budget_total=9)  # fmt: skip
     assert ledger.entries() == []
 

@@ -32,14 +32,15 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     streams = private_step.Streams.of(
         recipe.device, hardened=recipe.noise == "hardened", seed=recipe.noise_seed
     )
-    if recipe.noise_seed is not None:
-        book.charge(
-            TouchKind.UNACCOUNTED, "an experiment: noise and batches have a seed, none is private"
-        )
     if budget_total is not None:
         intake.check_declared(data.schema, recipe)
         book.check_room(
-            budget_total, recipe, _before(recipe, data.schema), unpaid=data.schema.drafted
+            budget_total, recipe, _before(recipe, data.schema),
+            unpaid=data.schema.drafted or recipe.noise_seed is not None,
+        )  # fmt: skip
+    if recipe.noise_seed is not None:
+        book.charge(
+            TouchKind.UNACCOUNTED, "an experiment: noise and batches have a seed, none is private"
         )
     ready = intake.take_in(recipe, data, book)
     schema, settled = ready.data.schema, recipe.settled(ready.n)
