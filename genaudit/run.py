@@ -174,6 +174,20 @@ def _inside(estimate: Estimate, limit: Limit) -> bool:
             return above_floor and below_ceiling
 
 
+def _powerless(finding: Finding, limit: Limit) -> bool:
+    """Whether an attack could not have shown a leak beyond its limit, had there been one."""
+    if finding.ceiling is None or limit.direction is not Direction.MAX:
+        return False
+    return finding.ceiling <= limit.value or finding.detectable is None
+
+
+_POWERLESS = message(
+    "verdict.powerless",
+    "With so few records or samples this audit could not have shown a value beyond the limit, so "
+    "that it says nothing to have found none. Bring more.",
+)
+
+
 def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
     if limit is None:
         verdict, reason = Verdict.INFO, None
@@ -183,6 +197,8 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
         verdict, reason = Verdict.CANNOT_TELL, finding.doubt
     elif flagged:
         verdict, reason = Verdict.OUTSIDE, None
+    elif _powerless(finding, limit):
+        verdict, reason = Verdict.CANNOT_TELL, _POWERLESS
     elif _inside(finding.estimate, limit):
         verdict, reason = Verdict.WITHIN, None
     elif _p_outside(finding.estimate, limit) < 0.05:

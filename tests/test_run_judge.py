@@ -167,6 +167,23 @@ def test_doubt_and_undefined_are_never_judged() -> None:
         assert finding.reason.id in {"doubt", "undefined"}
 
 
+def test_what_could_not_be_shown_is_not_within() -> None:
+    """An attack without power under its limit cannot tell; with power, or none stated, it can."""
+    calm, leak = _normal(0.0, 0.001), _normal(0.9, 0.001)
+    for ceiling, detectable, verdict in (
+        (0.1, 0.09, Verdict.CANNOT_TELL), (0.0, None, Verdict.CANNOT_TELL),
+        (0.9, None, Verdict.CANNOT_TELL), (0.9, 0.2, Verdict.WITHIN), (None, None, Verdict.WITHIN),
+    ):  # fmt: skip
+        power = {"ceiling": ceiling, "detectable": detectable}
+        [section] = judge(_sections(("privacy", [_finding(calm, **power)])), _policy())
+        [finding] = section.findings
+
+        assert finding.verdict is verdict
+        assert verdict is Verdict.WITHIN or finding.reason.id == "verdict.powerless"
+        assert _verdict(leak, _policy(), **power) is Verdict.OUTSIDE
+        assert _verdict(calm, _policy("abs"), **power) is Verdict.WITHIN
+
+
 def test_one_sided_evidence_is_no_interval() -> None:
     """Without an upper end there is no `within` a maximum, however low the estimate."""
     unbounded = Estimate.of(0.0, lambda _: (-1.0, float("inf")), n=3, method="m")
