@@ -132,6 +132,11 @@ class Dataset:
         """The modelled columns as a user would write them (Int64, datetimes, bool, text)."""
         return pd.DataFrame({c.name: restore(self.frame[c.name], c) for c in self.schema.modelled})
 
+    def n_units(self) -> int:
+        """Number of persons where the schema names a person column, else of rows."""
+        person = self.schema.person
+        return len(self) if person is None else int(self.frame[person.name].nunique())
+
 
 def learn(schema: Schema, *raws: pd.DataFrame) -> Schema:
     """The schema with bounds and categories that it leaves out taken from data.
