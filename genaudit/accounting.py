@@ -23,14 +23,14 @@ RELATIONS = ("zero-out", "add-remove")
 #: Discretisation of the privacy loss where ε is 4; `_interval` makes it a share of ε.
 _FINE = 1e-4
 
-#: Beyond this, accountants overflow and a promise is empty.
-_MAX_EPSILON = 10_000
-
-#: The ε for which discretisations are given.
-_UNIT = 4.0
-
 #: Ten times as fast, for the search alone: what is returned has been checked at `_FINE`.
 _COARSE = 1e-3
+
+#: The ε for which both are given.
+_UNIT = 4.0
+
+#: Beyond this, accountants overflow and a promise is empty.
+_MAX_EPSILON = 10_000
 
 
 def epsilon(mechanisms: Iterable[Mechanism], delta: float, relation: str = "zero-out") -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sqlite3
 import stat
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from race import exit_codes
 
 from genaudit.errors import BudgetError, IntegrityError, OptionError
 from genaudit.ledger import (
@@ -129,16 +129,11 @@ def _append_many(path: Path, name: str) -> None:
 def test_two_processes_lose_nothing(tmp_path: Path) -> None:
     """Two processes that append 50 touches each at once leave 100 in one sound chain."""
     path = tmp_path / "ledger.sqlite"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_append_many, args=(path, name)) for name in "ab"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
+    codes = exit_codes(_append_many, ((path, "a"), (path, "b")), 60)
 
     ledger = PrivacyLedger(path)
 
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert codes == [0, 0]
     assert ledger.verify() == ledger.head()
     for name in "ab":
         mine = [e.touch.purpose for e in ledger.entries() if e.touch.purpose.startswith(name)]
@@ -159,14 +154,10 @@ def _append_up_to(path: Path, most: int, attempts: int) -> None:
 def test_two_processes_keep_a_limit(tmp_path: Path) -> None:
     """A check is part of the append: two processes that check at once never exceed its limit."""
     path = tmp_path / "ledger.sqlite"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_append_up_to, args=(path, 60, 50)) for _ in "ab"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
+    one = (path, 60, 50)
+    codes = exit_codes(_append_up_to, (one, one), 60)
 
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert codes == [0, 0]
     assert len(PrivacyLedger(path).entries()) == 60
     assert PrivacyLedger(path).verify()
 

@@ -65,16 +65,16 @@ def noisy(
     scale = noise_multiplier * cap * np.sqrt(n_histograms(layout))
     counts = _counts(layout, digits, joint)
     # Rounded: the low bits of a float would tell more of the count than the noise hides.
-    hidden = [np.rint(c + rng.normal(0.0, scale, len(c))) for c in counts]
+    *hidden, joint_hidden = [np.rint(c + rng.normal(0.0, scale, len(c))) for c in counts]
     if cap > 1:
-        sums = [h.sum() for h, gate in zip(hidden, layout.gates, strict=False) if gate is None]
+        sums = [h.sum() for h, gate in zip(hidden, layout.gates, strict=True) if gate is None]
         n = max(1, round(float(np.mean(sums))))
     blocks: list[np.ndarray] = []
-    for histogram, gate in zip(hidden, layout.gates, strict=False):
+    for histogram, gate in zip(hidden, layout.gates, strict=True):
         # Records without a low digit are not in its histogram; their share is known from the gate.
         present = 1.0 if gate is None else max(1 - float(blocks[gate][-1]), 1 / n)
         blocks.append(simplex(histogram / (present * n)))
-    last = simplex(hidden[-1] / n)
+    last = simplex(joint_hidden / n)
     return Marginals(tuple(blocks), last if layout.given else np.ones(1))
 
 
@@ -95,9 +95,10 @@ def simplex(values: np.ndarray) -> np.ndarray:
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
-    shares: np.ndarray = (
-        counts / counts.sum() if counts.any() else np.full(len(counts), 1 / len(counts))
-    )
+    """Counts as shares; equal ones where nothing was counted."""
+    if not counts.any():
+        return np.full(len(counts), 1 / len(counts))
+    shares: np.ndarray = counts / counts.sum()
     return shares
 
 

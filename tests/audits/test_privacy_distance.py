@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from subjects import SCHEMA, broken, case_of, judged, make_case, population
 
-from genaudit.audits.privacy.distance import DistanceOptions, Reach, distance
+from genaudit.audits.privacy._reach import Reach
+from genaudit.audits.privacy.distance import DistanceOptions, distance
 from genaudit.errors import OptionError
 from genaudit.result import Verdict
 

@@ -7,13 +7,10 @@ import pytest
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.modalities.table.space import (
-    Gaps,
     Keys,
     Space,
-    compared,
     exact_hits,
     near_hits,
-    not_compared,
     one_row_each,
 )
 
@@ -118,17 +115,6 @@ def test_spikes_are_no_neighbours_of_small_values():
     assert near[0] != near[1] == near[2]
 
 
-def test_columns_that_are_compared():
-    """Absent columns are not compared; ignored ones are where every table has them."""
-    raw = _table(4, 1)
-    named = _dataset(raw.assign(name="n"))
-    lacking = Dataset.of_samples(raw.drop(columns="size").assign(name="n"), SCHEMA)
-
-    assert "size" not in [c.name for c in compared(lacking, named)]
-    assert "name" in [c.name for c in compared(lacking, named)]
-    assert "name" not in [c.name for c in compared(_dataset(raw), named)]
-
-
 def _naive(space, queries, pool):
     """Nearest distance by loops over rows and columns."""
     a, b, best = space.encode(queries), space.encode(pool), []
@@ -204,41 +190,3 @@ def test_rows_of_one_person_may_be_equal():
     assert hits.visible.tolist() == [True, True, False, False, True]
     assert hits.hit.tolist() == [True, True, False, False, False]
     assert [pool.n_units(m) for m in (hits.hit, hits.visible, ~hits.visible)] == [1, 2, 2]
-
-
-def test_columns_that_samples_do_not_show():
-    """Misspelt levels and missing values beyond the real ones are like an absent column."""
-    real = _dataset(_table(100, 1))
-    for column, unread in (("colour", "RED"), ("size", np.nan), ("count", np.nan)):
-        raw = _table(100, 2)
-        for share in (0.3, 1.0):
-            raw[column] = raw[column].where(np.arange(100) >= 100 * share, unread)
-            samples = Dataset.of_samples(raw, SCHEMA)
-            columns = compared(samples, real)
-
-            assert (column in [c.name for c in columns]) == (share < 0.5)
-            assert not_compared(samples, columns) == (() if share < 0.5 else (column,))
-
-
-def test_gaps_on_paper():
-    """Of four broken cells in three rows, two may hide the real row that is equal elsewhere."""
-    real = _table(3, 1).assign(colour="red", size=1.0, count=[0, 1, 2], code=["a", "b", "c"])
-    raw = real.assign(colour=["RED", "RED", "red"], count=[0, 3, 2])
-    raw["code"] = raw["code"].where(raw["count"] > 0, None)
-    raw = pd.concat([raw] * 2)
-    samples = Dataset.of_samples(raw, SCHEMA)
-    columns = [SCHEMA[c] for c in ("colour", "count", "code")]
-    gaps = Gaps.of(samples, columns, _dataset(real))
-    keys = [Keys.of(data, columns) for data in (samples, _dataset(real))]
-
-    # Twice: two lost cells; one lost cell in a row whose count no real row has; an intact row.
-    assert (gaps.n_rows(1), gaps.n_rows(2), gaps.most) == (4, 2, 6)
-    assert gaps.n_hiding(*keys) == 2
-
-
-def test_missing_values_that_real_rows_have_are_no_gaps():
-    """As many missing values as in real rows, give or take chance, are values like others."""
-    real = _dataset(_table(300, 1))
-    samples = Dataset.of_samples(_table(300, 2), SCHEMA)
-
-    assert Gaps.of(samples, SCHEMA.modelled, real).most == 0

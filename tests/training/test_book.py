@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from race import exit_codes
 
 from genaudit.accounting import epsilon
 from genaudit.errors import BudgetError
@@ -160,8 +161,8 @@ def test_two_that_have_checked_are_checked_again(
     waited = threading.local()
     outcomes: list[bool] = []
 
-    def together_after_both(*arguments: object) -> float:
-        found = real(*arguments)  # type: ignore[arg-type]
+    def together_after_both(*arguments: Any) -> float:
+        found = real(*arguments)
         if not getattr(waited, "done", False):
             waited.done = True
             barrier.wait(30)
@@ -203,16 +204,11 @@ def _train_until_refused(path: Path, name: str) -> None:
 def test_two_processes_never_exceed_the_total(tmp_path: Path) -> None:
     """Two processes that train as often as they may end at five releases of ε = 0.2 under 1.05."""
     path = tmp_path / "ledger.sqlite"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_train_until_refused, args=(path, n)) for n in "ab"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
+    codes = exit_codes(_train_until_refused, ((path, "a"), (path, "b")), 120)
 
     ledger = PrivacyLedger(path)
 
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert codes == [0, 0]
     assert sum(e.touch.kind is TouchKind.ACCOUNTED for e in ledger.entries()) == 10
     assert 0.99 < _spent(ledger) <= 1.05
     assert ledger.verify() == ledger.head()

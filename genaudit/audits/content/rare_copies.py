@@ -14,16 +14,8 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
 from genaudit.modalities.table.cells import Grid
-from genaudit.modalities.table.space import (
-    Gaps,
-    Keys,
-    compared,
-    exact_hits,
-    near_hits,
-    not_compared,
-    one_each,
-    one_row_each,
-)
+from genaudit.modalities.table.gaps import Gaps, compared, not_compared
+from genaudit.modalities.table.space import Keys, exact_hits, near_hits, one_each, one_row_each
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.intervals import Interval, newcombe
 from genaudit.subject import Access

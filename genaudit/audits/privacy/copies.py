@@ -19,16 +19,8 @@ from genaudit.audits._power import (
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Column
-from genaudit.modalities.table.space import (
-    Gaps,
-    Hits,
-    Keys,
-    compared,
-    exact_hits,
-    near_hits,
-    not_compared,
-    one_row_each,
-)
+from genaudit.modalities.table.gaps import Gaps, compared, not_compared
+from genaudit.modalities.table.space import Hits, Keys, exact_hits, near_hits, one_row_each
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.intervals import Interval, beyond_chance, clopper_pearson, poisson
 from genaudit.subject import Access

@@ -36,7 +36,7 @@ _INSTEAD: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
 )
 
 
-class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]
+class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings no types
     """`opacus.PrivacyEngine` whose modules are `BookKeepingModule`.
 
     `make_private(..., grad_sample_mode="ghost")` returns module, optimizer, criterion and loader as
@@ -159,18 +159,18 @@ def _refuse(name: str, layer: nn.Module) -> None:
     for kinds, instead in _INSTEAD:
         if isinstance(layer, kinds):
             raise OptionError(f"{where} cannot be trained privately: {instead}.")
-    spectral = (
-        any(
-            type(p).__name__ == "_SpectralNorm"
-            for many in getattr(layer, "parametrizations", {}).values()
-            for p in many
-        )
-        if parametrize.is_parametrized(layer)
-        else False
-    )
-    old = any(type(h).__name__ == "SpectralNorm" for h in layer._forward_pre_hooks.values())
-    if spectral or old:
+    if _is_spectral(layer):
         raise OptionError(
             f"{where} cannot be trained privately: spectral norm divides each record's weight by "
             "a number that all records changed; use weight_norm, or clip weights after a step."
         )
+
+
+def _is_spectral(layer: nn.Module) -> bool:
+    """Whether spectral norm is on it, in torch's new spelling or the old one."""
+    found: list[object] = list(layer._forward_pre_hooks.values())
+    if parametrize.is_parametrized(layer):
+        assert isinstance(layer.parametrizations, nn.ModuleDict)
+        found += [p for many in layer.parametrizations.values() for p in many.children()]
+    # torch keeps the new class to itself, so both are known by name.
+    return any(type(f).__name__ in ("_SpectralNorm", "SpectralNorm") for f in found)

@@ -27,21 +27,10 @@ _SEEDED = ("seeded by the operating system", "seeded for an experiment, so nothi
 
 def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> Prepared:
     """Pay for what is not public, solve the noise, make noisy marginals; charge each first."""
-    relation = book.relation = intake.relation_of(data.schema)
-    book.unit = unit_of(recipe, data.schema)
+    relation = _open(recipe, data.schema, book, budget_total)
     streams = private_step.Streams.of(
         recipe.device, hardened=recipe.noise == "hardened", seed=recipe.noise_seed
     )
-    if budget_total is not None:
-        intake.check_declared(data.schema, recipe)
-        book.check_room(
-            budget_total, recipe, _before(recipe, data.schema),
-            unpaid=data.schema.drafted or recipe.noise_seed is not None,
-        )  # fmt: skip
-    if recipe.noise_seed is not None:
-        book.charge(
-            TouchKind.UNACCOUNTED, "an experiment: noise and batches have a seed, none is private"
-        )
     ready = intake.take_in(recipe, data, book)
     schema, settled = ready.data.schema, recipe.settled(ready.n)
     grid = Grid.public(schema)
@@ -63,20 +52,6 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
         layout, digits[units.kept], joint[units.kept], n=ready.n, noise_multiplier=sigma,
         rng=streams.draws, cap=recipe.cap,
     )  # fmt: skip
-    blocks = solved.blocks()
-    starts = {sum(b.steps for b in blocks[:i]): i for i in range(len(blocks))}
-
-    def before(step: int) -> None:
-        if step >= solved.training.steps:
-            raise BudgetError(
-                f"The budget pays for {solved.training.steps:,} private steps, but training goes "
-                "on; nothing more was read."
-            )
-        if step in starts:
-            i = starts[step]
-            book.charge(
-                TouchKind.ACCOUNTED, f"private training, part {i + 1} of {len(blocks)}", blocks[i]
-            )
 
     def stepper(phase: Phase, batch: Batch) -> Callable[[], None]:
         training = solved.training
@@ -92,7 +67,45 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     claim = None
     if recipe.noise_seed is None:
         claim = Claim(epsilon=recipe.epsilon, delta=recipe.delta, unit=book.unit, relation=relation)
+    before = _charging(book, solved)
     return Prepared(schema, layout, settled, digits, joint, noisy, before, stepper, claim)
+
+
+def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None) -> str:
+    """Settle unit and relation, make sure of room under a total, own up to a seed; the relation."""
+    book.relation = intake.relation_of(schema)
+    book.unit = unit_of(recipe, schema)
+    if budget_total is not None:
+        intake.check_declared(schema, recipe)
+        book.check_room(
+            budget_total, recipe, _before(recipe, schema),
+            unpaid=schema.drafted or recipe.noise_seed is not None,
+        )  # fmt: skip
+    if recipe.noise_seed is not None:
+        book.charge(
+            TouchKind.UNACCOUNTED, "an experiment: noise and batches have a seed, none is private"
+        )
+    return book.relation
+
+
+def _charging(book: Book, solved: budget.Budget) -> Callable[[int], None]:
+    """A function that charges a part of the training when its first step (0, 1, ...) is next."""
+    blocks = solved.blocks()
+    starts = {sum(b.steps for b in blocks[:i]): i for i in range(len(blocks))}
+
+    def before(step: int) -> None:
+        if step >= solved.training.steps:
+            raise BudgetError(
+                f"The budget pays for {solved.training.steps:,} private steps, but training goes "
+                "on; nothing more was read."
+            )
+        if step in starts:
+            i = starts[step]
+            book.charge(
+                TouchKind.ACCOUNTED, f"private training, part {i + 1} of {len(blocks)}", blocks[i]
+            )
+
+    return before
 
 
 def plan(recipe: Recipe, data: Dataset) -> list[str]:

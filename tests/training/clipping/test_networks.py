@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -21,6 +22,8 @@ from torch import nn
 from genaudit.training.dp.clipping.module import BookKeepingModule
 
 CLOSE = 1e-5
+
+Networks = Callable[[], st.SearchStrategy[tuple[nn.Module, torch.Tensor]]]
 
 layers, seeds = st.integers(1, 3), st.integers(0, 9)
 
@@ -123,11 +126,11 @@ quietly = settings(
 
 
 @pytest.mark.parametrize("networks", [perceptrons, convolutions, sequences])
-def test_clipped_sums_agree(networks: object) -> None:
+def test_clipped_sums_agree(networks: Networks) -> None:
     """Book-keeping, Opacus's per-sample gradients and a loop give one sum, within 1e-5."""
 
     @quietly
-    @given(made=networks(), share=st.sampled_from([0.3, 1.0, 3.0]))  # type: ignore[operator]
+    @given(made=networks(), share=st.sampled_from([0.3, 1.0, 3.0]))
     def check(made: tuple[nn.Module, torch.Tensor], share: float) -> None:
         module, x = made
         plain = [norm(g) for g in gradients(module, lambda r: _losses(module, r), (x,))]
@@ -177,11 +180,11 @@ def test_single_precision(name: str, cap: int) -> None:
 
 @pytest.mark.parametrize("networks", [perceptrons, convolutions, sequences])
 @pytest.mark.parametrize("cap", [2, 3])
-def test_units_of_several_rows(networks: object, cap: int) -> None:
+def test_units_of_several_rows(networks: Networks, cap: int) -> None:
     """Rows of a unit add up before they are clipped: the clip is on the norm of their sum."""
 
     @settings(quietly, max_examples=10)
-    @given(made=networks())  # type: ignore[operator]
+    @given(made=networks())
     def check(made: tuple[nn.Module, torch.Tensor]) -> None:
         module, x = made
         bound = 0.05

@@ -27,7 +27,14 @@ Rule = Callable[[nn.Module, Sequence[Use], int], Iterator[tuple[str, Factor]]]
 
 
 def matrix(weight: str, bias: str, uses: Sequence[Use], cap: int) -> Iterator[tuple[str, Factor]]:
-    """(n, ..., d) -> (n, ..., p) by a matrix of shape (p, d) and perhaps a bias."""
+    """(n, ..., d) -> (n, ..., p) by a matrix of shape (p, d) and perhaps a bias.
+
+    Args:
+        weight: Name of the matrix.
+        bias: Name that its bias has, if it has one.
+        uses: Input, shape (n, ..., d), and gradient at the output, shape (n, ..., p).
+        cap: Rows of a unit, next to each other.
+    """
     a = _over_time([x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses], cap)
     g = _over_time([y.reshape(len(y), -1, y.shape[-1]) for _, y in uses], cap)
     yield weight, Outer(a, g)

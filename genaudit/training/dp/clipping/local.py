@@ -84,6 +84,16 @@ def mapped(
 ) -> dict[str, torch.Tensor]:
     """Gradient of `scalar(parameters, *row)` by the parameters for every row, in micro-batches.
 
+    Args:
+        module: Named where it fails.
+        scalar: (parameters by name, *one row of each of `rows`) -> a scalar.
+        parameters: By name, without gradients.
+        rows: Tuples of tensors, each of shape (n, ...).
+        hint: What to do where `torch.func` cannot run it.
+
+    Returns:
+        Parameter name -> gradients, shape (n, *parameter).
+
     Raises:
         OptionError: `torch.func` cannot run it.
     """
@@ -93,7 +103,7 @@ def mapped(
     run = vmap(grad(scalar), in_dims=(None, *(0 for _ in rows)), chunk_size=chunk_size(parameters))
     try:
         found = run(dict(parameters), *rows)
-    except (RuntimeError, NotImplementedError, ValueError, TypeError) as error:
+    except (RuntimeError, ValueError, TypeError) as error:  # torch.func has no error of its own
         first = str(error).strip().splitlines()[0]
         raise OptionError(
             f"Private training cannot get the gradient of one sample through "

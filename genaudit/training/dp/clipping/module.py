@@ -27,7 +27,7 @@ Losses = Callable[..., torch.Tensor]
 _TINY = 1e-6
 
 
-class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]
+class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opacus has no types
     """Leaves the sum of clipped per-sample gradients in `p.grad`.
 
     Take it as the module, or go on with the module itself: its layers are watched either way, while
@@ -135,8 +135,10 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]
 
 def readable(module: nn.Module) -> nn.Module:
     """The module with drop-ins for torch's GRU and LSTM, in place; their parameters stay theirs."""
-    if type(module) in DROP_INS:
-        return DROP_INS[type(module)].like(module)  # type: ignore[arg-type]
+    drop_in = DROP_INS.get(type(module))
+    if drop_in is not None:
+        assert isinstance(module, nn.RNNBase)
+        return drop_in.like(module)
     for name, child in module.named_children():
         setattr(module, name, readable(child))
     return module

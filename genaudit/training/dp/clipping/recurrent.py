@@ -10,6 +10,7 @@ documentation of `GRU` and `LSTM`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ from genaudit.errors import OptionError
 #: gradient is that of what came out, time first, shape (t, n, p).
 Recorder = Callable[[str, torch.Tensor, torch.Tensor], None]
 
-#: (output, hidden or (hidden, cell)) as torch's modules return them.
+#: Hidden state, or (hidden, cell), as torch's modules take and return them.
 Hidden = Any
 
 
@@ -153,10 +154,16 @@ def _matrix_grads(
     return weight, bias
 
 
-class Unrolled(nn.RNNBase):
+#: torch types no `apply` of its functions.
+_gru_steps: Callable[..., torch.Tensor] = _GruSteps.apply
+_lstm_steps: Callable[..., tuple[torch.Tensor, torch.Tensor]] = _LstmSteps.apply
+
+
+class Unrolled(nn.RNNBase, ABC):
     """What both have in common: layers, directions, where time stands, and who is told."""
 
     recorder: Recorder | None = None
+    _n_states = 1
 
     @classmethod
     def like(cls, module: nn.RNNBase) -> Unrolled:
@@ -202,7 +209,7 @@ class Unrolled(nn.RNNBase):
             for way in range(1 + self.bidirectional):
                 suffix = f"_l{layer}" + ("_reverse" if way else "")
                 start = tuple(s[len(finals)] for s in starts)
-                out, final = self._run(x.flip(0) if way else x, start, suffix)
+                out, final = self._layer(x.flip(0) if way else x, start, suffix)
                 finals.append(final)
                 outs.append(out.flip(0) if way else out)
             x = torch.cat(outs, dim=2) if self.bidirectional else outs[0]
@@ -215,44 +222,59 @@ class Unrolled(nn.RNNBase):
             return (zeros,) * self._n_states
         return hx if isinstance(hx, tuple) else (hx,)
 
-    def _weights(self, suffix: str) -> tuple[torch.Tensor | None, ...]:
+    def _layer(
+        self, x: torch.Tensor, start: tuple[torch.Tensor, ...], suffix: str
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """One layer in one direction, time first: outputs, and the final states."""
+        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
+        gates = functional.linear(x, w_ih, b_ih)
+        out, finals, at = self._steps(gates, start, w_hh, b_hh)
+        if self.recorder is not None and gates.requires_grad:
+            before = torch.cat([start[0][None], out[:-1]]).detach()
+            self.recorder(f"weight_ih{suffix}", x.detach().transpose(0, 1), gates)
+            self.recorder(f"weight_hh{suffix}", before.transpose(0, 1), at)
+        return out, finals
+
+    def _weights(self, suffix: str) -> tuple[Any, ...]:
         names = [f"weight_ih{suffix}", f"weight_hh{suffix}", f"bias_ih{suffix}", f"bias_hh{suffix}"]
         return tuple(getattr(self, name, None) for name in names)
-
-    def _record(self, weight: str, a: torch.Tensor, at: torch.Tensor) -> None:
-        if self.recorder is not None and at.requires_grad:
-            self.recorder(weight, a.detach().transpose(0, 1), at)
-
-    _n_states = 1
 
     def _finals(self, finals: list[tuple[torch.Tensor, ...]]) -> Hidden:
         return torch.stack([f[0] for f in finals])
 
-    def _run(
-        self, x: torch.Tensor, start: tuple[torch.Tensor, ...], suffix: str
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        raise NotImplementedError
+    @abstractmethod
+    def _steps(
+        self,
+        gates: torch.Tensor,
+        start: tuple[torch.Tensor, ...],
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], torch.Tensor]:
+        """Outputs, final states, and what has the gradient of what the recurrent weight adds.
+
+        Args:
+            gates: Projected inputs, shape (t, n, gates * h).
+            start: First states, each of shape (n, h).
+            weight: Recurrent, shape (gates * h, h).
+            bias: Recurrent, shape (gates * h,).
+        """
 
 
-def _before(start: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
-    """The hidden state that each step began with."""
-    return torch.cat([start[None], out[:-1]]).detach()
-
-
+# torch declares another `forward` on each of its classes than on their base.
 class GRU(Unrolled, nn.GRU):  # type: ignore[misc]
     """`torch.nn.GRU` with readable gradients; one Python loop over time, no packed sequences."""
 
-    def _run(
-        self, x: torch.Tensor, start: tuple[torch.Tensor, ...], suffix: str
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
-        gates = functional.linear(x, w_ih, b_ih)  # type: ignore[arg-type]
+    def _steps(
+        self,
+        gates: torch.Tensor,
+        start: tuple[torch.Tensor, ...],
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], torch.Tensor]:
+        # The reset gate stands between both weights, so theirs are two gradients.
         tap = gates.new_zeros(()).expand_as(gates).requires_grad_(gates.requires_grad)
-        out = _GruSteps.apply(gates, start[0], w_hh, b_hh, tap)  # type: ignore[no-untyped-call]
-        self._record(f"weight_ih{suffix}", x, gates)
-        if self.recorder is not None:
-            self._record(f"weight_hh{suffix}", _before(start[0], out), tap)
-        return out, (out[-1],)
+        out = _gru_steps(gates, start[0], weight, bias, tap)
+        return out, (out[-1],), tap
 
 
 class LSTM(Unrolled, nn.LSTM):  # type: ignore[misc]
@@ -263,17 +285,16 @@ class LSTM(Unrolled, nn.LSTM):  # type: ignore[misc]
     def _finals(self, finals: list[tuple[torch.Tensor, ...]]) -> Hidden:
         return tuple(torch.stack(list(parts)) for parts in zip(*finals, strict=True))
 
-    def _run(
-        self, x: torch.Tensor, start: tuple[torch.Tensor, ...], suffix: str
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
-        gates = functional.linear(x, w_ih, b_ih)  # type: ignore[arg-type]
-        out, cell = _LstmSteps.apply(gates, *start, w_hh, b_hh)  # type: ignore[no-untyped-call]
-        self._record(f"weight_ih{suffix}", x, gates)
-        if self.recorder is not None:
-            # Both weights add into the same gates, so the gradient there is theirs alike.
-            self._record(f"weight_hh{suffix}", _before(start[0], out), gates)
-        return out, (out[-1], cell)
+    def _steps(
+        self,
+        gates: torch.Tensor,
+        start: tuple[torch.Tensor, ...],
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], torch.Tensor]:
+        out, cell = _lstm_steps(gates, *start, weight, bias)
+        # Both weights add into the same gates, so the gradient there is theirs alike.
+        return out, (out[-1], cell), gates
 
 
 #: torch's recurrent modules and what private training puts in their place.

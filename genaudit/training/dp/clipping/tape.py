@@ -175,6 +175,7 @@ class Tape:
             return
         for out in outs:
             if out.requires_grad:
+                # torch types no hook.
                 out.register_hook(self._reached)  # type: ignore[no-untyped-call]
         edges = tuple(get_gradient_edge(o) if o.requires_grad else None for o in outs)
         held = tuple(x.detach() for x in inputs)
