@@ -184,7 +184,7 @@ def _powerless(finding: Finding, limit: Limit) -> bool:
 _POWERLESS = message(
     "verdict.powerless",
     "With so few records or samples this audit could not have shown a value beyond the limit, so "
-    "that it says nothing to have found none. Bring more.",
+    "finding none says nothing. Bring more.",
 )
 
 
