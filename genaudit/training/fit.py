@@ -89,12 +89,11 @@ def fit(
     """
     _check_device(recipe.device)
     book = Book.of(ledger, data, dataset_id, artefact)
-    with book.closing_on_error():
-        prepared = _prepare(recipe)(recipe, data, book, budget_total)
-    nets = nets_of(prepared.layout, prepared.settled)
-    reference = _reference(prepared, nets, recipe.device)
-    family = _family(recipe, prepared.settled, nets, reference)
     with _one_thread(recipe.device), book.closing_on_error():
+        prepared = _prepare(recipe)(recipe, data, book, budget_total)
+        nets = nets_of(prepared.layout, prepared.settled)
+        reference = _reference(prepared, nets, recipe.device)
+        family = _family(recipe, prepared.settled, nets, reference)
         history = _train(family, prepared, recipe, nets, reference, progress=progress)
     book.close()
     sampler = Sampler(
@@ -112,7 +111,7 @@ def fit(
 
 
 def plan(recipe: Recipe, data: Dataset) -> list[str]:
-    """What a training would do and spend, as lines for a person; nothing is read or written."""
+    """What a training would do and spend, as lines for a person; nothing is written."""
     lines = [f"Family {recipe.family}, preset {recipe.preset}, seed {recipe.seed}."]
     if not recipe.private:
         settled = recipe.settled(len(data))

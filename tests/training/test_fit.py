@@ -317,6 +317,45 @@ def test_records_of_persons_warn_with_their_group() -> None:
         _recipe("vae", private=True, unit="record", rows_per_person=2)
 
 
+def test_persons_that_nobody_names_are_not_protected_in_silence() -> None:
+    """Asking for persons without a column that names them is refused before anything is read."""
+    frame = _frame().drop(columns="who")
+    schema = _schema().replace(columns=tuple(c for c in _schema().columns if c.name != "who"))
+    data = Dataset.of(frame, schema, "train")
+
+    for asked in ({"unit": "person"}, {"rows_per_person": 2}):
+        with pytest.raises(OptionError, match="role person"):
+            fit(_recipe("vae", private=True, **asked), data)
+        with pytest.raises(OptionError, match="role person"):
+            plan(_recipe("vae", private=True, **asked), data)
+
+
+def test_a_plan_refuses_what_training_would() -> None:
+    """Persons with several rows and no cap have no plan either."""
+    with pytest.raises(BudgetError, match="--rows-per-person"):
+        plan(_recipe("vae", private=True), _several())
+
+
+def test_a_large_cap_counts_as_memory() -> None:
+    """A batch holds as many rows as its persons may have, and is refused by that number."""
+    with pytest.raises(OptionError, match="bytes"):
+        fit(_recipe("vae", private=True, rows_per_person=10_000, batch_size=150), _data())
+
+
+def test_a_refusal_after_reserving_gives_back_what_was_not_charged(tmp_path: Path) -> None:
+    """A model that cannot be built leaves no reservation open for later trainings."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    schema = Schema.from_dict({"columns": {n: {"kind": "boolean"} for n in "ab"}, "rows": "public"})
+    data = Dataset.of(pd.DataFrame({n: [True, False] * 200 for n in "ab"}), schema, "train")
+
+    with pytest.raises(OptionError, match="condition"):
+        fit(_recipe("cgan", private=True), data, ledger=ledger, dataset_id="d", budget_total=4)
+
+    touches = [e.touch for e in ledger.entries()]
+    assert touches[-1].kind is TouchKind.RESERVED
+    assert not touches[-1].planned
+
+
 def test_a_seeded_experiment_promises_nothing() -> None:
     """With a noise seed the same command gives the same model, which claims nothing."""
     recipe = _recipe("cgan", private=True, noise_seed=3)

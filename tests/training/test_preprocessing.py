@@ -190,6 +190,31 @@ def test_one_person_with_many_rows_is_never_shown() -> None:
     assert all(c.categories == (OTHER, "cook") for c in found)
 
 
+@pytest.mark.parametrize("by_person", [True, False])
+def test_one_unit_changes_one_count_by_one(
+    by_person: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one record (or person) what is counted differs by one value, not by two."""
+    who, job = [0, 0, 1, 2], ["a", "b", "b", "c"]
+    columns = {"who": {"kind": "integer", "role": "person"}, "job": {"kind": "categorical"}}
+    seen: list[list[str]] = []
+
+    def counted(values: pd.Series, *_: object, **__: object) -> tuple[tuple[str, ...], bool]:
+        seen.append(sorted(map(str, values)))
+        return ("a",), False
+
+    monkeypatch.setattr(preprocessing, "noisy_levels", counted)
+    gone = 2 if by_person else 1  # all rows of the first person, or the first row alone
+    for start in (0, gone):
+        data = _data(columns, who=who[start:], job=job[start:])
+        learn_schema(data, data.schema, 5.0, 1e-6, 1000, by_person=by_person)
+
+    with_it, without = seen
+    for value in without:
+        with_it.remove(value)
+    assert len(with_it) == 1
+
+
 def test_projection_is_valid_data(workers: Dataset) -> None:
     """Projected records keep to the learned schema; rare levels and outliers are folded in."""
     raw = workers.to_frame()

@@ -120,5 +120,8 @@ def _learned(recipe: Recipe, data: Dataset, n: int, book: Book) -> tuple[Dataset
         book.charge(TouchKind.UNACCOUNTED, sentence)
     for measure in preprocessing.measures(schema, budget, delta):
         book.charge(TouchKind.ACCOUNTED, measure.purpose, measure.mechanism)
-    learned, mechanisms, _ = preprocessing.learn_schema(data, schema, budget, delta, n)
+    by_person = unit.unit_of(recipe, schema) == "person"
+    learned, mechanisms, _ = preprocessing.learn_schema(
+        data, schema, budget, delta, n, by_person=by_person
+    )
     return preprocessing.project(data, learned), mechanisms

@@ -100,13 +100,15 @@ def measures(schema: Schema, epsilon: float, delta: float) -> list[Measure]:
 
 
 def learn_schema(
-    data: Dataset, schema: Schema, epsilon: float, delta: float, n: int
+    data: Dataset, schema: Schema, epsilon: float, delta: float, n: int, *, by_person: bool = True
 ) -> tuple[Schema, list[Mechanism], list[str]]:
     """The schema with what it leaves undeclared learned privately, the price, and what it bought.
 
     Of a drafted schema only kinds and roles are kept (`assumptions`), and of a learned one what was
     declared before; all else is learned anew.
-    Where the schema names a person, each person counts with one record, so ε is for a person.
+    Where the schema names a person, each person counts with one record, so ε is for a person; with
+    `by_person` off every record counts, and ε is for a record. Nothing between would do: where the
+    first record of a person counts, one that is removed lets the next one in, and two cells change.
 
     Args:
         data: Records in canonical form.
@@ -114,6 +116,7 @@ def learn_schema(
         epsilon: Add/remove-one unit, for all columns together.
         delta: For all columns together; only levels need it.
         n: A public or noisy number of units. It refuses a hopeless task before any record is read.
+        by_person: Whether ε is for a person, where the schema names one.
 
     Raises:
         OptionError: ε or δ is out of range, or too small to learn any bounds of a column, or any
@@ -122,7 +125,7 @@ def learn_schema(
     todo = measures(schema, epsilon, delta)
     _check_hope(todo, n)
     base = undraft(schema)
-    records = _one_each(data, schema)
+    records = _one_each(data, schema) if by_person else data.frame
     learned = {m.column.name: _learn(m, records[m.column.name], schema) for m in todo}
     empty = [name for name, column in learned.items() if column is None]
     if empty:

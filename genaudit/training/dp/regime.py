@@ -15,9 +15,8 @@ from genaudit.models.base import Phase
 from genaudit.result import Claim
 from genaudit.training import marginals
 from genaudit.training.book import Book
-from genaudit.training.dp import budget, intake, preprocessing
+from genaudit.training.dp import budget, intake, preprocessing, unit
 from genaudit.training.dp import step as private_step
-from genaudit.training.dp.unit import Units, unit_of
 from genaudit.training.prepared import Batch, Prepared, condition_of, encoded, nets_of
 from genaudit.training.recipe import Recipe
 
@@ -35,7 +34,7 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     schema, settled = ready.data.schema, recipe.settled(ready.n)
     grid = Grid.public(schema)
     layout = Layout(grid, condition_of(recipe, schema, grid))
-    nets_of(layout, settled).check_size(settled.batch_size)
+    nets_of(layout, settled).check_size(settled.batch_size * recipe.cap)
     solved = budget.solve(recipe, settled, ready.n, relation, ready.spent)
     assert recipe.epsilon is not None
     assert recipe.delta is not None
@@ -45,7 +44,7 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
         TouchKind.ACCOUNTED, "one-way marginals and joint of the condition", solved.marginals
     )
     digits, joint = encoded(layout, ready.data)
-    units = Units.of(ready.data, book.unit, recipe.cap, streams.draws)
+    units = unit.Units.of(ready.data, book.unit, recipe.cap, streams.draws)
     sigma = solved.marginals.noise_multiplier
     assert sigma is not None
     noisy = marginals.noisy(
@@ -73,8 +72,9 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
 
 def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None) -> str:
     """Settle unit and relation, make sure of room under a total, own up to a seed; the relation."""
+    unit.check_declared(recipe, schema)
     book.relation = intake.relation_of(schema)
-    book.unit = unit_of(recipe, schema)
+    book.unit = unit.unit_of(recipe, schema)
     if budget_total is not None:
         intake.check_declared(schema, recipe)
         book.check_room(
@@ -109,13 +109,18 @@ def _charging(book: Book, solved: budget.Budget) -> Callable[[int], None]:
 
 
 def plan(recipe: Recipe, data: Dataset) -> list[str]:
-    """What a private training would spend, as lines for a person; no record is read."""
+    """What a private training would spend, as lines for a person.
+
+    Values are not looked at, but where persons are named their rows are counted.
+    """
     assert recipe.delta is not None
     lines = []
+    unit.check_declared(recipe, data.schema)
     intake.check_declared(data.schema, recipe)
+    unit.check_rows(recipe, data)
     n = intake.public_n(recipe, data)
     lines.append(f"ε = {recipe.epsilon:g} at δ = {recipe.delta:g} in all, for one "
-                 f"{unit_of(recipe, data.schema)} ({intake.relation_of(data.schema)}); noise: "
+                 f"{unit.unit_of(recipe, data.schema)} ({intake.relation_of(data.schema)}); noise: "
                  f"{recipe.noise}, {_SEEDED[recipe.noise_seed is not None]}.")  # fmt: skip
     before = _before(recipe, data.schema)
     lines += [f"Spends first: {m}." for m in before]

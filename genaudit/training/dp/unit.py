@@ -14,7 +14,7 @@ import numpy as np
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import BudgetError, GenauditWarning
+from genaudit.errors import BudgetError, GenauditWarning, OptionError
 from genaudit.ledger import Scope, TouchKind
 from genaudit.training.book import Book
 from genaudit.training.recipe import Recipe
@@ -81,8 +81,36 @@ def n_units(recipe: Recipe, data: Dataset) -> int:
     return data.n_units()
 
 
+def check_declared(recipe: Recipe, schema: Schema) -> None:
+    """Refuse to protect persons where no column says who they are; reads no record.
+
+    Raises:
+        OptionError: persons are asked for, and no column has the role person.
+    """
+    if schema.person is None and (recipe.unit == "person" or recipe.rows_per_person is not None):
+        raise OptionError(
+            "Expected a column with the role person, as persons are to be protected, got none; "
+            "give a column that role, or leave --unit and --rows-per-person out."
+        )
+
+
 def check(recipe: Recipe, data: Dataset, book: Book) -> None:
     """Refuse persons with several rows unless their cap is declared; that look is in the ledger.
+
+    Raises:
+        BudgetError: a person has more than one row and no cap is declared.
+    """
+    if data.schema.person is None:
+        return
+    book.charge(
+        TouchKind.UNACCOUNTED, "rows of each person are counted, shown to the operator",
+        scope=Scope.AUDIT,
+    )  # fmt: skip
+    check_rows(recipe, data)
+
+
+def check_rows(recipe: Recipe, data: Dataset) -> None:
+    """The check itself; the ledger must say first that rows are looked at.
 
     Raises:
         BudgetError: a person has more than one row and no cap is declared.
@@ -90,15 +118,11 @@ def check(recipe: Recipe, data: Dataset, book: Book) -> None:
     person = data.schema.person
     if person is None:
         return
-    book.charge(
-        TouchKind.UNACCOUNTED, "rows of each person are counted, shown to the operator",
-        scope=Scope.AUDIT,
-    )  # fmt: skip
     most = int(data.frame[person.name].value_counts().max())
     if most == 1:
         return
     if unit_of(recipe, data.schema) == "record":
-        warnings.warn(_group(recipe, most), GenauditWarning, stacklevel=4)
+        warnings.warn(_group(recipe, most), GenauditWarning, stacklevel=5)
     elif recipe.rows_per_person is None:
         raise BudgetError(
             f"Column {person.name!r} names persons with several rows. Declare how many rows of one "

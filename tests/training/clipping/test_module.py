@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -262,6 +263,105 @@ def test_dropout_inside_an_unknown_layer_is_refused() -> None:
     watched = BookKeepingModule(module)
     with pytest.raises(OptionError, match=r"_Noisy.*dropout in a layer of its own"):
         watched.clipped_sum(lambda x: module(x).sum(1), (_rows(),))
+
+
+class _Borrowed(nn.Module):
+    """Uses the weight of a layer without calling it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.out = nn.Linear(5, 4), nn.Linear(4, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(torch.tanh(self.table(x)), self.table.weight.T) + self.out.bias
+
+
+class _Parts(nn.Module):
+    """Has a parameter of its own and returns a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(5))
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [x * self.scale]
+
+
+def test_weights_that_no_hook_sees_are_named() -> None:
+    """A weight that would not learn is an error, where it once was a gradient of zero."""
+    borrowed, parts, bare = _Borrowed(), _Parts(), _Scaled()
+    with pytest.raises(OptionError, match=r"'table\.weight'.*outside of its own layer"):
+        BookKeepingModule(borrowed).clipped_sum(lambda x: borrowed(x).sum(1), (_rows(),))
+    with pytest.raises(OptionError, match="something else than tensors"):
+        BookKeepingModule(parts).clipped_sum(lambda x: parts(x)[0].sum(1), (_rows(),))
+    with pytest.raises(OptionError, match="is not called by itself"):
+        BookKeepingModule(bare).clipped_sum(lambda x: bare.linear(x).sum(1), (_rows(),))
+
+
+def test_weights_that_are_thawed_later_are_seen() -> None:
+    """A layer that was frozen when the module was wrapped is an error once it is trained."""
+    module = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2))
+    module[0].requires_grad_(False)
+    watched = BookKeepingModule(module)
+    watched.clipped_sum(lambda x: module(x).sum(1), (_rows(),))
+
+    module[0].requires_grad_(True)
+    with pytest.raises(OptionError, match=r"'0\.weight'"):
+        watched.clipped_sum(lambda x: module(x).sum(1), (_rows(),))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch would rather have the newer spelling
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "norm", [nn.utils.weight_norm, nn.utils.parametrizations.weight_norm], ids=["old", "new"]
+)
+def test_weight_norm_is_exact(norm: Callable[[nn.Module], nn.Module], bias: bool) -> None:
+    """A layer under weight norm, which spectral norm is to be replaced by, is exact."""
+    kinds = _check(nn.Sequential(norm(nn.Linear(5, 4, bias=bias)), nn.Linear(4, 2)), _rows())
+
+    assert kinds == {"0": "local", "1": "rule"}
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_a_recurrent_weight_alone(kind: type[nn.RNNBase]) -> None:
+    """Where all before the gates is frozen, the recurrent weight still has its gradient."""
+    inner = kind(5, 3, batch_first=True)
+    for name, p in inner.named_parameters():
+        p.requires_grad_("hh" in name)
+    module = nn.Sequential(inner)
+    watched = BookKeepingModule(module, max_grad_norm=BOUND)
+
+    def losses(x: torch.Tensor) -> torch.Tensor:
+        return torch.sin(module(x)[0].flatten(1)).sum(1)
+
+    watched.clipped_sum(losses, (_rows(6, 4, 5),))
+
+    found = {n: p.grad for n, p in module.named_parameters() if p.requires_grad}
+    assert far(found, clipped_sum(module, losses, (_rows(6, 4, 5),), BOUND)) < 1e-5
+    assert all(g.any() for g in found.values())
+
+
+def test_a_second_pass_is_refused_or_left_unwatched() -> None:
+    """A look without gradients forgets nothing; a second pass before the first is finished does."""
+    critic = _critic()
+    watched = BookKeepingModule(critic, max_grad_norm=BOUND)
+    losses = watched(_rows()).squeeze(1)
+    with torch.no_grad():
+        watched(2 * _rows())
+    with pytest.raises(OptionError, match="two passes"):
+        watched(_rows())
+
+    watched.finish(losses)
+
+    wanted = clipped_sum(critic, lambda r: critic(r).squeeze(1), (_rows(),), BOUND)
+    assert far({n: p.grad for n, p in critic.named_parameters()}, wanted) < 1e-5
+    watched.finish(watched(_rows()).squeeze(1))
+
+
+def test_low_precision_is_refused() -> None:
+    """Half precision has too few digits for a norm to hold, so it is refused by name."""
+    with pytest.raises(OptionError, match=r"bfloat16 in '0\.weight'"):
+        BookKeepingModule(_critic().bfloat16())
 
 
 def test_norms_survive_cancellation() -> None:

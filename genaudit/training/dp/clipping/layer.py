@@ -125,10 +125,12 @@ RULES: Mapping[type[nn.Module], Rule] = {
 
 def supported(layer: nn.Module) -> bool:
     """Whether a rule gives this layer's exact gradients."""
-    rule = RULES.get(type(layer))
+    own = {name for name, p in layer.named_parameters(recurse=False) if p.requires_grad}
+    # Another name means that a hook makes the weight of something else (weight norm, pruning).
+    known = type(layer) in RULES and own <= {"weight", "bias"}
     if isinstance(layer, nn.Embedding):
-        return rule is not None and layer.max_norm is None and not layer.scale_grad_by_freq
-    return rule is not None
+        return known and layer.max_norm is None and not layer.scale_grad_by_freq
+    return known
 
 
 def _over_time(parts: Sequence[torch.Tensor], cap: int) -> torch.Tensor:

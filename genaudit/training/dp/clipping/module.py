@@ -53,6 +53,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if not max_grad_norm > 0:
             raise OptionError(f"Expected max_grad_norm above 0, got {max_grad_norm!r}.")
         m = readable(m)
+        _check_precision(m)
         super().__init__(m, batch_first=batch_first, loss_reduction=loss_reduction)
         self.max_grad_norm = max_grad_norm
         self.tape = Tape(m)
@@ -62,8 +63,20 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         self.tape.close()
 
     def forward(self, *args: torch.Tensor, **kwargs: torch.Tensor) -> torch.Tensor:
-        """As the module itself, and watched: `finish` clips what this pass went through."""
-        self.tape.start()
+        """As the module itself, and watched: `finish` clips what this pass went through.
+
+        Under `torch.no_grad` nothing is watched, and nothing is forgotten.
+
+        Raises:
+            OptionError: the pass before has not been finished.
+        """
+        if torch.is_grad_enabled():
+            if self.tape.on:
+                raise OptionError(
+                    "Expected `finish` (or the criterion's backward) after each forward pass, got "
+                    "two passes; look at outputs under torch.no_grad."
+                )
+            self.tape.start()
         return super().forward(*args, **kwargs)
 
     def finish(self, losses: torch.Tensor, *, cap: int = 1) -> torch.Tensor:
@@ -74,7 +87,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             cap: Rows of a unit, next to each other.
 
         Raises:
-            OptionError: the losses depend on a slope of the module.
+            OptionError: the losses depend on a slope of the module, or `factors` cannot be had.
         """
         if self.tape.differentiated:
             self.tape.stop()
@@ -83,6 +96,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
                 "on each row alone."
             )
         factors = self.tape.factors(losses, cap) if len(losses) else []
+        self.tape.stop()
         return self._clip(factors, losses.detach(), cap)
 
     def clipped_sum(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
@@ -131,6 +145,16 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
                 found = sums.get(id(parameter))
                 parameter.grad = torch.zeros_like(parameter) if found is None else found
         return norms
+
+
+def _check_precision(module: nn.Module) -> None:
+    """Norms are as exact as the numbers they come from, and a clip needs exact ones."""
+    for name, parameter in module.named_parameters():
+        if parameter.dtype not in (torch.float32, torch.float64):
+            raise OptionError(
+                f"Expected parameters of float32 or float64, got {parameter.dtype} in {name!r}; "
+                "with less precision a clip does not hold."
+            )
 
 
 def readable(module: nn.Module) -> nn.Module:

@@ -228,8 +228,12 @@ class Unrolled(nn.RNNBase, ABC):
         """One layer in one direction, time first: outputs, and the final states."""
         w_ih, w_hh, b_ih, b_hh = self._weights(suffix)
         gates = functional.linear(x, w_ih, b_ih)
+        watched = self.recorder is not None and torch.is_grad_enabled()
+        if watched and not gates.requires_grad:
+            # Nothing before the gates is trained, but the recurrent weight behind them may be.
+            gates = gates.detach().requires_grad_()
         out, finals, at = self._steps(gates, start, w_hh, b_hh)
-        if self.recorder is not None and gates.requires_grad:
+        if watched and self.recorder is not None:
             before = torch.cat([start[0][None], out[:-1]]).detach()
             self.recorder(f"weight_ih{suffix}", x.detach().transpose(0, 1), gates)
             self.recorder(f"weight_hh{suffix}", before.transpose(0, 1), at)

@@ -6,6 +6,7 @@ to those edges, which no weight's gradient is part of, then gives all that the r
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,16 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.graph import get_gradient_edge
+from torch.nn.utils import parametrize
 from torch.utils.hooks import RemovableHandle
 
 from genaudit.errors import OptionError
 from genaudit.training.dp.clipping import layer, local
 from genaudit.training.dp.clipping.factor import Direct, Factor
 from genaudit.training.dp.clipping.recurrent import Unrolled
+
+#: How far read gradients may be from an ordinary pass, of the largest one: rounding, and no more.
+_APART = 1e-3
 
 
 @dataclass(eq=False)
@@ -59,6 +64,7 @@ class Tape:
     _sites: list[_Site] = field(default_factory=list)
     _uses: dict[tuple[str, str], list[_Use]] = field(default_factory=dict)
     _handles: list[RemovableHandle] = field(default_factory=list)
+    _compared: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         self._sites = list(_sites(self.module))
@@ -108,17 +114,59 @@ class Tape:
                 f"Expected one loss for each row and a multiple of {cap} rows, got losses of shape "
                 f"{tuple(losses.shape)}."
             )
+        for (name, _), many in self._uses.items():
+            for use in many:
+                self._check(name, use, len(losses))
+        plain = self._plain(losses)
         by_key: dict[tuple[str, str], list[_Reached]] = {}
         for key, use, at in self._backward(losses):
-            self._check(key[0], use, len(losses))
             if any(g is not None for g in at):
                 by_key.setdefault(key, []).append((use, at))
         sites = {site.name: site for site in self._sites}
-        return [
+        found = [
             (parameter, factor)
             for key, many in by_key.items()
             for parameter, factor in _resolved(sites[key[0]], key[1], many, cap)
         ]
+        self._compare(plain, found, len(losses) // cap)
+        return found
+
+    def _plain(self, losses: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The gradient of the summed losses by an ordinary backward pass, by parameter name.
+
+        Only the first pass with a set of trained parameters has it: a weight that is used where no
+        hook sees it (outside of its layer, in a module called by its part) would not learn, and
+        nothing else would say so.
+        """
+        trained = local.trainable(self.module)
+        key = frozenset(map(id, trained.values()))
+        if key == self._compared or not losses.requires_grad:
+            return {}
+        self._compared = key
+        grads = torch.autograd.grad(
+            losses.sum(), list(trained.values()), retain_graph=True, allow_unused=True
+        )
+        return {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
+
+    def _compare(
+        self,
+        plain: dict[str, torch.Tensor],
+        found: Sequence[tuple[nn.Parameter, Factor]],
+        n_units: int,
+    ) -> None:
+        """Refuse parameters whose gradients, summed over units, are not those of the plain pass."""
+        sums = {id(p): f.weighted(p.new_ones(n_units)) for p, f in found} if plain else {}
+        scale = max((float(g.norm()) for g in plain.values()), default=0.0)
+        for name, parameter in self.module.named_parameters():
+            if name not in plain or not math.isfinite(scale):
+                continue
+            ours = sums.get(id(parameter), torch.zeros_like(parameter))
+            if float((ours - plain[name]).norm()) > _APART * scale:
+                raise OptionError(
+                    f"The gradient of {name!r} cannot be read for one sample: it is used outside "
+                    "of its own layer, or its layer is not called by itself. Use a parameter in "
+                    "the module that owns it, and call that module."
+                )
 
     def _backward(
         self, losses: torch.Tensor
@@ -160,7 +208,13 @@ class Tape:
             o.clone() if isinstance(o, torch.Tensor) and o._is_view() else o
             for o in (out if isinstance(out, tuple) else (out,))
         )
-        self._write((name, ""), args, [o for o in outs if isinstance(o, torch.Tensor)])
+        if not all(isinstance(o, torch.Tensor) for o in outs):
+            raise OptionError(
+                f"Layer {name or 'root'!r} ({type(module).__name__}) returns something else than "
+                "tensors, so the gradients at its outputs cannot be read; let it return a tensor "
+                "or a tuple of them."
+            )
+        self._write((name, ""), args, outs)
         return outs if isinstance(out, tuple) else outs[0]
 
     def _told(self, name: str, weight: str, a: torch.Tensor, at: torch.Tensor) -> None:
@@ -203,6 +257,8 @@ def _sites(root: nn.Module) -> Iterator[_Site]:
         own = [p for p in module.parameters(recurse=False) if p.requires_grad]
         if isinstance(module, Unrolled):
             yield _Site(name, module, "recurrent")
+        elif parametrize.is_parametrized(module):
+            yield _Site(name, module, "local")
         elif own:
             yield _Site(name, module, "rule" if layer.supported(module) else "local")
         else:
