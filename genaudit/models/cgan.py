@@ -14,6 +14,12 @@ from genaudit.errors import OptionError
 from genaudit.models.base import Nets, Reference, Tuning
 from genaudit.models.gan import Gan
 
+#: What is wrong with a conditional GAN that has no condition, and what to do.
+UNCONDITIONAL = (
+    "A conditional GAN needs a condition; give a column the role target or sensitive, name one "
+    "with --condition, or train the family gan."
+)
+
 
 class Cgan(Gan):
     """A GAN whose networks have a condition."""
@@ -22,8 +28,5 @@ class Cgan(Gan):
         self, nets: Nets, reference: Reference, tuning: Tuning, rng: torch.Generator
     ) -> None:
         if not nets.condition:
-            raise OptionError(
-                "A conditional GAN needs a condition; give a column the role target or sensitive, "
-                "name one with --condition, or train the family gan."
-            )
+            raise OptionError(UNCONDITIONAL)
         super().__init__(nets, reference, tuning, rng)

@@ -28,7 +28,7 @@ from genaudit.models.store import Trained
 from genaudit.models.vae import Vae
 from genaudit.training import marginals, plain
 from genaudit.training.book import Book
-from genaudit.training.prepared import Batch, Prepared, nets_of
+from genaudit.training.prepared import Batch, Prepared, check_condition, nets_of
 from genaudit.training.recipe import Recipe, Settled
 
 __all__ = ["Progress", "Trained", "Update", "fit", "plan"]
@@ -88,6 +88,7 @@ def fit(
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
     _check_device(recipe.device)
+    check_condition(recipe, data.schema)
     book = Book.of(ledger, data, dataset_id, artefact)
     with _one_thread(recipe.device), book.closing_on_error():
         prepared = _prepare(recipe)(recipe, data, book, budget_total)
@@ -112,6 +113,7 @@ def fit(
 
 def plan(recipe: Recipe, data: Dataset) -> list[str]:
     """What a training would do and spend, as lines for a person; nothing is written."""
+    check_condition(recipe, data.schema)
     lines = [f"Family {recipe.family}, preset {recipe.preset}, seed {recipe.seed}."]
     if not recipe.private:
         settled = recipe.settled(len(data))

@@ -12,11 +12,12 @@ import torch
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import GenauditWarning
+from genaudit.errors import GenauditWarning, OptionError
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import MAX_JOINT, Layout
 from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Phase
+from genaudit.models.cgan import UNCONDITIONAL
 from genaudit.result import Claim
 from genaudit.training.marginals import Marginals
 from genaudit.training.recipe import Recipe, Settled
@@ -41,6 +42,17 @@ class Prepared:
     before: Callable[[int], None]
     stepper: Callable[[Phase, Batch], Callable[[], Mapping[str, float] | None]]
     claim: Claim | None
+
+
+def check_condition(recipe: Recipe, schema: Schema) -> None:
+    """Refuse a conditional GAN that has nothing to be conditioned on; reads no record.
+
+    Raises:
+        OptionError: no column is named, and none is a target or sensitive.
+    """
+    named = recipe.condition if recipe.condition is not None else (schema.target, *schema.sensitive)
+    if recipe.family == "cgan" and not any(named):
+        raise OptionError(UNCONDITIONAL)
 
 
 def condition_of(recipe: Recipe, schema: Schema, grid: Grid) -> tuple[str, ...]:

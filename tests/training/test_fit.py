@@ -342,14 +342,26 @@ def test_a_large_cap_counts_as_memory() -> None:
         fit(_recipe("vae", private=True, rows_per_person=10_000, batch_size=150), _data())
 
 
-def test_a_refusal_after_reserving_gives_back_what_was_not_charged(tmp_path: Path) -> None:
-    """A model that cannot be built leaves no reservation open for later trainings."""
+def test_a_refusal_after_reserving_gives_back_what_was_not_charged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model without a condition is refused before it pays; one that cannot be built, closed."""
     ledger = PrivacyLedger(tmp_path / "l.sqlite")
     schema = Schema.from_dict({"columns": {n: {"kind": "boolean"} for n in "ab"}, "rows": "public"})
     data = Dataset.of(pd.DataFrame({n: [True, False] * 200 for n in "ab"}), schema, "train")
 
     with pytest.raises(OptionError, match="condition"):
         fit(_recipe("cgan", private=True), data, ledger=ledger, dataset_id="d", budget_total=4)
+    with pytest.raises(OptionError, match="condition"):
+        plan(_recipe("cgan", private=True), data)
+    assert not ledger.entries()
+
+    def unbuildable(*_: object) -> None:
+        raise OptionError("no such networks")
+
+    monkeypatch.setattr("genaudit.training.fit._family", unbuildable)
+    with pytest.raises(OptionError, match="no such networks"):
+        fit(_recipe("vae", private=True), data, ledger=ledger, dataset_id="d", budget_total=4)
 
     touches = [e.touch for e in ledger.entries()]
     assert touches[-1].kind is TouchKind.RESERVED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import torch
@@ -294,8 +295,72 @@ def test_weights_that_no_hook_sees_are_named() -> None:
         BookKeepingModule(borrowed).clipped_sum(lambda x: borrowed(x).sum(1), (_rows(),))
     with pytest.raises(OptionError, match="something else than tensors"):
         BookKeepingModule(parts).clipped_sum(lambda x: parts(x)[0].sum(1), (_rows(),))
-    with pytest.raises(OptionError, match="is not called by itself"):
+    with pytest.raises(OptionError, match="No watched layer"):
         BookKeepingModule(bare).clipped_sum(lambda x: bare.linear(x).sum(1), (_rows(),))
+
+
+def test_a_refusal_is_repeated() -> None:
+    """A second try with the same hole is refused like the first, not taken for granted."""
+    borrowed = _Borrowed()
+    watched = BookKeepingModule(borrowed)
+
+    for _ in range(3):
+        with pytest.raises(OptionError, match=r"'table\.weight'"):
+            watched.clipped_sum(lambda x: borrowed(x).sum(1), (_rows(),))
+
+
+@pytest.mark.parametrize("first", [float("nan"), float("inf"), 0.0, 1e-4])
+def test_a_first_batch_that_tells_nothing(first: float) -> None:
+    """Broken, empty or tiny records at first do not hide a hole from later passes."""
+    borrowed = _Borrowed()
+    torch.nn.init.zeros_(borrowed.table.bias)
+    watched = BookKeepingModule(borrowed)
+    x = _rows()
+    x[0] = first
+    with suppress(OptionError):
+        watched.clipped_sum(lambda r: borrowed(r).sum(1), (x if first != 0 else 0 * x,))
+
+    with pytest.raises(OptionError, match=r"'table\.weight'"):
+        watched.clipped_sum(lambda r: borrowed(r).sum(1), (_rows(),))
+
+
+def test_gradients_that_cancel_are_no_hole() -> None:
+    """Rows once with each sign, and least squares at its optimum, sum to rounding and pass."""
+    module = nn.Linear(5, 1)
+    watched = BookKeepingModule(module)
+    x = torch.cat([_rows(500), _rows(500)])[torch.randperm(1000)]
+    sign = torch.ones(1000)
+    sign[::2] = -1
+    y = (x @ torch.ones(5)) + torch.randn(1000)
+    design = torch.cat([x, torch.ones(1000, 1)], 1).double()
+    best = torch.linalg.lstsq(design, y.double()).solution.float()
+    with torch.no_grad():
+        module.weight.copy_(best[None, :5])
+        module.bias.copy_(best[5:])
+
+    watched.clipped_sum(lambda r, t: (module(r).squeeze(1) - t).square(), (x, y))
+    watched.clipped_sum(lambda r, s: module(r).squeeze(1) * s, (x, sign))
+
+
+def test_losses_of_another_pass_are_refused() -> None:
+    """Losses that no watched layer is part of, and a pass between two others, are named."""
+    critic = _critic()
+    watched = BookKeepingModule(critic)
+    watched.clipped_sum(lambda r: critic(r).squeeze(1), (_rows(),))
+    with pytest.raises(OptionError, match="No watched layer"):
+        watched.finish(critic(_rows()).squeeze(1))
+    watched(_rows())
+    with pytest.raises(OptionError, match="two passes"):
+        watched.clipped_sum(lambda r: critic(r).squeeze(1), (_rows(),))
+
+
+def test_a_pass_that_fails_can_be_made_again() -> None:
+    """An error inside the module leaves nothing open."""
+    watched = BookKeepingModule(_critic())
+    with pytest.raises(RuntimeError):
+        watched(torch.zeros(2, 3))
+
+    watched.finish(watched(_rows()).squeeze(1))
 
 
 def test_weights_that_are_thawed_later_are_seen() -> None:
@@ -362,6 +427,11 @@ def test_low_precision_is_refused() -> None:
     """Half precision has too few digits for a norm to hold, so it is refused by name."""
     with pytest.raises(OptionError, match=r"bfloat16 in '0\.weight'"):
         BookKeepingModule(_critic().bfloat16())
+    critic = _critic()
+    watched = BookKeepingModule(critic)
+    critic.bfloat16()
+    with pytest.raises(OptionError, match="losses of float32"):
+        watched.clipped_sum(lambda r: critic(r.bfloat16()).squeeze(1), (_rows(),))
 
 
 def test_norms_survive_cancellation() -> None:

@@ -12,7 +12,7 @@ from opacus.grad_sample import AbstractGradSampleModule
 from torch import nn
 
 from genaudit.errors import OptionError
-from genaudit.training.dp.clipping import whole
+from genaudit.training.dp.clipping import local, whole
 from genaudit.training.dp.clipping.factor import Factor, squared_norms
 from genaudit.training.dp.clipping.recurrent import DROP_INS
 from genaudit.training.dp.clipping.tape import Tape
@@ -71,13 +71,13 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             OptionError: the pass before has not been finished.
         """
         if torch.is_grad_enabled():
-            if self.tape.on:
-                raise OptionError(
-                    "Expected `finish` (or the criterion's backward) after each forward pass, got "
-                    "two passes; look at outputs under torch.no_grad."
-                )
+            self._check_finished()
             self.tape.start()
-        return super().forward(*args, **kwargs)
+        try:
+            return super().forward(*args, **kwargs)
+        except BaseException:
+            self.tape.stop()
+            raise
 
     def finish(self, losses: torch.Tensor, *, cap: int = 1) -> torch.Tensor:
         """Clip what `forward` went through; as `clipped_sum`, but for slopes of the module.
@@ -95,8 +95,8 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
                 "A loss that depends on a slope of the module needs `clipped_sum`, which runs it "
                 "on each row alone."
             )
-        factors = self.tape.factors(losses, cap) if len(losses) else []
         self.tape.stop()
+        factors = self.tape.factors(losses, cap) if len(losses) else []
         return self._clip(factors, losses.detach(), cap)
 
     def clipped_sum(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
@@ -112,10 +112,12 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             cap: Rows of a unit, next to each other; n is a multiple of it.
 
         Raises:
-            OptionError: a layer cannot be read, or n is no multiple of cap.
+            OptionError: a layer cannot be read, n is no multiple of cap, or a pass by `forward`
+                has not been finished.
         """
         if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
             return self._clip([], next(self._module.parameters()).new_zeros(0), cap)
+        self._check_finished()
         self.tape.start()
         try:
             values = losses(*rows)
@@ -126,6 +128,13 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         else:
             factors = self.tape.factors(values, cap)
         return self._clip(factors, values.detach(), cap)
+
+    def _check_finished(self) -> None:
+        if self.tape.on:
+            raise OptionError(
+                "Expected `finish` (or the criterion's backward) after each forward pass, got two "
+                "passes; look at outputs under torch.no_grad."
+            )
 
     def _clip(
         self, factors: list[tuple[nn.Parameter, Factor]], values: torch.Tensor, cap: int
@@ -149,7 +158,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
 
 def _check_precision(module: nn.Module) -> None:
     """Norms are as exact as the numbers they come from, and a clip needs exact ones."""
-    for name, parameter in module.named_parameters():
+    for name, parameter in local.trainable(module).items():
         if parameter.dtype not in (torch.float32, torch.float64):
             raise OptionError(
                 f"Expected parameters of float32 or float64, got {parameter.dtype} in {name!r}; "

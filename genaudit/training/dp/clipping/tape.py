@@ -6,7 +6,6 @@ to those edges, which no weight's gradient is part of, then gives all that the r
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,9 +22,7 @@ from genaudit.errors import OptionError
 from genaudit.training.dp.clipping import layer, local
 from genaudit.training.dp.clipping.factor import Direct, Factor
 from genaudit.training.dp.clipping.recurrent import Unrolled
-
-#: How far read gradients may be from an ordinary pass, of the largest one: rounding, and no more.
-_APART = 1e-3
+from genaudit.training.dp.clipping.witness import Witness
 
 
 @dataclass(eq=False)
@@ -64,9 +61,9 @@ class Tape:
     _sites: list[_Site] = field(default_factory=list)
     _uses: dict[tuple[str, str], list[_Use]] = field(default_factory=dict)
     _handles: list[RemovableHandle] = field(default_factory=list)
-    _compared: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
+        self._witness = Witness(self.module)
         self._sites = list(_sites(self.module))
         for site in self._sites:
             if isinstance(site.module, Unrolled):
@@ -106,9 +103,14 @@ class Tape:
 
         Raises:
             OptionError: a layer saw something else than the n rows, or its input was overwritten;
-                n is no multiple of cap.
+                n is no multiple of cap; a weight is used where no hook sees it.
         """
         self.on = False
+        if losses.dtype not in (torch.float32, torch.float64):
+            raise OptionError(
+                f"Expected losses of float32 or float64, got {losses.dtype}; with less precision a "
+                "clip does not hold."
+            )
         if losses.dim() != 1 or len(losses) % cap:
             raise OptionError(
                 f"Expected one loss for each row and a multiple of {cap} rows, got losses of shape "
@@ -117,56 +119,24 @@ class Tape:
         for (name, _), many in self._uses.items():
             for use in many:
                 self._check(name, use, len(losses))
-        plain = self._plain(losses)
+        plain = self._witness.gradients(losses)
         by_key: dict[tuple[str, str], list[_Reached]] = {}
         for key, use, at in self._backward(losses):
             if any(g is not None for g in at):
                 by_key.setdefault(key, []).append((use, at))
+        if losses.requires_grad and not by_key and local.trainable(self.module):
+            raise OptionError(
+                "No watched layer is part of these losses; they must come from the pass that was "
+                "just made, through the module that is watched."
+            )
         sites = {site.name: site for site in self._sites}
         found = [
             (parameter, factor)
             for key, many in by_key.items()
             for parameter, factor in _resolved(sites[key[0]], key[1], many, cap)
         ]
-        self._compare(plain, found, len(losses) // cap)
+        self._witness.compare(plain, found)
         return found
-
-    def _plain(self, losses: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The gradient of the summed losses by an ordinary backward pass, by parameter name.
-
-        Only the first pass with a set of trained parameters has it: a weight that is used where no
-        hook sees it (outside of its layer, in a module called by its part) would not learn, and
-        nothing else would say so.
-        """
-        trained = local.trainable(self.module)
-        key = frozenset(map(id, trained.values()))
-        if key == self._compared or not losses.requires_grad:
-            return {}
-        self._compared = key
-        grads = torch.autograd.grad(
-            losses.sum(), list(trained.values()), retain_graph=True, allow_unused=True
-        )
-        return {n: g for n, g in zip(trained, grads, strict=True) if g is not None}
-
-    def _compare(
-        self,
-        plain: dict[str, torch.Tensor],
-        found: Sequence[tuple[nn.Parameter, Factor]],
-        n_units: int,
-    ) -> None:
-        """Refuse parameters whose gradients, summed over units, are not those of the plain pass."""
-        sums = {id(p): f.weighted(p.new_ones(n_units)) for p, f in found} if plain else {}
-        scale = max((float(g.norm()) for g in plain.values()), default=0.0)
-        for name, parameter in self.module.named_parameters():
-            if name not in plain or not math.isfinite(scale):
-                continue
-            ours = sums.get(id(parameter), torch.zeros_like(parameter))
-            if float((ours - plain[name]).norm()) > _APART * scale:
-                raise OptionError(
-                    f"The gradient of {name!r} cannot be read for one sample: it is used outside "
-                    "of its own layer, or its layer is not called by itself. Use a parameter in "
-                    "the module that owns it, and call that module."
-                )
 
     def _backward(
         self, losses: torch.Tensor

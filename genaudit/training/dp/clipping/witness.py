@@ -1,0 +1,90 @@
+"""A second opinion on what hooks have read: an ordinary backward pass over the same losses.
+
+A weight that is used where no hook sees it (outside of its layer, in a module that is called by its
+part) would get too little gradient or none, and nothing else would say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from genaudit.errors import OptionError
+from genaudit.training.dp.clipping import local
+from genaudit.training.dp.clipping.factor import Factor
+
+#: How far sums may be apart, as a share of what their terms add up to.
+_APART = 1e-3
+
+#: Rounding of a pass, in units in the last place of all its gradients together: so much is left of
+#: a gradient that is 0 on paper (a bias before a norm).
+_ROUNDING = 100
+
+#: So many first passes are compared, as weights that start at 0 show nothing at once; then the
+#: passes whose number is a power of two, as a module may change.
+_FIRST = 8
+
+
+@dataclass(eq=False)
+class Witness:
+    """Compares gradients read for each sample with those of an ordinary pass, now and then."""
+
+    module: nn.Module
+    passes: int = 0
+    trained: frozenset[int] = frozenset()
+
+    def gradients(self, losses: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """Gradient of the summed losses by parameter name; empty where this pass is not compared.
+
+        Args:
+            losses: One for each row, shape (n,); their graph is kept.
+        """
+        parameters = local.trainable(self.module)
+        key = frozenset(map(id, parameters.values()))
+        if key != self.trained:
+            self.trained, self.passes = key, 0
+        number = self.passes + 1
+        due = number <= _FIRST or number & (number - 1) == 0
+        if not due or not losses.requires_grad or not parameters:
+            self.passes = number
+            return {}
+        grads = torch.autograd.grad(
+            losses.sum(), list(parameters.values()), retain_graph=True, allow_unused=True
+        )
+        return {n: g for n, g in zip(parameters, grads, strict=True) if g is not None}
+
+    def compare(
+        self,
+        plain: Mapping[str, torch.Tensor],
+        found: Sequence[tuple[nn.Parameter, Factor]],
+    ) -> None:
+        """Refuse where the two are apart; a pass that is not finite tells nothing, the next may.
+
+        Raises:
+            OptionError: it names the first parameter that is used where it is not seen.
+        """
+        if not plain or not all(math.isfinite(float(g.norm())) for g in plain.values()):
+            return
+        factors = {id(parameter): factor for parameter, factor in found}
+        norms = {key: f.squared_norms().sqrt() for key, f in factors.items()}
+        terms = {key: float(each.sum()) for key, each in norms.items()}
+        for name, parameter in self.module.named_parameters():
+            if name not in plain:
+                continue
+            rounding = _ROUNDING * torch.finfo(parameter.dtype).eps * sum(terms.values())
+            key = id(parameter)
+            read: torch.Tensor | float = 0.0
+            if key in factors:
+                read = factors[key].weighted(torch.ones_like(norms[key]))
+            apart = float((plain[name] - read).norm())
+            if apart > _APART * terms.get(key, 0.0) + rounding:
+                raise OptionError(
+                    f"The gradient of {name!r} cannot be read for one sample: it is used outside "
+                    "of its own layer, or its layer is not called by itself. Use a parameter in "
+                    "the module that owns it, and call that module."
+                )
+        self.passes += 1
