@@ -126,6 +126,20 @@ def test_padding_has_no_gradient() -> None:
     assert not module[0].weight.grad[0].any()
 
 
+def test_sparse_embeddings_are_read_like_others() -> None:
+    """A sparse embedding, whose ordinary gradient is sparse, is watched and compared too."""
+    module = nn.Sequential(nn.Embedding(4, 3, sparse=True), nn.Linear(3, 2))
+    watched = BookKeepingModule(module, max_grad_norm=1e6)
+    x = torch.tensor([[0, 1, 1], [2, 0, 3]])
+
+    watched.clipped_sum(lambda r: module(r).flatten(1).sum(1), (x,))
+    found = module[0].weight.grad.clone()
+
+    module.zero_grad()
+    module(x).sum().backward()
+    assert torch.allclose(found, module[0].weight.grad.to_dense(), atol=1e-5)
+
+
 def test_padding_modes_are_seen() -> None:
     """A convolution padded with its own edge is exact (Opacus takes the edge for zeros)."""
     for mode in ("circular", "reflect", "replicate"):

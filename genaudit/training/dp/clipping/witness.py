@@ -55,7 +55,8 @@ class Witness:
         grads = torch.autograd.grad(
             losses.sum(), list(parameters.values()), retain_graph=True, allow_unused=True
         )
-        return {n: g for n, g in zip(parameters, grads, strict=True) if g is not None}
+        # A sparse embedding has a sparse gradient.
+        return {n: g.to_dense() for n, g in zip(parameters, grads, strict=True) if g is not None}
 
     def compare(
         self,
