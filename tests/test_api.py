@@ -53,7 +53,7 @@ def test_a_dry_run_is_written_down_before_a_cell_is_shown() -> None:
 
     with pytest.raises(DataError, match="Jane Doe"):
         api.plan_training(bad, SCHEMA, epsilon=3, delta=1e-5)
-    api.plan_training(_rows(), SCHEMA)
+    api.plan_training(_rows(), SCHEMA, model="gan")
     touches = [e.touch for e in PrivacyLedger().entries()]
 
     assert [(t.dataset, t.scope) for t in touches] == [("few", Scope.AUDIT)] * 2
@@ -102,7 +102,7 @@ def test_a_private_run_on_a_draft_is_refused_with_its_touch() -> None:
 def test_a_plain_plan_warns_of_its_draft() -> None:
     """Without a schema the plan says that one was drafted."""
     with pytest.warns(GenauditWarning, match="drafted"):
-        lines = api.plan_training(_rows())
+        lines = api.plan_training(_rows(), model="gan")
 
     assert "Plain training" in lines[-1]
 

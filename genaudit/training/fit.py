@@ -88,7 +88,6 @@ def fit(
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
     _check_device(recipe.device)
-    check_condition(recipe, data.schema)
     book = Book.of(ledger, data, dataset_id, artefact)
     with _one_thread(recipe.device), book.closing_on_error():
         prepared = _prepare(recipe)(recipe, data, book, budget_total)
@@ -113,9 +112,9 @@ def fit(
 
 def plan(recipe: Recipe, data: Dataset) -> list[str]:
     """What a training would do and spend, as lines for a person; nothing is written."""
-    check_condition(recipe, data.schema)
     lines = [f"Family {recipe.family}, preset {recipe.preset}, seed {recipe.seed}."]
     if not recipe.private:
+        check_condition(recipe, data.schema)
         settled = recipe.settled(len(data))
         lines.append(f"{settled.steps:,} steps on batches of {settled.batch_size:,} records.")
         lines.append("Plain training: no noise multiplier, no ε; every read is unaccounted.")

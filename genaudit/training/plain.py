@@ -14,7 +14,7 @@ from genaudit.modalities.table.layout import Layout
 from genaudit.models.base import Phase, Rows
 from genaudit.training import marginals
 from genaudit.training.book import Book
-from genaudit.training.prepared import Batch, Prepared, condition_of, encoded, nets_of
+from genaudit.training.prepared import Batch, Prepared, check_condition, condition_of, encoded, nets_of
 from genaudit.training.recipe import Recipe
 
 #: Every so many steps the penalty is added, as many times as strong (Karras et al. 2020, "lazy").
@@ -23,6 +23,7 @@ _PENALTY_EVERY = 4
 
 def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> Prepared:
     """Learn cells and marginals from the records as they are; both reads are unaccounted."""
+    check_condition(recipe, data.schema)
     if budget_total is not None:
         book.check_total(budget_total, 0.0, [])
     settled = recipe.settled(len(data))

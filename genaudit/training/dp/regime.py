@@ -17,7 +17,7 @@ from genaudit.training import marginals
 from genaudit.training.book import Book
 from genaudit.training.dp import budget, intake, preprocessing, unit
 from genaudit.training.dp import step as private_step
-from genaudit.training.prepared import Batch, Prepared, condition_of, encoded, nets_of
+from genaudit.training.prepared import Batch, Prepared, check_condition, condition_of, encoded, nets_of
 from genaudit.training.recipe import Recipe
 
 #: How a plan names the source of chance, without and with a seed.
@@ -70,13 +70,19 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     return Prepared(schema, layout, settled, digits, joint, noisy, before, stepper, claim)
 
 
+def _check(recipe: Recipe, schema: Schema) -> None:
+    """Refuse what schema and recipe alone show to be impossible; reads no record."""
+    unit.check_declared(recipe, schema)
+    intake.check_declared(schema, recipe)
+    check_condition(recipe, schema)
+
+
 def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None) -> str:
     """Settle unit and relation, make sure of room under a total, own up to a seed; the relation."""
-    unit.check_declared(recipe, schema)
+    _check(recipe, schema)
     book.relation = intake.relation_of(schema)
     book.unit = unit.unit_of(recipe, schema)
     if budget_total is not None:
-        intake.check_declared(schema, recipe)
         book.check_room(
             budget_total, recipe, _before(recipe, schema),
             unpaid=schema.drafted or recipe.noise_seed is not None,
@@ -115,8 +121,7 @@ def plan(recipe: Recipe, data: Dataset) -> list[str]:
     """
     assert recipe.delta is not None
     lines = []
-    unit.check_declared(recipe, data.schema)
-    intake.check_declared(data.schema, recipe)
+    _check(recipe, data.schema)
     unit.check_rows(recipe, data)
     n = intake.public_n(recipe, data)
     lines.append(f"ε = {recipe.epsilon:g} at δ = {recipe.delta:g} in all, for one "
