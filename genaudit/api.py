@@ -20,10 +20,10 @@ from genaudit.case import AuditCase, Knowledge
 from genaudit.compliance.controls import readings
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset, learn, widen
-from genaudit.data.frame import draft_schema
+from genaudit.data.frame import decoded, draft_schema
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError, GenauditWarning, OptionError
+from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed
 from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
@@ -135,7 +135,7 @@ def audit(
         context: what only the operator knows, for the report.
         ledger: where the audit's own reads are written; the user's own by default.
         dataset_id: name of the training data in the ledger; the schema's id by default.
-        seed: of everything that is drawn; the same files and seed give the same report.
+        seed: of everything that is drawn, at least 0; the same files and seed give the same report.
         command: what the report prints as the command that reproduces it.
         progress: called with audit, number done, number of all.
         strict: raise where an audit fails, instead of reporting it as failed.
@@ -143,6 +143,7 @@ def audit(
     Raises:
         DataError, SchemaError, OptionError, IntegrityError: one sentence on what is not usable.
     """
+    check_seed(seed)
     tables = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.AUXILIARY: auxiliary}
     raws: dict[Knowledge, pd.DataFrame] = {}
     known: Schema | None = None
@@ -174,6 +175,8 @@ def audit(
     _check_overlaps(data)
     who = resolve(subject, model, schema, claimed)
     case = AuditCase(who, data, seed=seed, n_samples=chosen_plan.n_samples)
+    if who.draw is not None:
+        _ = case.samples  # drawn before any audit asks: a generator that fails is one error
     return run(
         case,
         chosen_plan,
@@ -248,12 +251,24 @@ def plan_training(
 
 
 def read_recipe(path: Path | None) -> dict[str, Any]:
-    """Fields of a recipe file (TOML), or none.
+    """Fields of a recipe file (TOML), or none; `model` there means `family`, as in `train`.
 
     Raises:
-        OptionError: the file is absent or no TOML.
+        OptionError: the file is absent or no TOML, or a field is unknown.
     """
-    return _toml(path, "recipe")
+    from genaudit.training.recipe import Recipe
+
+    fields = _toml(path, "recipe")
+    model = fields.pop("model", None)
+    if model is not None and fields.setdefault("family", model) != model:
+        raise OptionError(
+            f"The recipe {str(path)!r} names two families, model = {model!r} and family = "
+            f"{fields['family']!r}; expected one of the two."
+        )
+    for name in fields:
+        if name not in Recipe.model_fields:
+            Recipe.of(**{name: fields[name]})  # raises, and says which fields there are
+    return fields
 
 
 def read_context(path: Path | None) -> dict[str, Any]:
@@ -302,10 +317,11 @@ def _toml(path: Path | None, what: str) -> dict[str, Any]:
 
 def _table(table: Table, what: str) -> tuple[pd.DataFrame, Schema | None]:
     if isinstance(table, pd.DataFrame):
+        table = table.rename(columns=str)
         if table.columns.has_duplicates:
             twice = table.columns[table.columns.duplicated()][0]
             raise DataError(f"Column {twice!r} is in {what} twice; expected each name once.")
-        return table.rename(columns=str), None
+        return decoded(table, what), None
     if str(table) in bundled.DATASETS and not Path(table).exists():
         return bundled.load(str(table))
     return files.read(table, what), None
@@ -330,7 +346,10 @@ def _checked(
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:
         found = learn(found, raw)
-    return Dataset.of(raw, found, "train"), named
+    checked = Dataset.of(raw, found, "train")
+    if not private:  # of a private run the regime says whether records or persons count
+        _check_count(checked)
+    return checked, named
 
 
 def _public(given: Schema | str | Path | None, known: Schema | None) -> Schema | None:
@@ -355,6 +374,16 @@ def _draft(raws: Sequence[pd.DataFrame], *, quiet: bool = False, stacklevel: int
     whole = pd.concat([raw[shared] for raw in raws], ignore_index=True)
     # Columns that not all files have stay in the draft, so that the check names them.
     return draft_schema(pd.concat([whole, raws[0].drop(columns=shared)], axis=1))
+
+
+def _check_count(data: Dataset) -> None:
+    """Refuse another number of records, or of persons, than the schema declares."""
+    rows = data.schema.rows
+    if rows not in (None, "public", len(data)) and rows != data.n_units():
+        raise DataError(
+            f"The schema declares rows = {rows:,} as public, but the data has {len(data):,}; "
+            'correct it, or write rows = "public" if their number in any such file is no secret.'
+        )
 
 
 def _check_overlaps(data: Mapping[Knowledge, Dataset]) -> None:

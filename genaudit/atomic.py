@@ -17,10 +17,12 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         OptionError: the folder cannot be made or written to, or `path` is a folder.
     """
     path = Path(path)
-    if not path.name or path.is_dir():
-        raise OptionError(f"Expected a file to write, got the folder {str(path)!r}; name a file.")
-    beside = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
+    beside = path.parent / f".{path.name[:100]}.{secrets.token_hex(4)}"
     try:
+        if not path.name or path.is_dir():
+            raise OptionError(
+                f"Expected a file to write, got the folder {str(path)!r}; name a file."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
             file.write(content)

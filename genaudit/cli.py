@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from genaudit import progress
-from genaudit.errors import GenauditError, GenauditWarning, OptionError
+from genaudit.errors import GenauditError, GenauditWarning, OptionError, plain
 
 if TYPE_CHECKING:
     from genaudit.result import AuditReport, Verdict
@@ -80,7 +80,7 @@ def _say_usage(error: Any) -> None:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return
-    said = " ".join(error.format_message().split()).rstrip(".")
+    said = plain(" ".join(error.format_message().split()).rstrip("."))
     _say(f"Error: {said}; run with --help to see what is expected.")
 
 
@@ -153,7 +153,12 @@ LedgerOption = Annotated[
 DatasetId = Annotated[
     str | None, typer.Option("--dataset-id", help="Name of the data in the ledger.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of all that is not private randomness.")]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed", min=0, max=2**63 - 1, help="Seed of all that is not private randomness."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -228,7 +233,9 @@ def train(
     noise_seed: Annotated[
         int | None, typer.Option("--noise-seed", help="Experiments alone: promises nothing.")
     ] = None,
-    config: Annotated[Path | None, typer.Option("--config", help="Recipe (TOML).")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Recipe (TOML); options given here win.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
     dataset_id: DatasetId = None,
     budget_total: Annotated[
@@ -273,7 +280,7 @@ def train(
 def sample(
     model_dir: Annotated[Path, typer.Argument(help="Model folder.")],
     n: Annotated[int, typer.Option("-n", help="Records to make.")],
-    out: Annotated[Path, typer.Option("--out", help="CSV, Parquet or JSONL file.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV, Parquet or JSONL file; else CSV.")],
     where: Annotated[
         list[str] | None, typer.Option("--where", help="COLUMN=VALUE; repeatable.")
     ] = None,
@@ -285,12 +292,14 @@ def sample(
 
     if n < 1:
         raise OptionError(f"Expected -n of at least 1, got {n}.")
-    files.check_writable(out)
+    form = files.written_as(out)
     trained = api.load(model_dir)
-    data = trained.sample(n, seed=seed, where=_conditions(where or []))
+    known = [column.name for column in trained.schema.modelled]
+    data = trained.sample(n, seed=seed, where=_conditions(where or [], known))
     missing = trained.schema.missing[0] if trained.schema.missing else ""
     files.write(data.to_frame(), out, missing=missing)
-    _say(f"Wrote {len(data):,} rows to {out}.")
+    named = out.suffix.lower() == form
+    _say(f"Wrote {len(data):,} rows to {out}{'' if named else f' as {form[1:].upper()}'}.")
 
 
 @app.command()
@@ -497,20 +506,34 @@ def _promise(trained: Any) -> str:
 
 
 def _check_new_folder(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    try:
+        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    except OSError as error:
+        raise OptionError(
+            f"Expected a new or empty folder at {str(out)!r}, got: {error.strerror}; "
+            "name another place."
+        ) from error
+    if taken:
         raise OptionError(f"Expected a new or empty folder at {str(out)!r}; it holds something.")
 
 
-def _conditions(where: list[str]) -> dict[str, str] | None:
+def _conditions(where: list[str], known: Sequence[str]) -> dict[str, str] | None:
     found: dict[str, str] = {}
     for condition in where:
-        column, equals, value = condition.partition("=")
-        if not equals or not column:
-            raise OptionError(f"Expected --where COLUMN=VALUE, got {condition!r}.")
+        column, value = _condition(condition, known)
         if column in found:
             raise OptionError(f"Column {column!r} is in --where twice; expected each once.")
         found[column] = value
     return found or None
+
+
+def _condition(condition: str, known: Sequence[str]) -> tuple[str, str]:
+    """Column and value: split after the longest known name, as names may hold `=` too."""
+    names = [name for name in known if condition.startswith(f"{name}=")]
+    name = max(names, key=len, default=condition.partition("=")[0])
+    if len(name) == len(condition) or (not name and not names):
+        raise OptionError(f"Expected --where COLUMN=VALUE, got {condition!r}.")
+    return name, condition[len(name) + 1 :]
 
 
 def _command() -> str:

@@ -14,6 +14,20 @@ A message says what was expected, what came and what to do, in one sentence.
 
 from __future__ import annotations
 
+#: What pydantic says -> what we say; a user of TOML and the command line knows no tuples.
+_WORDS = {
+    "Value error, ": "",
+    "Input should be greater": "expected a number greater",
+    "Input should be less": "expected a number less",
+    "Input should be": "expected",
+    "a valid tuple": "a list",
+    "a valid string": "a string",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid boolean": "true or false",
+    "Field required": "it is required",
+}
+
 
 class GenauditError(Exception):
     """Base of all errors on purpose; `exit_code` is what the command line returns."""
@@ -45,3 +59,24 @@ class IntegrityError(GenauditError):
 
 class GenauditWarning(UserWarning):
     """Something that a careful user would want to know before trusting a result."""
+
+
+def plain(text: str) -> str:
+    """A message of pydantic in the words of this package.
+
+    >>> plain("Input should be a valid tuple")
+    'expected a list'
+    """
+    for theirs, ours in _WORDS.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that some random stream would not take.
+
+    Raises:
+        OptionError: it is negative, or too large for 64 bits.
+    """
+    if not 0 <= seed < 2**63:
+        raise OptionError(f"Expected a seed from 0 to {2**63 - 1}, got {seed}.")

@@ -259,8 +259,11 @@ class PrivacyLedger:
         return hmac.new(self._key(), content, hashlib.sha256).hexdigest()
 
     def _rows(self) -> list[tuple[int, str, str]]:
-        if not self.path.exists():
-            return []
+        try:
+            if not self.path.exists():
+                return []
+        except OSError as error:
+            raise OptionError(_unwritable(self.path, error)) from error
         with self._connect() as db:
             if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return []  # a process made the file and died before its first touch

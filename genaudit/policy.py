@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genaudit.errors import OptionError
+from genaudit.errors import OptionError, plain
 from genaudit.result import Limit, PolicyInfo
 
 
@@ -90,7 +90,7 @@ class Policy(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "its limits"
-            reason = first["msg"].removeprefix("Value error, ")
+            reason = plain(first["msg"])
             raise OptionError(
                 f"The policy in {source} is not usable at {where}: {reason}."
             ) from error

@@ -313,13 +313,18 @@ class ControlReading(Value):
     certainty: str = ""
 
 
+#: Whose part in the data a claim hides, and what it compares a data set with.
+Unit = Literal["record", "person"]
+Relation = Literal["zero-out", "add-remove"]
+
+
 class Claim(Value):
     """What the maker of a generator promises: (ε, δ) for a unit under a neighbouring relation."""
 
     epsilon: float = Field(gt=0)
     delta: float = Field(ge=0, lt=1)
-    unit: str = "record"
-    relation: str = "zero-out"
+    unit: Unit = "record"
+    relation: Relation = "zero-out"
     note: str = ""
 
 

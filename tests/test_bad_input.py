@@ -244,6 +244,16 @@ def test_bad_schema(
         (("--plan", "huge"), "huge"),
         (("--policy", "none.toml"), "none.toml"),
         (("--claim", "eps=3"), "eps"),
+        (("--claim", ""), "NAME=VALUE"),
+        (("--claim", "epsilon"), "NAME=VALUE"),
+        (("--claim", ",,"), "NAME=VALUE"),
+        (("--claim", "epsilon=3"), "delta: it is required"),
+        (("--claim", "epsilon=3,epsilon=4,delta=0"), "epsilon is in it twice"),
+        (("--claim", "epsilon=3,delta=0,unit=dog"), "'record' or 'person'"),
+        (("--claim", "epsilon=3,delta=0,relation=foo"), "'zero-out' or 'add-remove'"),
+        (("--claim", "epsilon=much,delta=0"), "epsilon: expected a number"),
+        (("--seed", "-1"), "--seed"),
+        (("--seed", str(2**63)), "--seed"),
         (("--context", "none.toml"), "none.toml"),
     ],
 )
@@ -258,6 +268,7 @@ def test_bad_audit_options(
 
     assert code == 2
     assert says in stderr
+    assert stderr.count("\n") == 1
     assert not (tmp_path / "a.json").exists()
 
 
@@ -273,3 +284,95 @@ def test_bad_report_file(content: str | None, tmp_path: Path, run_cli: Cli) -> N
         assert (code, stdout) == (2, "")
         assert stderr.count("\n") == 1
     assert not (tmp_path / "r.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        *((f"{name} = 'x'", f"no field {name!r}; it has family")
+          for name in ("ledger", "data", "schema", "progress", "artefact", "dataset_id",
+                       "budget_total", "recipe", "cls")),
+        ("model = 'gan'\nfamily = 'vae'", "model = 'gan' and family = 'vae'"),
+        ("model = ['gan']", "family: expected a string"),
+        ("model = 'gna'", "gan, vae, cgan"),
+        ("hidden = 3", "hidden: expected a list"),
+    ],
+)  # fmt: skip
+def test_bad_recipe_file(
+    recipe: str, says: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Whatever stands in a recipe file, arguments of ours too, is a field or is refused by name."""
+    config = tmp_path / "recipe.toml"
+    config.write_text(recipe)
+
+    for words in (("--dry-run",), ("--out", tmp_path / "m")):
+        code, _, stderr = run_cli(
+            "train", arrests_files / "train.csv", "--schema", "arrests", "--config", config, *words
+        )
+        assert code == 2
+        assert says in stderr
+        assert stderr.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.filterwarnings("ignore:No schema was given")
+@pytest.mark.parametrize("content", ["a,b\n,\n,\n,\n", "a;b\n1;2\n3;4\n"])
+def test_nothing_to_model_without_a_schema(content: str, tmp_path: Path, run_cli: Cli) -> None:
+    """A table that no schema can be drafted of is refused by every verb."""
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+
+    for words in (
+        ("schema", path), ("train", path, "--model", "vae", "--out", tmp_path / "m"),
+        ("audit", path, "--out", tmp_path / "a.json"),
+    ):  # fmt: skip
+        code, stdout, stderr = run_cli("-q", *words)
+        assert (code, stdout) == (2, "")
+        assert stderr.startswith("Error: Expected ")
+        assert stderr.count("\n") == 1
+
+
+def test_names_that_no_file_can_have(
+    arrests_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Cli
+) -> None:
+    """A name of 300 characters is refused wherever a file or folder is named."""
+    monkeypatch.chdir(tmp_path)
+    long, data = "x" * 300, arrests_files / "train.csv"
+
+    for words in (
+        ("schema", long), ("schema", data, "--out", long), ("train", long, "--out", "m"),
+        ("train", data, "--out", long), ("sample", long, "-n", 3, "--out", "s.csv"),
+        ("audit", long, "--schema", "arrests", "--out", "a.json"),
+        ("audit", f"{long}:x", "--schema", "arrests", "--out", "a.json"),
+        ("report", long, "--out", "r.html"), ("check", long), ("ledger", "show", "--ledger", long),
+    ):  # fmt: skip
+        code, _, stderr = run_cli("-q", *words)
+        assert code == 2, words
+        assert stderr.count("\n") == 1, words
+
+
+@pytest.mark.parametrize("epsilon", [(), ("--epsilon", "1", "--delta", "1e-5")])
+def test_a_wrong_number_of_rows_is_refused(
+    epsilon: tuple[str, ...], arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """A schema that declares another number of rows is wrong, for plain training and private."""
+    from genaudit.data.schema import Schema
+
+    (tmp_path / "s.toml").write_text(Schema.read("arrests").replace(rows=7).to_toml())
+
+    for words in (("--dry-run",), ("--out", tmp_path / "m")):
+        code, _, stderr = run_cli(
+            "train", arrests_files / "train.csv", "--schema", tmp_path / "s.toml", *epsilon, *words
+        )
+        assert code == 2
+        assert "rows = 7" in stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_words_of_libraries_do_not_leak(tmp_path: Path, run_cli: Cli) -> None:
+    """Usage errors are said in our words."""
+    code, _, stderr = run_cli("report", "a.json", "--out", tmp_path / "r.html", "--lang", "fr")
+
+    assert code == 2
+    assert "'fr' is not one of 'en', 'zh'" in stderr
+    assert "Value error" not in stderr

@@ -104,6 +104,60 @@ def test_sample_where_unknown(
     assert not (tmp_path / "s.csv").exists()
 
 
+def test_sample_where_names_hold_equals_signs() -> None:
+    """A condition is split after the longest column name that it begins with."""
+    from genaudit.cli import _conditions
+    from genaudit.errors import OptionError
+
+    known = ["a", "a=b", "=x", ""]
+
+    assert _conditions(["a=b=c", "a=c", "=x==1"], known) == {"a=b": "c", "a": "c", "=x": "=1"}
+    assert _conditions(["income=>50K"], ["sex"]) == {"income": ">50K"}
+    assert _conditions(["=y"], known) == {"": "y"}
+    assert _conditions([], known) is None
+    for bad, columns in ((["=y"], ["a"]), (["a"], ["a"]), (["a=1", "a=2"], ["a"])):
+        with pytest.raises(OptionError, match="--where"):
+            _conditions(bad, columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("s", "s as CSV."), ("s.v2", "s.v2 as CSV."), ("s.csv", "s.csv."), ("S.JSONL", "S.JSONL.")],
+)
+def test_sample_writes_its_own_format(
+    name: str, said: str, model_dir: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """An output path without a known suffix gets a CSV, which is said."""
+    code, _, err = run_cli("sample", model_dir, "-n", 4, "--out", tmp_path / name)
+
+    assert code == 0
+    assert err.endswith(f"{said}\n")
+    first = (tmp_path / name).read_text().splitlines()[0]
+    assert first.startswith("{" if "JSONL" in name else "released,")
+
+
+def test_sample_seed_is_no_negative_number(model_dir: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """A seed below zero is refused."""
+    code, _, err = run_cli("sample", model_dir, "-n", 4, "--seed", -3, "--out", tmp_path / "s.csv")
+
+    assert code == 2
+    assert "--seed" in err
+    assert err.count("\n") == 1
+
+
+def test_a_recipe_file_may_name_the_model(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """`model` in a recipe is the family; as with every field, an option given on top wins."""
+    config = tmp_path / "recipe.toml"
+    config.write_text('model = "gan"\npreset = "quick"\n')
+    words = ("train", arrests_files / "train.csv", "--schema", "arrests", "--dry-run",
+             "--config", config)  # fmt: skip
+
+    assert "Family gan, preset quick" in run_cli(*words)[1]
+    assert "Family vae, preset quick" in run_cli(*words, "--model", "vae")[1]
+
+
 @pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
 def test_flipped_byte_is_an_integrity_error(
     name: str, model_dir: Path, tmp_path: Path, run_cli: Cli

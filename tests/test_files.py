@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from genaudit import api
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import OptionError
+from genaudit.errors import DataError, OptionError
 from genaudit.modalities.table import files
+from genaudit.plan import AuditPlan
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",
@@ -70,3 +74,132 @@ def test_writing_needs_a_known_suffix(tmp_path: Path) -> None:
         files.write(_hostile().to_frame(), tmp_path / "t.xlsx")
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["t", "t.txt", "t.v2"])
+def test_a_path_without_a_format_is_a_csv(name: str, tmp_path: Path) -> None:
+    """A suffix that names no format leaves the choice to us."""
+    frame = pd.DataFrame({"a": [1, 2]})
+
+    path = files.write(frame, tmp_path / name)
+
+    assert path == tmp_path / name
+    assert path.read_text() == "a\n1\n2\n"
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".json", ".XLSX", ".gz"])
+def test_csv_hides_under_no_foreign_suffix(suffix: str, tmp_path: Path) -> None:
+    """A suffix of a format that is not written is refused before anything is."""
+    with pytest.raises(OptionError, match="ends in"):
+        files.written_as(tmp_path / f"t{suffix}")
+
+
+def test_all_formats_give_the_same_findings(tmp_path: Path) -> None:
+    """Copies of continuous rows are found in CSV, Parquet, JSON lines and NPZ alike."""
+    rng = np.random.default_rng(1)
+    train, holdout, samples = (
+        pd.DataFrame(
+            {"x": rng.normal(size=n), "y": rng.normal(size=n), "g": rng.choice(["a", "b"], n)}
+        )
+        for n in (400, 300, 300)
+    )
+    samples.iloc[:60] = train.iloc[:60]
+    schema = Schema.from_dict({
+        "rows": "public",
+        "columns": {
+            "x": {"kind": "numeric", "bounds": [-10, 10]},
+            "y": {"kind": "numeric", "bounds": [-10, 10]},
+            "g": {"kind": "categorical", "role": "sensitive", "categories": ["a", "b"]},
+        },
+    })  # fmt: skip
+    paths = [files.write(samples, tmp_path / f"s.{end}") for end in ("csv", "parquet", "jsonl")]
+    (tmp_path / "foreign.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in samples.to_dict("records"))
+    )
+    arrays = {"x": samples["x"], "y": samples["y"], "g": samples["g"].to_numpy().astype(str)}
+    np.savez(tmp_path / "s.npz", **arrays)
+    found = [
+        {
+            f.metric: f.estimate
+            for _, f in api.audit(
+                path, train=train, holdout=holdout, schema=schema,
+                plan=AuditPlan("one", ("privacy.copies", "quality.validity")), strict=True,
+            ).findings()
+        }
+        for path in (*paths, tmp_path / "foreign.jsonl", tmp_path / "s.npz")
+    ]  # fmt: skip
+
+    assert found[0]["privacy.copies.exact"].value == 0.2
+    assert all(f == found[0] for f in found)
+
+
+@pytest.mark.parametrize(("content", "columns"), [
+    ("a,,b\n1,2,3\n", ["a", "", "b"]),
+    (",a\n0,1\n", ["", "a"]),
+    (" a ,b.1\n0,1\n", [" a ", "b.1"]),
+])  # fmt: skip
+def test_names_are_those_of_the_file(content: str, columns: list[str], tmp_path: Path) -> None:
+    """A column without a name has none, and no other name is made up."""
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+
+    assert files.read(path).columns.tolist() == columns
+
+
+@pytest.mark.parametrize(
+    "text", ["a;b\n1;2\n", "a\tb\n1\t2\n", '"a";"b"\n1,5;2\n', "a;b;c\n1,5;2,5;3\n"]
+)
+def test_another_separator_is_named(text: str, tmp_path: Path) -> None:
+    """Columns cut by semicolons or tabs are no single column, with decimal commas or without."""
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+
+    with pytest.raises(DataError, match=r"commas between the columns of t\.csv, got (semi|tabs)"):
+        files.read(path)
+
+
+def test_one_column_may_hold_semicolons(tmp_path: Path) -> None:
+    """Text with semicolons under a plain name is text."""
+    path = tmp_path / "t.csv"
+    path.write_text("tags\na;b\nc\n")
+
+    assert files.read(path)["tags"].tolist() == ["a;b", "c"]
+
+
+def test_a_single_array_is_no_table(tmp_path: Path) -> None:
+    """A .npy file by the name of .npz is refused, and so is a damaged archive."""
+    np.save(tmp_path / "a.npy", np.arange(3))
+    path = (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+
+    with pytest.raises(DataError, match="a single array"):
+        files.read(path)
+
+    np.savez_compressed(path, a=np.arange(1000))
+    content = bytearray(path.read_bytes())
+    content[200:260] = bytes(60)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.npz"):
+        files.read(path)
+
+
+def test_bytes_in_parquet_are_text_or_refused(tmp_path: Path) -> None:
+    """Binary cells are read as UTF-8; what is none is named."""
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"a": ["é".encode(), None], "n": [2**53 + 1, None]}, dtype=object).to_parquet(path)
+
+    frame = files.read(path)
+
+    assert frame["a"].tolist()[0] == "é"
+    assert frame["n"].tolist()[0] == 2**53 + 1
+    pd.DataFrame({"a": [b"\xff", b"x"]}).to_parquet(path)
+    with pytest.raises(DataError, match=r"'a' of t\.parquet holds bytes"):
+        files.read(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".csv", "x" * 300 + "/t.csv"])
+def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    """What the system refuses to look for is refused in one sentence, in and out."""
+    with pytest.raises(DataError, match="File name too long"):
+        files.read(tmp_path / name)
+    with pytest.raises(OptionError, match="File name too long"):
+        files.write(pd.DataFrame({"a": [1]}), tmp_path / name)

@@ -147,9 +147,11 @@ def learn(schema: Schema, *raws: pd.DataFrame) -> Schema:
     def learned(column: Column) -> Column:
         if column.undeclared is None:
             return column
-        return learn_column(
-            column, *(coerce(raw[column.name], column, schema.missing).values for raw in raws)
-        )
+        found = [coerce(raw[column.name], column, schema.missing)
+                 for raw in raws if column.name in raw]  # fmt: skip
+        if all(f.problem and f.values.isna().all() for f in found):
+            return column  # absent, or not one value fits: the check of the data says so
+        return learn_column(column, *(f.values for f in found))
 
     known = schema.replace_columns([learned(c) for c in schema.columns])
     return known if known == schema else known.replace(origin="learned")

@@ -6,14 +6,17 @@ categoricals over the declared categories, ids and ignored columns are text. Mis
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
-from genaudit.data.schema import Column, Kind, Role, Schema
+from genaudit.data.schema import Column, Kind, Role, Schema, date_of
 from genaudit.errors import DataError
 
 #: Longest text that a cell may hold; longer ones are broken quoting far more often than data.
@@ -43,7 +46,7 @@ def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
     gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
     present = raw[~gone]
     if _textual(present) and len(present):
-        longest = int(present.astype(str).str.len().max())
+        longest = _longest(present)
         if longest > MAX_CELL:
             return _all_bad(raw, column, f"a cell of {longest:,} characters; "
                             f"expected at most {MAX_CELL:,} (is a quote left open?)")  # fmt: skip
@@ -103,13 +106,45 @@ def unsafe_text(value: str) -> str:
     return value[1:] if value[:1] == "'" and value[1:].startswith(_FORMULA_START) else value
 
 
+def readable(value: float, column: Column) -> str:
+    """A canonical number as a person reads it: of a datetime column the date.
+
+    >>> readable(86400.0, Column(name="born", kind=Kind.DATETIME))
+    '1970-01-02'
+    """
+    date = date_of(value) if column.kind is Kind.DATETIME else None
+    return date.isoformat() if isinstance(date, dt.date) else f"{value:.15g}"
+
+
+def decoded(raw: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The table with bytes read as the text that they are.
+
+    Raises:
+        DataError: they are no UTF-8 text.
+    """
+    binary = [
+        name for name in raw
+        if pd.api.types.is_object_dtype(raw[name]) and any(type(v) is bytes for v in raw[name])
+    ]  # fmt: skip
+    for name in binary:
+        try:
+            text = raw[name].map(lambda v: v.decode("utf-8") if type(v) is bytes else v)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"Column {name!r} of {source} holds bytes that are no UTF-8 text; expected text, "
+                "numbers or dates. Write the table anew without that column."
+            ) from error
+        raw = raw.assign(**{name: text})
+    return raw
+
+
 def draft_column(raw: pd.Series, name: str, missing: tuple[str, ...]) -> Column:
     """A guess at what a column is, made by looking at its values."""
     gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
     present, nullable = raw[~gone], bool(gone.any())
     if present.empty:
         return Column(name=name, kind=Kind.CATEGORICAL, role=Role.IGNORED, nullable=True)
-    for kind, convert in _GUESSES:
+    for kind, convert in () if _is_code(present) else _GUESSES:
         values = convert(present)
         if values is not None:
             return _drafted_number(values, name, kind, nullable)
@@ -134,8 +169,7 @@ def learn_column(column: Column, *canonical: pd.Series) -> Column:
         raise DataError(f"Column {column.name!r} has no value at all; expected at least one.")
     if column.discrete:
         return column.model_copy(update={"categories": tuple(sorted(set(values.astype(str))))})
-    low, high = float(values.min()), float(values.max())
-    return column.model_copy(update={"bounds": (low, high if high > low else low + 1.0)})
+    return column.model_copy(update={"bounds": _span(values)})
 
 
 def _number(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
@@ -145,6 +179,11 @@ def _number(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
     if column.kind is Kind.INTEGER:
         why = "whole numbers"
         values = values.where(values == values.round())
+        rounded = _rounded(present, values)
+        if rounded.any():
+            why = "whole numbers that a float holds digit by digit, as it does few beyond 2^53"
+            why += " (give the column the role id, or the kind numeric)"
+            values = values.mask(rounded)
     return _within(values, column, why)
 
 
@@ -163,6 +202,25 @@ def _numeric(present: pd.Series) -> pd.Series:
         values = values.where(np.imag(values) == 0)
         values = pd.Series(np.real(values), index=present.index)
     return values.astype("float64")
+
+
+def _rounded(present: pd.Series, values: pd.Series) -> np.ndarray:
+    """Which whole numbers are not what float64 made of them, a mask of shape (n,)."""
+    large = (np.isfinite(values) & (values.abs() >= 2**53)).to_numpy()
+    lost = np.zeros(len(values), dtype=bool)
+    pairs = zip(present[large], values[large], strict=True)
+    lost[large] = [_whole(raw) not in (None, int(value)) for raw, value in pairs]
+    return lost
+
+
+def _whole(value: object) -> int | None:
+    """The whole number that a cell holds digit by digit; None for floats and other text."""
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    return int(value) if isinstance(value, int | np.integer | Decimal) else None
 
 
 def _beyond_float(value: object) -> bool:
@@ -184,11 +242,8 @@ def _within(values: pd.Series, column: Column, why: str) -> tuple[pd.Series, str
     if column.bounds is None:
         return values, why
     low, high = column.bounds
-    if column.kind is Kind.DATETIME:
-        shown = f"{_iso(low)} to {_iso(high)}"
-    else:
-        shown = f"{low:g} to {high:g}"
-    return values.where((values >= low) & (values <= high)), f"{why} from {shown}"
+    why = f"{why} from {readable(low, column)} to {readable(high, column)}"
+    return values.where((values >= low) & (values <= high)), why
 
 
 def _level(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
@@ -253,12 +308,30 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _iso(seconds: float) -> str:
-    return str(pd.Timestamp(seconds, unit="s").isoformat())
+def _longest(present: pd.Series) -> int:
+    """Length of the longest text; of other objects, which may not be text at all, none counts."""
+    if pd.api.types.is_object_dtype(present):
+        return max(len(v) if isinstance(v, str | bytes) else 0 for v in present)
+    return int(present.str.len().max())
+
+
+_LEADING_ZERO = re.compile(r"\s*[+-]?0\d+\s*")
+
+
+def _is_code(present: pd.Series) -> bool:
+    """Whether digits are a name and no quantity: a leading zero, or more than a float holds."""
+    text = present if pd.api.types.is_object_dtype(present) else present.unique()
+    if any(isinstance(v, str) and _LEADING_ZERO.fullmatch(v) for v in text):
+        return True
+    return bool(_rounded(present, _numeric(present)).any())
+
+
+#: What `infer_dtype` calls values that pandas would turn into numbers, objects too.
+_NO_NUMBERS = ("boolean", "datetime64", "datetime")
 
 
 def _as_numbers(present: pd.Series) -> pd.Series | None:
-    if pd.api.types.is_bool_dtype(present) or pd.api.types.is_datetime64_any_dtype(present):
+    if pd.api.types.is_bool_dtype(present) or pd.api.types.infer_dtype(present) in _NO_NUMBERS:
         return None
     values = _numeric(present)
     # An endless value is left out here, so that the check of the data can name it.
@@ -286,7 +359,6 @@ def _drafted_number(values: pd.Series, name: str, kind: Kind, nullable: bool) ->
     step = None
     if kind is Kind.DATETIME and bool((values % 86400 == 0).all()):
         step = 86400.0
-    low, high = float(values.min()), float(values.max())
     shares = values.value_counts(normalize=True)
     # A spike holds at least a tenth of the records in a column that otherwise spreads widely.
     spikes = (
@@ -295,11 +367,17 @@ def _drafted_number(values: pd.Series, name: str, kind: Kind, nullable: bool) ->
     return Column(
         name=name,
         kind=kind,
-        bounds=(low, high if high > low else low + 1.0),
+        bounds=_span(values),
         step=step,
         spikes=spikes if kind is not Kind.DATETIME else (),
         nullable=nullable,
     )
+
+
+def _span(values: pd.Series) -> tuple[float, float]:
+    """Least and largest value; bounds a step wide where there is one value alone."""
+    low, high = float(values.min()), float(values.max())
+    return low, high if high > low else max(low + 1.0, float(np.nextafter(low, np.inf)))
 
 
 def draft_schema(raw: pd.DataFrame, *, id: str | None = None) -> Schema:
@@ -308,4 +386,11 @@ def draft_schema(raw: pd.DataFrame, *, id: str | None = None) -> Schema:
         raise DataError(f"Expected a table with rows and columns, got shape {raw.shape}.")
     missing = ("",)
     columns = [draft_column(raw[name], str(name), missing) for name in raw.columns]
+    if not any(column.modelled for column in columns):
+        names = ", ".join(repr(column.name) for column in columns[:5])
+        more = ", ..." if len(columns) > 5 else ""
+        raise DataError(
+            f"Expected at least one column to model, got only {names}{more}, which are empty or "
+            "hold another text in nearly every row; bring other columns, or declare a schema."
+        )
     return Schema(columns=tuple(columns), origin="drafted", id=id, missing=missing)

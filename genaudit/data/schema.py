@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from genaudit.errors import SchemaError
+from genaudit.errors import SchemaError, plain
 
 
 class Kind(StrEnum):
@@ -57,6 +57,20 @@ def seconds(value: dt.datetime | dt.date) -> float:
         value = dt.datetime(value.year, value.month, value.day)
     aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
     return aware.timestamp()
+
+
+def date_of(value: float) -> dt.date | float:
+    """The date, or date and time, that `seconds` turns into `value`; `value` where none does.
+
+    >>> date_of(86400.0)
+    datetime.date(1970, 1, 2)
+    """
+    try:
+        moment = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=value)
+    except OverflowError:
+        return value
+    found = moment if moment.time() != dt.time() else moment.date()
+    return found if seconds(found) == value else value
 
 
 def _bounds(value: Any) -> Any:
@@ -304,6 +318,8 @@ class Schema(BaseModel):
             lines += ["", f"[columns.{_toml(column.name)}]"]
             fields = column.model_dump(exclude={"name"}, exclude_defaults=True, mode="python")
             fields["kind"] = column.kind.value
+            if column.kind is Kind.DATETIME and column.bounds:
+                fields["bounds"] = [date_of(bound) for bound in column.bounds]
             lines += [f"{key} = {_toml(value)}" for key, value in fields.items()]
         return "\n".join(lines) + "\n"
 
@@ -349,16 +365,18 @@ def _validated(data: Mapping[str, Any], source: str) -> Schema:
             )
             where = f"columns.{name}" + "".join(f".{p}" for p in loc[2:])
         at = f" at {where}" if where else ""
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = plain(first["msg"])
         raise SchemaError(f"The schema in {source} is not usable{at}: {reason}.") from error
 
 
 def _toml(value: Any) -> str:
-    """A scalar or a flat list as TOML."""
+    """A scalar, a date or a flat list as TOML."""
     if isinstance(value, StrEnum):
         value = value.value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, dt.date):
+        return value.isoformat()
     if isinstance(value, str):
         return '"' + "".join(_toml_char(c) for c in value) + '"'
     if isinstance(value, int | float):

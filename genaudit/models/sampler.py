@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from genaudit.data.dataset import Dataset
-from genaudit.data.frame import coerce
+from genaudit.data.frame import coerce, readable
 from genaudit.data.schema import Column, Schema
-from genaudit.errors import GenauditWarning, OptionError
+from genaudit.errors import GenauditWarning, OptionError, check_seed
 from genaudit.modalities.table.layout import Layout
 from genaudit.modalities.table.nets import TableNets
 
@@ -40,6 +40,12 @@ class _Wanted:
             return values.isna().to_numpy()
         same: np.ndarray = (values == self.value).fillna(False).to_numpy(dtype=bool)
         return same
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"{self.column.name} missing"
+        value = self.value if self.column.discrete else readable(self.value, self.column)
+        return f"{self.column.name} = {value}"
 
 
 class Sampler:
@@ -68,12 +74,13 @@ class Sampler:
 
         Args:
             n: How many, at least 0.
-            seed: The same seed gives the same records.
+            seed: The same seed gives the same records; at least 0.
             where: Column -> value, as a file would write it.
 
         Raises:
-            OptionError: n is negative, or no such column or value exists.
+            OptionError: n or seed is out of range, or no such column or value exists.
         """
+        check_seed(seed)
         if n < 0:
             raise OptionError(f"Expected n of at least 0 records, got {n}.")
         wanted = [self._wanted(name, value) for name, value in (where or {}).items()]
@@ -113,7 +120,7 @@ class Sampler:
             kept.append(data.frame[fits])
             made, found = made + size, found + int(fits.sum())
         if found < n:
-            asked = ", ".join(f"{w.column.name} = {w.value}" for w in wanted)
+            asked = ", ".join(map(str, wanted))
             warnings.warn(
                 f"Only {found:,} of {n:,} records: {found:,} of {made:,} made had {asked}, which "
                 "is too rare in what this model makes to wait for more.",
@@ -166,4 +173,4 @@ def _exists(column: Column) -> str:
         more = ", ..." if len(levels) > 20 else ""
         return f"there are {', '.join(map(repr, levels[:20]))}{more}"
     low, high = column.bounds or (-np.inf, np.inf)
-    return f"expected a value from {low:g} to {high:g}"
+    return f"expected a value from {readable(low, column)} to {readable(high, column)}"

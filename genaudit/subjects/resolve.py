@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from genaudit.data.frame import decoded
 from genaudit.data.schema import Schema
-from genaudit.errors import OptionError
+from genaudit.errors import OptionError, plain
 from genaudit.modalities.table import files
 from genaudit.result import Claim
 from genaudit.subject import Subject
@@ -39,10 +40,15 @@ def resolve(subject: Any, model: Any, schema: Schema, claim: Claim | None) -> Su
         name = Path(subject).name if isinstance(subject, str | Path) else None
         return from_model(model, schema=schema, claim=claim, name=name)
     if isinstance(subject, pd.DataFrame):
-        return wrapped.from_frame(subject.rename(columns=str), schema, claim=claim)
+        return wrapped.from_frame(subject, schema, claim=claim)
     if paths := _paths(subject):
-        if any(Path(path).is_dir() for path in paths):
-            raise OptionError("Expected one model folder, or one or more sample files; got a mix.")
+        folders = sum(map(_is_folder, paths))
+        if folders:
+            got = "a mix" if folders < len(paths) else f"{folders} folders"
+            raise OptionError(
+                f"Expected one model folder, or one or more sample files; got {got}. "
+                "Audit each model by itself."
+            )
         return sample_files.from_files(paths, schema, claim=claim)
     if isinstance(subject, str | Path):
         return wrapped.from_spec(str(subject), schema, claim=claim)
@@ -56,7 +62,7 @@ def resolve(subject: Any, model: Any, schema: Schema, claim: Claim | None) -> Su
 
 def as_model(subject: Any) -> Any:
     """The trained model, where the subject is one or is a model folder; else None."""
-    if isinstance(subject, str | Path) and Path(subject).is_dir():
+    if isinstance(subject, str | Path) and _is_folder(subject):
         from genaudit.models.store import load
 
         return load(subject)
@@ -66,7 +72,7 @@ def as_model(subject: Any) -> Any:
 def sample_frames(subject: Any) -> list[pd.DataFrame]:
     """Samples to draft a schema from, where nothing else is known."""
     if isinstance(subject, pd.DataFrame):
-        return [subject]
+        return [decoded(subject.rename(columns=str), "samples")]
     paths = _paths(subject)
     return [files.read(path, "samples") for path in paths] if paths else []
 
@@ -75,21 +81,36 @@ def parse_claim(claim: Claim | str | None) -> Claim | None:
     """The claim in a text such as `epsilon=3,delta=1e-6,unit=person`.
 
     Raises:
-        OptionError: a field is unknown or out of range.
+        OptionError: a field is unknown, there twice, missing or out of range.
     """
     if claim is None or isinstance(claim, Claim):
         return claim
     try:
-        fields = dict(part.split("=", 1) for part in claim.split(","))
-        unknown = set(fields) - set(Claim.model_fields)
-        if unknown:
-            raise ValueError(f"unknown field {sorted(unknown)[0]!r}")
-        return Claim.model_validate({k.strip(): v.strip() for k, v in fields.items()})
-    except (ValueError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise OptionError(
-            f"Expected a claim such as epsilon=3,delta=1e-6,unit=person, got {claim!r}: {reason}."
-        ) from error
+        return Claim.model_validate(_fields(claim))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _bad_claim(claim, f"{first['loc'][0]}: {plain(first['msg'])}") from error
+
+
+def _fields(claim: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for part in claim.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise _bad_claim(claim, f"expected NAME=VALUE between the commas, got {part!r}")
+        if name not in Claim.model_fields:
+            known = ", ".join(Claim.model_fields)
+            raise _bad_claim(claim, f"unknown field {name!r}; a claim has {known}")
+        if name in fields:
+            raise _bad_claim(claim, f"{name} is in it twice")
+        fields[name] = value
+    return fields
+
+
+def _bad_claim(claim: str, reason: str) -> OptionError:
+    return OptionError(
+        f"Expected a claim such as epsilon=3,delta=1e-6,unit=person, got {claim!r}: {reason}."
+    )
 
 
 def _paths(subject: Any) -> list[str | Path]:
@@ -100,4 +121,15 @@ def _paths(subject: Any) -> list[str | Path]:
 
 
 def _is_spec(subject: str | Path) -> bool:
-    return ":" in str(subject) and not Path(subject).exists()
+    return ":" in str(subject) and not _exists(subject)
+
+
+def _exists(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _is_folder(path: str | Path) -> bool:
+    return _exists(path) and Path(path).is_dir()

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from genaudit.data.dataset import Dataset
+from genaudit.data.frame import decoded
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError, OptionError
+from genaudit.errors import DataError, GenauditError, OptionError
 from genaudit.result import Claim
 from genaudit.subject import Subject
 
@@ -20,7 +21,8 @@ def from_frame(
     samples: pd.DataFrame, schema: Schema, *, name: str = "samples", claim: Claim | None = None
 ) -> Subject:
     """A table of samples as a subject."""
-    return Subject(name, "data frame", samples=Dataset.of_samples(samples, schema), claim=claim)
+    data = Dataset.of_samples(_named(samples), schema)
+    return Subject(name, "data frame", samples=data, claim=claim)
 
 
 def from_callable(
@@ -30,13 +32,20 @@ def from_callable(
 
     Without a `seed` parameter its samples cannot be reproduced, which its kind says.
     """
-    seeded = "seed" in inspect.signature(make).parameters
+    seeded = _takes_seed(make)
 
     def draw(n: int, seed: int, where: Mapping[str, str] | None = None) -> Dataset:
-        made = make(n, seed=seed) if seeded else make(n)
+        try:
+            made = make(n, seed=seed) if seeded else make(n)
+        except GenauditError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise DataError(
+                f"Expected {name} to make {n:,} records, but it raised {_said(error)}."
+            ) from error
         if not isinstance(made, pd.DataFrame):
             raise DataError(f"Expected {name} to return a DataFrame, got {type(made).__name__}.")
-        data = Dataset.of_samples(made, schema)
+        data = Dataset.of_samples(_named(made), schema)
         for column, value in (where or {}).items():
             data = data.take((data.frame[column].astype(str) == value).to_numpy())
         return data
@@ -48,15 +57,34 @@ def from_spec(spec: str, schema: Schema, *, claim: Claim | None = None) -> Subje
     """The callable that `module:name` means. This runs the code of that module.
 
     Raises:
-        OptionError: the module or the name does not exist.
+        OptionError: the module or the name does not exist, or the module cannot be imported.
     """
     module, _, attribute = spec.partition(":")
+    if not module or module.startswith(".") or not attribute:
+        raise OptionError(f"Expected MODULE:CALLABLE, such as package.module:make, got {spec!r}.")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise OptionError(f"Expected a callable at {spec!r}, got: {error}.") from error
+    except (Exception, SystemExit) as error:  # importing runs the module, which may raise anything
+        raise OptionError(f"Expected a callable at {spec!r}, got {_said(error)}.") from error
     if not callable(found):
         raise OptionError(f"Expected a callable at {spec!r}, got {type(found).__name__}.")
     return from_callable(found, schema, name=spec, claim=claim)
+
+
+def _takes_seed(make: Callable[..., Any]) -> bool:
+    try:
+        return "seed" in inspect.signature(make).parameters
+    except (TypeError, ValueError):  # a builtin may have no signature
+        return False
+
+
+def _named(samples: pd.DataFrame) -> pd.DataFrame:
+    return decoded(samples.rename(columns=str), "samples")
+
+
+def _said(error: BaseException) -> str:
+    """An error of somebody else's code in one line."""
+    text = " ".join(str(error).split())[:200].rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -12,6 +12,7 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
 from genaudit.errors import BudgetError
 from genaudit.ledger import Entry, Mechanism, PrivacyLedger, Scope, Touch, TouchKind, counted
+from genaudit.result import Relation, Unit
 from genaudit.training.recipe import Recipe
 
 
@@ -26,8 +27,8 @@ class Book:
     dataset: str
     artefact: str
     digest: str = ""
-    unit: str = "record"
-    relation: str = "zero-out"
+    unit: Unit = "record"
+    relation: Relation = "zero-out"
     touches: list[Touch] = field(default_factory=list)
     run: str = ""
 
@@ -35,7 +36,7 @@ class Book:
     def of(cls, ledger: PrivacyLedger | None, data: Dataset, dataset: str, artefact: str) -> Book:
         """A book on these records."""
         digest = ledger.content_digest(row_hashes(data.frame).tobytes()) if ledger else ""
-        unit = "record" if data.schema.person is None else "person"
+        unit: Unit = "record" if data.schema.person is None else "person"
         return cls(ledger, dataset, artefact, digest, unit)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genaudit.errors import OptionError
+from genaudit.errors import OptionError, plain
 from genaudit.models import FAMILIES
 
 #: Family, private -> numbers that a preset fills in where the recipe leaves them open.
@@ -120,7 +120,7 @@ class Recipe(BaseModel):
         return self
 
     @classmethod
-    def of(cls, **fields: Any) -> Recipe:
+    def of(cls, /, **fields: Any) -> Recipe:
         """The recipe with these fields.
 
         Raises:
@@ -202,7 +202,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(Recipe.model_fields)
         return f"A recipe has no field {where!r}; it has {known}."
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = plain(first["msg"])
     if not where:
         return f"This recipe is not usable: {reason}."
     return f"This recipe is not usable: {where}: {reason}, got {first['input']!r}."

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from genaudit.data.dataset import learn
+from genaudit.data.dataset import Dataset, learn
 from genaudit.data.frame import (
     MAX_CELL,
     coerce,
+    decoded,
     draft_column,
     draft_schema,
     learn_column,
+    readable,
     restore,
     safe_text,
     unsafe_text,
@@ -135,7 +137,15 @@ _BAD = [
     ("integer", {}, [1, 1.5], "expected whole numbers"),
     ("integer", {"bounds": [0, 5]}, ["3", "-1"], "whole numbers from 0 to 5"),
     ("datetime", {}, ["2020-01-01", "31/12/2020"], "dates such as 2020-01-31T12:00:00"),
-    ("datetime", {"bounds": ["2020-01-01", "2021-01-01"]}, ["2022-01-01"], "2020-01-01"),
+    ("datetime", {"bounds": ["2020-01-01", "2021-01-01"]}, ["2022-01-01"],
+     "from 2020-01-01 to 2021-01-01"),
+    ("datetime", {"bounds": [-1e15, 1e15]}, ["old"], "from -1e+15 to 1e+15"),
+    ("integer", {"bounds": [0, 2e6]}, ["-1"], "from 0 to 2000000"),
+    ("integer", {}, [2**53, 2**53 + 1], f"'{2**53 + 1}' in 1 rows; expected whole numbers that a"),
+    ("integer", {}, ["5", str(2**53 + 1)], "the role id, or the kind numeric"),
+    ("integer", {}, [2**64 - 1, 1], "beyond 2^53"),
+    ("categorical", {"categories": ["a"]}, ["a", b"\xff"], "category"),
+    ("numeric", {}, [1, b"\xff"], "value"),
     ("datetime", {}, [0.0, np.inf], "'inf'"),
     ("datetime", {}, ["2020-01-01", True], "dates such as"),
     ("categorical", {"categories": ["a"]}, ["a", "<b>"], "category '<b>' in 1 rows; expected one"),
@@ -221,6 +231,17 @@ _DRAFTS = [
     (pd.array([1, None], dtype="Int64"), Kind.INTEGER, Role.FEATURE),
     (pd.array([True, None], dtype="boolean"), Kind.BOOLEAN, Role.FEATURE),
     (pd.Categorical(["a", "b"]), Kind.CATEGORICAL, Role.FEATURE),
+    (["01234", "98765"], Kind.CATEGORICAL, Role.FEATURE),
+    (["00", "2020"], Kind.CATEGORICAL, Role.FEATURE),
+    (["0", "0.5", "-0"], Kind.NUMERIC, Role.FEATURE),
+    (["0001-01-01", "9999-12-31"], Kind.DATETIME, Role.FEATURE),
+    (np.array([True, None, False], dtype=object), Kind.BOOLEAN, Role.FEATURE),
+    (pd.Categorical([True, False]), Kind.BOOLEAN, Role.FEATURE),
+    ([2**53 + 1, 3], Kind.CATEGORICAL, Role.FEATURE),
+    ([str(2**60 + i) for i in range(60)], Kind.CATEGORICAL, Role.ID),
+    (pd.Series([2**64 - 1, 2**63], dtype="uint64"), Kind.CATEGORICAL, Role.FEATURE),
+    ([2**53, 2**54], Kind.INTEGER, Role.FEATURE),
+    ([2.0**60, 1.0], Kind.INTEGER, Role.FEATURE),
 ]  # fmt: skip
 
 
@@ -260,6 +281,52 @@ def test_a_draft_is_marked() -> None:
         draft_schema(pd.DataFrame({"a": []}))
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": ["", ""], "b": [None, None]}),
+        pd.DataFrame({"who": [f"p{i}" for i in range(60)]}),
+    ],
+)
+def test_a_draft_without_anything_to_model_is_refused(frame: pd.DataFrame) -> None:
+    """Empty columns and ids alone make no schema, which is said by name."""
+    with pytest.raises(
+        DataError, match=f"at least one column to model, got only '{frame.columns[0]}'"
+    ):
+        draft_schema(frame)
+
+
+def test_numbers_are_shown_as_they_are_meant() -> None:
+    """Dates as dates, times where there are any, numbers with all digits that matter."""
+    when, number = _column("datetime"), _column("numeric")
+
+    assert readable(0.0, when) == "1970-01-01"
+    assert readable(86400.5, when) == "1970-01-02T00:00:00.500000"
+    assert readable(1e15, when) == "1e+15"
+    assert readable(1234567.0, number) == "1234567"
+    assert readable(0.1, number) == "0.1"
+
+
+def test_bytes_are_text_or_refused() -> None:
+    """Bytes in a data frame are read as UTF-8; the rest of the frame is left alone."""
+    raw = pd.DataFrame({"a": ["é".encode(), None], "b": [1, 2]})
+
+    assert decoded(raw, "train")["a"].tolist()[0] == "é"
+    assert decoded(raw[["b"]], "train")["b"].tolist() == [1, 2]
+    with pytest.raises(DataError, match="'a' of train holds bytes"):
+        decoded(pd.DataFrame({"a": ["x", b"\xff"]}), "train")
+
+
+def test_learning_leaves_what_does_not_fit_to_the_check() -> None:
+    """An absent column, or one of which no value fits, is for the check of the data to name."""
+    schema = Schema.from_dict({"columns": {"a": {"kind": "integer"}, "b": {"kind": "boolean"}}})
+
+    for raw in (pd.DataFrame({"b": [0, 1]}), pd.DataFrame({"a": ["x", "y"], "b": [0, 1]})):
+        learned = learn(schema, raw)
+        with pytest.raises(DataError, match=r"'a' of (the schema|train has value 'x')"):
+            Dataset.of(raw, learned, "train")
+
+
 def test_learning_takes_what_is_undeclared_alone() -> None:
     """Bounds and levels that are declared stay; the rest spans all files given."""
     schema = Schema.from_dict({"columns": {
@@ -283,3 +350,4 @@ def test_learning_from_nothing_is_refused() -> None:
     with pytest.raises(DataError, match="'x' has no value at all"):
         learn_column(column, pd.Series([np.nan, np.nan]))
     assert learn_column(column, pd.Series([4.0, 4.0])).bounds == (4, 5)
+    assert learn_column(column, pd.Series([2.0**60])).bounds == (2**60, 2**60 + 256)

@@ -253,3 +253,16 @@ def test_replacing_validates_anew() -> None:
         schema.replace(rows=-1)
     with pytest.raises(SchemaError, match="No column is called 'z'; the schema has 'a', 'b'"):
         schema["z"]
+
+
+def test_a_schema_file_shows_dates() -> None:
+    """Bounds of datetimes are written as dates, times where there are any, else as seconds."""
+    for bounds, text in (
+        ((0, 86400), "[1970-01-01, 1970-01-02]"),
+        ((0.5, 86400), "[1970-01-01T00:00:00.500000, 1970-01-02]"),
+        ((-1e14, 1e-7), "[-100000000000000, 1e-07]"),
+    ):
+        schema = Schema.from_dict({"columns": {"t": {"kind": "datetime", "bounds": bounds}}})
+
+        assert f"bounds = {text}\n" in schema.to_toml()
+        assert Schema.from_dict(tomllib.loads(schema.to_toml())) == schema

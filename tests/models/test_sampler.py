@@ -101,6 +101,7 @@ def test_a_condition_without_share_can_be_asked_for() -> None:
         ({"k": "77"}, "77.*0 to 3"),
         ({"k": "two"}, "two"),
         ({"b": ""}, "b"),
+        ({"day": "1999-01-01"}, "from 2020-01-01 to 2020-01-04"),
     ],
 )
 def test_unknown_columns_and_values(where: dict[str, str], says: str) -> None:
@@ -109,7 +110,20 @@ def test_unknown_columns_and_values(where: dict[str, str], says: str) -> None:
         _sampler().sample(3, where=where)
 
 
+def test_a_rare_date_is_named_as_a_date() -> None:
+    """What was asked for is repeated as it was asked."""
+    with pytest.warns(GenauditWarning, match="b = y, day = 2020-01-03, k missing"):
+        _sampler(rare=-40.0).sample(9, where={"b": "y", "day": "2020-01-03", "k": "NA"})
+
+
 def test_negative_number() -> None:
     """A negative number of records is refused."""
     with pytest.raises(OptionError, match="-1"):
         _sampler().sample(-1)
+
+
+@pytest.mark.parametrize("seed", [-3, 2**63])
+def test_a_seed_out_of_range(seed: int) -> None:
+    """A seed that no random stream takes is refused."""
+    with pytest.raises(OptionError, match=f"seed from 0 .* got {seed}"):
+        _sampler().sample(3, seed=seed)

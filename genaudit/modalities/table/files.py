@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from genaudit.atomic import write_bytes
-from genaudit.data.frame import MAX_CELL, safe_text, unsafe_text
+from genaudit.data.frame import MAX_CELL, decoded, safe_text, unsafe_text
 from genaudit.errors import DataError, OptionError
+from genaudit.modalities.table import jsonl
 
 
 def read(path: str | Path, what: str = "data") -> pd.DataFrame:
@@ -30,22 +32,19 @@ def read(path: str | Path, what: str = "data") -> pd.DataFrame:
         DataError: the file is absent, empty, cut short, in a foreign format, or has a column twice.
     """
     path = Path(path)
-    if not path.exists():
-        raise DataError(f"Expected a {what} file at {str(path)!r}, found none; check the path.")
-    if path.is_dir():
-        raise DataError(f"Expected a {what} file, got the folder {str(path)!r}; name a file in it.")
+    size = _size(path, what)
     if path.suffix.lower() not in _READERS:
         known = ", ".join(_READERS)
         raise DataError(
             f"Expected a {what} file that ends in {known}, got {path.name!r}; convert it to one."
         )
-    if path.stat().st_size == 0:
+    if size == 0:
         raise DataError(f"Expected rows in the {what} file {str(path)!r}, but it is empty.")
     try:
         frame = _READERS[path.suffix.lower()](path)
     except DataError:
         raise
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile, pd.errors.ParserError) as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"Expected {path.suffix} in the {what} file {str(path)!r}, got something else or a "
@@ -57,7 +56,7 @@ def read(path: str | Path, what: str = "data") -> pd.DataFrame:
     if frame.columns.has_duplicates:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise DataError(f"Column {twice!r} is in {path.name} twice; expected each name once.")
-    return frame
+    return decoded(frame, path.name)
 
 
 def write(frame: pd.DataFrame, path: str | Path, missing: str = "") -> Path:
@@ -68,28 +67,52 @@ def write(frame: pd.DataFrame, path: str | Path, missing: str = "") -> Path:
     Raises:
         OptionError: no such format, or the file cannot be written.
     """
-    check_writable(path)
-    return write_bytes(path, _WRITERS[Path(path).suffix.lower()](frame, missing))
+    return write_bytes(path, _WRITERS[written_as(path)](frame, missing))
 
 
-def check_writable(path: str | Path) -> None:
-    """Refuse an output path of unknown format before any work is done for it.
+def written_as(path: str | Path) -> str:
+    """The format of an output path by its suffix, CSV where that names none.
 
     Raises:
-        OptionError: no such format.
+        OptionError: the suffix names a format that is not written here.
     """
-    if Path(path).suffix.lower() not in _WRITERS:
+    suffix = Path(path).suffix.lower()
+    if suffix in _FOREIGN:
         known = ", ".join(_WRITERS)
         raise OptionError(f"Expected an output file that ends in {known}, got {Path(path).name!r}.")
+    return suffix if suffix in _WRITERS else ".csv"
+
+
+def _size(path: Path, what: str) -> int:
+    """Bytes in a file that is there."""
+    try:
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"Expected a {what} file at {str(path)!r}, found none; check the path."
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(
+            f"Expected a {what} file at {str(path)!r}, got: {reason}; check the path."
+        ) from error
+    if path.is_dir():
+        raise DataError(f"Expected a {what} file, got the folder {str(path)!r}; name a file in it.")
+    return size
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    _check_rows(path)
-    return pd.read_csv(path, dtype=str, na_filter=False, index_col=False, encoding="utf-8-sig")
+    header = _check_rows(path)
+    frame = pd.read_csv(path, dtype=str, na_filter=False, index_col=False, encoding="utf-8-sig")
+    frame.columns = pd.Index(header)  # pandas invents names where the file has none
+    return frame
 
 
-def _check_rows(path: Path) -> None:
-    """Refuse what pandas repairs in silence: doubled names, ragged rows, endless cells."""
+def _check_rows(path: Path) -> list[str]:
+    """The header; refuse what pandas repairs in silence: doubled names, ragged rows, endless cells.
+
+    A file that holds one column of text cut by another separator is refused with the reason.
+    """
     before = csv.field_size_limit(MAX_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -101,6 +124,8 @@ def _check_rows(path: Path) -> None:
                     f"Column {twice!r} is in {path.name} twice; expected each name once."
                 )
             for i, row in enumerate(rows, start=1):
+                if i == 1:
+                    _check_separator(path, header, row)
                 if row and len(row) != len(header):
                     raise ValueError(
                         f"row {i:,} has {len(row):,} cells, the header has {len(header):,}"
@@ -113,6 +138,17 @@ def _check_rows(path: Path) -> None:
         raise ValueError(str(error)) from error
     finally:
         csv.field_size_limit(before)
+    return header
+
+
+def _check_separator(path: Path, header: list[str], row: list[str]) -> None:
+    """Refuse one column whose name and first cell both hold what separates columns elsewhere."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0] and any(separator in c for c in row):
+            raise DataError(
+                f"Expected commas between the columns of {path.name}, got {name}; "
+                "write the file anew with commas."
+            )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -120,20 +156,17 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path).to_pandas()
+        # Whole numbers beside missing values would else become floats, and lose digits.
+        return pq.read_table(path).to_pandas(integer_object_nulls=True)
     except pa.ArrowException as error:
         raise ValueError(str(error)) from error
 
 
-def _read_jsonl(path: Path) -> pd.DataFrame:
-    frame = pd.read_json(path, lines=True, dtype=False)
-    if any(isinstance(v, list | dict) for v in frame.head(1000).to_numpy().ravel()):
-        raise ValueError("a cell holds a list or an object; expected one value a cell")
-    return frame
-
-
 def _read_npz(path: Path) -> pd.DataFrame:
-    with np.load(path, allow_pickle=False) as arrays:
+    arrays = np.load(path, allow_pickle=False)
+    if not isinstance(arrays, np.lib.npyio.NpzFile):
+        raise ValueError("a single array; expected one array of shape (n,) for each column")
+    with arrays:
         columns = {name: arrays[name] for name in arrays.files}
     if any(a.ndim != 1 for a in columns.values()):
         raise ValueError("expected one array of shape (n,) for each column")
@@ -153,20 +186,28 @@ def _write_parquet(frame: pd.DataFrame, _: str) -> bytes:
     return buffer.getvalue()
 
 
-def _write_jsonl(frame: pd.DataFrame, _: str) -> bytes:
-    text = frame.to_json(orient="records", lines=True, date_format="iso", force_ascii=False)
-    return text.encode("utf-8")
-
+#: What readers raise on a file that is not what its suffix says.
+_UNREADABLE = (
+    ValueError, OSError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    pd.errors.ParserError,
+)  # fmt: skip
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": _read_csv,
     ".parquet": _read_parquet,
-    ".jsonl": _read_jsonl,
+    ".jsonl": jsonl.read,
     ".npz": _read_npz,
 }
 
 _WRITERS: dict[str, Callable[[pd.DataFrame, str], bytes]] = {
     ".csv": _write_csv,
     ".parquet": _write_parquet,
-    ".jsonl": _write_jsonl,
+    ".jsonl": lambda frame, _: jsonl.written(frame),
 }
+
+#: Suffixes of formats that are not written here; CSV under such a name would mislead.
+_FOREIGN = {
+    ".npz", ".npy", ".json", ".ndjson", ".xlsx", ".xls", ".ods", ".tsv", ".pq", ".feather",
+    ".arrow", ".orc", ".avro", ".pkl", ".pickle", ".h5", ".db", ".sqlite", ".sav", ".dta", ".html",
+    ".xml", ".toml", ".yaml", ".pdf", ".png", ".wav", ".gz", ".bz2", ".xz", ".zst", ".zip", ".tar",
+}  # fmt: skip

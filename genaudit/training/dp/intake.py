@@ -8,6 +8,7 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError, DataError
 from genaudit.ledger import Mechanism, TouchKind
+from genaudit.result import Relation
 from genaudit.training.book import Book
 from genaudit.training.dp import preprocessing, unit
 from genaudit.training.dp.budget import COUNT_FRACTION, PREPROCESSING_DELTA
@@ -26,7 +27,7 @@ class Intake:
     spent: tuple[Mechanism, ...]
 
 
-def relation_of(schema: Schema) -> str:
+def relation_of(schema: Schema) -> Relation:
     """A record that contributes nothing where n is public, else a record more or less."""
     return "add-remove" if schema.rows is None else "zero-out"
 

@@ -16,6 +16,7 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError, GenauditWarning, OptionError
 from genaudit.ledger import Scope, TouchKind
+from genaudit.result import Unit
 from genaudit.training.book import Book
 from genaudit.training.recipe import Recipe
 
@@ -69,7 +70,7 @@ class Units:
         return cls(order[starts[:, None] + np.where(filled, place, 0)], filled)
 
 
-def unit_of(recipe: Recipe, schema: Schema) -> str:
+def unit_of(recipe: Recipe, schema: Schema) -> Unit:
     """A person where the schema names one and the recipe does not say otherwise."""
     return "record" if schema.person is None or recipe.unit == "record" else "person"
 
