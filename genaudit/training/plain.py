@@ -14,7 +14,14 @@ from genaudit.modalities.table.layout import Layout
 from genaudit.models.base import Phase, Rows
 from genaudit.training import marginals
 from genaudit.training.book import Book
-from genaudit.training.prepared import Batch, Prepared, check_condition, condition_of, encoded, nets_of
+from genaudit.training.prepared import (
+    Batch,
+    Prepared,
+    check_condition,
+    condition_of,
+    encoded,
+    nets_of,
+)
 from genaudit.training.recipe import Recipe
 
 #: Every so many steps the penalty is added, as many times as strong (Karras et al. 2020, "lazy").

@@ -12,12 +12,19 @@ from genaudit.ledger import Mechanism, TouchKind
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
 from genaudit.models.base import Phase
-from genaudit.result import Claim
+from genaudit.result import Claim, Relation
 from genaudit.training import marginals
 from genaudit.training.book import Book
 from genaudit.training.dp import budget, intake, preprocessing, unit
 from genaudit.training.dp import step as private_step
-from genaudit.training.prepared import Batch, Prepared, check_condition, condition_of, encoded, nets_of
+from genaudit.training.prepared import (
+    Batch,
+    Prepared,
+    check_condition,
+    condition_of,
+    encoded,
+    nets_of,
+)
 from genaudit.training.recipe import Recipe
 
 #: How a plan names the source of chance, without and with a seed.
@@ -77,7 +84,7 @@ def _check(recipe: Recipe, schema: Schema) -> None:
     check_condition(recipe, schema)
 
 
-def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None) -> str:
+def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None) -> Relation:
     """Settle unit and relation, make sure of room under a total, own up to a seed; the relation."""
     _check(recipe, schema)
     book.relation = intake.relation_of(schema)
