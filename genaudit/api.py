@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from genaudit.atomic import write_text
 from genaudit.case import AuditCase, Knowledge
+from genaudit.compliance.controls import readings
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset, learn, widen
 from genaudit.data.frame import draft_schema
@@ -192,13 +193,36 @@ def audit(
 
 
 def check(report: AuditReport, policy: Policy | str | Path | None = None) -> AuditReport:
-    """The report judged anew under a policy, its own by default; no stored verdict is read."""
+    """The report judged anew under a policy, its own by default; no stored verdict is read.
+
+    The readings of its clauses follow the new verdicts.
+
+    Raises:
+        OptionError: the policy is not usable, or the report's applicability is no table of answers.
+        DataError: the policy inside the report is not usable.
+    """
     if policy is None:
-        chosen = Policy.model_validate(report.policy.model_dump())
+        chosen = _own_policy(report)
     else:
         chosen = policy if isinstance(policy, Policy) else Policy.read(policy)
     sections = judge(report.sections, chosen)
-    return report.model_copy(update={"sections": tuple(sections), "policy": chosen.info()})
+    fresh = {r.id: r.state for r in readings(sections, report.context)}
+    controls = tuple(
+        c.model_copy(update={"state": fresh.get(c.id, c.state)}) for c in report.controls
+    )
+    update = {"sections": tuple(sections), "controls": controls, "policy": chosen.info()}
+    return report.model_copy(update=update)
+
+
+def _own_policy(report: AuditReport) -> Policy:
+    try:
+        return Policy.model_validate(report.policy.model_dump())
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise DataError(
+            f"Expected a report with a usable policy, got: {reason}; name another with --policy, "
+            "or give the whole audit.json that `genaudit audit` wrote."
+        ) from error
 
 
 def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> Schema:
@@ -274,8 +298,8 @@ def write_json(report: AuditReport, path: str | Path) -> Path:
 
 
 def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
-    """Write the report as one self-contained page."""
-    return write_text(path, html.to_html(report, lang=lang))
+    """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
+    return write_text(path, html.to_html(check(report), lang=lang))
 
 
 def _toml(path: Path | None, what: str) -> dict[str, Any]:
