@@ -20,9 +20,11 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
 
-# Long measurements: copies found and false alarms on real data; needs GENAUDIT_ADULT for Adult.
+# Long measurements: the cost of a private step; copies found and false alarms on real data (Adult:
+# set GENAUDIT_ADULT).
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
+	$(BIN)/python tests/benchmarks/bench_step.py
 
 # Trainings ended at random moments: the ledger stays true and nothing half-written is left.
 soak: $(VENV)/.dev

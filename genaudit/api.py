@@ -5,6 +5,7 @@ Everything that the command line does is a call of this module.
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
@@ -76,16 +77,11 @@ def train(
     from genaudit.training.recipe import Recipe
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
-    raw, known = _table(data, "train")
-    schema = _schema(schema, known, [raw], quiet=epsilon is not None)
     book = _ledger(ledger)
-    named = _dataset_id(raw, schema, dataset_id, book)
-    _record_look(book, raw, named, "train is checked against the schema, shown to the operator")
-    if epsilon is None and schema.undeclared:
-        schema = learn(schema, raw)
+    checked, named = _checked(data, schema, dataset_id, book, private=epsilon is not None)
     return fit(
         recipe,
-        Dataset.of(raw, schema, "train"),
+        checked,
         ledger=book,
         dataset_id=named,
         artefact=artefact,
@@ -158,21 +154,20 @@ def audit(
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(plan)
     claimed = parse_claim(claim)
     model = as_model(subject)
-    drafted = model is None and schema is None and known is None
-    if model is not None and schema is None:
-        own: Schema = model.schema
-        # A schema made from the training data alone is too narrow for the auditor's other rows.
-        schema = own if own.origin == "declared" else widen(own, *raws.values())
-    schema = _schema(
-        schema, known, list(raws.values()) or ([] if schema else sample_frames(subject))
-    )
+    own: Schema | None = None if model is None else model.schema
+    public = _public(schema, own or known)
+    book = _ledger(ledger)
     touches = [
-        _record_look(
-            _ledger(ledger), raw, _dataset_id(raw, schema, dataset_id, _ledger(ledger)),
-            f"audit reads {knowledge}", knowledge, schema,
-        )
+        _record_look(book, raw, public, dataset_id, f"audit reads {knowledge}", knowledge)
         for knowledge, raw in raws.items()
-    ]  # fmt: skip
+    ]
+    if public is None:
+        schema = _draft(list(raws.values()) or sample_frames(subject))
+    elif schema is None and own is not None and own.origin != "declared":
+        # A schema made from the training data alone is too narrow for the auditor's other rows.
+        schema = widen(own, *raws.values())
+    else:
+        schema = public
     if schema.undeclared and schema.origin == "declared" and raws:
         schema = learn(schema, *raws.values())
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items()}
@@ -186,16 +181,22 @@ def audit(
         context=context,
         command=command,
         audit_touches=touches,
-        remarks=_remarks(drafted, who),
+        remarks=_remarks(public is None, who),
         strict=strict,
         progress=progress,
     )
 
 
-def check(report: AuditReport, policy: Policy | str | Path | None = None) -> AuditReport:
+def check(
+    report: AuditReport,
+    policy: Policy | str | Path | None = None,
+    *,
+    on: dt.date | None = None,
+) -> AuditReport:
     """The report judged anew under a policy, its own by default; no stored verdict is read.
 
-    The readings of its clauses follow the new verdicts.
+    It is judged on the day `on`, by default today (UTC): nothing counts as within a limit that has
+    expired, be it after the audit.
 
     Raises:
         OptionError: the policy is not usable, or the report's applicability is no table of answers.
@@ -205,13 +206,14 @@ def check(report: AuditReport, policy: Policy | str | Path | None = None) -> Aud
         chosen = _own_policy(report)
     else:
         chosen = policy if isinstance(policy, Policy) else Policy.read(policy)
-    sections = judge(report.sections, chosen)
-    fresh = {r.id: r.state for r in readings(sections, report.context)}
-    controls = tuple(
-        c.model_copy(update={"state": fresh.get(c.id, c.state)}) for c in report.controls
+    sections = judge(report.sections, chosen, on=on)
+    return report.model_copy(
+        update={
+            "sections": tuple(sections),
+            "controls": tuple(readings(sections, report.context)),
+            "policy": chosen.info(),
+        }
     )
-    update = {"sections": tuple(sections), "controls": controls, "policy": chosen.info()}
-    return report.model_copy(update=update)
 
 
 def _own_policy(report: AuditReport) -> Policy:
@@ -233,9 +235,7 @@ def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> S
     raw, known = _table(data, "data")
     if known is not None:
         return known
-    book = _ledger(ledger)
-    named = "undeclared-" + _digest(raw, book)[:12]
-    _record_look(book, raw, named, "draft of a schema, shown to the operator")
+    _record_look(_ledger(ledger), raw, None, None, "draft of a schema, shown to the operator")
     return draft_schema(raw)
 
 
@@ -246,18 +246,20 @@ def plan_training(
     model: str = "cgan",
     epsilon: float | None = None,
     delta: float | None = None,
+    ledger: PrivacyLedger | str | Path | None = None,
+    dataset_id: str | None = None,
     **options: Any,
 ) -> list[str]:
-    """What a training would do and spend, as lines for a person; nothing is trained or written."""
+    """What a training would do and spend, as lines for a person; nothing is trained.
+
+    The rows are checked as in training, and what is wrong with them is shown: the ledger says so.
+    """
     from genaudit.training.fit import plan
     from genaudit.training.recipe import Recipe
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
-    raw, known = _table(data, "train")
-    schema = _schema(schema, known, [raw], quiet=epsilon is not None)
-    if epsilon is None and schema.undeclared:
-        schema = learn(schema, raw)
-    return plan(recipe, Dataset.of(raw, schema, "train"))
+    checked, _ = _checked(data, schema, dataset_id, _ledger(ledger), private=epsilon is not None)
+    return plan(recipe, checked)
 
 
 def read_recipe(path: Path | None) -> dict[str, Any]:
@@ -324,19 +326,37 @@ def _table(table: Table, what: str) -> tuple[pd.DataFrame, Schema | None]:
     return files.read(table, what), None
 
 
-def _schema(
-    given: Schema | str | Path | None,
-    known: Schema | None,
-    raws: Sequence[pd.DataFrame],
+def _checked(
+    data: Table,
+    schema: Schema | str | Path | None,
+    dataset_id: str | None,
+    ledger: PrivacyLedger,
     *,
-    quiet: bool = False,
-) -> Schema:
-    if isinstance(given, Schema):
-        return given
-    if given is not None:
-        return Schema.read(given)
-    if known is not None:
+    private: bool,
+) -> tuple[Dataset, str]:
+    """Rows to train on, checked after the ledger says that they are looked at; and their name."""
+    raw, known = _table(data, "train")
+    public = _public(schema, known)
+    drawn = (
+        "checked against" if public else "looked at for a draft of its schema and checked against"
+    )
+    purpose = f"train is {drawn} the schema, shown to the operator"
+    named = _record_look(ledger, raw, public, dataset_id, purpose).dataset
+    found = public or _draft([raw], quiet=private, stacklevel=4)
+    if not private and found.undeclared:
+        found = learn(found, raw)
+    return Dataset.of(raw, found, "train"), named
+
+
+def _public(given: Schema | str | Path | None, known: Schema | None) -> Schema | None:
+    """The schema that is there without a look at the data, if there is one."""
+    if given is None:
         return known
+    return given if isinstance(given, Schema) else Schema.read(given)
+
+
+def _draft(raws: Sequence[pd.DataFrame], *, quiet: bool = False, stacklevel: int = 3) -> Schema:
+    """A schema drafted by looking at the data; call it once the ledger says so."""
     if not raws:
         raise OptionError("Expected a schema or some data to draft one from; give --schema.")
     if not quiet:
@@ -344,7 +364,7 @@ def _schema(
             "No schema was given, so one was drafted by looking at the data; "
             "run `genaudit schema` and review it.",
             GenauditWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     shared = [name for name in raws[0] if all(name in raw for raw in raws)]
     whole = pd.concat([raw[shared] for raw in raws], ignore_index=True)
@@ -365,10 +385,6 @@ def _ledger(ledger: PrivacyLedger | str | Path | None) -> PrivacyLedger:
     return ledger if isinstance(ledger, PrivacyLedger) else PrivacyLedger(ledger)
 
 
-def _dataset_id(raw: pd.DataFrame, schema: Schema, given: str | None, ledger: PrivacyLedger) -> str:
-    return given or schema.id or "undeclared-" + _digest(raw, ledger)[:12]
-
-
 def _digest(raw: pd.DataFrame, ledger: PrivacyLedger) -> str:
     return ledger.content_digest(row_hashes(raw.astype(str)).tobytes())
 
@@ -376,12 +392,14 @@ def _digest(raw: pd.DataFrame, ledger: PrivacyLedger) -> str:
 def _record_look(
     ledger: PrivacyLedger,
     raw: pd.DataFrame,
-    named: str,
+    schema: Schema | None,
+    dataset_id: str | None,
     purpose: str,
     knowledge: Knowledge = Knowledge.TRAIN,
-    schema: Schema | None = None,
 ) -> Touch:
     """Write down that rows flow to the operator's screen or into a report, before they do."""
+    digest = _digest(raw, ledger)
+    named = dataset_id or (schema and schema.id) or f"undeclared-{digest[:12]}"
     touch = Touch(
         # Rows that were not trained on are other people: their touches are kept apart.
         dataset=named if knowledge is Knowledge.TRAIN else f"{named}:{knowledge}",
@@ -389,7 +407,7 @@ def _record_look(
         scope=Scope.AUDIT,
         purpose=purpose,
         unit="record" if schema is None or schema.person is None else "person",
-        digest=_digest(raw, ledger),
+        digest=digest,
     )
     return ledger.append(touch).touch
 

@@ -218,6 +218,16 @@ def train(
         float | None,
         typer.Option("--preprocessing-epsilon", help="Part of ε that learns what is undeclared."),
     ] = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="Whom ε is for: record or person.")
+    ] = None,
+    rows_per_person: Annotated[
+        int | None, typer.Option("--rows-per-person", help="Most rows of one person to use.")
+    ] = None,
+    noise: Annotated[str | None, typer.Option("--noise", help="plain or hardened.")] = None,
+    noise_seed: Annotated[
+        int | None, typer.Option("--noise-seed", help="Experiments alone: promises nothing.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Recipe (TOML).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
     dataset_id: DatasetId = None,
@@ -237,13 +247,16 @@ def train(
     given = {
         "family": model and model.value, "preset": preset and preset.value, "seed": seed,
         "condition": condition and tuple(condition), "epsilon": epsilon, "delta": delta,
-        "preprocessing_epsilon": preprocessing_epsilon, "device": device,
+        "preprocessing_epsilon": preprocessing_epsilon, "device": device, "unit": unit,
+        "rows_per_person": rows_per_person, "noise": noise, "noise_seed": noise_seed,
     }  # fmt: skip
     options = {**api.read_recipe(config), **{k: v for k, v in given.items() if v is not None}}
     family = options.pop("family", "cgan")
     if dry_run:
-        for line in api.plan_training(data, schema, model=family, **options):
-            print(line)
+        lines = api.plan_training(
+            data, schema, model=family, ledger=ledger, dataset_id=dataset_id, **options
+        )
+        print("\n".join(lines))
         return
     assert out is not None, "checked above"
     with progress.bars(quiet=Settings.quiet) as bars:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from genaudit.accounting import epsilon
 from genaudit.audits import audits
 from genaudit.compliance.controls import regulations
 from genaudit.data import bundled
-from genaudit.ledger import Entry, Scope, TouchKind
+from genaudit.ledger import Entry, Scope, Touch, TouchKind, counted
 from genaudit.models import FAMILIES
+from genaudit.training.book import together
 
 #: δ at which releases are added up; a claim's own δ stands in its model.
 _DELTA = 1e-6
@@ -42,19 +42,27 @@ def listing(what: str) -> list[dict[str, Any]]:
 
 
 def spent(entries: Sequence[Entry]) -> list[str]:
-    """For each data set, one line on what its release touches add up to."""
+    """For each data set, what its release touches add up to: one line for each unit of privacy."""
     lines = []
     for dataset in dict.fromkeys(e.touch.dataset for e in entries):
         release = [e.touch for e in entries
                    if e.touch.dataset == dataset and e.touch.scope is Scope.RELEASE]  # fmt: skip
-        paid = [t for t in release if t.kind is TouchKind.ACCOUNTED and t.mechanism]
-        unpaid = sum(t.kind is TouchKind.UNACCOUNTED for t in release)
-        if paid:
-            total = epsilon([t.mechanism for t in paid if t.mechanism], _DELTA, paid[0].relation)
-            lines.append(
-                f"{dataset}: all accounted releases together spend at most ε = {total:.3g} "
-                f"at δ = {_DELTA:g} for one {paid[0].unit} ({paid[0].relation})"
-            )
-        if unpaid:
+        paid = counted(release)
+        for unit in dict.fromkeys(t.unit for t in paid):
+            lines.append(_total(dataset, [t for t in paid if t.unit == unit]))
+        if unpaid := sum(t.unpaid for t in release):
             lines.append(f"{dataset}: {unpaid} unaccounted release touches; no ε covers them")
     return lines
+
+
+def _total(dataset: str, paid: Sequence[Touch]) -> str:
+    """What touches of one unit spend, under the weaker relation where there are two."""
+    relations = {t.relation for t in paid}
+    relation = relations.pop() if len(relations) == 1 else "zero-out"
+    total = together([m for t in paid for m in t.spends], _DELTA, relation)
+    reserved = any(t.kind is TouchKind.RESERVED for t in paid)
+    return (
+        f"{dataset}: all accounted releases together spend at most ε = {total:.3g} "
+        f"at δ = {_DELTA:g} for one {paid[0].unit} ({relation})"
+        + (", what is reserved included" if reserved else "")
+    )

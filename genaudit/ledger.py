@@ -4,6 +4,9 @@ A touch has a kind (`public`, `accounted`, `unaccounted`) and a scope: `release`
 artefact) or `audit` (flows into a report or the operator's screen). A claim is judged on the
 release touches of its artefact. Touches are written before the data is read, so a crash leaves a
 true ledger.
+
+A release that must keep a total for its data set is written down as a whole (`reserved`) before its
+parts are charged, so that of two trainings at once each counts the other.
 """
 
 from __future__ import annotations
@@ -15,14 +18,21 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from genaudit.errors import IntegrityError, OptionError
 
@@ -32,11 +42,12 @@ _KEY_BYTES = 32
 
 
 class TouchKind(StrEnum):
-    """How much of the privacy promise a touch spends."""
+    """How much of the privacy promise a touch spends; `reserved` has read nothing yet."""
 
     PUBLIC = "public"
     ACCOUNTED = "accounted"
     UNACCOUNTED = "unaccounted"
+    RESERVED = "reserved"
 
 
 class Scope(StrEnum):
@@ -51,6 +62,7 @@ _NEEDED = {
     "poisson_gaussian": ("noise_multiplier", "sampling_rate"),
     "gaussian": ("noise_multiplier",),
     "pure": ("epsilon",),
+    "remainder": ("epsilon",),
 }
 
 
@@ -59,6 +71,8 @@ class Mechanism(BaseModel):
 
     name: `poisson_gaussian` (sampling_rate, noise_multiplier, steps), `gaussian`
         (noise_multiplier, count = steps) or `pure` (epsilon, and delta where it has one).
+        A reservation may hold a `remainder` (epsilon): what a release will spend by mechanisms
+        that are not known yet. No accountant composes it; its ε is added.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,10 +105,14 @@ class Mechanism(BaseModel):
 
 
 class Touch(BaseModel):
-    """One read of a data set.
+    """One read of a data set, or the reservation of all reads of one release.
 
     dataset: id of the data set. artefact: what the read flows into. unit: `record` or `person`.
+    mechanism: what an accounted read spends, and no other touch has one.
     digest: HMAC of the content, under a key that stays beside the ledger.
+    run: one training that reserved what it will spend; empty where none was reserved.
+    planned: all that this run will spend, charged parts included. Its latest reservation holds, and
+        an empty one gives back what was not charged.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -109,6 +127,58 @@ class Touch(BaseModel):
     relation: str = "zero-out"
     digest: str = ""
     time: str = ""
+    run: str = ""
+    planned: tuple[Mechanism, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self, info: ValidationInfo) -> Self:
+        # What a ledger holds stays readable; it is counted as unpaid (`unpaid`).
+        if (info.context or {}).get("stored"):
+            return self
+        if (self.kind is TouchKind.ACCOUNTED) != (self.mechanism is not None):
+            raise ValueError(
+                f"expected a mechanism with an accounted touch and with no other, got kind "
+                f"{self.kind} with mechanism {self.mechanism}"
+            )
+        if (self.kind is TouchKind.RESERVED and not self.run) or (
+            self.kind is not TouchKind.RESERVED and self.planned
+        ):
+            raise ValueError(
+                f"expected a reservation, and no other touch, to plan what a run will spend, got "
+                f"kind {self.kind} with run {self.run!r} and {len(self.planned)} planned mechanisms"
+            )
+        return self
+
+    @property
+    def unpaid(self) -> bool:
+        """Whether it reads private data and no mechanism says what that spends."""
+        return self.kind is TouchKind.UNACCOUNTED or (
+            self.kind is TouchKind.ACCOUNTED and self.mechanism is None
+        )
+
+    @property
+    def spends(self) -> tuple[Mechanism, ...]:
+        """What it spends or reserves."""
+        return self.planned if self.mechanism is None else (self.mechanism,)
+
+
+def counted(touches: Iterable[Touch]) -> list[Touch]:
+    """The touches that spend: of a run with an open reservation that one, else its charges.
+
+    >>> m = Mechanism(name="pure", epsilon=0.5)
+    >>> about = {"dataset": "d", "scope": "release", "purpose": "p", "run": "r"}
+    >>> plan = Touch(kind="reserved", planned=(m, m), **about)
+    >>> charge = Touch(kind="accounted", mechanism=m, **about)
+    >>> [len(t.spends) for t in counted([charge])], [len(t.spends) for t in counted([plan, charge])]
+    ([1], [2])
+    >>> [len(t.spends) for t in counted([plan, charge, Touch(kind="reserved", **about)])]
+    [1]
+    """
+    touches = list(touches)
+    latest = {t.run: t for t in touches if t.kind is TouchKind.RESERVED}
+    open_ = {run: t for run, t in latest.items() if t.planned}
+    paid = [t for t in touches if t.kind is TouchKind.ACCOUNTED and t.spends]
+    return [t for t in paid if t.run not in open_] + list(open_.values())
 
 
 @dataclass(frozen=True)
@@ -133,8 +203,13 @@ class PrivacyLedger:
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path is not None else default_path()
 
-    def append(self, touch: Touch) -> Entry:
+    def append(self, touch: Touch, check: Callable[[Sequence[Entry]], None] | None = None) -> Entry:
         """Write a touch; call it before the data is read.
+
+        Args:
+            touch: What is going to be read, or is reserved.
+            check: Called with all entries while the ledger is locked for every other writer. Where
+                it raises, nothing is written: of two processes that check at once, one comes first.
 
         Raises:
             OptionError: the ledger cannot be written.
@@ -143,6 +218,9 @@ class PrivacyLedger:
         body = _canonical(touch)
         with self._connect(create=True) as db:
             db.execute("BEGIN IMMEDIATE")
+            if check is not None:
+                rows = db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
+                check(self._entries(rows))
             row = db.execute("SELECT seq, head FROM touch ORDER BY seq DESC LIMIT 1").fetchone()
             seq, before = (row[0] + 1, row[1]) if row else (1, GENESIS)
             head = _chain(before, body)
@@ -152,10 +230,9 @@ class PrivacyLedger:
 
     def entries(self, *, dataset: str | None = None, artefact: str | None = None) -> list[Entry]:
         """All entries in order, or those of one data set or artefact."""
-        entries = [Entry(seq, self._parsed(seq, body), head) for seq, body, head in self._rows()]
         return [
             e
-            for e in entries
+            for e in self._entries(self._rows())
             if dataset in (None, e.touch.dataset) and artefact in (None, e.touch.artefact)
         ]
 
@@ -189,9 +266,12 @@ class PrivacyLedger:
                 return []  # a process made the file and died before its first touch
             return db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
 
+    def _entries(self, rows: Iterable[tuple[int, str, str]]) -> list[Entry]:
+        return [Entry(seq, self._parsed(seq, body), head) for seq, body, head in rows]
+
     def _parsed(self, seq: int, body: str) -> Touch:
         try:
-            return Touch.model_validate_json(body)
+            return Touch.model_validate_json(body, context={"stored": True})
         except ValidationError as error:
             raise self._edited(seq) from error
 

@@ -15,7 +15,10 @@ from genaudit.result import Limit, PolicyInfo
 
 
 class Policy(BaseModel):
-    """Limits by metric, and the chance `alpha` of any false `outside` in a chapter."""
+    """Limits by metric, and the chance `alpha` of any false `outside` in a chapter.
+
+    A limit may expire: `expires` is the last day on which anything counts as within it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import platform
 import time
 import traceback
@@ -62,6 +63,7 @@ def run(
     neither hides the others. `strict` raises instead.
     """
     started = time.time()
+    today = dt.datetime.fromtimestamp(started, dt.UTC).date()
     for named in (*(plan.audits or ()), *plan.options):
         find(named)
     chosen = [a for a in audits().values() if plan.includes(a.id)]
@@ -75,7 +77,7 @@ def run(
         unmeasured += more
     if progress:
         progress("", len(chosen), len(chosen))
-    sections = judge([*claim.section(case.subject), *sections], policy)
+    sections = judge([*claim.section(case.subject), *sections], policy, on=today)
     return AuditReport(
         subject=_subject(case),
         access=tuple(sorted(case.subject.access)),
@@ -102,14 +104,19 @@ def run(
     )
 
 
-def judge(sections: Iterable[Section], policy: Policy) -> list[Section]:
+def judge(
+    sections: Iterable[Section], policy: Policy, *, on: dt.date | None = None
+) -> list[Section]:
     """Set limit and verdict of every finding anew; stored verdicts are not read.
+
+    A limit that expired before the day `on` (UTC; None = today) lets nothing pass as within. An
+    audit judges on the day it started, so that its report never changes; a check judges today.
 
     Over the limited findings of a chapter the chance of any false `outside` is at most
     `policy.alpha` (Holm 1979). `within` needs the whole 95% interval inside the limit, so a wrong
     `within` has at most a chance of 2.5%.
     """
-    sections = list(sections)
+    sections, on = list(sections), on or dt.datetime.now(dt.UTC).date()
     flagged: set[tuple[int, int]] = set()
     for chapter in dict.fromkeys(s.chapter for s in sections):
         p_values = {
@@ -126,7 +133,7 @@ def judge(sections: Iterable[Section], policy: Policy) -> list[Section]:
         s.model_copy(
             update={
                 "findings": tuple(
-                    _judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged)
+                    _in_force(_judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged), on)
                     for j, f in enumerate(s.findings)
                 ),
                 "figures": tuple(_limited(g, _limit(g.metric, policy)) for g in s.figures),
@@ -179,6 +186,20 @@ def _inside(estimate: Estimate, limit: Limit) -> bool:
             return above_floor and below_ceiling
 
 
+def _powerless(finding: Finding, limit: Limit) -> bool:
+    """Whether an attack could not have shown a leak beyond its limit, had there been one."""
+    if finding.ceiling is None or limit.direction is not Direction.MAX:
+        return False
+    return finding.ceiling <= limit.value or finding.detectable is None
+
+
+_POWERLESS = message(
+    "verdict.powerless",
+    "With so few records or samples this audit could not have shown a value beyond the limit, so "
+    "that it says nothing to have found none. Bring more.",
+)
+
+
 def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
     if limit is None:
         verdict, reason = Verdict.INFO, None
@@ -188,6 +209,8 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
         verdict, reason = Verdict.CANNOT_TELL, finding.doubt
     elif flagged:
         verdict, reason = Verdict.OUTSIDE, None
+    elif _powerless(finding, limit):
+        verdict, reason = Verdict.CANNOT_TELL, _POWERLESS
     elif _inside(finding.estimate, limit):
         verdict, reason = Verdict.WITHIN, None
     elif _p_outside(finding.estimate, limit) < 0.05:
@@ -200,6 +223,20 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
         verdict = Verdict.CANNOT_TELL
         reason = message("verdict.wide", "The interval reaches both sides of the limit.")
     return finding.model_copy(update={"limit": limit, "verdict": verdict, "reason": reason})
+
+
+def _in_force(finding: Finding, on: dt.date) -> Finding:
+    """The judged finding, but `cannot_tell` where it is within a limit that has expired."""
+    expires = finding.limit.expires if finding.limit else None
+    if expires is None or on <= expires or finding.verdict is not Verdict.WITHIN:
+        return finding
+    reason = message(
+        "verdict.expired",
+        "The value lies within the limit, but the limit was valid until {expired} and this was "
+        "judged on {on}; its owner must renew it first.",
+        expired=expires.isoformat(), on=on.isoformat(),
+    )  # fmt: skip
+    return finding.model_copy(update={"verdict": Verdict.CANNOT_TELL, "reason": reason})
 
 
 def _ask(

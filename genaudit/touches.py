@@ -18,9 +18,16 @@ _PURPOSES = (
     message("ledger.marginals", "one-way marginals and joint of the condition"),
     message("ledger.part", "private training, part {part} of {parts}"),
     message("ledger.plain", "plain training, {steps} steps"),
-    message("ledger.count", "number of records, rounded down"),
-    message("ledger.persons", "check that each person has one row, shown to the operator"),
+    message("ledger.count.records", "number of records, rounded down"),
+    message("ledger.count.persons", "number of persons, rounded down"),
+    message("ledger.persons", "rows of each person are counted, shown to the operator"),
+    message("ledger.seeded", "an experiment: noise and batches have a seed, none is private"),
     message("ledger.schema", "train is checked against the schema, shown to the operator"),
+    message(
+        "ledger.drafted",
+        "train is looked at for a draft of its schema and checked against the schema, shown to the "
+        "operator",
+    ),
     message("ledger.categories", "categories of column {column}"),
     message("ledger.bounds", "bounds of column {column}"),
     message("ledger.everything", "everything (it was {origin} from data) of column {column}"),

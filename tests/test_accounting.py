@@ -166,3 +166,11 @@ def test_half_a_mechanism_is_refused(fields: dict[str, object]) -> None:
     """A mechanism without what its kind needs would be accounted wrongly, so it cannot be made."""
     with pytest.raises(ValueError, match="needs"):
         Mechanism.model_validate(fields)
+
+
+def test_an_empty_promise_is_refused() -> None:
+    """An ε of a million is refused with a sentence, not computed for minutes."""
+    with pytest.raises(OptionError, match="protects nobody"):
+        noise_multiplier(1e6, 1e-6, sampling_rate=0.01, steps=10)
+    with pytest.raises(OptionError, match="protects nobody"):
+        gaussian_multiplier(1e6, 1e-6)

@@ -338,13 +338,16 @@ def test_schema_draft(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None
 
 
 def test_dry_run_trains_nothing(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
-    """`train --dry-run` prints who spends what, and writes neither model nor ledger."""
+    """`train --dry-run` prints who spends what; the ledger says that it checks the rows."""
     code, out, err = run_cli("train", arrests_files / "train.csv", "--schema", "arrests",
-                             "--epsilon", "3", "--delta", "1e-5", "--dry-run")  # fmt: skip
+                             "--epsilon", "3", "--delta", "1e-5", "--dry-run",
+                             "--ledger", tmp_path / "l.sqlite", "--dataset-id", "d")  # fmt: skip
 
     assert code == 0, err
     assert "noise multiplier" in out
-    assert list(tmp_path.iterdir()) == []
+    assert {p.name for p in tmp_path.iterdir()} == {"l.sqlite", "l.sqlite.key"}
+    [touch] = json.loads(run_cli("ledger", "show", "--ledger", tmp_path / "l.sqlite", "--json")[1])
+    assert (touch["dataset"], touch["scope"], touch["kind"]) == ("d", "audit", "unaccounted")
 
 
 def test_budget_total_refuses_a_second_release(

@@ -5,27 +5,31 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import stat
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from genaudit.errors import IntegrityError, OptionError
+from genaudit.errors import BudgetError, IntegrityError, OptionError
 from genaudit.ledger import (
     GENESIS,
+    Entry,
     Mechanism,
     PrivacyLedger,
     Scope,
     Touch,
     TouchKind,
+    counted,
     default_path,
 )
 
+TENTH = Mechanism(name="pure", epsilon=0.1)
+
 
 def _touch(purpose: str = "training", **fields: object) -> Touch:
-    return Touch.model_validate(
-        {"dataset": "d", "kind": "accounted", "scope": "release", "purpose": purpose, **fields}
-    )
+    usual = {"dataset": "d", "kind": "accounted", "scope": "release", "mechanism": TENTH}
+    return Touch.model_validate({**usual, "purpose": purpose, **fields})
 
 
 @pytest.fixture
@@ -139,6 +143,73 @@ def test_two_processes_lose_nothing(tmp_path: Path) -> None:
     for name in "ab":
         mine = [e.touch.purpose for e in ledger.entries() if e.touch.purpose.startswith(name)]
         assert mine == [f"{name} {i}" for i in range(50)]
+
+
+def _append_up_to(path: Path, most: int, attempts: int) -> None:
+    def check(entries: Sequence[Entry]) -> None:
+        if len(entries) >= most:
+            raise BudgetError("full")
+
+    ledger = PrivacyLedger(path)
+    for _ in range(attempts):
+        with suppress(BudgetError):
+            ledger.append(_touch(), check)
+
+
+def test_two_processes_keep_a_limit(tmp_path: Path) -> None:
+    """A check is part of the append: two processes that check at once never exceed its limit."""
+    path = tmp_path / "ledger.sqlite"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_append_up_to, args=(path, 60, 50)) for _ in "ab"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(PrivacyLedger(path).entries()) == 60
+    assert PrivacyLedger(path).verify()
+
+
+def test_what_fails_its_check_is_not_written(ledger: PrivacyLedger) -> None:
+    """A check sees all entries before the new one; where it raises, the ledger stays as it was."""
+    before, seen = ledger.head(), []
+
+    def check(entries: Sequence[Entry]) -> None:
+        seen.extend(e.touch.purpose for e in entries)
+        raise BudgetError("no")
+
+    with pytest.raises(BudgetError, match="no"):
+        ledger.append(_touch("late"), check)
+    assert seen == ["step 0", "step 1", "step 2"]
+    assert ledger.verify() == before
+    ledger.append(_touch("next"))
+    assert len(ledger.entries()) == 4
+
+
+@pytest.mark.parametrize(("fields", "why"), [
+    ({"mechanism": None}, "mechanism"),
+    ({"kind": "unaccounted"}, "mechanism"),
+    ({"kind": "public"}, "mechanism"),
+    ({"kind": "reserved"}, "mechanism"),
+    ({"kind": "reserved", "mechanism": None, "planned": (TENTH,)}, "run"),
+    ({"planned": (TENTH,), "run": "r"}, "reservation"),
+])  # fmt: skip
+def test_a_touch_that_contradicts_itself_is_refused(fields: dict[str, object], why: str) -> None:
+    """Accounted goes with a mechanism and nothing else does; only a reservation has a plan."""
+    with pytest.raises(ValueError, match=why):
+        _touch(**fields)
+
+
+def test_what_a_ledger_holds_stays_readable(ledger: PrivacyLedger) -> None:
+    """An accounted touch without a mechanism, written by hand, reads back and counts as unpaid."""
+    ledger.append(_touch().model_copy(update={"mechanism": None}))
+
+    last = ledger.entries()[-1].touch
+
+    assert last.kind is TouchKind.ACCOUNTED
+    assert (last.unpaid, last.spends) == (True, ())
+    assert counted([last]) == []
 
 
 @pytest.mark.parametrize("content", [b"no ledger at all", b"SQLite format 3\0" + b"x" * 4000])

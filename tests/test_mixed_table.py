@@ -84,6 +84,30 @@ def test_audit_of_a_mixed_table() -> None:
     assert {str(s.status) for s in report.sections} == {"ran"}
 
 
+@pytest.mark.parametrize("model", ["vae", "cgan"])
+def test_missing_values_among_many_levels(model: str) -> None:
+    """The share of missing values is kept, and no rare level takes their place."""
+    rng = np.random.default_rng(0)
+    levels = [f"z{i}" for i in range(1000)]
+    zips = pd.Series(rng.choice(levels, 2000)).mask(rng.random(2000) < 0.2)
+    schema = Schema.from_dict(
+        {
+            "rows": "public",
+            "columns": {
+                "zip": {"kind": "categorical", "categories": levels, "nullable": True},
+                "y": {"kind": "boolean", "role": "target"},
+            },
+        }
+    )
+    raw = pd.DataFrame({"zip": zips, "y": rng.random(2000) < 0.5})
+
+    made = api.train(raw, schema, model=model, preset="quick", epsilon=3.0, delta=1e-5)
+    sampled = made.sample(4000, seed=0).to_frame()["zip"]
+
+    assert 0.1 < sampled.isna().mean() < 0.3
+    assert sampled.value_counts().max() < 0.02 * 4000
+
+
 def test_many_levels_need_little_memory() -> None:
     """A column with 50,000 levels neither explodes in memory nor is refused."""
     rng = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import cache
 
 import numpy as np
@@ -167,6 +168,23 @@ def test_doubt_and_undefined_are_never_judged() -> None:
         assert finding.reason.id in {"doubt", "undefined"}
 
 
+def test_what_could_not_be_shown_is_not_within() -> None:
+    """An attack without power under its limit cannot tell; with power, or none stated, it can."""
+    calm, leak = _normal(0.0, 0.001), _normal(0.9, 0.001)
+    for ceiling, detectable, verdict in (
+        (0.1, 0.09, Verdict.CANNOT_TELL), (0.0, None, Verdict.CANNOT_TELL),
+        (0.9, None, Verdict.CANNOT_TELL), (0.9, 0.2, Verdict.WITHIN), (None, None, Verdict.WITHIN),
+    ):  # fmt: skip
+        power = {"ceiling": ceiling, "detectable": detectable}
+        [section] = judge(_sections(("privacy", [_finding(calm, **power)])), _policy())
+        [finding] = section.findings
+
+        assert finding.verdict is verdict
+        assert verdict is Verdict.WITHIN or finding.reason.id == "verdict.powerless"
+        assert _verdict(leak, _policy(), **power) is Verdict.OUTSIDE
+        assert _verdict(calm, _policy("abs"), **power) is Verdict.WITHIN
+
+
 def test_one_sided_evidence_is_no_interval() -> None:
     """Without an upper end there is no `within` a maximum, however low the estimate."""
     unbounded = Estimate.of(0.0, lambda _: (-1.0, float("inf")), n=3, method="m")
@@ -278,3 +296,43 @@ def test_the_ladder_is_fine_enough_for_a_large_chapter() -> None:
     [section] = judge(_sections(("privacy", [_finding(_normal(0.9, 0.01)), *findings])), _policy())
 
     assert section.findings[0].verdict is Verdict.OUTSIDE
+
+
+_LIMIT_DAY = dt.date(2030, 1, 31)
+
+
+@pytest.mark.parametrize(("value", "day", "verdict"), [
+    (0.0, _LIMIT_DAY, Verdict.WITHIN),
+    (0.0, _LIMIT_DAY + dt.timedelta(days=1), Verdict.CANNOT_TELL),
+    (0.3, _LIMIT_DAY + dt.timedelta(days=1), Verdict.OUTSIDE),
+    (0.1, _LIMIT_DAY + dt.timedelta(days=1), Verdict.CANNOT_TELL),
+])  # fmt: skip
+def test_nothing_is_within_a_limit_that_has_expired(
+    value: float, day: dt.date, verdict: Verdict
+) -> None:
+    """On its last day a limit holds; a day later nothing passes, and what is outside stays so."""
+    sections = _sections(("privacy", [_finding(_normal(value, 0.01))]))
+    limits = (_policy().limits[0].model_copy(update={"expires": _LIMIT_DAY}),)
+
+    [section] = judge(sections, _policy().model_copy(update={"limits": limits}), on=day)
+    [finding] = section.findings
+
+    assert finding.verdict is verdict
+    expired = finding.reason is not None and finding.reason.id == "verdict.expired"
+    assert expired == (value == 0.0 and day > _LIMIT_DAY)
+    if expired:
+        assert finding.reason.params == {"expired": "2030-01-31", "on": "2030-02-01"}
+
+
+def test_a_day_is_today_where_none_is_named() -> None:
+    """A limit that expired in 2001 lets nothing pass; one that expires tomorrow does."""
+    sections = _sections(("privacy", [_finding(_normal(0.0, 0.01))]))
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    verdicts = []
+
+    for expires in (dt.date(2001, 1, 1), tomorrow):
+        limits = (_policy().limits[0].model_copy(update={"expires": expires}),)
+        [section] = judge(sections, _policy().model_copy(update={"limits": limits}))
+        verdicts.append(section.findings[0].verdict)
+
+    assert verdicts == [Verdict.CANNOT_TELL, Verdict.WITHIN]

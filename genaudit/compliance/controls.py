@@ -16,7 +16,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from genaudit.errors import OptionError
-from genaudit.result import ControlReading, ControlState, Finding, Message, Section, Verdict
+from genaudit.result import (
+    ControlReading,
+    ControlState,
+    Finding,
+    Message,
+    Section,
+    Status,
+    Verdict,
+)
 
 
 class _Row(BaseModel):
@@ -37,9 +45,12 @@ class Texts(_Row):
 class Control(_Row):
     """One clause.
 
-    measures: ids of metrics, or `chapter.name.*` for all metrics that begin so; every one must have
-        been measured before the clause reads as within. certainty: H, M or L, of clause number and
-        paraphrase. applicability: key of the operator's answer in `context["applicability"]`.
+    measures: ids of metrics, or `chapter.name.*` for all metrics that begin so. Before the clause
+        reads as within, each metric named must be within its limit, and of those that begin so
+        all that have a limit, at least one. Metrics without a limit are no evidence for or
+        against: named, they keep the clause from reading as within; met by a `*`, they are left
+        out. certainty: H, M or L, of clause number and paraphrase.
+    applicability: key of the operator's answer in `context["applicability"]`.
     """
 
     id: str
@@ -84,7 +95,8 @@ def readings(sections: Sequence[Section], context: Mapping[str, JsonValue]) -> l
     """
     answers = _answers(context)
     findings = [f for s in sections for f in s.findings]
-    return [_reading(r, c, findings, answers) for r in regulations() for c in r.controls]
+    idle = [s.audit for s in sections if s.status is not Status.RAN]
+    return [_reading(r, c, findings, idle, answers) for r in regulations() for c in r.controls]
 
 
 def _answers(context: Mapping[str, JsonValue]) -> dict[str, bool]:
@@ -101,6 +113,7 @@ def _reading(
     regulation: Regulation,
     control: Control,
     findings: Iterable[Finding],
+    idle: Sequence[str],
     answers: Mapping[str, bool],
 ) -> ControlReading:
     found = [f for f in findings if any(_measures(m, f.metric) for m in control.measures)]
@@ -111,7 +124,7 @@ def _reading(
         url=control.url or regulation.url,
         paraphrase=control.paraphrase.message(f"control.{control.id}.paraphrase"),
         cannot_claim=control.cannot_claim.message(f"control.{control.id}.cannot_claim"),
-        state=_state(control, found, answers.get(control.applicability)),
+        state=_state(control, found, answers.get(control.applicability), idle),
         measures=control.measures,
         findings=tuple(dict.fromkeys(f.metric for f in found)),
         applicability=control.applicability,
@@ -120,20 +133,35 @@ def _reading(
     )
 
 
-def _state(control: Control, found: Sequence[Finding], applies: bool | None) -> ControlState:
-    """The worst that any finding says; within only if every measure was measured and judged."""
+def _state(
+    control: Control, found: Sequence[Finding], applies: bool | None, idle: Sequence[str] = ()
+) -> ControlState:
+    """The worst that any finding says; within only if every measure was measured and judged.
+
+    An audit of `idle` was skipped or failed: what it would have measured under a `*` is missing.
+    """
     if applies is None:
         return ControlState.NOT_DECLARED
     if not applies:
         return ControlState.NOT_APPLICABLE
-    verdicts = {f.verdict for f in found}
-    if Verdict.OUTSIDE in verdicts:
+    if any(f.verdict is Verdict.OUTSIDE for f in found):
         return ControlState.OUTSIDE
-    if any(not any(_measures(m, f.metric) for f in found) for m in control.measures):
+    by_measure = {m: [f for f in found if _measures(m, f.metric)] for m in control.measures}
+    if any(not f for f in by_measure.values()) or any(
+        _measures(m, f"{audit}.") for m in control.measures for audit in idle
+    ):
         return ControlState.NOT_MEASURED
-    if Verdict.CANNOT_TELL in verdicts or Verdict.WITHIN not in verdicts:
-        return ControlState.CANNOT_TELL
-    return ControlState.WITHIN
+    if all(_within(m, f) for m, f in by_measure.items()):
+        return ControlState.WITHIN
+    return ControlState.CANNOT_TELL
+
+
+def _within(measure: str, found: Iterable[Finding]) -> bool:
+    """Whether the findings of one measure are all within; under a `*`, those that have a limit."""
+    verdicts = {f.verdict for f in found}
+    if measure.endswith(".*"):
+        verdicts.discard(Verdict.INFO)
+    return verdicts == {Verdict.WITHIN}
 
 
 def _measures(pattern: str, metric: str) -> bool:

@@ -184,6 +184,8 @@ class Schema(BaseModel):
     missing: texts that count as missing in files; the first is how missing values are written.
     origin: `declared`; `drafted` where genaudit looked at the data to write it; `learned` where it
         looked at them, or paid to, for what a declaration left out.
+    drafted: whether kinds, roles and missing values go back to a draft. What is learned for a draft
+        keeps it, a declaration ends it, and a learned schema that does not say so counts as one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -194,6 +196,16 @@ class Schema(BaseModel):
     id: str | None = None
     missing: tuple[str, ...] = ("",)
     origin: Literal["declared", "drafted", "learned"] = "declared"
+    drafted: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ancestry(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        origin = data.get("origin", "declared")
+        known = data.get("drafted", True) if origin == "learned" else origin == "drafted"
+        return {**data, "drafted": known}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -287,6 +299,7 @@ class Schema(BaseModel):
         lines += [f"rows = {_toml(self.rows)}"] if self.rows is not None else []
         lines += [f"missing = {_toml(self.missing)}"]
         lines += [f"origin = {_toml(self.origin)}"] if self.origin != "declared" else []
+        lines += [f"drafted = {_toml(self.drafted)}"] if self.origin == "learned" else []
         for column in self.columns:
             lines += ["", f"[columns.{_toml(column.name)}]"]
             fields = column.model_dump(exclude={"name"}, exclude_defaults=True, mode="python")

@@ -143,7 +143,7 @@ class _Info(BaseModel):
 
 def _sampler(info: _Info, tensors: dict[str, np.ndarray]) -> Sampler:
     layout = Layout(Grid.from_json(list(info.grid)), info.condition)
-    nets = TableNets(layout.blocks, layout.given_sizes, info.hidden, info.latent)
+    nets = TableNets(layout.blocks, layout.given_sizes, info.hidden, info.latent, layout.gates)
     # On the meta device a network has shapes but no memory, whatever the file says of its size.
     with torch.device("meta"):
         generator: nn.Sequential = nets.generator()

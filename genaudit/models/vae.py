@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning
+from genaudit.models.raking import rake
 
 
 class Vae:
@@ -22,8 +23,7 @@ class Vae:
     def __init__(
         self, nets: Nets, reference: Reference, tuning: Tuning, rng: torch.Generator
     ) -> None:
-        del rng  # nothing is drawn outside a record's own noise
-        self.nets, self.tuning = nets, tuning
+        self.nets, self.reference, self.tuning, self.rng = nets, reference, tuning, rng
         decoder = nets.generator()
         nets.start_at(decoder, reference.marginals)
         self.module = _Halves(nets.encoder(), decoder).to(reference.conditions.device)
@@ -60,6 +60,8 @@ class Vae:
 
     def _public_step(self) -> Mapping[str, float]:
         self.average.update()
+        if self.average.n == self.tuning.steps:
+            rake(self.released, self.nets, self.reference, self.rng)
         return {}
 
 

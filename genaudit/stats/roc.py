@@ -16,6 +16,9 @@ from scipy.stats import binom, rankdata, t
 
 from genaudit.stats.intervals import Interval, clopper_pearson
 
+#: Fewest records a side from which an area has an interval.
+MIN_SIDE = 30
+
 
 @dataclass(frozen=True)
 class Auc:
@@ -30,13 +33,15 @@ class Auc:
     n_non_members: int
 
     def interval(self, confidence: float) -> Interval:
-        """Two-sided interval on the logit scale, inside [0, 1]; (0, 1) with under 2 records a side.
+        """Two-sided interval on the logit scale, inside [0, 1].
 
-        Student's t with the smaller side's degrees of freedom, as DeLong's normal limit is too
-        short with few records. Where the error is 0 the interval does not shrink to a point.
+        (0, 1) with under `MIN_SIDE` records a side: their spread is then no guide to the error, in
+        tied scores above all. Student's t with the smaller side's degrees of freedom, as DeLong's
+        normal limit is too short with few records. Where the error is 0 the interval does not
+        shrink to a point.
         """
         n = min(self.n_members, self.n_non_members)
-        if n < 2:
+        if n < MIN_SIDE:
             return 0.0, 1.0
         if self.se == 0.0:
             return self._without_error(confidence, n)
@@ -112,13 +117,16 @@ class TprAtFpr:
             high = clopper_pearson(above, n, 1 - 2 * half)[1]
         return low, high
 
-    def ceiling(self, confidence: float) -> float:
-        """Largest low end that these numbers of records allow: that of a perfect attack."""
+    def ceiling(self, confidence: float, leaked: float = 1.0) -> float:
+        """Low end where a share of the members, by default all, is found without an error.
+
+        With the default, the largest that these numbers of records allow.
+        """
         half = (1 - confidence) / 4
         if _order_below(half, len(self.non_members), self.fpr) is None:
             return 0.0
         n = len(self.members)
-        return clopper_pearson(n, n, 1 - 2 * half)[0]
+        return clopper_pearson(round(leaked * n), n, 1 - 2 * half)[0]
 
     def strictness(self, confidence: float) -> float:
         """Expected FPR of the threshold behind the low end, as a share of fpr; 0 = there is none.

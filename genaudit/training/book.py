@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
 from genaudit.errors import BudgetError
-from genaudit.ledger import Mechanism, PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.ledger import Entry, Mechanism, PrivacyLedger, Scope, Touch, TouchKind, counted
 from genaudit.training.recipe import Recipe
 
 
@@ -16,7 +19,7 @@ from genaudit.training.recipe import Recipe
 class Book:
     """The pen of one training: writes touches of one data set that flow into one artefact.
 
-    Without a ledger touches are kept for the model alone.
+    Without a ledger touches are kept for the model alone. run: set once something is reserved.
     """
 
     ledger: PrivacyLedger | None
@@ -26,6 +29,7 @@ class Book:
     unit: str = "record"
     relation: str = "zero-out"
     touches: list[Touch] = field(default_factory=list)
+    run: str = ""
 
     @classmethod
     def of(cls, ledger: PrivacyLedger | None, data: Dataset, dataset: str, artefact: str) -> Book:
@@ -50,66 +54,144 @@ class Book:
         touch = Touch(
             dataset=self.dataset, kind=kind, scope=scope, purpose=purpose, artefact=self.artefact,
             mechanism=mechanism, unit=self.unit, relation=self.relation, digest=self.digest,
+            run=self.run,
         )  # fmt: skip
         if self.ledger is not None:
             touch = self.ledger.append(touch).touch
         if scope is Scope.RELEASE:
             # The digest tells whether any record changed since another release: it stays at home.
-            self.touches.append(touch.model_copy(update={"digest": "", "dataset": self.public_id}))
+            at_home = {"digest": "", "run": "", "dataset": self.public_id}
+            self.touches.append(touch.model_copy(update=at_home))
 
     def head(self) -> str:
         """Head of the ledger's chain, empty without a ledger."""
         return self.ledger.head() if self.ledger is not None else ""
 
-    def check_room(self, total: float, recipe: Recipe) -> None:
+    def check_room(
+        self, total: float, recipe: Recipe, first: Sequence[Mechanism] = (), *, unpaid: bool = False
+    ) -> None:
         """Refuse before anything is read if the earlier releases and this one might exceed `total`.
 
-        Its ε is added to theirs (basic composition), as its noise is not yet known; where nothing
-        was released before, that is its ε alone.
+        Args:
+            total: ε that all releases of the data set may spend together.
+            recipe: Its ε is what this release may spend.
+            first: What is spent before the noise of training is known. The whole release is then
+                reserved, the rest of it as an ε that is added (basic composition), until
+                `check_total` knows better. Where nothing comes first, that is soon enough.
+            unpaid: Whether this release will read something that no ε covers.
 
         Raises:
-            BudgetError: they might, or an earlier release has no ε at all.
+            BudgetError: they might, or they add up to no total at all.
         """
         assert recipe.epsilon is not None
         assert recipe.delta is not None
-        earlier = self._releases()
-        if any(t.kind is TouchKind.UNACCOUNTED for t in earlier):
-            self.check_total(total, recipe.delta, [Mechanism(name="pure", epsilon=recipe.epsilon)])
-        paid = [t.mechanism for t in earlier if t.mechanism is not None]
-        spent = epsilon(paid, recipe.delta, self.relation)
-        # Where nothing is read before the noise is known, `check_total` follows, and is exact.
-        reads_first = recipe.preprocessing_epsilon is not None or self.relation == "add-remove"
-        together = spent + recipe.epsilon if reads_first else max(spent, recipe.epsilon)
-        if together > total:
-            raise BudgetError(
-                f"Earlier releases of data set {self.dataset!r} spend ε = {spent:.3g} at δ = "
-                f"{recipe.delta:g} and this one up to {recipe.epsilon:g} more; the total allowed "
-                f"is {total:g}. Train with a smaller epsilon, or allow more."
-            )
+        if unpaid:
+            raise self._uncovered("This release", total)
+        if not first:
+            self._check(self._entries(), total, recipe.delta, (), at_least=recipe.epsilon)
+            return
+        rest = max(0.0, recipe.epsilon - sum(m.epsilon or 0.0 for m in first))
+        remainder = Mechanism(name="remainder", epsilon=rest)
+        self.check_total(total, recipe.delta, [*first, remainder])
 
-    def _releases(self) -> list[Touch]:
-        entries = self.ledger.entries(dataset=self.dataset) if self.ledger else []
-        return [e.touch for e in entries if e.touch.scope is Scope.RELEASE]
+    def check_total(self, total: float, delta: float, planned: Sequence[Mechanism]) -> None:
+        """Reserve the whole release, or refuse if it and the earlier ones exceed ε = `total`.
 
-    def check_total(self, total: float, delta: float, planned: list[Mechanism]) -> None:
-        """Refuse if earlier releases of the data set and the planned one exceed ε = `total`.
+        Check and reservation are one step for all processes that write this ledger. What another
+        training reserved counts as spent, whether it goes on, was killed, or is done. A second call
+        replaces the first. The total is for zero-out, the weaker relation, where a release is. A
+        training that asks for no total reserves nothing: of one that goes on, its charges count.
+
+        Args:
+            total: ε that all releases of the data set may spend together.
+            delta: δ of that ε.
+            planned: All that this release spends, what is charged already included.
 
         Raises:
-            BudgetError: they do, or an earlier release has no ε at all.
+            BudgetError: they exceed it, or an earlier release has no ε or is for another unit.
         """
-        earlier = self._releases()
-        if not planned or any(t.kind is TouchKind.UNACCOUNTED for t in earlier):
-            what = "An earlier release" if planned else "A training without epsilon"
-            raise BudgetError(
-                f"{what} of data set {self.dataset!r} is covered by no ε, so no total of "
-                f"{total:g} can be kept; leave --budget-total out, "
-                "or train privately on new data."
-            )
-        paid = [t.mechanism for t in earlier if t.mechanism is not None]
-        spent = epsilon([*paid, *planned], delta, self.relation)
+        if not planned:
+            raise self._uncovered("A training without epsilon", total)
+        # Composing takes a second: done here first, it comes from a cache while others must wait.
+        self._check(self._entries(), total, delta, planned)
+        if self.ledger is not None:
+            run = self.run or secrets.token_hex(8)
+            self._reserve(
+                run, f"the whole release, under a total of ε = {total:g}", planned,
+                lambda entries: self._check(entries, total, delta, planned),
+            )  # fmt: skip
+            self.run = run
+
+    def close(self) -> None:
+        """End the reservation, if there is one: from here on, what was charged counts instead."""
+        if self.run:
+            self._reserve(self.run, "nothing more: what was charged counts", ())
+
+    @contextmanager
+    def closing_on_error(self) -> Iterator[None]:
+        """Close where training ends early. One that is killed does not: all it reserved counts."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def _reserve(
+        self, run: str, purpose: str, planned: Sequence[Mechanism],
+        check: Callable[[Sequence[Entry]], None] | None = None,
+    ) -> None:  # fmt: skip
+        assert self.ledger is not None
+        touch = Touch(
+            dataset=self.dataset, kind=TouchKind.RESERVED, scope=Scope.RELEASE, purpose=purpose,
+            artefact=self.artefact, unit=self.unit, relation=self.relation, digest=self.digest,
+            run=run, planned=tuple(planned),
+        )  # fmt: skip
+        self.ledger.append(touch, check)
+
+    def _entries(self) -> Sequence[Entry]:
+        return self.ledger.entries() if self.ledger is not None else ()
+
+    def _check(
+        self, entries: Sequence[Entry], total: float, delta: float, planned: Sequence[Mechanism],
+        at_least: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Refuse if the releases in `entries` and what is planned exceed ε = `total` together."""
+        release = [
+            e.touch for e in entries
+            if e.touch.dataset == self.dataset and e.touch.scope is Scope.RELEASE
+        ]  # fmt: skip
+        if any(t.unpaid for t in release):
+            raise self._uncovered("An earlier release", total)
+        earlier = counted(t for t in release if not self.run or t.run != self.run)
+        self._check_units(earlier)
+        mechanisms = [*(m for t in earlier for m in t.spends), *planned]
+        spent = max(at_least, together(mechanisms, delta, self.relation))
         if spent > total:
             raise BudgetError(
                 f"This release and {len({t.artefact for t in earlier})} earlier ones of data set "
                 f"{self.dataset!r} would spend ε = {spent:.3g} together at δ = {delta:g}; the "
                 f"total allowed is {total:g}. Train with a smaller epsilon, or allow more."
             )
+
+    def _check_units(self, earlier: Sequence[Touch]) -> None:
+        other = next((t.unit for t in earlier if t.unit != self.unit), None)
+        if other is not None:
+            raise BudgetError(
+                f"An earlier release of data set {self.dataset!r} is accounted for one {other} and "
+                f"this one for one {self.unit}, so no total covers both; train with --unit {other} "
+                "as before, or leave --budget-total out."
+            )
+
+    def _uncovered(self, what: str, total: float) -> BudgetError:
+        return BudgetError(
+            f"{what} of data set {self.dataset!r} is covered by no ε, so no total of {total:g} can "
+            "be kept; leave --budget-total out, or train privately on new data."
+        )
+
+
+def together(mechanisms: Iterable[Mechanism], delta: float, relation: str) -> float:
+    """ε at `delta` of everything spent or reserved; what is not planned in detail yet is added."""
+    mechanisms = list(mechanisms)
+    known = [m for m in mechanisms if m.name != "remainder"]
+    rest = sum(m.epsilon or 0.0 for m in mechanisms if m.name == "remainder")
+    return epsilon(known, delta, relation) + rest

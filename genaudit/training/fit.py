@@ -7,6 +7,7 @@ but what the budget paid for.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -88,12 +89,14 @@ def fit(
     """
     _check_device(recipe.device)
     book = Book.of(ledger, data, dataset_id, artefact)
-    prepared = _prepare(recipe)(recipe, data, book, budget_total)
+    with book.closing_on_error():
+        prepared = _prepare(recipe)(recipe, data, book, budget_total)
     nets = nets_of(prepared.layout, prepared.settled)
     reference = _reference(prepared, nets, recipe.device)
     family = _family(recipe, prepared.settled, nets, reference)
-    with _one_thread(recipe.device):
+    with _one_thread(recipe.device), book.closing_on_error():
         history = _train(family, prepared, recipe, nets, reference, progress=progress)
+    book.close()
     sampler = Sampler(
         prepared.schema, prepared.layout, nets, family.released, prepared.marginals.joint
     )
@@ -143,7 +146,8 @@ def _reference(prepared: Prepared, nets: TableNets, device: str) -> Reference:
 def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Reference) -> Family:
     tuning = Tuning(
         steps=settled.steps,
-        n_fakes=settled.batch_size,
+        # Made rows are clipped in units like those of records.
+        n_fakes=math.ceil(settled.batch_size / recipe.cap) * recipe.cap,
         learning_rate=settled.learning_rate,
         private_learning_rate=settled.private_learning_rate,
         n_critic=recipe.n_critic,

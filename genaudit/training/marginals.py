@@ -26,9 +26,9 @@ class Marginals:
 
 
 def exact(layout: Layout, digits: np.ndarray, joint: np.ndarray) -> Marginals:
-    """The marginals of the records."""
-    counts = _counts(layout, digits, joint)
-    return Marginals(tuple(c / len(joint) for c in counts[:-1]), counts[-1] / len(joint))
+    """The marginals of the records; a low digit's are those of records that have one."""
+    *blocks, last = _counts(layout, digits, joint)
+    return Marginals(tuple(_shares(c) for c in blocks), _shares(last))
 
 
 def n_histograms(layout: Layout) -> int:
@@ -44,25 +44,37 @@ def noisy(
     n: int,
     noise_multiplier: float,
     rng: np.random.Generator,
+    cap: int = 1,
 ) -> Marginals:
     """The marginals with Gaussian noise, brought back to shares.
 
     One record is in `n_histograms` cells, so noise of standard deviation noise_multiplier times the
-    square root of that makes all of them together one Gaussian mechanism.
+    square root of that makes all of them together one Gaussian mechanism. A unit of several rows
+    may have all of them in the same cells.
 
     Args:
         layout: Blocks and condition.
         digits: Of the made columns, shape (n, blocks).
         joint: Cell of the condition, shape (n,).
-        n: Public or noisy number of records.
+        n: Public or noisy number of units; that of rows follows from the noisy counts where `cap`
+            is above 1.
         noise_multiplier: Of the one Gaussian mechanism.
         rng: Seeded by the operating system.
+        cap: Rows of a unit.
     """
-    scale = noise_multiplier * np.sqrt(n_histograms(layout))
+    scale = noise_multiplier * cap * np.sqrt(n_histograms(layout))
     counts = _counts(layout, digits, joint)
     # Rounded: the low bits of a float would tell more of the count than the noise hides.
     hidden = [np.rint(c + rng.normal(0.0, scale, len(c))) for c in counts]
-    *blocks, last = [simplex(h / n) for h in hidden]
+    if cap > 1:
+        sums = [h.sum() for h, gate in zip(hidden, layout.gates, strict=False) if gate is None]
+        n = max(1, round(float(np.mean(sums))))
+    blocks: list[np.ndarray] = []
+    for histogram, gate in zip(hidden, layout.gates, strict=False):
+        # Records without a low digit are not in its histogram; their share is known from the gate.
+        present = 1.0 if gate is None else max(1 - float(blocks[gate][-1]), 1 / n)
+        blocks.append(simplex(histogram / (present * n)))
+    last = simplex(hidden[-1] / n)
     return Marginals(tuple(blocks), last if layout.given else np.ones(1))
 
 
@@ -82,6 +94,13 @@ def simplex(values: np.ndarray) -> np.ndarray:
     return total
 
 
+def _shares(counts: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = (
+        counts / counts.sum() if counts.any() else np.full(len(counts), 1 / len(counts))
+    )
+    return shares
+
+
 def distance(made: np.ndarray, marginals: Marginals) -> float:
     """Mean total variation distance between made and reference marginals, in [0, 1].
 
@@ -95,5 +114,8 @@ def distance(made: np.ndarray, marginals: Marginals) -> float:
 
 
 def _counts(layout: Layout, digits: np.ndarray, joint: np.ndarray) -> list[np.ndarray]:
-    blocks = [np.bincount(digits[:, i], minlength=k) for i, k in enumerate(layout.blocks)]
+    # Counted from -1 on, which stands for no digit.
+    blocks = [
+        np.bincount(digits[:, i] + 1, minlength=k + 1)[1:] for i, k in enumerate(layout.blocks)
+    ]
     return [c.astype(float) for c in (*blocks, np.bincount(joint, minlength=layout.n_joint))]

@@ -74,4 +74,6 @@ def encoded(layout: Layout, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def nets_of(layout: Layout, settled: Settled) -> TableNets:
     """The networks of a layout."""
-    return TableNets(layout.blocks, layout.given_sizes, settled.hidden, settled.latent)
+    return TableNets(
+        layout.blocks, layout.given_sizes, settled.hidden, settled.latent, layout.gates
+    )

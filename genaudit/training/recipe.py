@@ -54,7 +54,12 @@ class Recipe(BaseModel):
     pull: weight of the marginals in the loss of a GAN's generator.
     marginal_fraction: part of ε that pays the noisy marginals.
     preprocessing_epsilon: part of ε that learns what the schema leaves undeclared.
+    unit: whom ε is for; None = a person where the schema names one, else a record.
+    rows_per_person: most rows of one person that are used; None = persons have one row each.
+    noise: "plain" is one floating-point Gaussian for each number, "hardened" a sum of four, whose
+        low bits cannot be told back to one (Holohan & Braghin 2021).
     seed: initial weights, made records and sampling; never noise or batches of a private training.
+    noise_seed: for experiments alone: seeds noise and batches too, so the model promises nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -74,6 +79,10 @@ class Recipe(BaseModel):
     max_grad_norm: float | None = Field(default=None, gt=0)
     marginal_fraction: float = Field(default=0.25, gt=0, lt=1)
     preprocessing_epsilon: float | None = Field(default=None, gt=0)
+    unit: Literal["record", "person"] | None = None
+    rows_per_person: int | None = Field(default=None, ge=1, le=10_000)
+    noise: Literal["plain", "hardened"] = "plain"
+    noise_seed: int | None = Field(default=None, ge=0, lt=2**63)
     n_critic: int = Field(default=1, ge=1, le=1000)
     pull: float | None = Field(default=None, ge=0)
     device: str = "cpu"
@@ -91,9 +100,12 @@ class Recipe(BaseModel):
         if self.epsilon is None and self.delta is not None:
             raise ValueError("delta is given without epsilon; give both, or neither")
         if self.epsilon is None:
-            if self.preprocessing_epsilon is not None:
-                raise ValueError("preprocessing_epsilon is given without epsilon; give both")
+            for name in ("preprocessing_epsilon", "unit", "rows_per_person", "noise_seed"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} is given without epsilon; give both")
             return self
+        if self.unit == "record" and self.rows_per_person is not None:
+            raise ValueError("rows_per_person is for the unit person; leave it or the unit out")
         if not self.epsilon > 0:
             raise ValueError(f"expected epsilon above 0, got {self.epsilon:g}")
         if self.delta is None:
@@ -138,6 +150,11 @@ class Recipe(BaseModel):
     def private(self) -> bool:
         """Whether it trains under differential privacy."""
         return self.epsilon is not None
+
+    @property
+    def cap(self) -> int:
+        """Rows of a unit."""
+        return self.rows_per_person or 1
 
     def settled(self, n: int) -> Settled:
         """Every number decided, for n records (public, or a noisy count)."""

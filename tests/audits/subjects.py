@@ -124,6 +124,15 @@ def case_of(
     return AuditCase(subject, data, seed=seed)
 
 
+def broken(rows: pd.DataFrame, n_cells: int) -> pd.DataFrame:
+    """The rows with so many unreadable cells each, in other columns from row to row."""
+    cells = rows.astype(object).to_numpy(copy=True)
+    for j in range(n_cells):
+        i = np.arange(len(cells))
+        cells[i, (i + j) % cells.shape[1]] = "??"
+    return pd.DataFrame(cells, columns=rows.columns)
+
+
 def degenerate(seed: int = 0) -> dict[str, pd.DataFrame]:
     """Samples that a broken generator makes; audits must answer with findings, not crash."""
     rows = population(200, seed + 77)

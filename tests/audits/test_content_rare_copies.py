@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from subjects import case_of, judged, make_case, population
+from subjects import SCHEMA, broken, case_of, judged, make_case, population
 
 from genaudit.audits.content.rare_copies import _rarity, rare_copies
 from genaudit.data.dataset import Dataset
@@ -88,3 +88,48 @@ def test_the_quantile_is_an_option():
     ]
 
     assert sizes[0] > 2 * sizes[1]
+
+
+def test_unreadable_columns_are_left_out():
+    """Rare copies with two misspelt columns are found; the outcome names the columns."""
+    train, holdout = population(800, 1), population(800, 2)
+    misspelt = train.assign(sex=train["sex"].str.upper(), region=train["region"].str.upper())
+    case = case_of(misspelt, train, holdout)
+
+    assert judged("content.rare_copies", case)[0].verdict is Verdict.OUTSIDE
+    assert rare_copies(case).not_measured[0].params["columns"] == "sex, region"
+
+
+def test_broken_cells_hide_no_copies():
+    """Rows that have lost two cells may be copies of rare rows: the upper end counts them."""
+    train, holdout = population(800, 1), population(800, 2)
+    case = case_of(broken(train, 2), train, holdout)
+    finding = judged("content.rare_copies", case)[0]
+
+    assert finding.estimate.high == 1
+    assert finding.verdict is Verdict.CANNOT_TELL
+
+
+def test_nothing_to_compare_is_not_estimable():
+    """Samples of which no column can be read have no rate, and the reason is given."""
+    train, holdout = population(200, 1), population(200, 2)
+    finding = judged("content.rare_copies", case_of(train.map(lambda _: "??"), train, holdout))[0]
+
+    assert finding.estimate.value is None
+    assert finding.verdict is Verdict.CANNOT_TELL
+
+
+def test_any_row_of_a_person_counts():
+    """Copies of the last rows of persons are found, though one row stands for each person."""
+    columns = [c.model_dump() for c in SCHEMA.columns]
+    person = {"name": "who", "kind": "categorical", "role": "person"}
+    schema = SCHEMA.replace(columns=[*columns, person])
+    train, holdout = (
+        population(2400, seed).assign(who=[f"{seed}-{i // 3}" for i in range(2400)])
+        for seed in (1, 2)
+    )
+    last = train[2::3].drop(columns="who")
+    finding = judged("content.rare_copies", case_of(last, train, holdout, schema=schema))[0]
+
+    assert finding.estimate.low < 1 / 3 < finding.estimate.high
+    assert finding.verdict is Verdict.OUTSIDE

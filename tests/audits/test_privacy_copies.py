@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from subjects import case_of, judged, make_case, population
+from subjects import broken, case_of, judged, make_case, population
 
-from genaudit.audits.privacy.copies import Counts, count
+from genaudit.audits.privacy.copies import Counts, copies, count
 from genaudit.data.schema import Schema
 from genaudit.modalities.table.space import Keys, exact_hits
 from genaudit.result import LADDER, Verdict
@@ -145,27 +145,95 @@ def test_tables_without_singletons_cannot_be_judged():
         assert finding.reason is not None
 
 
-def test_persons_count_once():
-    """Many rows of one person are one draw: the first row stands for the person."""
-    schema = Schema.from_dict(
-        {
-            "columns": {
-                "who": {"kind": "categorical", "role": "person"},
-                "x": {"kind": "numeric", "bounds": [0, 1]},
-                "y": {"kind": "numeric", "bounds": [0, 1]},
-            }
+PERSONS = Schema.from_dict(
+    {
+        "columns": {
+            "who": {"kind": "categorical", "role": "person"},
+            "x": {"kind": "numeric", "bounds": [0, 1]},
+            "y": {"kind": "numeric", "bounds": [0, 1]},
         }
-    )
-    rng = np.random.default_rng(0)
+    }
+)
 
-    def table(start):
-        who = [f"p{i // 5}" for i in range(start, start + 200)]
-        return pd.DataFrame({"who": who, "x": rng.random(200), "y": rng.random(200)})
 
-    train, holdout = table(0), table(200)
-    exact, _ = judged("privacy.copies", case_of(train[:50], train, holdout, schema=schema))
+def _persons(name, n, each, seed):
+    """Persons with so many rows each, all different, shape (n * each, 3)."""
+    rng = np.random.default_rng(seed)
+    who = [f"{name}{i // each}" for i in range(n * each)]
+    return pd.DataFrame({"who": who, "x": rng.random(n * each), "y": rng.random(n * each)})
 
-    assert exact.note.params["n_train"] == "40"
+
+def test_persons_count_once():
+    """250 copied rows of 50 persons are 50 draws at the low end, and 250 copies in the value."""
+    train, holdout = _persons("t", 200, 5, 1), _persons("h", 200, 5, 2)
+    exact, _ = judged("privacy.copies", case_of(train[:250], train, holdout, schema=PERSONS))
+
+    assert exact.note.params["n_train"] == "200"
+    assert exact.note.params["members_hit"] == "50"
+    assert exact.estimate.value == 1
+    assert 0.1 < exact.estimate.low < 0.2
+    assert exact.verdict is Verdict.OUTSIDE
+
+
+@pytest.mark.parametrize("rows", ["any", "last"])
+def test_copies_of_persons_with_many_rows_are_found(rows):
+    """5% copies count as 5%, however many rows a person has and whichever of them are copied."""
+    for seed in range(3):
+        train, holdout = _persons("t", 100, 20, 3 * seed), _persons("h", 100, 20, 3 * seed + 1)
+        samples = _persons("s", 100, 20, 3 * seed + 2)
+        copied = train if rows == "any" else train[19::20]
+        samples[:100] = copied.sample(100, random_state=seed)
+        case = case_of(samples.drop(columns="who"), train, holdout, schema=PERSONS, seed=seed)
+        exact, _ = judged("privacy.copies", case)
+
+        assert exact.estimate.low <= 0.05 <= exact.estimate.high
+        assert np.isclose(exact.estimate.value, 0.05, atol=0.01)
+        assert exact.verdict is Verdict.OUTSIDE
+
+
+def test_fresh_rows_of_persons_are_never_accused():
+    """Persons whose rows are alike: honest samples are neither outside nor in doubt."""
+    for seed in range(10):
+        train, holdout, made = (_persons(n, 100, 8, [seed, i]) for i, n in enumerate("ths"))
+        for table in (train, holdout, made):
+            table["x"] = table.groupby("who")["x"].transform("first").round(2)
+            table["y"] = table["y"].round(1)
+        case = case_of(made.drop(columns="who"), train, holdout, schema=PERSONS, seed=seed)
+        for finding in judged("privacy.copies", case):
+            assert finding.verdict is not Verdict.OUTSIDE
+            assert finding.doubt is None
+
+
+def test_unreadable_columns_count_as_absent():
+    """Copies with two misspelt columns are found like copies without these columns."""
+    train, holdout = population(600, 1), population(600, 2)
+    misspelt = train.assign(sex=train["sex"].str.upper(), region=train["region"].str.upper())
+    case = case_of(misspelt, train, holdout)
+    absent = case_of(train.drop(columns=["sex", "region"]), train, holdout)
+    emptied = case_of(train.assign(sex=None, region=None), train, holdout)
+    estimates = [[f.estimate for f in judged("privacy.copies", c)] for c in (case, absent, emptied)]
+
+    assert {f.verdict for f in judged("privacy.copies", case)} == {Verdict.OUTSIDE}
+    assert estimates[0] == estimates[1] == estimates[2]
+    [said] = copies(case).not_measured
+    assert said.id == "privacy.copies.unread"
+    assert said.params["columns"] == "sex, region"
+
+
+@pytest.mark.parametrize("n_cells", [1, 2])
+def test_broken_cells_hide_no_copies(n_cells):
+    """Copies with broken cells, other ones in each row, are never within: they may be copies."""
+    train, holdout = population(1500, 1), population(1500, 2)
+    samples = pd.concat([broken(train[:150], n_cells), population(1350, 3)])
+    case = case_of(samples, train, holdout)
+    outcome = copies(case)
+    exact, near = judged("privacy.copies", case)
+
+    assert exact.estimate.high > 0.07
+    assert exact.verdict is Verdict.CANNOT_TELL
+    assert n_cells == 1 or near.estimate.high > 0.1
+    # Which of the missing incomes are broken ones is not known, so that some honest ones count.
+    assert 150 <= int(outcome.not_measured[0].params["n"]) <= 150 * n_cells
 
 
 @pytest.mark.slow

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from subjects import case_of, judged, make_case, population
+from subjects import SCHEMA, broken, case_of, judged, make_case, population
 
-from genaudit.audits.privacy.distance import DistanceOptions, distance
+from genaudit.audits.privacy.distance import DistanceOptions, Reach, distance
 from genaudit.errors import OptionError
 from genaudit.result import Verdict
 
@@ -66,7 +66,7 @@ def test_rates_that_cannot_be_shown_are_refused():
 def test_power_is_printed():
     """More records see smaller leaks, and the ceiling is close to what a perfect attack shows."""
     small, large = (
-        judged("privacy.distance", make_case("honest", 3, n_train=n, n_holdout=n))[0]
+        judged("privacy.distance", make_case("honest", 3, n_train=n, n_holdout=n, n_samples=n))[0]
         for n in (200, 1600)
     )
 
@@ -100,3 +100,102 @@ def test_nothing_to_attack_is_said():
     for finding in judged("privacy.distance", case_of(population(50, 2), rows, rows)):
         assert finding.estimate.value is None
         assert finding.estimate.reason is not None
+
+
+def test_a_small_holdout_does_not_hide_a_copycat():
+    """All samples are searched, however few reference rows there are."""
+    for seed in range(3):
+        case = make_case("copycat", seed, n_train=3000, n_holdout=240, n_samples=3000)
+        auc, tpr, _ = judged("privacy.distance", case)
+
+        assert auc.verdict is Verdict.OUTSIDE
+        # 120 non-members set no threshold for a rate of 1%, so that nothing can be shown.
+        assert tpr.ceiling == 0
+        assert tpr.verdict is Verdict.CANNOT_TELL
+
+
+def test_what_could_not_be_shown_is_not_within():
+    """100 samples can hold copies of 1 in 30 training rows: neither finding can reach its limit."""
+    train, holdout = population(3000, 1), population(1200, 2)
+    auc, tpr, _ = judged("privacy.distance", case_of(train[:110], train, holdout))
+
+    for finding in (auc, tpr):
+        assert finding.doubt is None
+        assert finding.detectable is None
+        assert finding.verdict is Verdict.CANNOT_TELL
+        assert finding.reason.id == "verdict.powerless"
+
+
+def test_samples_that_were_not_searched_are_no_evidence():
+    """With a tenth of the samples searched, a half-copy is not within, nor can less be shown."""
+    case = make_case("half_copy", 1, n_train=1500, n_holdout=1500, n_samples=1500)
+    few = distance(case, DistanceOptions(max_pool=150)).findings[0]
+    all_ = distance(case).findings[0]
+
+    assert few.estimate.high > 0.55 > few.estimate.low
+    assert few.ceiling < 0.55 < all_.ceiling
+    assert few.detectable is None
+    assert all_.detectable < 0.7
+
+
+def test_reach_on_paper():
+    """A quarter searched: what is beyond chance at the high end is four times as much."""
+    reach = Reach(n_samples=400, n_searched=100, n_reference=50, n_train=1000, n_persons=500,
+                  n_unreadable=10)  # fmt: skip
+
+    assert (reach.searched, reach.seen, reach.held) == (0.25, 0.1, 0.4)
+    assert reach.whole((0.48, 0.53), 0.5) == pytest.approx((0.48, 0.62 + 0.02))
+    assert reach.whole((0.40, 0.45), 0.5) == pytest.approx((0.40, 0.45 + 0.02))
+    assert reach.whole((0.6, 0.9), 0.5) == (0.6, 1.0)
+
+
+def test_unreadable_columns_are_left_out():
+    """A copycat with two misspelt columns is found; with one broken cell a row it is not within."""
+    train, holdout = population(1200, 1), population(1200, 2)
+    misspelt = train.assign(sex=train["sex"].str.upper(), region=train["region"].str.upper())
+    case = case_of(misspelt, train, holdout)
+
+    assert judged("privacy.distance", case)[0].verdict is Verdict.OUTSIDE
+    assert distance(case).not_measured[0].params["columns"] == "sex, region"
+    for finding in judged("privacy.distance", case_of(broken(train, 1), train, holdout))[:2]:
+        assert finding.verdict is Verdict.CANNOT_TELL
+
+
+def test_persons_are_attacked_once():
+    """Of a person with several rows one is attacked; the rows of the others are no neighbours."""
+    schema = SCHEMA.replace(
+        columns=[
+            *(c.model_dump() for c in SCHEMA.columns),
+            {"name": "who", "kind": "categorical", "role": "person"},
+        ]
+    )
+
+    def table(name, seed):
+        rows = population(200, seed).loc[lambda r: r.index.repeat(4)].reset_index(drop=True)
+        return rows.assign(remote=population(800, seed + 9)["remote"],
+                           who=[f"{name}{i // 4}" for i in range(800)])  # fmt: skip
+
+    train, holdout = table("t", 1), table("h", 2)
+    honest = case_of(population(800, 3), train, holdout, schema=schema)
+    copied = case_of(train.drop(columns="who"), train, holdout, schema=schema)
+    finding = judged("privacy.distance", honest)[0]
+
+    assert finding.estimate.n == 200 + 100
+    assert finding.doubt is None
+    assert finding.verdict is not Verdict.OUTSIDE
+    assert judged("privacy.distance", copied)[0].verdict is Verdict.OUTSIDE
+
+
+@pytest.mark.slow
+def test_pools_of_unequal_size_accuse_nobody():
+    """Over 200 honest subjects with 15 samples a reference row, intervals err as they say."""
+    above = below = 0
+    for seed in range(200):
+        case = make_case("honest", seed, n_train=400, n_holdout=200, n_samples=1500)
+        auc, tpr, _ = judged("privacy.distance", case)
+        above += auc.estimate.low > 0.5
+        below += auc.estimate.high < 0.5
+
+        assert Verdict.OUTSIDE not in (auc.verdict, tpr.verdict)
+    most = 200 * 0.025 + 3 * (200 * 0.025) ** 0.5
+    assert max(above, below) <= most

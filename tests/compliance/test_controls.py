@@ -99,7 +99,7 @@ def test_declared_not_applicable() -> None:
     ("verdict", "expected"),
     [
         (Verdict.WITHIN, ControlState.WITHIN),
-        (Verdict.INFO, ControlState.WITHIN),
+        (Verdict.INFO, ControlState.CANNOT_TELL),
         (Verdict.CANNOT_TELL, ControlState.CANNOT_TELL),
         (Verdict.OUTSIDE, ControlState.OUTSIDE),
     ],
@@ -107,6 +107,56 @@ def test_declared_not_applicable() -> None:
 def test_worst_finding_decides(verdict: Verdict, expected: ControlState) -> None:
     """Where everything was measured, the worst verdict is the state."""
     assert state("EU-15-5", all_privacy(verdict), eu_ai_act_high_risk=True) is expected
+
+
+@pytest.mark.parametrize("value", [0.0, None])
+def test_a_named_measure_without_a_limit_is_not_within(value: float | None) -> None:
+    """A number that no limit judges, or no number, keeps a clause that names it undecided."""
+    found = all_privacy(Verdict.WITHIN)
+    last = found[0].findings[-1]
+    if value is None:
+        undefined = Estimate.undefined(LABEL, n=1, method="toy")
+        last = last.model_copy(update={"estimate": undefined})
+    judged = (*found[0].findings[:-1], last.model_copy(update={"verdict": Verdict.INFO}))
+    found = [found[0].model_copy(update={"findings": judged})]
+
+    assert state("EU-15-5", found, eu_ai_act_high_risk=True) is ControlState.CANNOT_TELL
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ((Verdict.WITHIN, Verdict.INFO), ControlState.WITHIN),
+        ((Verdict.WITHIN, Verdict.CANNOT_TELL), ControlState.CANNOT_TELL),
+        ((Verdict.INFO, Verdict.INFO), ControlState.CANNOT_TELL),
+        ((Verdict.WITHIN, Verdict.OUTSIDE), ControlState.OUTSIDE),
+    ],
+)
+def test_under_a_star_what_has_a_limit_decides(
+    verdicts: tuple[Verdict, Verdict], expected: ControlState
+) -> None:
+    """Of `privacy.*` every metric that has a limit must be within, and one must have one."""
+    found = [section(privacy__one=verdicts[0], privacy__two=verdicts[1])]
+
+    assert state("GD-32-1d", found, personal_data=True) is expected
+
+
+def test_every_star_needs_a_limit_of_its_own() -> None:
+    """Privacy within its limits says nothing about bias, of which only numbers without one came."""
+    privacy, bias = section(privacy__one=Verdict.WITHIN), section(bias__one=Verdict.INFO)
+
+    assert state("EU-9-8", [privacy, bias], eu_ai_act_high_risk=True) is ControlState.CANNOT_TELL
+
+
+@pytest.mark.parametrize("status", [Status.SKIPPED, Status.FAILED])
+def test_an_audit_that_did_not_run_is_missing_under_a_star(status: Status) -> None:
+    """What a skipped or failed audit would have measured keeps `privacy.*` from being within."""
+    idle = Section(audit="privacy.distance", title=LABEL, status=status)
+    found = [section(privacy__copies__exact=Verdict.WITHIN), idle]
+
+    assert state("GD-32-1d", found, personal_data=True) is ControlState.NOT_MEASURED
+    other = [found[0], idle.model_copy(update={"audit": "bias.downstream"})]
+    assert state("GD-32-1d", other, personal_data=True) is ControlState.WITHIN
 
 
 def test_a_missing_measure_is_not_within() -> None:

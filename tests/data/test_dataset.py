@@ -53,7 +53,7 @@ def test_real_data_in_canonical_form() -> None:
     assert data.frame["age"].dtype == np.float64
     assert data.frame["since"][1] - data.frame["since"][0] == 86400
     assert list(data.frame["sex"].cat.categories) == ["f", "m"]
-    assert data.n_units() == 3
+    assert data.attributes.equals(data.frame[["who", "sex", "hired"]])
     assert (data.invalid, data.absent, data.extra) == ({}, (), ())
 
 
@@ -253,7 +253,7 @@ def test_a_split_keeps_persons_together() -> None:
     for seed in range(20):
         one, two = data.split(0.5, seed)
         assert not set(one.frame["who"]) & set(two.frame["who"])
-        assert one.n_units() == two.n_units() == 15
+        assert one.frame["who"].nunique() == two.frame["who"].nunique() == 15
         firsts.append(tuple(one.frame["age"]))
 
     assert any(a != b for a, b in pairwise(firsts))

@@ -64,7 +64,8 @@ def schemas(draw: st.DrawFn) -> Schema:
         rows=draw(st.none() | st.integers(1, 10**9) | st.just("public")),
         id=draw(st.none() | TEXT.filter(bool)),
         missing=tuple(draw(st.lists(TEXT, unique=True, max_size=3))),
-        origin=draw(st.sampled_from(["declared", "drafted"])),
+        origin=draw(st.sampled_from(["declared", "drafted", "learned"])),
+        drafted=draw(st.booleans()),
     )
 
 
@@ -207,6 +208,29 @@ def test_undeclared_is_named() -> None:
 
     assert schema.undeclared == {"a": "bounds", "b": "categories"}
     assert set(schema.replace(origin="drafted").undeclared) == {"a", "b", "c", "d"}
+
+
+def test_a_draft_is_remembered_by_what_is_learned_for_it() -> None:
+    """Kinds and roles of a draft stay drafted, through files too, until a person declares them."""
+    columns = {"a": {"kind": "boolean"}}
+    declared = Schema.from_dict({"columns": columns})
+    draft = Schema.from_dict({"columns": columns, "origin": "drafted"})
+
+    assert (declared.drafted, draft.drafted) == (False, True)
+    assert not declared.replace(origin="learned").drafted
+    learned = draft.replace(origin="learned")
+    assert learned.drafted
+    assert Schema.from_dict(tomllib.loads(learned.to_toml())).drafted
+    assert not learned.replace(origin="declared").drafted
+
+
+def test_a_learned_schema_of_an_earlier_version_counts_as_drafted() -> None:
+    """Saved without the word, a learned schema loads; what it goes back to is not known."""
+    saved = Schema.from_dict({"columns": {"a": {"kind": "boolean"}}}).model_dump(mode="json")
+    saved = {k: v for k, v in saved.items() if k != "drafted"}
+
+    assert Schema.model_validate({**saved, "origin": "learned"}).drafted
+    assert not Schema.model_validate(saved).drafted
 
 
 def test_dates_are_seconds() -> None:

@@ -64,3 +64,23 @@ def test_refused(condition: tuple[str, ...], says: str) -> None:
     """Unknown, repeated, too many columns or cells."""
     with pytest.raises(OptionError, match=says):
         Layout(_grid(), condition)
+
+
+def test_missing_has_a_high_digit_of_its_own() -> None:
+    """A missing value of a column with many levels has no low digit; it comes back as missing."""
+    grid = Grid((
+        ColumnCells("a", levels=("x", "y")),
+        ColumnCells("town", levels=tuple(map(str, range(100))), nullable=True),
+    ))  # fmt: skip
+    layout = Layout(grid)
+    codes = np.array([[0, 0], [1, 57], [0, 99], [1, 100]])
+
+    digits, joint = layout.split(codes)
+
+    assert layout.blocks == (2, 11, 10)
+    assert layout.gates == (None, None, 1)
+    assert digits[:, 1:].tolist() == [[0, 0], [5, 7], [9, 9], [10, -1]]
+    rng = np.random.default_rng(0)
+    assert np.array_equal(layout.join(digits, joint, rng), codes)
+    digits[3, 2] = 4  # a network draws some low digit all the same
+    assert np.array_equal(layout.join(digits, joint, rng), codes)

@@ -7,11 +7,13 @@ import pytest
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.modalities.table.space import (
+    Gaps,
     Keys,
     Space,
     compared,
     exact_hits,
     near_hits,
+    not_compared,
     one_row_each,
 )
 
@@ -172,15 +174,71 @@ def test_distance_on_paper():
     assert far == [0, 0.5, 0.5]
 
 
-def test_one_row_stands_for_a_person():
-    """The first row of each person is kept; without a person column all are."""
-    schema = SCHEMA.replace(
-        columns=[
-            c.model_dump() | ({"role": "person"} if c.name == "name" else {})
-            for c in SCHEMA.columns
-        ]
-    )
-    data = Dataset.of(_table(6, 1).assign(name=list("aabbbc")), schema)
+def _of_persons(raw, names):
+    """A table in which `name` is the person of each row."""
+    columns = [
+        c.model_dump() | ({"role": "person"} if c.name == "name" else {}) for c in SCHEMA.columns
+    ]
+    return Dataset.of(raw.assign(name=names), SCHEMA.replace(columns=columns))
 
-    assert list(one_row_each(data).frame["name"]) == ["a", "b", "c"]
-    assert len(one_row_each(_dataset(_table(6, 1)))) == 6
+
+def test_one_row_stands_for_a_person():
+    """A random row of each person is kept; without a person column all are."""
+    data = _of_persons(_table(6, 1).assign(size=range(6)), list("aabbbc"))
+    picked = [one_row_each(data, np.random.default_rng(seed)).frame for seed in range(40)]
+
+    assert all(list(frame["name"]) == ["a", "b", "c"] for frame in picked)
+    assert {size for frame in picked for size in frame["size"]} == set(range(6))
+    assert len(one_row_each(_dataset(_table(6, 1)), np.random.default_rng(0))) == 6
+
+
+def test_rows_of_one_person_may_be_equal():
+    """A row is told apart where no other person has it, however often its person does."""
+    raw = _table(1, 1)
+    one, other = raw.assign(size=1.0), raw.assign(size=2.0)
+    first = _keys(_of_persons(pd.concat([one, one, other]), list("aab")))
+    second = _keys(_of_persons(pd.concat([other, other.assign(size=3.0)]), list("cd")))
+    pool = Keys.joined([first, second])
+    hits = exact_hits(pool, first)
+
+    assert hits.visible.tolist() == [True, True, False, False, True]
+    assert hits.hit.tolist() == [True, True, False, False, False]
+    assert [pool.n_units(m) for m in (hits.hit, hits.visible, ~hits.visible)] == [1, 2, 2]
+
+
+def test_columns_that_samples_do_not_show():
+    """Misspelt levels and missing values beyond the real ones are like an absent column."""
+    real = _dataset(_table(100, 1))
+    for column, unread in (("colour", "RED"), ("size", np.nan), ("count", np.nan)):
+        raw = _table(100, 2)
+        for share in (0.3, 1.0):
+            raw[column] = raw[column].where(np.arange(100) >= 100 * share, unread)
+            samples = Dataset.of_samples(raw, SCHEMA)
+            columns = compared(samples, real)
+
+            assert (column in [c.name for c in columns]) == (share < 0.5)
+            assert not_compared(samples, columns) == (() if share < 0.5 else (column,))
+
+
+def test_gaps_on_paper():
+    """Of four broken cells in three rows, two may hide the real row that is equal elsewhere."""
+    real = _table(3, 1).assign(colour="red", size=1.0, count=[0, 1, 2], code=["a", "b", "c"])
+    raw = real.assign(colour=["RED", "RED", "red"], count=[0, 3, 2])
+    raw["code"] = raw["code"].where(raw["count"] > 0, None)
+    raw = pd.concat([raw] * 2)
+    samples = Dataset.of_samples(raw, SCHEMA)
+    columns = [SCHEMA[c] for c in ("colour", "count", "code")]
+    gaps = Gaps.of(samples, columns, _dataset(real))
+    keys = [Keys.of(data, columns) for data in (samples, _dataset(real))]
+
+    # Twice: two lost cells; one lost cell in a row whose count no real row has; an intact row.
+    assert (gaps.n_rows(1), gaps.n_rows(2), gaps.most) == (4, 2, 6)
+    assert gaps.n_hiding(*keys) == 2
+
+
+def test_missing_values_that_real_rows_have_are_no_gaps():
+    """As many missing values as in real rows, give or take chance, are values like others."""
+    real = _dataset(_table(300, 1))
+    samples = Dataset.of_samples(_table(300, 2), SCHEMA)
+
+    assert Gaps.of(samples, SCHEMA.modelled, real).most == 0

@@ -53,3 +53,14 @@ def test_accountants_that_disagree_stop_a_training(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(budget, "epsilon", lambda *_, off=off: off)
         with pytest.raises(BudgetError, match="disagree"):
             budget.cross_check(training, 1e-5)
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 1000.0])
+def test_epsilon_far_from_one(epsilon: float) -> None:
+    """A tiny and a huge ε are solved as exactly, and as quickly, as any other."""
+    recipe = Recipe.of(family="vae", epsilon=epsilon, delta=1e-6, preset="quick")
+
+    solved = budget.solve(recipe, recipe.settled(3658), 3658, "zero-out")
+
+    spent = accounting.epsilon(solved.mechanisms, 1e-6)
+    assert 0.995 * epsilon < spent <= epsilon

@@ -14,9 +14,11 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.frame import draft_schema
 from genaudit.data.schema import Role, Schema
 from genaudit.errors import BudgetError, DataError, GenauditWarning, OptionError
-from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind, counted
 from genaudit.models.store import Trained, load
 from genaudit.subjects.trained import from_model
+from genaudit.training.book import Book, together
+from genaudit.training.dp.intake import take_in
 from genaudit.training.fit import Update, fit, plan
 from genaudit.training.recipe import Recipe
 
@@ -229,6 +231,23 @@ def test_drafted_schema_is_never_unpaid_for() -> None:
     assert TouchKind.UNACCOUNTED in {t.kind for t in trained.touches}
 
 
+def test_what_was_learned_for_a_draft_is_never_unpaid_for() -> None:
+    """A second run on the schema of the first takes its kinds from the same unpaid draft."""
+    frame = _frame(2000).drop(columns=["who", "amount", "town"])
+    recipe = _recipe("vae", private=True, preprocessing_epsilon=2.0)
+    books = [Book(None, "d", name) for name in "ab"]
+    draft = Dataset.of(frame, draft_schema(frame).replace(rows="public"), "train")
+
+    first = take_in(recipe, draft, books[0]).data
+    second = take_in(recipe, first, books[1]).data
+    unpaid = [[t.purpose for t in book.touches if t.unpaid] for book in books]
+
+    assert len(unpaid[0]) == 3
+    assert unpaid[1] == unpaid[0]
+    assert first.schema["age"].nullable
+    assert second.schema["age"].nullable
+
+
 def test_private_number_of_records() -> None:
     """Without `rows` the number of records is counted with noise, paid for, and lowered."""
     schema = _schema()
@@ -252,17 +271,71 @@ def test_declared_rows_must_be_true() -> None:
         fit(_recipe("cgan", private=True), _data(rows=399))
 
 
-def test_persons_with_several_rows_are_refused(tmp_path: Path) -> None:
-    """A step bounds one record, so a person with two is refused; that look is in the ledger."""
-    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+def _several() -> Dataset:
+    """Four rows of one person, two of another, one of all others."""
     frame = _frame()
-    frame.loc[1, "who"] = frame.loc[0, "who"]
-    data = Dataset.of(frame, _schema(), "train")
+    frame.loc[[1, 2, 3], "who"] = frame.loc[0, "who"]
+    frame.loc[5, "who"] = frame.loc[4, "who"]
+    return Dataset.of(frame, _schema(), "train")
 
-    with pytest.raises(BudgetError, match="several rows"):
+
+def test_persons_with_several_rows_are_refused(tmp_path: Path) -> None:
+    """A person with two rows is refused without a cap; that look is in the ledger."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    data = _several()
+
+    with pytest.raises(BudgetError, match=r"several rows.*--rows-per-person"):
         fit(_recipe("cgan", private=True), data, ledger=ledger, dataset_id="d")
     assert [e.touch.scope for e in ledger.entries()] == [Scope.AUDIT]
     assert len(fit(_recipe("cgan", private=False), data).sample(5)) == 5
+
+
+@pytest.mark.parametrize("family", ["vae", "cgan"])
+def test_persons_are_the_unit(family: str) -> None:
+    """With a declared cap every touch is for a person, and n counts persons."""
+    data = _several()
+
+    trained = fit(_recipe(family, private=True, rows_per_person=3), data)
+
+    assert trained.claim is not None
+    assert trained.claim.unit == "person"
+    assert {t.unit for t in trained.touches} == {"person"}
+    rates = {t.mechanism.sampling_rate for t in trained.touches
+             if t.mechanism and t.mechanism.name == "poisson_gaussian"}  # fmt: skip
+    assert rates == {40 / 396}
+    assert len(trained.sample(20)) == 20
+
+
+def test_records_of_persons_warn_with_their_group() -> None:
+    """Where the unit is a record, a person's own promise is printed: four rows, four times ε."""
+    with pytest.warns(GenauditWarning, match=r"up to 4: for that person this is ε = 2 at δ = "):
+        trained = fit(_recipe("vae", private=True, unit="record", epsilon=0.5), _several())
+
+    assert trained.claim is not None
+    assert trained.claim.unit == "record"
+    with pytest.raises(OptionError, match="leave it or the unit out"):
+        _recipe("vae", private=True, unit="record", rows_per_person=2)
+
+
+def test_a_seeded_experiment_promises_nothing() -> None:
+    """With a noise seed the same command gives the same model, which claims nothing."""
+    recipe = _recipe("cgan", private=True, noise_seed=3)
+
+    one, two = (fit(recipe, _data()) for _ in range(2))
+
+    assert one.claim is None
+    assert TouchKind.UNACCOUNTED in {t.kind for t in one.touches}
+    assert one.sample(50).frame.equals(two.sample(50).frame)
+    first, second = (fit(_recipe("cgan", private=True), _data()) for _ in range(2))
+    assert not first.sample(50).frame.equals(second.sample(50).frame)
+
+
+def test_hardened_noise_trains() -> None:
+    """The hardened stream is named in the recipe that the model keeps."""
+    trained = fit(_recipe("cgan", private=True, noise="hardened"), _data())
+
+    assert trained.recipe["noise"] == "hardened"
+    assert trained.claim is not None
 
 
 def test_delta_of_one_over_n() -> None:
@@ -284,6 +357,56 @@ def test_budget_total(tmp_path: Path) -> None:
     ledger.append(Touch(dataset="f", kind="unaccounted", scope="release", purpose="plain"))
     with pytest.raises(BudgetError, match="no ε"):
         fit(recipe, data, ledger=ledger, dataset_id="f", budget_total=9)
+
+
+@pytest.mark.parametrize("rows", ["public", pytest.param(None, marks=pytest.mark.slow)])
+def test_a_budgeted_training_is_reserved_as_a_whole(tmp_path: Path, rows: str | None) -> None:
+    """While it runs all of it counts, once it is stopped what it charged; never twice."""
+    ledger, recipe = PrivacyLedger(tmp_path / "l.sqlite"), _recipe("cgan", private=True)
+    data = _data(rows=rows)
+    seen: list[float] = []
+
+    def stop(update: Update) -> None:
+        touches = counted(e.touch for e in ledger.entries(dataset="d"))
+        seen.append(together([m for t in touches for m in t.spends], 1e-5, "zero-out"))
+        if update.step == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(recipe, data, ledger=ledger, dataset_id="d", budget_total=3.1, progress=stop)
+    after = counted(e.touch for e in ledger.entries(dataset="d"))
+
+    assert 2.9 < min(seen) <= max(seen) <= 3.0
+    assert {t.kind for t in after} == {TouchKind.ACCOUNTED}
+    assert together([m for t in after for m in t.spends], 1e-5, "zero-out") < 2.9
+
+
+def test_a_budgeted_model_keeps_its_reservation_at_home(tmp_path: Path) -> None:
+    """The released touches are the charges alone, without the name of the run."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+
+    trained = fit(_recipe("cgan", private=True), _data(), ledger=ledger, dataset_id="d",
+                  budget_total=3.1)  # fmt: skip
+    kinds = [e.touch.kind for e in ledger.entries()]
+
+    assert kinds.count(TouchKind.RESERVED) == 2
+    assert TouchKind.RESERVED not in {t.kind for t in trained.touches}
+    assert {t.run for t in trained.touches} == {""}
+
+
+def test_drafts_and_experiments_have_no_total(tmp_path: Path) -> None:
+    """What is read unpaid is refused under a total before it is read, so it spoils nothing."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    frame = _frame().drop(columns=["who", "amount", "town"])
+    data = Dataset.of(frame, draft_schema(frame), "train")
+
+    with pytest.raises(BudgetError, match="This release"):
+        fit(_recipe("vae", private=True, preprocessing_epsilon=1.0), data, ledger=ledger,
+            dataset_id="d", budget_total=9)  # fmt: skip
+    with pytest.raises(BudgetError, match="This release"):
+        fit(_recipe("vae", private=True, noise_seed=1), _data(), ledger=ledger,
+            dataset_id="d", budget_total=9)  # fmt: skip
+    assert ledger.entries() == []
 
 
 def test_conditions() -> None:

@@ -67,3 +67,19 @@ def test_without_condition_the_joint_is_one_cell() -> None:
 
     assert marginals.n_histograms(layout) == 2
     assert noisy.joint.tolist() == [1.0]
+
+
+def test_low_digits_of_missing_values_are_not_counted() -> None:
+    """A low digit's histogram is that of the records that have one, with noise and without."""
+    grid = Grid((ColumnCells("town", levels=tuple(map(str, range(100))), nullable=True),))
+    layout = Layout(grid)
+    digits, joint = layout.split(np.array([[3]] * 6000 + [[14]] * 2000 + [[100]] * 2000))
+
+    exact = marginals.exact(layout, digits, joint)
+    noisy = marginals.noisy(
+        layout, digits, joint, n=10_000, noise_multiplier=1.0, rng=np.random.default_rng(0)
+    )
+
+    for found in (exact, noisy):
+        assert found.blocks[0][[0, 1, 10]] == pytest.approx([0.6, 0.2, 0.2], abs=0.002)
+        assert found.blocks[1][[3, 4]] == pytest.approx([0.75, 0.25], abs=0.002)

@@ -240,7 +240,35 @@ def test_a_draft_is_learned_anew() -> None:
     assert {c.name: c.role for c in schema.columns} == {c.name: c.role for c in draft.columns}
     Dataset.of(project(data, schema).to_frame(), schema, "projected")
     assert len(preprocessing.assumptions(draft)) == 5
-    assert not preprocessing.assumptions(schema)
+
+    assert len(preprocessing.assumptions(schema)) == 5
+
+
+def test_what_was_learned_for_a_draft_is_learned_anew() -> None:
+    """A second run on such a schema measures missing values again, and assumes the same kinds."""
+    raw = pd.DataFrame({"a": [*range(60)] * 50, "b": [None, "x", "y"] * 1000})
+    draft = draft_schema(raw)
+    first, *_ = learn_schema(Dataset.of(raw, draft, "train"), draft, 8.0, 1e-6, 3000)
+    known = project(Dataset.of(raw, draft, "train"), first)
+
+    second, *_ = learn_schema(known, first, 8.0, 1e-6, 3000)
+
+    assert [c.nullable for c in undraft(first).columns] == [False, False]
+    assert [c.nullable for c in second.columns] == [False, True]
+    assert second["b"].categories == ("x", "y")
+    assert preprocessing.assumptions(second) == preprocessing.assumptions(draft)
+
+
+def test_what_was_declared_stays_declared() -> None:
+    """Missing values that a schema declares need no measure, also once its bounds are learned."""
+    columns = {"a": {"kind": "integer", "nullable": True}}
+    data = _data(columns, a=[*range(60)] * 50)
+    first, *_ = learn_schema(data, data.schema, 4.0, 0.0, 3000)
+
+    second, *_ = learn_schema(project(data, first), first, 4.0, 0.0, 3000)
+
+    assert (first["a"].nullable, second["a"].nullable) == (True, True)
+    assert preprocessing.assumptions(second) == []
 
 
 def test_undraft_leaves_no_trace_of_values() -> None:

@@ -28,7 +28,8 @@ from genaudit.training.recipe import Recipe, check_delta
         ({"epsilon": 1.0, "delta": 1e-6, "preprocessing_epsilon": 1.0}, "leaves nothing"),
         ({"steps": 0}, "steps"),
         ({"hidden": (0,)}, "hidden"),
-        ({"noise_seed": 3}, "no field 'noise_seed'"),
+        ({"noise_seed": 3}, "without epsilon"),
+        ({"colour": 3}, "no field 'colour'"),
         ({"preset": "slow"}, "preset"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Phase, Reference, Tuning
 from genaudit.models.gan import Gan
 from genaudit.models.vae import Vae
-from genaudit.training.dp.step import PrivateStep, stepper, system_rng
+from genaudit.training.dp.step import PrivateStep, Streams, stepper, system_rng
+from genaudit.training.dp.unit import Units
 
 BLOCKS, GIVEN = (3, 2), (2,)
 CLIP = 0.5
@@ -175,8 +177,9 @@ def test_poisson_batches() -> None:
         "toy", module, 400, lambda x, *_: (x,), lambda x: module.linear(x).squeeze(1),
         torch.optim.SGD(module.parameters(), lr=0.01), dict,
     )  # fmt: skip
-    take = stepper(phase, batch, 200, sampling_rate=0.1, noise_multiplier=1.0,
-                   max_grad_norm=1.0, divisor=20, device="cpu")  # fmt: skip
+    rows = np.arange(200)[:, None]
+    take = stepper(phase, batch, Units(rows, rows >= 0), sampling_rate=0.1, noise_multiplier=1.0,
+                   max_grad_norm=1.0, divisor=20, streams=Streams.of("cpu"))  # fmt: skip
     for _ in range(400):
         take()
 
@@ -201,3 +204,28 @@ def test_divergence_is_an_error() -> None:
 
     with pytest.raises(ValueError, match="diverged"):
         step(*_records(4), torch.Generator())
+
+
+@pytest.mark.parametrize("family", [Gan, Vae])
+def test_empty_places_and_persons(family: type[Gan | Vae]) -> None:
+    """Rows of a person are clipped together, and an empty place counts for nothing."""
+    phase = _phase(family)
+    phase = replace(phase, n_extra=phase.n_extra // 3 * 3)
+    step = PrivateStep(
+        phase, noise_multiplier=0.0, max_grad_norm=CLIP, divisor=10,
+        noise=torch.Generator().manual_seed(1), cap=3,
+    )  # fmt: skip
+    rows = phase.rows(*_records(6), torch.Generator().manual_seed(3))
+    filled = torch.tensor([True, True, False, True, True, True])
+    step.accumulate(rows, filled)
+    found = torch.cat([p.grad.flatten().clone() for p in phase.private.parameters()])
+
+    parameters = list(phase.private.parameters())
+    weights = torch.cat([filled.float(), torch.ones(phase.n_extra)])
+    wanted = torch.zeros_like(found)
+    for start in range(0, len(weights), 3):
+        unit = slice(start, start + 3)
+        loss = (phase.losses(*(r[unit] for r in rows)) * weights[unit]).sum()
+        flat = torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
+        wanted += flat * min(1.0, CLIP / (float(flat.norm()) + 1e-6))
+    assert torch.allclose(found, wanted, atol=1e-5)

@@ -14,7 +14,16 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
 from genaudit.modalities.table.cells import Grid
-from genaudit.modalities.table.space import Keys, compared, exact_hits, near_hits, one_row_each
+from genaudit.modalities.table.space import (
+    Gaps,
+    Keys,
+    compared,
+    exact_hits,
+    near_hits,
+    not_compared,
+    one_each,
+    one_row_each,
+)
 from genaudit.result import Estimate, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, newcombe
 from genaudit.subject import Access
@@ -73,23 +82,50 @@ def rare_copies(case: AuditCase, options: RareCopiesOptions) -> Outcome:
     memorise rare rows first, and rare people are often members of a minority; whoever publishes
     such rows answers for it. Rarity is the sum over columns of -log(share of the cell) among
     reference rows, which the generator never saw; copies are rows equal to a sample in all columns
-    but at most one. Equally rare unseen rows show how many matches chance makes.
+    but at most one. Equally rare unseen rows show how many matches chance makes. Of a person with
+    several rows a random one counts.
     """
-    samples, reference = case.samples, one_row_each(case.reference)
-    train, unseen = one_row_each(case.train), one_row_each(case.non_members)
-    columns = compared(samples, train, unseen)
-    rarity = _rarity(reference, samples.absent)
+    samples, rng = case.samples, case.rng("content.rare_copies")
+    reference = one_row_each(case.reference, rng)
+    tables = (case.train, case.non_members)
+    columns = compared(samples, *tables)
+    unread = not_compared(samples, columns)
+    rarity = _rarity(reference, (*samples.absent, *unread))
     bar = np.quantile(rarity(reference), options.quantile)
-    tables = (train, unseen)
-    rare = tuple(rarity(table) >= bar for table in tables)
+    rare = tuple(_some(rarity(table) >= bar, table, rng) for table in tables)
     found = _hits(tables, rare, samples, columns)
     blind = _hits(tables, rare, reference, columns)
-    return Outcome((_overall(found, blind, len(samples)), *_by_group(found)))
+    # A row that has lost one cell is still found by all others.
+    n_unreadable = Gaps.of(samples, columns, *tables).n_rows(2)
+    findings = (_overall(found, blind, len(samples), n_unreadable), *_by_group(found))
+    return Outcome(findings, not_measured=_left_out((*samples.absent, *unread)))
+
+
+def _some(rare: np.ndarray, table: Dataset, rng: np.random.Generator) -> np.ndarray:
+    """The rows of a mask that are also the random row of their person."""
+    picked = np.zeros(len(rare), dtype=bool)
+    picked[one_each(table, np.arange(len(rare)), rng)] = True
+    return rare & picked
+
+
+def _left_out(columns: tuple[str, ...]) -> tuple[Message, ...]:
+    if not columns:
+        return ()
+    return (
+        message(
+            "content.rare_copies.unread",
+            "Rare rows were looked for without {columns}: the samples lack these columns, or most "
+            "of their cells are missing or not allowed by the schema.",
+            columns=", ".join(columns),
+        ),
+    )
 
 
 def _rarity(reference: Dataset, absent: tuple[str, ...]) -> Callable[[Dataset], np.ndarray]:
     """Rows -> sum of -log(share of each cell among reference rows), half a row added to each."""
     grid = Grid(tuple(c for c in Grid.learned(reference).columns if c.name not in absent))
+    if not grid.columns:
+        return lambda rows: np.zeros(len(rows))
     codes = grid.encode(reference)
     surprise = []
     for j, size in enumerate(grid.sizes):
@@ -122,14 +158,16 @@ def _hits(
     return train, unseen
 
 
-def _overall(found: tuple[Rare, Rare], blind: tuple[Rare, Rare], n_samples: int) -> Finding:
+def _overall(
+    found: tuple[Rare, Rare], blind: tuple[Rare, Rare], n_samples: int, n_unreadable: int
+) -> Finding:
     train, unseen = found
     (hits, n), (control_hits, n_control) = train.count(), unseen.count()
     half = np.arange(n_control) % 2 == 0
     finding = Finding(
         metric=_METRIC,
         label=message(_METRIC, "Rare training rows among the samples, beyond chance"),
-        estimate=_difference(hits, n, control_hits, n_control),
+        estimate=_difference(hits, n, control_hits, n_control, n_unreadable),
         null=_difference(*unseen.count(half), *unseen.count(~half)),
         baseline=_difference(*blind[0].count(), *blind[1].count()),
         baseline_label=message(
@@ -182,12 +220,16 @@ def _texts(rows: Rare, column: Column) -> np.ndarray:
     return values.where(values.notna(), _MISSING.text_en).astype(str).to_numpy()
 
 
-def _difference(hits: int, n: int, control_hits: int, n_control: int) -> Estimate:
+def _difference(
+    hits: int, n: int, control_hits: int, n_control: int, n_unreadable: int = 0
+) -> Estimate:
+    """Difference of two rates; the upper end supposes that unreadable samples are copies of n."""
     if min(n, n_control) == 0:
         return Estimate.undefined(_NOT_ESTIMABLE, n=max(n, 1), method=_METHOD, unit=_UNIT)
 
     def interval(confidence: float) -> Interval:
-        return newcombe(hits, n, control_hits, n_control, confidence)
+        low, high = newcombe(hits, n, control_hits, n_control, confidence)
+        return low, min(1.0, high + n_unreadable / n)
 
     value = hits / n - control_hits / n_control
     return Estimate.of(value, interval, n=n, method=_METHOD, unit=_UNIT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,12 +17,16 @@ from genaudit.audits._power import (
     smallest,
 )
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Column
 from genaudit.modalities.table.space import (
+    Gaps,
     Hits,
     Keys,
     compared,
     exact_hits,
     near_hits,
+    not_compared,
     one_row_each,
 )
 from genaudit.result import Estimate, Finding, Message, message
@@ -37,9 +41,13 @@ _UNIT = "share of generated rows"
 class Counts:
     """Hits on a pool of members (train) and controls (unseen rows) that can be told apart.
 
-    n_members, n_controls: such rows in the pool; members_hit, controls_hit: found among samples.
-    n_all_members: all members, told apart or not. n_samples: generated rows.
+    A member is a row; where the schema names persons it is a person, hit where any row is.
+
+    n_members, n_controls: those with rows that can be told apart; members_hit, controls_hit: found
+        among samples. n_all_members: all members, told apart or not. n_samples: generated rows.
     members_repeated, controls_repeated: samples that hit a member, or a control, hit before.
+    visible_rows: training rows that can be told apart, and all; None where a member is a row.
+    n_unreadable: samples that may be copies, but have lost the cells that would show it.
     """
 
     n_members: int
@@ -50,11 +58,14 @@ class Counts:
     n_samples: int
     members_repeated: int = 0
     controls_repeated: int = 0
+    visible_rows: tuple[int, int] | None = None
+    n_unreadable: int = 0
 
     @property
     def visible(self) -> float:
-        """Share of the members that can be told apart."""
-        return self.n_members / self.n_all_members
+        """Share of the training rows that can be told apart."""
+        rows, of = self.visible_rows or (self.n_members, self.n_all_members)
+        return rows / of
 
     def value(self) -> float:
         """Most likely share of generated rows that are copies, not below 0.
@@ -78,20 +89,31 @@ class Counts:
         sample of this size happens to hold. The low end counts each training row once and only
         rows that can be told apart; the high end counts repeats as copies, but for as many as
         controls see at least, and supposes that rows that cannot be told apart are copied as often
-        as the others.
+        as the others and that all unreadable samples are copies.
         """
         split = (1 + confidence) / 2
         low, high = beyond_chance(
             self.members_hit, self.n_members, self.controls_hit, self.n_controls, split
         )
         n = self.n_samples
-        by_chance = poisson(self.controls_repeated, split)[0] * self.n_members / self.n_controls
+        by_chance = self._repeats_low(split) * self.n_members / self.n_controls
         repeats = max(0, math.ceil(self.members_repeated - by_chance))
         most = min(high + repeats, n)
+        unread = clopper_pearson(self.n_unreadable, n, split)[1] if self.n_unreadable else 0.0
         return (
             clopper_pearson(min(low, n), n, split)[0],
-            min(1.0, clopper_pearson(most, n, split)[1] / self.visible),
+            min(1.0, clopper_pearson(most, n, split)[1] / self.visible + unread),
         )
+
+    def _repeats_low(self, confidence: float) -> float:
+        """Low end of the expected repeats of controls.
+
+        Repeats of one person come together, so that there it is persons hit that vary by chance.
+        """
+        if self.visible_rows is None:
+            return poisson(self.controls_repeated, confidence)[0]
+        each = self.controls_repeated / max(self.controls_hit, 1)
+        return each * poisson(self.controls_hit, confidence)[0]
 
     def unequal(self) -> bool:
         """Whether members and controls were hit unequally, either way, beyond 99.9%."""
@@ -133,7 +155,8 @@ class Counts:
 
     def low_if(self, share: float, quantile: float) -> float:
         """Low end at `POWER_CONFIDENCE` that a true share of copies reaches at a quantile."""
-        copied = binom.ppf(quantile, self.n_samples, share * self.visible)
+        readable = 1 - self.n_unreadable / self.n_samples
+        copied = binom.ppf(quantile, self.n_samples, share * self.visible * readable)
         distinct = self.n_members * -np.expm1(-copied / self.n_members)
         return self.with_copies(round(float(distinct))).interval(POWER_CONFIDENCE)[0]
 
@@ -154,27 +177,50 @@ def copies(case: AuditCase, _options: NoOptions) -> Outcome:
     generator without memory hits members and non-members of the pool in proportion.
 
     A near copy equals a training row in all columns but at most one, numbers with many values
-    rounded to 1% of their range; exact copies are near copies too.
+    rounded to 1% of their range; exact copies are near copies too. Where persons have several rows,
+    members are persons, hit where any row of theirs is.
     """
-    samples = case.samples
-    train, holdout = one_row_each(case.train), one_row_each(case.holdout)
-    unseen, reference = one_row_each(case.non_members), one_row_each(case.reference)
-    columns = compared(samples, train, holdout)
-    keys = {
-        name: Keys.of(table, columns)
-        for name, table in (
-            ("samples", samples),
-            ("train", train),
-            ("holdout", holdout),
-            ("unseen", unseen),
-            ("reference", reference),
-        )
-    }
+    tables = _tables(case)
+    keys, gaps = tables.keys, tables.gaps
+    hiding = gaps.n_hiding(keys["samples"], keys["train"])
     findings = (
-        _finding("privacy.copies.exact", _EXACT, keys, exact_hits),
-        _finding("privacy.copies.near", _NEAR, keys, near_hits),
+        _finding("privacy.copies.exact", _EXACT, keys, exact_hits, hiding),
+        # A row that has lost one cell may still be a near copy by all others.
+        _finding("privacy.copies.near", _NEAR, keys, near_hits, gaps.n_rows(2)),
     )
-    return Outcome(findings, not_measured=tuple(_absent(samples.absent)))
+    return Outcome(findings, not_measured=tuple(_left_out(case.samples, tables)))
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What is compared: columns, hashes by table, and cells that samples have lost.
+
+    Tables: samples, train, holdout; unseen and reference: the holdout's parts; other: reference
+    rows, one of each person, that stand for samples of a generator without memory.
+    """
+
+    columns: tuple[Column, ...]
+    keys: dict[str, Keys]
+    gaps: Gaps
+
+
+def _tables(case: AuditCase) -> Tables:
+    return case.once("privacy.copies", lambda: _hashed(case))
+
+
+def _hashed(case: AuditCase) -> Tables:
+    samples, train, holdout = case.samples, case.train, case.holdout
+    columns = compared(samples, train, holdout)
+    tables = {
+        "samples": samples,
+        "train": train,
+        "holdout": holdout,
+        "unseen": case.non_members,
+        "reference": case.reference,
+        "other": one_row_each(case.reference, case.rng("privacy.copies")),
+    }
+    keys = {name: Keys.of(table, columns) for name, table in tables.items()}
+    return Tables(columns, keys, Gaps.of(samples, columns, train, holdout))
 
 
 _EXACT = message("privacy.copies.exact", "Generated rows that repeat a training row beyond chance")
@@ -199,32 +245,36 @@ _HOLDOUT_SEEN = message(
 
 def holdout_seen(case: AuditCase) -> Message | None:
     """Why no attack can be judged, where the samples hold rows of the holdout; else None."""
-    columns = compared(case.samples, case.train, case.holdout)
-    tables = (case.samples, case.train, case.holdout, case.non_members, case.reference)
-    samples, *real = [Keys.of(t if i == 0 else one_row_each(t), columns)
-                      for i, t in enumerate(tables)]  # fmt: skip
-    train, holdout, unseen, reference = real
-    main = count(train, holdout, samples, exact_hits)
-    blind = count(train, unseen, reference, exact_hits)
+    keys = _tables(case).keys
+    main = count(keys["train"], keys["holdout"], keys["samples"], exact_hits)
+    blind = count(keys["train"], keys["unseen"], keys["other"], exact_hits)
     return _HOLDOUT_SEEN if main.n_controls and main.controls_seen(blind) else None
 
 
 def count(
-    members: Keys, controls: Keys, samples: Keys, find: Callable[[Keys, Keys], Hits]
+    members: Keys,
+    controls: Keys,
+    samples: Keys,
+    find: Callable[[Keys, Keys], Hits],
+    n_unreadable: int = 0,
 ) -> Counts:
     """Hits of samples on members and controls."""
-    hits = find(Keys.joined([members, controls]), samples)
-    member = np.arange(len(hits.hit)) < len(members)
-    members_hit, controls_hit = int((hits.hit & member).sum()), int((hits.hit & ~member).sum())
+    pool = Keys.joined([members, controls])
+    hits = find(pool, samples)
+    member = np.arange(len(pool)) < len(members)
+    members_hit, controls_hit = pool.n_units(hits.hit & member), pool.n_units(hits.hit & ~member)
+    visible = hits.visible & member
     return Counts(
-        n_members=int((hits.visible & member).sum()),
-        n_controls=int((hits.visible & ~member).sum()),
+        n_members=pool.n_units(visible),
+        n_controls=pool.n_units(hits.visible & ~member),
         members_hit=members_hit,
         controls_hit=controls_hit,
-        n_all_members=len(members),
+        n_all_members=pool.n_units(member),
         n_samples=len(samples),
         members_repeated=max(0, hits.rows(member) - members_hit),
         controls_repeated=max(0, hits.rows(~member) - controls_hit),
+        visible_rows=None if pool.owner is None else (int(visible.sum()), len(members)),
+        n_unreadable=n_unreadable,
     )
 
 
@@ -242,11 +292,15 @@ def _estimate(counts: Counts) -> Estimate:
 
 
 def _finding(
-    metric: str, label: Message, keys: dict[str, Keys], find: Callable[[Keys, Keys], Hits]
+    metric: str,
+    label: Message,
+    keys: dict[str, Keys],
+    find: Callable[[Keys, Keys], Hits],
+    n_unreadable: int,
 ) -> Finding:
-    main = count(keys["train"], keys["holdout"], keys["samples"], find)
+    main = count(keys["train"], keys["holdout"], keys["samples"], find, n_unreadable)
     null = count(keys["unseen"], keys["reference"], keys["samples"], find)
-    blind = count(keys["train"], keys["unseen"], keys["reference"], find)
+    blind = count(keys["train"], keys["unseen"], keys["other"], find)
     estimate = _estimate(main)
     finding = Finding(
         metric=metric,
@@ -272,6 +326,26 @@ def _finding(
 
 def _note(keys: dict[str, Keys], counts: Counts) -> Message:
     shared = np.isin(keys["holdout"].exact, keys["train"].exact).sum()
+    params = {
+        "shared": shown(int(shared)),
+        "n_holdout": shown(len(keys["holdout"])),
+        "members": shown(counts.n_members),
+        "n_train": shown(counts.n_all_members),
+        "controls": shown(counts.n_controls),
+        "members_hit": shown(counts.members_hit),
+        "controls_hit": shown(counts.controls_hit),
+    }
+    if counts.visible_rows is not None:
+        return message(
+            "privacy.copies.note_persons",
+            "{shared} of {n_holdout} holdout rows equal a training row. Looked for were the "
+            "{members} of {n_train} persons in train, and the {controls} persons in the holdout, "
+            "with rows that nobody else has: the samples hold such a row of {members_hit} of the "
+            "former and of {controls_hit} of the latter. The low end counts each person once; "
+            "copies of rows that several persons have are invisible here, and value and upper end "
+            "suppose that they are as frequent as the others.",
+            **params,
+        )
     return message(
         "privacy.copies.note",
         "{shared} of {n_holdout} holdout rows equal a training row. Looked for were the {members} "
@@ -279,23 +353,28 @@ def _note(keys: dict[str, Keys], counts: Counts) -> Message:
         "all others: the samples hold {members_hit} of the former and {controls_hit} of the "
         "latter. Each training row counts once; copies of rows that cannot be told apart are "
         "invisible here, and value and upper end suppose that they are as frequent as the others.",
-        shared=shown(int(shared)),
-        n_holdout=shown(len(keys["holdout"])),
-        members=shown(counts.n_members),
-        n_train=shown(counts.n_all_members),
-        controls=shown(counts.n_controls),
-        members_hit=shown(counts.members_hit),
-        controls_hit=shown(counts.controls_hit),
+        **params,
     )
 
 
-def _absent(columns: tuple[str, ...]) -> list[Message]:
-    if not columns:
-        return []
-    return [
-        message(
+def _left_out(samples: Dataset, tables: Tables) -> Iterator[Message]:
+    if samples.absent:
+        yield message(
             "privacy.copies.absent",
             "Copies were looked for without {columns}: the samples lack these columns.",
-            columns=", ".join(columns),
+            columns=", ".join(samples.absent),
         )
-    ]
+    if unread := not_compared(samples, tables.columns):
+        yield message(
+            "privacy.copies.unread",
+            "Copies were looked for without {columns}: most of these cells of the samples are "
+            "missing or not allowed by the schema.",
+            columns=", ".join(unread),
+        )
+    if lost := tables.gaps.n_rows():
+        yield message(
+            "privacy.copies.unreadable",
+            "Up to {n} samples have lost cells that would show whether they are copies; upper ends "
+            "count those as copies that can be one.",
+            n=shown(lost),
+        )

@@ -21,9 +21,17 @@ from genaudit.case import AuditCase, Knowledge, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
-from genaudit.modalities.table.space import Keys, Space, compared, exact_hits, one_row_each
+from genaudit.modalities.table.space import (
+    Gaps,
+    Keys,
+    Space,
+    compared,
+    exact_hits,
+    not_compared,
+    one_each,
+)
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
-from genaudit.stats.intervals import clopper_pearson
+from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.stats.roc import auc, roc_points, tpr_at_fpr
 from genaudit.subject import Access
 
@@ -45,12 +53,12 @@ class DistanceOptions:
     """Parameters of the attack.
 
     max_records: most members, and most non-members, that are attacked.
-    max_pool: most samples, and as many reference rows, among which the nearest is sought.
+    max_pool: most samples, and most reference rows, among which the nearest is sought.
     tau: distance, as a share of the longest, below which nearer means little; fixed beforehand.
     """
 
     max_records: int = 5000
-    max_pool: int = 10_000
+    max_pool: int = 50_000
     tau: float = 0.01
 
 
@@ -60,6 +68,7 @@ class Scores:
 
     blind: have not seen the samples. shift: half of train stands for the samples and the other half
     is attacked, so that what tells members apart is not memory but another population.
+    n_distinct: different samples among those that were searched.
     """
 
     members: np.ndarray
@@ -68,8 +77,49 @@ class Scores:
     blind_non_members: np.ndarray
     shift_members: np.ndarray
     shift_non_members: np.ndarray
-    n_pool: int
     n_distinct: int
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What of the subject the attack has looked at; it bounds what the attack can show.
+
+    n_samples: samples. n_searched: samples among which the nearest was sought. n_reference:
+    reference rows likewise. n_train: training rows. n_persons: persons behind them.
+    n_unreadable: samples with lost cells, at most.
+    """
+
+    n_samples: int
+    n_searched: int
+    n_reference: int
+    n_train: int
+    n_persons: int
+    n_unreadable: int
+
+    @property
+    def searched(self) -> float:
+        """Share of the samples that was searched."""
+        return self.n_searched / self.n_samples
+
+    @property
+    def seen(self) -> float:
+        """Largest share of training rows whose copies the searched samples can hold."""
+        return min(1.0, self.n_searched / self.n_train)
+
+    @property
+    def held(self) -> float:
+        """Largest share of training rows whose copies all samples can hold."""
+        return min(1.0, self.n_samples / self.n_train)
+
+    def whole(self, interval: Interval, chance: float) -> Interval:
+        """The interval of the leak of all samples, from that of the samples that were searched.
+
+        A leak beyond chance grows at most in proportion to the samples that are searched, as each
+        sample betrays what it is near to. Every unreadable sample may be a copy of another member.
+        """
+        low, high = interval
+        beyond = max(0.0, high - chance) * (1 / self.searched - 1)
+        return low, min(1.0, high + beyond + self.n_unreadable / self.n_persons)
 
 
 @audit(
@@ -87,65 +137,104 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
     the generator never saw (the reference). They accuse the generator of having trained on the
     record when it lies nearer to the samples than to the reference: by log((d_R + tau) /
     (d_S + tau)), so that an unusual record, far from everything, is not taken for a stranger.
-    Members are training rows and non-members unseen rows that occur once in all real tables. As
-    many samples as reference rows are searched, since more rows are nearer to everything.
+    Members are training rows and non-members unseen rows that occur once in all real tables (of a
+    person with several rows a random one). Members and non-members meet the same samples and the
+    same reference, so that neither side is nearer where nothing leaks, however many rows are
+    searched. Where not all samples are, upper ends suppose that the others leak as much.
     """
-    scores = _scores(case, options)
-    if min(len(scores.shift_members), len(scores.non_members)) < 2:
-        return Outcome(_undefined(max(len(scores.members), 1)))
+    scores, reach = _scores(case, options)
+    left_out = _left_out(case)
+    if scores is None:
+        return Outcome(_undefined(reach.n_train), not_measured=left_out)
     doubt = _doubt(scores) or holdout_seen(case)
-    note = message(
-        "privacy.distance.note",
-        "{members} training rows against {others} unseen rows, each occurring once in all real "
-        "tables; the nearest of {pool} samples and of {pool} reference rows.",
-        members=shown(len(scores.members)),
-        others=shown(len(scores.non_members)),
-        pool=shown(scores.n_pool),
-    )
-    findings = [_auc(scores), _tpr(scores, 0.01, "privacy.distance.tpr_at_1pct_fpr")]
-    findings.append(_tpr(scores, 0.001, "privacy.distance.tpr_at_01pct_fpr"))
+    note = _note(scores, reach)
+    findings = [_auc(scores, reach), _tpr(scores, reach, 0.01, "privacy.distance.tpr_at_1pct_fpr")]
+    findings.append(_tpr(scores, reach, 0.001, "privacy.distance.tpr_at_01pct_fpr"))
     done = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or note}) for f in findings)
-    return Outcome(done, (_figure(scores),))
+    return Outcome(done, (_figure(scores),), left_out)
 
 
-def _scores(case: AuditCase, options: DistanceOptions) -> Scores:
-    samples, reference = case.samples, one_row_each(case.reference)
-    train, unseen = one_row_each(case.train), one_row_each(case.non_members)
+def _scores(case: AuditCase, options: DistanceOptions) -> tuple[Scores | None, Reach]:
+    """Scores (None where there are too few rows to attack) and what was looked at."""
+    samples, train, unseen, reference = case.samples, case.train, case.non_members, case.reference
     columns = compared(samples, train, unseen, reference)
-    single = _singletons((train, unseen, reference), columns)
     rng = case.rng("privacy.distance")
-    positions = _some(single[0], options.max_records, rng)
-    members = train.take(positions)
-    non_members = unseen.take(_some(single[1], options.max_records, rng))
-    n_pool = min(len(samples), len(reference), options.max_pool)
-    drawn = samples.take(rng.permutation(len(samples))[:n_pool])
-    calm = reference.take(rng.permutation(len(reference))[:n_pool])
+    drawn = samples.take(rng.permutation(len(samples))[: options.max_pool])
+    calm = reference.take(rng.permutation(len(reference))[: options.max_pool])
+    n_unreadable = Gaps.of(samples, columns, train, unseen, reference).n_rows()
+    reach = Reach(len(samples), len(drawn), len(calm), len(train), train.n_units(), n_unreadable)
+    single = _singletons((train, unseen, reference), columns)
+    positions = _some(one_each(train, single[0], rng), options.max_records, rng)
+    others = _some(one_each(unseen, single[1], rng), options.max_records, rng)
+    if min(len(positions) // 2, len(others)) < 2:
+        return None, reach
+    members, non_members = train.take(positions), unseen.take(others)
     space = Space.fit(calm, columns, drawn, members, non_members)
     near_samples = partial(space.nearest, pool=space.encode(drawn))
     near_reference = partial(space.nearest, pool=space.encode(calm))
     attacked = [space.encode(members), space.encode(non_members)]
     blind = [near_reference(rows) for rows in attacked]
-    scored = [
-        np.log((d_r + options.tau) / (near_samples(rows) + options.tau))
-        for rows, d_r in zip(attacked, blind, strict=True)
-    ]
-    # Every other member joins the rest of train as a pool; the others are attacked with it.
-    left_out = positions[1::2]
-    rest = train.take(np.setdiff1d(np.arange(len(train)), left_out))
-    stand_in = rest.take(rng.permutation(len(rest))[:n_pool])
+
+    def scored(d_r: np.ndarray, d_s: np.ndarray) -> np.ndarray:
+        return np.asarray(np.log((d_r + options.tau) / (d_s + options.tau)))
+
+    main = [scored(d, near_samples(rows)) for rows, d in zip(attacked, blind, strict=True)]
+    # Every other member is attacked with the rest of train as a pool, as if it were the samples.
+    left_out = train.take(positions[1::2])
+    rest = np.flatnonzero(~_of_persons(train, positions[1::2]))
+    stand_in = train.take(rng.permutation(rest)[: len(drawn)])
     near_train = partial(space.nearest, pool=space.encode(stand_in))
-    equal = calm.take(np.arange(len(stand_in)))
-    near_equal = partial(space.nearest, pool=space.encode(equal))
     shift = [
-        np.log((near_equal(rows) + options.tau) / (near_train(rows) + options.tau))
-        for rows in (space.encode(train.take(left_out)), attacked[1])
+        scored(d, near_train(rows))
+        for rows, d in ((space.encode(left_out), blind[0][1::2]), (attacked[1], blind[1]))
     ]
     n_distinct = len(drawn.records.drop_duplicates())
-    return Scores(scored[0], scored[1], blind[0], blind[1], shift[0], shift[1], n_pool, n_distinct)
+    return Scores(main[0], main[1], blind[0], blind[1], shift[0], shift[1], n_distinct), reach
+
+
+def _of_persons(table: Dataset, rows: np.ndarray) -> np.ndarray:
+    """Mask of the rows of the persons who have some rows (positions); of these where none is."""
+    person = table.schema.person
+    if person is None:
+        return np.isin(np.arange(len(table)), rows)
+    persons = table.frame[person.name]
+    return np.asarray(persons.isin(persons.iloc[rows]).to_numpy())
+
+
+def _left_out(case: AuditCase) -> tuple[Message, ...]:
+    samples = case.samples
+    columns = compared(samples, case.train, case.non_members, case.reference)
+    gone = (*samples.absent, *not_compared(samples, columns))
+    if not gone:
+        return ()
+    return (
+        message(
+            "privacy.distance.unread",
+            "Nearness was measured without {columns}: the samples lack these columns, or most of "
+            "their cells are missing or not allowed by the schema.",
+            columns=", ".join(gone),
+        ),
+    )
+
+
+def _note(scores: Scores, reach: Reach) -> Message:
+    return message(
+        "privacy.distance.note",
+        "{members} training rows against {others} unseen rows, each occurring once in all real "
+        "tables; the nearest of {searched} out of {samples} samples and of {reference} reference "
+        "rows. Upper ends suppose that samples that were not searched leak as much as the others, "
+        "and that each of {unreadable} samples with cells that cannot be read is a copy.",
+        members=shown(len(scores.members)),
+        others=shown(len(scores.non_members)),
+        searched=shown(reach.n_searched),
+        samples=shown(reach.n_samples),
+        reference=shown(reach.n_reference),
+        unreadable=shown(reach.n_unreadable),
+    )
 
 
 def _singletons(tables: tuple[Dataset, ...], columns: tuple[Column, ...]) -> list[np.ndarray]:
-    """Positions of the rows of each table that occur once in all of them together."""
+    """Positions of the rows of each table that one person alone has, in all of them together."""
     keys = [Keys.of(table, columns) for table in tables]
     pool = Keys.joined(keys)
     visible = exact_hits(pool, pool.take(np.arange(0))).visible
@@ -193,36 +282,56 @@ def _halves(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
     return scores.non_members[0::2], scores.non_members[1::2]
 
 
-def _auc(scores: Scores) -> Finding:
+def _auc(scores: Scores, reach: Reach) -> Finding:
     def estimate(members: np.ndarray, non_members: np.ndarray) -> Estimate:
         found = auc(members, non_members)
         n = len(members) + len(non_members)
         return Estimate.of(found.value, found.interval, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
 
+    main = auc(scores.members, scores.non_members)
     m, k = len(scores.members), len(scores.non_members)
-    # Error of the area where nothing leaks (Mann & Whitney 1947).
-    se = math.sqrt((m + k + 1) / (12 * m * k))
-    reach = float(norm.isf((1 - POWER_CONFIDENCE) / 2) + norm.isf(0.2)) * se
-    detectable = default_limit("privacy.distance.auc") + reach
     return Finding(
         metric="privacy.distance.auc",
         label=_LABEL_AUC,
-        estimate=estimate(scores.members, scores.non_members),
+        estimate=Estimate.of(
+            main.value,
+            lambda confidence: reach.whole(main.interval(confidence), 0.5),
+            n=m + k,
+            method=_AUC_METHOD,
+            unit=_AUC_UNIT,
+        ),
         null=estimate(*_halves(scores)),
         baseline=estimate(scores.blind_members, scores.blind_non_members),
         baseline_label=_BLIND,
-        ceiling=auc(np.ones(m), np.zeros(k)).interval(POWER_CONFIDENCE)[0],
-        detectable=detectable if detectable < 1 else None,
+        ceiling=_auc_ceiling(m, k, reach.seen),
+        detectable=_auc_detectable(m, k, reach),
     )
 
 
-def _tpr(scores: Scores, fpr: float, metric: str) -> Finding:
+def _auc_ceiling(m: int, k: int, seen: float) -> float:
+    """Low end of the area where a share of the members is found and the others score by chance."""
+    found = round(seen * m)
+    members = np.concatenate([np.full(found, 2.0), np.linspace(0, 1, m - found)])
+    return auc(members, np.linspace(0, 1, k)).interval(POWER_CONFIDENCE)[0]
+
+
+def _auc_detectable(m: int, k: int, reach: Reach) -> float | None:
+    limit = default_limit("privacy.distance.auc")
+    # Error of the area where nothing leaks (Mann & Whitney 1947).
+    se = math.sqrt((m + k + 1) / (12 * m * k))
+    margin = float(norm.isf((1 - POWER_CONFIDENCE) / 2) + norm.isf(0.2)) * se
+    needed = 0.5 + (limit + margin - 0.5) / reach.searched
+    # If every sample is a copy, that share of the members is found for certain.
+    return needed if needed < 0.5 + reach.held / 2 else None
+
+
+def _tpr(scores: Scores, reach: Reach, fpr: float, metric: str) -> Finding:
     m, k = len(scores.members), len(scores.non_members)
     found = tpr_at_fpr(scores.members, scores.non_members, fpr)
     base = Finding(
         metric=metric,
         label=_tpr_label(fpr),
-        estimate=_tpr_estimate(scores.members, scores.non_members, fpr),
+        estimate=_tpr_estimate(scores.members, scores.non_members, fpr, reach),
         null=_tpr_estimate(*_halves(scores), fpr),
         baseline=_tpr_estimate(scores.blind_members, scores.blind_non_members, fpr),
         baseline_label=_BLIND,
@@ -235,7 +344,7 @@ def _tpr(scores: Scores, fpr: float, metric: str) -> Finding:
     kept = found.strictness(POWER_CONFIDENCE)
 
     def flagged(share: float) -> bool:
-        hits = int(binom.ppf(0.2, m, share * kept))
+        hits = int(binom.ppf(0.2, m, share * kept * reach.searched))
         return clopper_pearson(hits, m, (1 + POWER_CONFIDENCE) / 2)[0] > limit
 
     note = message(
@@ -246,14 +355,16 @@ def _tpr(scores: Scores, fpr: float, metric: str) -> Finding:
         others=shown(k),
     )
     update = {
-        "ceiling": found.ceiling(POWER_CONFIDENCE),
-        "detectable": smallest(flagged, limit, 1.0),
+        "ceiling": found.ceiling(POWER_CONFIDENCE, reach.seen),
+        "detectable": smallest(flagged, limit, reach.held) if reach.held > limit else None,
         "note": note,
     }
     return base.model_copy(update=update)
 
 
-def _tpr_estimate(members: np.ndarray, non_members: np.ndarray, fpr: float) -> Estimate:
+def _tpr_estimate(
+    members: np.ndarray, non_members: np.ndarray, fpr: float, reach: Reach | None = None
+) -> Estimate:
     n = len(members)
     found = tpr_at_fpr(members, non_members, fpr)
     if found is None:
@@ -265,7 +376,12 @@ def _tpr_estimate(members: np.ndarray, non_members: np.ndarray, fpr: float) -> E
             least=math.ceil(1 / fpr - 1e-9),
         )
         return Estimate.undefined(reason, n=max(n, 1), method=_TPR_METHOD, unit=_TPR_UNIT)
-    return Estimate.of(found.value, found.interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
+
+    def interval(confidence: float) -> Interval:
+        searched = found.interval(confidence)
+        return searched if reach is None else reach.whole(searched, fpr)
+
+    return Estimate.of(found.value, interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
 
 
 def _undefined(n: int) -> tuple[Finding, ...]:

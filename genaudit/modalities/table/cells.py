@@ -65,11 +65,38 @@ class ColumnCells:
 
     @property
     def digits(self) -> tuple[int, ...]:
-        """Sizes of the one-hot blocks that code this column: one, or two for many levels."""
+        """Sizes of the one-hot blocks that code this column: one, or two for many levels.
+
+        "Missing" is a high digit of its own, and has no low digit: as the last of the other cells
+        it would share its low digit, and thereby its frequency, with a level.
+        """
         if self.size <= MAX_ONE_HOT:
             return (self.size,)
-        base = int(np.ceil(np.sqrt(self.size)))
-        return (int(np.ceil(self.size / base)), base)
+        base = int(np.ceil(np.sqrt(self.n_values)))
+        return (int(np.ceil(self.n_values / base)) + self.nullable, base)
+
+    def split(self, codes: np.ndarray) -> list[np.ndarray]:
+        """Digits of cells, each of shape (n,); -1 where there is no low digit."""
+        if len(self.digits) == 1:
+            return [codes.astype(np.int64)]
+        high, low = np.divmod(codes.astype(np.int64), self.digits[1])
+        gone = codes >= self.n_values
+        return [np.where(gone, self.digits[0] - 1, high), np.where(gone, -1, low)]
+
+    def join(self, digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Cells, shape (n,), from their digits, shape (n, 1 or 2).
+
+        Two digits can name a cell beyond the last one; such a cell is drawn anew, uniformly.
+        """
+        if len(self.digits) == 1:
+            cells: np.ndarray = digits[:, 0]
+            return cells
+        cells = digits[:, 0] * self.digits[1] + digits[:, 1]
+        beyond = cells >= self.n_values
+        cells[beyond] = rng.integers(0, self.n_values, int(beyond.sum()))
+        if self.nullable:
+            cells[digits[:, 0] == self.digits[0] - 1] = self.n_values
+        return cells
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

@@ -60,6 +60,16 @@ class Layout:
         return tuple(size for j in self.made for size in self.grid.columns[j].digits)
 
     @cached_property
+    def gates(self) -> tuple[int | None, ...]:
+        """For each block, the block whose last cell ("missing") leaves it empty, or None."""
+        found: list[int | None] = []
+        for j in self.made:
+            column, start = self.grid.columns[j], len(found)
+            low = start if column.nullable else None
+            found += [None] if len(column.digits) == 1 else [None, low]
+        return tuple(found)
+
+    @cached_property
     def given_sizes(self) -> tuple[int, ...]:
         """Cells of each condition column."""
         return tuple(self.grid.sizes[j] for j in self.given)
@@ -83,33 +93,27 @@ class Layout:
     def split(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Digits of the made columns, shape (n, blocks), and cell of the condition, shape (n,).
 
+        A digit is -1 where a missing value has none.
+
         Args:
             codes: Cells of the records, shape (n, columns).
         """
         digits = []
         for j in self.made:
-            column = self.grid.columns[j]
-            parts = np.unravel_index(codes[:, j], column.digits)
-            digits += [part.astype(np.int64) for part in parts]
+            digits += self.grid.columns[j].split(codes[:, j])
         joint = np.zeros(len(codes), dtype=np.int64)
         if self.given:
             joint = np.ravel_multi_index(tuple(codes[:, self.given].T), self.given_sizes)
         return np.stack(digits, axis=1), joint
 
     def join(self, digits: np.ndarray, joint: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Cells of the records, shape (n, columns), from what `split` gives.
-
-        Two digits can name a cell beyond the last one; such a cell is drawn anew, uniformly.
-        """
+        """Cells of the records, shape (n, columns), from digits of all blocks and the condition."""
         codes = np.empty((len(digits), len(self.grid.names)), dtype=np.int64)
         codes[:, list(self.given)] = self.cells[joint]
         start = 0
         for j in self.made:
             column = self.grid.columns[j]
-            parts = digits[:, start : start + len(column.digits)].T
-            cell = np.ravel_multi_index(tuple(parts), column.digits)
-            beyond = cell >= column.size
-            cell[beyond] = rng.integers(0, column.size, int(beyond.sum()))
-            codes[:, j] = cell
-            start += len(column.digits)
+            end = start + len(column.digits)
+            codes[:, j] = column.join(digits[:, start:end], rng)
+            start = end
         return codes

@@ -30,13 +30,15 @@ class TableNets:
 
     blocks: sizes of the one-hot blocks to make. given: sizes of the condition's one-hot blocks.
     hidden: widths of the generator's hidden layers; networks that read records have them reversed.
-    latent: width of the noise.
+    latent: width of the noise. gates: for each block, the one whose last cell leaves it empty, or
+    None; () = no block is ever empty.
     """
 
     blocks: tuple[int, ...]
     given: tuple[int, ...]
     hidden: tuple[int, ...]
     latent: int
+    gates: tuple[int | None, ...] = ()
 
     @property
     def width(self) -> int:
@@ -103,6 +105,9 @@ class TableNets:
             soft = functional.softmax(block / tau, dim=1)
             hard = functional.one_hot(block.argmax(1), block.shape[1]).to(soft.dtype)
             drawn.append(hard - soft.detach() + soft)
+        for low, high in enumerate(self.gates):
+            if high is not None:
+                drawn[low] = drawn[low] * (1 - drawn[high][:, -1:])
         return torch.cat(drawn, dim=1)
 
     def shares(self, logits: torch.Tensor) -> torch.Tensor:
@@ -113,7 +118,7 @@ class TableNets:
         )
 
     def surprise(self, logits: torch.Tensor, records: torch.Tensor) -> torch.Tensor:
-        """Negative log-likelihood of one-hot records in nats, shape (n,)."""
+        """Negative log-likelihood of one-hot records in nats, shape (n,); empty blocks are free."""
         logs = [
             functional.log_softmax(b, dim=1) for b in torch.split(logits, list(self.blocks), dim=1)
         ]
@@ -147,10 +152,13 @@ def perceptron(layers: Sequence[int], activation: nn.Module) -> nn.Sequential:
 
 
 def one_hot(codes: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
-    """One-hot blocks side by side, shape (n, sum(sizes)), from codes, shape (n, len(sizes))."""
+    """One-hot blocks side by side, shape (n, sum(sizes)), from codes, shape (n, len(sizes)).
+
+    A code of -1 leaves its block empty.
+    """
     n = len(codes)
     made = torch.zeros(n, sum(sizes), device=codes.device)
     if sizes:
         starts = torch.as_tensor(np.cumsum([0, *sizes[:-1]]), device=codes.device)
-        made.scatter_(1, codes + starts, 1.0)
+        made.scatter_(1, codes.clamp(min=0) + starts, (codes >= 0).to(made.dtype))
     return made

@@ -24,8 +24,11 @@ _MAX_EXACT = 100
 #: Levels of a column beyond which comparing codes is cheaper than one-hot blocks in a product.
 _MAX_ONE_HOT = 64
 
-#: Query rows compared in one go; a block against 10,000 rows takes 20 MB.
-_BLOCK = 512
+#: Distances computed in one go: 20 MB of them.
+_BLOCK = 512 * 10_000
+
+#: Share of a column's cells that samples may lose before rows are compared without the column.
+MAX_LOST = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,17 +38,24 @@ class Keys:
     exact: shape (n,); equal rows have equal hashes.
     near: shape (n, columns); two rows share `near[:, j]` when they are equal in all columns but
         perhaps the j-th, numbers with many values rounded to 1% of their range.
+    owner: shape (n,); rows of one person have one number. None where each row is a person.
     """
 
     exact: np.ndarray
     near: np.ndarray
+    owner: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.exact)
 
     def take(self, rows: np.ndarray) -> Keys:
         """The hashes of some rows (positions or a mask)."""
-        return Keys(self.exact[rows], self.near[rows])
+        owner = None if self.owner is None else self.owner[rows]
+        return Keys(self.exact[rows], self.near[rows], owner)
+
+    def n_units(self, rows: np.ndarray) -> int:
+        """Number of persons behind the rows in a mask; of rows where each row is a person."""
+        return int(rows.sum() if self.owner is None else len(np.unique(self.owner[rows])))
 
     @classmethod
     def of(cls, data: Dataset, columns: Sequence[Column]) -> Keys:
@@ -64,13 +74,20 @@ class Keys:
             rounded[:, j] = _mixed(_hashed(_coarse(values, column)) ^ salt)
         columns_salt = np.arange(1, len(columns) + 1, dtype=np.uint64)
         near = _mixed(rounded.sum(axis=1, dtype=np.uint64)[:, None] - rounded) ^ columns_salt
-        return cls(exact, near)
+        return cls(exact, near, _owners(data))
 
     @classmethod
     def joined(cls, parts: Sequence[Keys]) -> Keys:
-        """Hashes of several tables, one after the other."""
+        """Hashes of several tables, one after the other; no person is in two of them."""
+        owners, next_owner = [], 0
+        for owner in (p.owner for p in parts):
+            if owner is not None:
+                owners.append(owner + next_owner)
+                next_owner += int(owner.max(initial=-1)) + 1
         return cls(
-            np.concatenate([p.exact for p in parts]), np.concatenate([p.near for p in parts])
+            np.concatenate([p.exact for p in parts]),
+            np.concatenate([p.near for p in parts]),
+            np.concatenate(owners) if len(owners) == len(parts) else None,
         )
 
 
@@ -78,7 +95,7 @@ class Keys:
 class Hits:
     """Which rows of a pool were found among samples.
 
-    visible: rows that can be told apart from all others of the pool, shape (n,).
+    visible: rows that can be told apart from those of all other persons of the pool, shape (n,).
     hit: visible rows that a sample equals, or nearly equals.
     rows: number of samples that hit any of the pool's rows in a mask, shape (n,).
     """
@@ -89,8 +106,8 @@ class Hits:
 
 
 def exact_hits(pool: Keys, samples: Keys) -> Hits:
-    """Rows that occur once in the pool, and which of them a sample equals."""
-    visible = _once(pool.exact)
+    """Rows that one person alone has in the pool, and which of them a sample equals."""
+    visible = _once(pool.exact, pool.owner)
     hit = visible & _found(pool.exact, samples.exact)
 
     def rows(among: np.ndarray) -> int:
@@ -107,7 +124,7 @@ def near_hits(pool: Keys, samples: Keys) -> Hits:
     columns = range(pool.near.shape[1])
     unique, shared = np.zeros(pool.near.shape, dtype=bool), np.zeros(pool.near.shape, dtype=bool)
     for j in columns:
-        unique[:, j] = _once(pool.near[:, j])
+        unique[:, j] = _once(pool.near[:, j], pool.owner)
         shared[:, j] = unique[:, j] & _found(pool.near[:, j], samples.near[:, j])
 
     def rows(among: np.ndarray) -> int:
@@ -119,33 +136,82 @@ def near_hits(pool: Keys, samples: Keys) -> Hits:
     return Hits(np.asarray(unique.any(axis=1)), np.asarray(shared.any(axis=1)), rows)
 
 
-def compared(samples: Dataset, *others: Dataset) -> tuple[Column, ...]:
-    """Columns in which rows are compared: those that a generator makes and the samples have.
+def compared(samples: Dataset, *real: Dataset) -> tuple[Column, ...]:
+    """Columns in which rows are compared: those that a generator makes and the samples show.
 
-    An ignored column is compared where every table has values in it. Ids and persons are not: a
-    copied row under a new id is a copy.
+    A column that samples lack, or of which they show too little (`MAX_LOST`), is not compared: in
+    it no sample could equal a real row. An ignored column is compared where every table has values
+    in it. Ids and persons are not: a copied row under a new id is a copy.
     """
 
     def used(column: Column) -> bool:
-        if column.modelled:
-            return column.name not in samples.absent
-        tables = (samples, *others)
-        return column.role is Role.IGNORED and all(
-            t.frame[column.name].notna().any() for t in tables
-        )
+        known = column.modelled and column.name not in samples.absent
+        if column.role is Role.IGNORED:
+            known = all(t.frame[column.name].notna().any() for t in (samples, *real))
+        return known and _n_lost(samples, column, real) <= MAX_LOST * len(samples)
 
     return tuple(c for c in samples.schema.columns if used(c))
 
 
-def one_row_each(data: Dataset) -> Dataset:
-    """The first row of each person; all rows where the schema names no person.
+def not_compared(samples: Dataset, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Columns that a generator makes and in which rows were not compared, and samples have them."""
+    return tuple(
+        c.name for c in samples.schema.modelled if c not in columns and c.name not in samples.absent
+    )
 
-    Statistics that deal labels to rows at random need rows that are independent.
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Cells that samples may have lost: what stood there is not to be read under the schema.
+
+    cells: shape (n, columns). Where a column may have missing values, which of them are lost ones
+        is not known, so that all are marked.
+    most: lost cells at most.
     """
-    person = data.schema.person
-    if person is None:
+
+    cells: np.ndarray
+    most: int
+
+    @classmethod
+    def of(cls, samples: Dataset, columns: Sequence[Column], *real: Dataset) -> Gaps:
+        """The gaps of samples in the columns in which they are compared with real rows."""
+        lost = [_n_lost(samples, column, real) for column in columns]
+        cells = [samples.frame[c.name].isna().to_numpy() & (n > 0)
+                 for c, n in zip(columns, lost, strict=True)]  # fmt: skip
+        return cls(_stacked(cells, len(samples), bool), sum(lost))
+
+    def n_rows(self, least: int = 1) -> int:
+        """Number of samples with so many lost cells, at most."""
+        return min(int((self.cells.sum(axis=1) >= least).sum()), self.most // least)
+
+    def n_hiding(self, samples: Keys, real: Keys) -> int:
+        """Number of samples that may equal a real row in the cells that are lost, at most."""
+        per_row = self.cells.sum(axis=1)
+        hiding = per_row > 1
+        for j in range(self.cells.shape[1]):
+            one = (per_row == 1) & self.cells[:, j]
+            hiding[one] = _found(samples.near[one, j], real.near[:, j])
+        return min(int(hiding.sum()), self.most)
+
+
+def one_row_each(data: Dataset, rng: np.random.Generator) -> Dataset:
+    """A random row of each person; all rows where the schema names no person.
+
+    Statistics that deal labels to rows at random need rows that are independent. The row is random
+    so that its chance of having been copied is that of the person's other rows.
+    """
+    if data.schema.person is None:
         return data
-    return data.take(~data.frame[person.name].duplicated().to_numpy())
+    return data.take(one_each(data, np.arange(len(data)), rng))
+
+
+def one_each(data: Dataset, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Of some rows (positions) a random one of each person, in order."""
+    owner = _owners(data)
+    if owner is None:
+        return rows
+    shuffled = rng.permutation(rows)
+    return np.sort(shuffled[~pd.Series(owner[shuffled]).duplicated().to_numpy()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +274,9 @@ class Space:
         left, right = self._left(queries), self._right(pool).T.copy()
         wide = self._wide()
         best = np.empty(len(queries))
-        for start in range(0, len(queries), _BLOCK):
-            block = slice(start, start + _BLOCK)
+        step = max(1, _BLOCK // len(pool))
+        for start in range(0, len(queries), step):
+            block = slice(start, start + step)
             squared = left[block] @ right
             for j in wide:
                 differs = queries.codes[block, j][:, None] != pool.codes[:, j]
@@ -272,9 +339,37 @@ def _stacked(columns: list[np.ndarray], n: int, dtype: type) -> np.ndarray:
     return np.column_stack(columns) if columns else np.zeros((n, 0), dtype=dtype)
 
 
-def _once(keys: np.ndarray) -> np.ndarray:
-    once: np.ndarray = ~pd.Series(keys).duplicated(keep=False).to_numpy()
-    return once
+def _n_lost(samples: Dataset, column: Column, real: Sequence[Dataset]) -> int:
+    """Cells of a column that samples do not show, though real rows would.
+
+    Not allowed by the schema, or missing where real rows are not: by more than three standard
+    errors beyond the real table that misses most.
+    """
+    n = len(samples)
+    missing = int(samples.frame[column.name].isna().sum())
+    excess = missing
+    for table in (t for t in real if len(t)):
+        gone = int(table.frame[column.name].isna().sum())
+        pooled = (missing + gone) / (n + len(table))
+        error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / len(table)))
+        more = missing / n - gone / len(table)
+        excess = min(excess, math.ceil(more * n) if more > 3 * error else 0)
+    return max(min(samples.invalid.get(column.name, 0), missing), excess)
+
+
+def _owners(data: Dataset) -> np.ndarray | None:
+    """The number of the person of each row, shape (n,); None where the schema names no person."""
+    person = data.schema.person
+    return None if person is None else pd.factorize(data.frame[person.name])[0]
+
+
+def _once(keys: np.ndarray, owner: np.ndarray | None) -> np.ndarray:
+    """Rows whose key no other person has."""
+    if owner is None:
+        return np.asarray(~pd.Series(keys).duplicated(keep=False).to_numpy())
+    pairs = pd.DataFrame({"key": keys, "owner": owner})
+    held = pairs.drop_duplicates()["key"]
+    return np.asarray(~pairs["key"].isin(held[held.duplicated()]).to_numpy())
 
 
 def _found(keys: np.ndarray, among: np.ndarray) -> np.ndarray:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError, DataError
-from genaudit.ledger import Mechanism, Scope, TouchKind
+from genaudit.ledger import Mechanism, TouchKind
 from genaudit.training.book import Book
-from genaudit.training.dp import preprocessing
+from genaudit.training.dp import preprocessing, unit
 from genaudit.training.dp.budget import COUNT_FRACTION, PREPROCESSING_DELTA
 from genaudit.training.recipe import Recipe, check_delta
 
@@ -31,7 +31,7 @@ def relation_of(schema: Schema) -> str:
     return "add-remove" if schema.rows is None else "zero-out"
 
 
-def public_n(data: Dataset) -> int | None:
+def public_n(recipe: Recipe, data: Dataset) -> int | None:
     """The number of units where the schema makes it public, else None.
 
     Raises:
@@ -40,11 +40,12 @@ def public_n(data: Dataset) -> int | None:
     rows = data.schema.rows
     if rows is None:
         return None
-    n = len(data)
+    n = unit.n_units(recipe, data)
     if rows not in ("public", n):
         raise DataError(
-            f"The schema declares rows = {rows:,} as public, but the data has {n:,}; correct it, "
-            'or write rows = "public" if the number of rows of any such file is no secret.'
+            f"The schema declares rows = {rows:,} as public, but the data has {n:,} "
+            f"{unit.unit_of(recipe, data.schema)}s; correct it, or write "
+            'rows = "public" if their number in any such file is no secret.'
         )
     return n
 
@@ -68,27 +69,6 @@ def check_declared(schema: Schema, recipe: Recipe) -> None:
     )
 
 
-def check_unit(data: Dataset, book: Book) -> None:
-    """Refuse persons with several rows: a step here bounds what one record can do, not one person.
-
-    Raises:
-        BudgetError: a person has more than one row.
-    """
-    person = data.schema.person
-    if person is None:
-        return
-    book.charge(
-        TouchKind.UNACCOUNTED, "check that each person has one row, shown to the operator",
-        scope=Scope.AUDIT,
-    )  # fmt: skip
-    if data.frame[person.name].duplicated().any():
-        raise BudgetError(
-            f"Column {person.name!r} names persons with several rows (or none), and private "
-            "training protects one row of each; keep one row for each person, or give the column "
-            "the role id if a row is the unit to protect."
-        )
-
-
 def take_in(recipe: Recipe, data: Dataset, book: Book) -> Intake:
     """Count and learn what is not public, each charged first.
 
@@ -97,11 +77,11 @@ def take_in(recipe: Recipe, data: Dataset, book: Book) -> Intake:
     """
     schema, spent = data.schema, []
     check_declared(schema, recipe)
-    n = public_n(data)
+    n = public_n(recipe, data)
     if n is not None:
         assert recipe.delta is not None
         check_delta(recipe.delta, n)
-    check_unit(data, book)
+    unit.check(recipe, data, book)
     if n is None:
         n, mechanism = _counted(recipe, data, book)
         spent.append(mechanism)
@@ -122,8 +102,8 @@ def count_mechanism(recipe: Recipe) -> Mechanism:
 def _counted(recipe: Recipe, data: Dataset, book: Book) -> tuple[int, Mechanism]:
     price = count_mechanism(recipe)
     assert price.epsilon is not None
-    book.charge(TouchKind.ACCOUNTED, "number of records, rounded down", price)
-    n, mechanism = preprocessing.private_count(len(data), price.epsilon)
+    book.charge(TouchKind.ACCOUNTED, f"number of {book.unit}s, rounded down", price)
+    n, mechanism = preprocessing.private_count(unit.n_units(recipe, data), price.epsilon)
     assert mechanism == price
     assert recipe.delta is not None
     # The count was lowered; δ must be small for as many as there may be.

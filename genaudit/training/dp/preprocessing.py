@@ -104,7 +104,8 @@ def learn_schema(
 ) -> tuple[Schema, list[Mechanism], list[str]]:
     """The schema with what it leaves undeclared learned privately, the price, and what it bought.
 
-    Of a drafted schema only kinds and roles are kept (`assumptions`); all else is learned anew.
+    Of a drafted schema only kinds and roles are kept (`assumptions`), and of a learned one what was
+    declared before; all else is learned anew.
     Where the schema names a person, each person counts with one record, so ε is for a person.
 
     Args:
@@ -127,7 +128,7 @@ def learn_schema(
     if empty:
         raise _too_little(empty, epsilon)
     known = base.replace_columns(c for c in learned.values() if c is not None)
-    known = known.replace(origin="learned") if todo else known
+    known = known.replace(origin="learned", drafted=schema.drafted) if todo else known
     return known, [m.mechanism for m in todo], [m.purpose for m in todo]
 
 
@@ -144,7 +145,7 @@ def project(data: Dataset, schema: Schema) -> Dataset:
 
 
 def undraft(schema: Schema) -> Schema:
-    """The schema without anything that a draft took from values; a declared one as it is.
+    """The schema without anything that was drafted or learned from values; a declared one as it is.
 
     A drafted boolean with levels of its own (yes, no) becomes a categorical: its two levels are
     learned like any other.
@@ -158,7 +159,11 @@ def undraft(schema: Schema) -> Schema:
             role=c.role,
             # Whether values are missing is measured with all else; False and True need no measure.
             nullable=c.nullable
-            and (not c.modelled or (c.kind is Kind.BOOLEAN and not c.categories)),
+            and (
+                not schema.drafted
+                or not c.modelled
+                or (c.kind is Kind.BOOLEAN and not c.categories)
+            ),
         )
         for c in schema.columns
     ]
@@ -166,8 +171,8 @@ def undraft(schema: Schema) -> Schema:
 
 
 def assumptions(schema: Schema) -> list[str]:
-    """What a private run takes from a drafted schema unpaid, as sentences; none if declared."""
-    if schema.origin != "drafted":
+    """What a private run takes unpaid from a schema that goes back to a draft, as sentences."""
+    if not schema.drafted:
         return []
     return [
         f"That column {c.name!r} is {c.kind} with role {c.role} was read off the data, unpaid."
@@ -179,7 +184,7 @@ def _learn(measure: Measure, values: pd.Series, schema: Schema) -> Column | None
     """The column with its bounds or levels, or None where nothing was frequent enough."""
     column, spend = measure.column, measure.mechanism
     assert spend.epsilon is not None
-    drafted = schema.origin == "drafted"
+    drafted = schema.drafted
     if column.discrete:
         levels, gone = noisy_levels(values, spend.epsilon, spend.delta, with_missing=drafted)
         nullable = gone or column.nullable

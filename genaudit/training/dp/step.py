@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ import torch
 from genaudit.errors import BudgetError
 from genaudit.models.base import Phase, Rows
 from genaudit.training.dp.engine import BookKeepingEngine
+from genaudit.training.dp.unit import Units
 
 #: Where torch's CPU state holds the words of its Mersenne Twister: after seed, left, seeded, next.
 _MT_START, _MT_WORDS = 24, 624
@@ -48,7 +50,8 @@ class PrivateStep:
     """Takes private steps of one phase; between steps the module behaves like any other.
 
     The sum of clipped gradients gets noise of standard deviation noise_multiplier * max_grad_norm,
-    and is divided by `divisor`, which must not depend on the records.
+    and is divided by `divisor`, which must not depend on the records. Each `cap` rows in a row are
+    one unit, clipped together; made rows too, whose number is a multiple of it.
     """
 
     def __init__(
@@ -59,24 +62,37 @@ class PrivateStep:
         max_grad_norm: float,
         divisor: int,
         noise: torch.Generator,
+        hardened: bool = False,
+        cap: int = 1,
     ) -> None:
-        self.phase = phase
+        self.phase, self.cap = phase, cap
         self._watched, self.optimizer = BookKeepingEngine().prepare(
             phase.private, phase.optimizer, noise_multiplier=noise_multiplier,
             max_grad_norm=max_grad_norm, divisor=divisor, noise=noise,
+            hardened=hardened,
         )  # fmt: skip
 
     def __call__(
-        self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator
+        self,
+        records: torch.Tensor,
+        conditions: torch.Tensor,
+        rng: torch.Generator,
+        filled: torch.Tensor | None = None,
     ) -> None:
         """One step on a Poisson batch, which may be empty.
+
+        Args:
+            records: Shape (units * cap, ...).
+            conditions: Of the records.
+            rng: Noise that belongs to a record.
+            filled: Which places of units hold a record, shape (units * cap,); None = all.
 
         Raises:
             BudgetError: the released side of the training has diverged.
         """
         rows = self.phase.rows(records, conditions, rng)
         assert len(rows[0]) == len(records) + self.phase.n_extra, "their number is public"
-        self.accumulate(rows)
+        self.accumulate(rows, filled)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         # Weights are already private, so looking at them tells nothing more of the records.
@@ -86,38 +102,71 @@ class PrivateStep:
                 "private_learning_rate; what was charged stays charged."
             )
 
-    def accumulate(self, rows: Rows) -> None:
-        """Leave the sum of clipped gradients in `p.grad`; rows that are not finite are left out."""
-        self._watched.clipped_sum(self.phase.losses, rows)
+    def accumulate(self, rows: Rows, filled: torch.Tensor | None = None) -> None:
+        """Leave the sum of clipped gradients in `p.grad`; what is not finite is left out."""
+        if filled is None or bool(filled.all()):
+            self._watched.clipped_sum(self.phase.losses, rows, cap=self.cap)
+            return
+        weights = torch.ones(len(rows[0]), device=filled.device)
+        weights[: len(filled)] = filled.to(weights.dtype)
+
+        def losses(*given: torch.Tensor) -> torch.Tensor:
+            return self.phase.losses(*given[:-1]) * given[-1]
+
+        self._watched.clipped_sum(losses, (*rows, weights), cap=self.cap)
 
     def close(self) -> None:
         """Take the hooks off the module."""
         self._watched.cleanup()
 
 
+@dataclass(frozen=True, eq=False)
+class Streams:
+    """Where chance comes from: which units are drawn, noise of a record, noise of the mechanism."""
+
+    draws: np.random.Generator
+    rows: torch.Generator
+    noise: torch.Generator
+    hardened: bool = False
+
+    @classmethod
+    def of(cls, device: str, *, hardened: bool = False, seed: int | None = None) -> Streams:
+        """Three streams of the operating system's entropy; repeatable with a seed (experiments)."""
+        if seed is None:
+            noise = system_torch_rng(device)
+            return cls(system_rng(), system_torch_rng(device), noise, hardened)
+        draws = np.random.default_rng([seed, 0xD9])
+        rows, noise = (
+            torch.Generator(device).manual_seed(int(s)) for s in draws.integers(0, 2**62, 2)
+        )
+        return cls(draws, rows, noise, hardened)
+
+
 def stepper(
     phase: Phase,
     batch: Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]],
-    n: int,
+    units: Units,
     *,
     sampling_rate: float,
     noise_multiplier: float,
     max_grad_norm: float,
     divisor: int,
-    device: str,
+    streams: Streams,
 ) -> Callable[[], None]:
-    """A function that takes one private step on a Poisson batch of the n records."""
+    """A function that takes one private step on a Poisson batch of the units."""
     step = PrivateStep(
         phase,
         noise_multiplier=noise_multiplier,
         max_grad_norm=max_grad_norm,
         divisor=divisor,
-        noise=system_torch_rng(device),
+        noise=streams.noise,
+        hardened=streams.hardened,
+        cap=units.cap,
     )
-    draws, row_noise = system_rng(), system_torch_rng(device)
 
     def take() -> None:
-        chosen = np.flatnonzero(draws.random(n) < sampling_rate)
-        step(*batch(chosen), row_noise)
+        chosen = streams.draws.random(len(units)) < sampling_rate
+        filled = torch.as_tensor(units.filled[chosen].ravel(), device=streams.rows.device)
+        step(*batch(units.rows[chosen].ravel()), streams.rows, filled)
 
     return take

@@ -1,0 +1,178 @@
+"""The Python face: no look at the data before the ledger has it, no verdict that is out of date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from genaudit import api
+from genaudit.compliance.controls import readings, regulations
+from genaudit.data.schema import Schema
+from genaudit.errors import BudgetError, DataError, GenauditWarning
+from genaudit.ledger import PrivacyLedger, Scope
+from genaudit.policy import Policy
+from genaudit.result import (
+    AuditReport,
+    ControlState,
+    Estimate,
+    Finding,
+    LedgerInfo,
+    Limit,
+    Provenance,
+    Section,
+    Status,
+    SubjectInfo,
+    Verdict,
+    message,
+)
+
+SCHEMA = Schema.from_dict(
+    {
+        "id": "few",
+        "rows": "public",
+        "columns": {
+            "region": {"kind": "categorical", "categories": ["north", "south"]},
+            "age": {"kind": "integer", "bounds": [0, 120]},
+        },
+    }
+)
+
+
+def _rows(n: int = 40) -> pd.DataFrame:
+    return pd.DataFrame({"region": ["north", "south"] * (n // 2), "age": range(20, 20 + n)})
+
+
+def test_a_dry_run_is_written_down_before_a_cell_is_shown() -> None:
+    """A plan checks every row, and an error shows a cell: either way the ledger says so first."""
+    bad = _rows()
+    bad.loc[5, "region"] = "Jane Doe"
+
+    with pytest.raises(DataError, match="Jane Doe"):
+        api.plan_training(bad, SCHEMA, epsilon=3, delta=1e-5)
+    api.plan_training(_rows(), SCHEMA)
+    touches = [e.touch for e in PrivacyLedger().entries()]
+
+    assert [(t.dataset, t.scope) for t in touches] == [("few", Scope.AUDIT)] * 2
+    assert touches[0].digest != touches[1].digest
+
+
+@pytest.mark.filterwarnings("ignore::genaudit.errors.GenauditWarning")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda raw: api.train(raw, epsilon=3, delta=1e-5),
+        lambda raw: api.plan_training(raw, epsilon=3, delta=1e-5),
+        api.plan_training,
+        lambda raw: api.audit(raw, train=raw, holdout=raw),
+        api.draft,
+    ],
+    ids=["train", "plan", "plain plan", "audit", "draft"],
+)
+def test_a_draft_comes_after_its_touch(
+    use: Callable[[pd.DataFrame], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever drafts a schema from private rows has written a touch for each file before."""
+    before: list[int] = []
+
+    def stop(*_: object) -> Any:
+        before.append(len(PrivacyLedger().entries()))
+        raise BudgetError("looked")
+
+    monkeypatch.setattr(api, "draft_schema", stop)
+    with pytest.raises(BudgetError, match="looked"):
+        use(_rows())
+    assert before == [len(PrivacyLedger().entries())]
+    assert before[0] >= 1
+
+
+def test_a_private_run_on_a_draft_is_refused_with_its_touch() -> None:
+    """The draft that a private run refuses has looked at the data; the ledger says what for."""
+    with pytest.raises(BudgetError, match="Declare it"):
+        api.train(_rows(), epsilon=3, delta=1e-5)
+    [entry] = PrivacyLedger().entries()
+
+    assert "draft" in entry.touch.purpose
+    assert entry.touch.dataset.startswith("undeclared-")
+
+
+def test_a_plain_plan_warns_of_its_draft() -> None:
+    """Without a schema the plan says that one was drafted."""
+    with pytest.warns(GenauditWarning, match="drafted"):
+        lines = api.plan_training(_rows())
+
+    assert "Plain training" in lines[-1]
+
+
+def _report(expires: dt.date | None = None) -> AuditReport:
+    """One privacy metric at 0.05, known exactly, under a limit of 0.1; every clause applies."""
+    limit = Limit(metric="privacy.toy", value=0.1, owner="o", rationale="r", expires=expires)
+    finding = Finding(metric="privacy.toy", label=message("l", "L"),
+                      estimate=Estimate.exact(0.05, n=9, method="count"))  # fmt: skip
+    section = Section(audit="privacy.toy", title=message("t", "T"), status=Status.RAN,
+                      findings=(finding,))  # fmt: skip
+    questions = {c.applicability for r in regulations() for c in r.controls}
+    return AuditReport(
+        subject=SubjectInfo(name="s", kind="samples", n=9),
+        access=("samples",),
+        sections=(section,),
+        policy=Policy(name="p", owner="o", limits=(limit,)).info(),
+        context={"applicability": dict.fromkeys(sorted(questions), True)},
+        ledger=LedgerInfo(sentence=message("x", "X")),
+        provenance=Provenance(tool_version="0", python="3", seed=0, plan="quick"),
+    )
+
+
+def _state(report: AuditReport) -> ControlState:
+    return next(c for c in report.controls if c.id == "GD-32-1d").state
+
+
+def test_a_check_reads_the_clauses_anew() -> None:
+    """Under a stricter policy the clause turns outside with the verdict, and back again."""
+    strict = Policy(name="strict", owner="o", limits=(
+        Limit(metric="privacy.toy", value=0.01, owner="o", rationale="r"),))  # fmt: skip
+
+    within = api.check(_report())
+    outside = api.check(within, strict)
+
+    assert (within.verdict, _state(within)) == (Verdict.WITHIN, ControlState.WITHIN)
+    assert (outside.verdict, _state(outside)) == (Verdict.OUTSIDE, ControlState.OUTSIDE)
+    assert outside.controls == tuple(readings(outside.sections, outside.context))
+    assert _state(api.check(outside, Policy.model_validate(within.policy.model_dump()))) is (
+        ControlState.WITHIN
+    )
+
+
+def test_a_check_does_not_pass_on_an_expired_limit() -> None:
+    """The day of the check counts: the day before the limit expires, and today, years later."""
+    report = _report(dt.date(2001, 1, 31))
+
+    then, now = api.check(report, on=dt.date(2001, 1, 31)), api.check(report)
+
+    assert (then.verdict, _state(then)) == (Verdict.WITHIN, ControlState.WITHIN)
+    assert (now.verdict, _state(now)) == (Verdict.CANNOT_TELL, ControlState.CANNOT_TELL)
+    [(_, finding)] = now.findings()
+    assert finding.reason is not None
+    assert "2001-01-31" in str(finding.reason.params)
+
+
+def test_an_audit_is_judged_on_the_day_it_started() -> None:
+    """A limit that expired yesterday lets nothing of today's audit pass."""
+    today = dt.datetime.now(dt.UTC).date()
+    limit = Limit(metric="quality.validity.invalid_rate", value=0.5, owner="o", rationale="r",
+                  expires=today - dt.timedelta(days=1))  # fmt: skip
+    policy = Policy(name="p", owner="o", limits=(limit,))
+    raw = _rows(600)
+    raw["age"] %= 100
+
+    report = api.audit(raw, schema=SCHEMA, policy=policy)
+    renewed = policy.model_copy(
+        update={"limits": (limit.model_copy(update={"expires": today + dt.timedelta(days=2)}),)}
+    )
+
+    reasons = {f.reason.id for _, f in report.findings(Verdict.CANNOT_TELL) if f.reason}
+    assert (report.verdict, reasons) == (Verdict.CANNOT_TELL, {"verdict.expired"})
+    assert api.audit(raw, schema=SCHEMA, policy=renewed).verdict is Verdict.WITHIN

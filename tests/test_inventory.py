@@ -1,0 +1,55 @@
+"""What releases add up to: only what adds up, and all that is reserved."""
+
+from __future__ import annotations
+
+from genaudit import inventory
+from genaudit.ledger import Entry, Mechanism, Touch
+
+HALF = Mechanism(name="pure", epsilon=0.5)
+
+
+def _lines(*touches: dict[str, object]) -> list[str]:
+    usual = {"dataset": "d", "kind": "accounted", "scope": "release", "purpose": "p"}
+    entries = [Entry(i, Touch.model_validate({**usual, **t}), "") for i, t in enumerate(touches)]
+    return inventory.spent(entries)
+
+
+def test_units_are_never_added_up() -> None:
+    """Records and persons have a line each, with their own sum."""
+    paid = {"mechanism": HALF, "relation": "add-remove"}
+
+    records, persons = _lines(paid, paid, {**paid, "unit": "person"})
+
+    assert records.startswith("d: all accounted releases together spend at most ε = 1 at δ = 1e-06")
+    assert records.endswith("for one record (add-remove)")
+    assert "ε = 0.5" in persons
+    assert persons.endswith("for one person (add-remove)")
+
+
+def test_two_relations_have_a_sum_under_the_weaker_one() -> None:
+    """What was spent for a record more or less was spent for one that contributes nothing too."""
+    [line] = _lines({"mechanism": HALF, "relation": "add-remove"}, {"mechanism": HALF})
+
+    assert line.endswith("ε = 1 at δ = 1e-06 for one record (zero-out)")
+
+
+def test_what_is_reserved_counts_once() -> None:
+    """An open reservation counts instead of its own charges, and the line says so."""
+    plan = {"kind": "reserved", "run": "r", "planned": (HALF, HALF)}
+    charge = {"mechanism": HALF, "run": "r"}
+
+    [running] = _lines(plan, charge, {"mechanism": HALF})
+    [done] = _lines(plan, charge, {**plan, "planned": ()}, {"mechanism": HALF})
+
+    assert "ε = 1.5" in running
+    assert running.endswith("what is reserved included")
+    assert "ε = 1 " in done
+
+
+def test_unpaid_reads_are_counted_apart() -> None:
+    """Reads that no ε covers are a line of their own; audit touches are none."""
+    unpaid = {"kind": "unaccounted"}
+
+    lines = _lines(unpaid, unpaid, {**unpaid, "scope": "audit"}, {"kind": "public"})
+
+    assert lines == ["d: 2 unaccounted release touches; no ε covers them"]

@@ -1,0 +1,218 @@
+"""A total over all releases of a data set: checked and reserved in one step, counted once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from genaudit.accounting import epsilon
+from genaudit.errors import BudgetError
+from genaudit.ledger import Mechanism, PrivacyLedger, TouchKind
+from genaudit.training import book as books
+from genaudit.training.book import Book, together
+from genaudit.training.recipe import Recipe
+
+DELTA = 1e-5
+SGD = Mechanism(name="poisson_gaussian", noise_multiplier=1.0, sampling_rate=0.01, steps=1000)
+COUNT = Mechanism(name="pure", epsilon=0.5)
+
+
+def _parts(mechanism: Mechanism, n: int = 10) -> list[Mechanism]:
+    return [mechanism.model_copy(update={"steps": mechanism.steps // n})] * n
+
+
+def _charge(book: Book, mechanisms: Sequence[Mechanism]) -> None:
+    for mechanism in mechanisms:
+        book.charge(TouchKind.ACCOUNTED, "part", mechanism)
+
+
+def _recipe(epsilon: float) -> Recipe:
+    return Recipe.of(epsilon=epsilon, delta=DELTA)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> PrivacyLedger:
+    """An empty ledger."""
+    return PrivacyLedger(tmp_path / "ledger.sqlite")
+
+
+def _spent(ledger: PrivacyLedger) -> float:
+    """ε of everything that was charged, whoever reserved it."""
+    return epsilon([e.touch.mechanism for e in ledger.entries() if e.touch.mechanism], DELTA)
+
+
+def test_what_one_training_reserves_the_next_counts(ledger: PrivacyLedger) -> None:
+    """Two that check before either charges: one release of ε = 1.83 fits under 2.0, two do not."""
+    Book(ledger, "d", "a").check_total(2.0, DELTA, [SGD])
+
+    with pytest.raises(BudgetError, match=r"1 earlier.*2\.58.*allowed is 2\."):
+        Book(ledger, "d", "b").check_total(2.0, DELTA, [SGD])
+    Book(ledger, "other", "b").check_total(2.0, DELTA, [SGD])
+    assert _spent(ledger) == 0
+
+
+def test_charges_of_a_reservation_are_not_counted_twice(ledger: PrivacyLedger) -> None:
+    """While a training charges its parts, and after it is done, it counts exactly once."""
+    first, total = Book(ledger, "d", "a"), epsilon([SGD, SGD], DELTA)
+    first.check_total(total, DELTA, [SGD])
+
+    for part in _parts(SGD):
+        Book(ledger, "d", "b").check_room(total, _recipe(total - 0.01))
+        _charge(first, [part])
+    first.close()
+
+    Book(ledger, "d", "c").check_total(total, DELTA, [SGD])
+    with pytest.raises(BudgetError, match="2 earlier"):
+        Book(ledger, "d", "e").check_total(total, DELTA, [SGD])
+
+
+def test_a_killed_training_has_spent_all_it_reserved(ledger: PrivacyLedger) -> None:
+    """One part of ten was charged when it died; the whole release counts."""
+    killed = Book(ledger, "d", "a")
+    killed.check_total(2.0, DELTA, [SGD])
+    _charge(killed, _parts(SGD)[:1])
+
+    with pytest.raises(BudgetError):
+        Book(ledger, "d", "b").check_total(2.0, DELTA, [SGD])
+
+
+def test_an_error_gives_back_what_was_not_charged(ledger: PrivacyLedger) -> None:
+    """A training that ends early counts with its charges, and a refused one with nothing."""
+    stopped, refused = Book(ledger, "d", "a"), Book(ledger, "d", "b")
+    stopped.check_total(2.0, DELTA, [SGD])
+    _charge(stopped, _parts(SGD)[:1])
+    with pytest.raises(KeyboardInterrupt), stopped.closing_on_error():
+        raise KeyboardInterrupt
+    with pytest.raises(BudgetError), refused.closing_on_error():
+        refused.check_total(1.0, DELTA, [SGD])
+
+    assert "b" not in {e.touch.artefact for e in ledger.entries()}
+    # 100 + 1,000 steps spend ε = 1.91.
+    Book(ledger, "d", "c").check_total(1.92, DELTA, [SGD])
+
+
+def test_reads_before_the_noise_is_known_reserve_the_whole_release(ledger: PrivacyLedger) -> None:
+    """A count of ε = 0.5 and the rest of ε = 2 are reserved as 2, until the plan replaces them."""
+    first = Book(ledger, "d", "a")
+    first.check_room(4.0, _recipe(2.0), [COUNT])
+    [reserved] = [e.touch for e in ledger.entries()]
+    assert together(reserved.spends, DELTA, "zero-out") == pytest.approx(2.0, abs=1e-4)
+    _charge(first, [COUNT])
+
+    with pytest.raises(BudgetError, match=r"4\.01"):
+        Book(ledger, "d", "b").check_room(4.0, _recipe(2.01), [COUNT])
+    plain = Book(ledger, "d", "c")
+    plain.check_room(3.9, _recipe(2.0))
+    with_the_rest = epsilon([COUNT, SGD], DELTA) + 1.5
+    with pytest.raises(BudgetError, match="1 earlier"):
+        plain.check_total(with_the_rest - 0.01, DELTA, [SGD])
+
+    first.check_total(4.0, DELTA, [COUNT, SGD])
+    exactly = epsilon([COUNT, SGD, SGD], DELTA)
+    plain.check_total(exactly, DELTA, [SGD])
+    assert exactly < with_the_rest - 0.5
+
+
+def test_units_that_differ_are_refused(ledger: PrivacyLedger) -> None:
+    """What was spent for a record says nothing about a person, so there is no total of both."""
+    _charge(Book(ledger, "d", "a", unit="record"), [SGD])
+    person = Book(ledger, "d", "b", unit="person")
+
+    for check in (
+        lambda: person.check_total(99, DELTA, [SGD]),
+        lambda: person.check_room(99, _recipe(1.0)),
+        lambda: person.check_room(99, _recipe(1.0), [COUNT]),
+    ):
+        with pytest.raises(BudgetError, match="one record and this one for one person"):
+            check()
+    Book(ledger, "d", "c", unit="record", relation="add-remove").check_total(3, DELTA, [SGD])
+
+
+def test_what_no_epsilon_covers_has_no_total(ledger: PrivacyLedger) -> None:
+    """An unpaid read of this release is refused before it happens, one of an earlier one always."""
+    with pytest.raises(BudgetError, match=r"This release.*no ε"):
+        Book(ledger, "d", "a").check_room(9, _recipe(1.0), unpaid=True)
+    with pytest.raises(BudgetError, match=r"without epsilon.*no ε"):
+        Book(ledger, "d", "a").check_total(9, 0.0, [])
+    assert ledger.entries() == []
+
+    Book(ledger, "d", "a").charge(TouchKind.UNACCOUNTED, "plain")
+    with pytest.raises(BudgetError, match=r"earlier release.*no ε"):
+        Book(ledger, "d", "b").check_total(9, DELTA, [SGD])
+
+
+def test_without_a_ledger_a_release_is_checked_alone() -> None:
+    """Nothing can be reserved, but a release that exceeds the total by itself is refused."""
+    Book(None, "d", "a").check_total(2.0, DELTA, [SGD])
+    with pytest.raises(BudgetError, match="0 earlier"):
+        Book(None, "d", "a").check_total(1.0, DELTA, [SGD])
+
+
+def test_two_that_have_checked_are_checked_again(
+    ledger: PrivacyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find room before either reserves; the check inside the ledger lets one of them in."""
+    barrier, real = threading.Barrier(2), books.together
+    waited = threading.local()
+    outcomes: list[bool] = []
+
+    def together_after_both(*arguments: object) -> float:
+        found = real(*arguments)  # type: ignore[arg-type]
+        if not getattr(waited, "done", False):
+            waited.done = True
+            barrier.wait(30)
+        return found
+
+    def train(name: str) -> None:
+        try:
+            Book(ledger, "d", name).check_total(2.0, DELTA, [SGD])
+        except BudgetError:
+            outcomes.append(False)
+        else:
+            outcomes.append(True)
+
+    monkeypatch.setattr(books, "together", together_after_both)
+    threads = [threading.Thread(target=train, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sorted(outcomes) == [False, True]
+    assert len(ledger.entries()) == 1
+
+
+def _train_until_refused(path: Path, name: str) -> None:
+    ledger = PrivacyLedger(path)
+    small = Mechanism(name="pure", epsilon=0.1)
+    for i in range(15):
+        book = Book(ledger, "d", f"{name}{i}")
+        try:
+            book.check_total(1.05, DELTA, [small, small])
+        except BudgetError:
+            return
+        _charge(book, [small, small])
+        book.close()
+
+
+@pytest.mark.slow
+def test_two_processes_never_exceed_the_total(tmp_path: Path) -> None:
+    """Two processes that train as often as they may end at five releases of ε = 0.2 under 1.05."""
+    path = tmp_path / "ledger.sqlite"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_train_until_refused, args=(path, n)) for n in "ab"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+
+    ledger = PrivacyLedger(path)
+
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert sum(e.touch.kind is TouchKind.ACCOUNTED for e in ledger.entries()) == 10
+    assert 0.99 < _spent(ledger) <= 1.05
+    assert ledger.verify() == ledger.head()
