@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from genaudit.atomic import write_text
 from genaudit.case import AuditCase, Knowledge
@@ -200,9 +200,13 @@ def check(
 
     It is judged on the day `on`, by default today (UTC): nothing counts as within a limit that has
     expired, be it after the audit.
+
+    Raises:
+        OptionError: the policy is not usable, or the report's applicability is no table of answers.
+        DataError: the policy inside the report is not usable.
     """
     if policy is None:
-        chosen = Policy.model_validate(report.policy.model_dump())
+        chosen = _own_policy(report)
     else:
         chosen = policy if isinstance(policy, Policy) else Policy.read(policy)
     sections = judge(report.sections, chosen, on=on)
@@ -213,6 +217,17 @@ def check(
             "policy": chosen.info(),
         }
     )
+
+
+def _own_policy(report: AuditReport) -> Policy:
+    try:
+        return Policy.model_validate(report.policy.model_dump())
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise DataError(
+            f"Expected a report with a usable policy, got: {reason}; name another with --policy, "
+            "or give the whole audit.json that `genaudit audit` wrote."
+        ) from error
 
 
 def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> Schema:
@@ -300,8 +315,8 @@ def write_json(report: AuditReport, path: str | Path) -> Path:
 
 
 def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
-    """Write the report as one self-contained page."""
-    return write_text(path, html.to_html(report, lang=lang))
+    """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
+    return write_text(path, html.to_html(check(report), lang=lang))
 
 
 def _toml(path: Path | None, what: str) -> dict[str, Any]:

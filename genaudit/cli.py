@@ -355,7 +355,14 @@ def report(
     """Render the report that a person reads."""
     from genaudit import api
 
-    found = api.read_report(audit_json)
+    stored = api.read_report(audit_json)
+    found = api.check(stored)
+    pairs = zip(stored.findings(), found.findings(), strict=True)
+    if n := sum(old.verdict != new.verdict for (_, old), (_, new) in pairs):
+        _say(
+            f"Warning: {n} of the verdicts in {audit_json} are not what its numbers and limits "
+            "say; the report shows what they say."
+        )
     if format is Format.HTML:
         api.write_html(found, out, lang=lang.value)
     else:

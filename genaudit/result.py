@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -76,18 +78,43 @@ class Message(Value):
 
     `text_en` is the English template with `{name}` fields (`{share:percent}`, `{n:integer}`,
     `{x:number}`); other languages look `id` up in their catalogue, then in `texts` (language ->
-    template), which a message brings along where its source is data. `params` fill the fields.
+    template), which a message brings along where its source is data. `params` fill the fields;
+    `words` (field -> message) says those that are words and no names once more, as messages.
     """
 
     id: str
     text_en: str
     params: dict[str, Param] = {}
     texts: dict[str, str] = {}
+    words: dict[str, Message] = {}
+
+    @property
+    def english(self) -> str:
+        """The English text with its fields written plainly.
+
+        >>> message("x", "below {x:number}", x=21).english
+        'below 21'
+        """
+        return _FIELD.sub(lambda m: str(self.params.get(m[1], m[0])), self.text_en)
 
 
-def message(id: str, text_en: str, /, **params: Param) -> Message:
-    """A `Message` with its parameters as keywords."""
-    return Message(id=id, text_en=text_en, params=params)
+_FIELD = re.compile(r"{(\w+)(?::\w+)?}")
+
+
+def message(id: str, text_en: str, /, **params: Param | Message) -> Message:
+    """A `Message` with its parameters as keywords; one that is a message is said in any language.
+
+    >>> message("x", "{who} is missing", who=message("all", "all groups")).params
+    {'who': 'all groups'}
+    """
+    words = {k: v for k, v in params.items() if isinstance(v, Message)}
+    plain = {k: v.english if isinstance(v, Message) else v for k, v in params.items()}
+    return Message(id=id, text_en=text_en, params=plain, words=words)
+
+
+def words_of(*said: Message) -> dict[str, Message]:
+    """English text -> message: what of a report's plain strings are words and no names."""
+    return {m.english: m for m in said}
 
 
 class Bound(Value):
@@ -97,12 +124,19 @@ class Bound(Value):
     low: Number | None
     high: Number | None
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not _in_order(self.low, self.high):
+            raise ValueError(f"expected low <= high, got {self.low} and {self.high}")
+        return self
+
 
 class Estimate(Value):
     """A number that can be judged: value, interval, sample size, method, unit.
 
-    What is not finite is None with a `reason`. `ladder` holds the interval at each level of
-    `LADDER`, so that a verdict can be recomputed under another policy without the data.
+    The value lies in its interval; what is not finite is None with a `reason`. `ladder` holds the
+    interval at each level of `LADDER`, so that a verdict can be recomputed under another policy
+    without the data.
     """
 
     value: Number | None
@@ -114,6 +148,14 @@ class Estimate(Value):
     unit: str = ""
     reason: Message | None = None
     ladder: tuple[Bound, ...] = ()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not _in_order(self.low, self.value, self.high):
+            raise ValueError(
+                f"expected low <= value <= high, got {self.low}, {self.value} and {self.high}"
+            )
+        return self
 
     @classmethod
     def of(
@@ -180,6 +222,12 @@ def _finite(x: float) -> float | None:
     return x if math.isfinite(x) else None
 
 
+def _in_order(*numbers: float | None) -> bool:
+    """Whether known numbers do not fall, but for what rounding may do."""
+    known = [x for x in numbers if x is not None]
+    return all(a <= b + 1e-9 * max(1.0, abs(b)) for a, b in pairwise(known))
+
+
 class Direction(StrEnum):
     """Which side of a limit is outside: above it, below it, or further from zero than it."""
 
@@ -205,11 +253,24 @@ class Limit(Value):
             raise ValueError(f"an abs limit is at least 0, got {self.value}")
         return self
 
+    @property
+    def edges(self) -> tuple[float | None, float | None]:
+        """Lower and upper edge of what the limit allows; None where that side is free."""
+        match self.direction:
+            case Direction.MAX:
+                return None, self.value
+            case Direction.MIN:
+                return self.value, None
+            case Direction.ABS:
+                return -self.value, self.value
+
 
 class Finding(Value):
     """One metric, for everyone or for one group, with all that is needed to judge it.
 
+    heading: what the metric is called over all its groups, where `label` names one of them.
     group: column -> level; empty for everyone.
+    words: text in `group` that is no name of the data -> message.
     null: the same statistic where nothing can have leaked or differed.
     baseline: the same statistic of a blind attacker or of a reference generator, named in
         `baseline_label`.
@@ -222,8 +283,10 @@ class Finding(Value):
 
     metric: str
     label: Message
+    heading: Message | None = None
     estimate: Estimate
     group: dict[str, str] = {}
+    words: dict[str, Message] = {}
     limit: Limit | None = None
     verdict: Verdict | None = None
     null: Estimate | None = None
@@ -249,6 +312,9 @@ FIGURE_COLUMNS: Mapping[str, tuple[str, ...]] = {
 class Figure(Value):
     """Typed data for one picture: `rows` follow `FIGURE_COLUMNS[kind]`, `headers` name them.
 
+    words: text in `rows` that is no name of the data -> message.
+    metric: the metric that is drawn; its limit is set with the verdicts, here and in a forest's
+        rows, and stays None where there is none.
     The small-cell rule has been applied to the data before it comes here.
     """
 
@@ -259,6 +325,9 @@ class Figure(Value):
     headers: tuple[Message, ...]
     rows: tuple[tuple[str | Number | None, ...], ...]
     unit: str = ""
+    words: dict[str, Message] = {}
+    metric: str = ""
+    limit: Limit | None = None
 
 
 class Section(Value):
@@ -347,12 +416,20 @@ class DataInfo(Value):
 
 
 class TouchInfo(Value):
-    """One line of the ledger as the report prints it."""
+    """One line of the ledger as the report prints it; its two texts once more as messages.
+
+    steps: how often the mechanism ran. part, parts: place among the parts of one training.
+    """
 
     purpose: str
+    purpose_text: Message | None = None
     kind: str
     scope: str
     mechanism: str
+    mechanism_text: Message | None = None
+    steps: int | None = None
+    part: int | None = None
+    parts: int | None = None
     epsilon: float | None = None
     delta: float | None = None
 

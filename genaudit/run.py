@@ -25,6 +25,7 @@ from genaudit.result import (
     DataInfo,
     Direction,
     Estimate,
+    Figure,
     Finding,
     LedgerInfo,
     Limit,
@@ -33,11 +34,11 @@ from genaudit.result import (
     Section,
     Status,
     SubjectInfo,
-    TouchInfo,
     Verdict,
     message,
 )
 from genaudit.stats.multiplicity import holm
+from genaudit.touches import printed
 
 Progress = Callable[[str, int, int], None]
 
@@ -134,7 +135,8 @@ def judge(
                 "findings": tuple(
                     _in_force(_judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged), on)
                     for j, f in enumerate(s.findings)
-                )
+                ),
+                "figures": tuple(_limited(g, _limit(g.metric, policy)) for g in s.figures),
             }
         )
         for i, s in enumerate(sections)
@@ -144,6 +146,16 @@ def judge(
 def _limit(metric: str, policy: Policy) -> Limit | None:
     """The policy's limit; that a claim must be true is no matter of policy."""
     return policy.limit(metric) or claim.LIMITS.get(metric)
+
+
+def _limited(figure: Figure, limit: Limit | None) -> Figure:
+    """The figure with the limit of its metric, which a forest draws beside every line."""
+    if not figure.metric:
+        return figure
+    rows, edges = figure.rows, limit.edges if limit else (None, None)
+    if figure.kind == "forest":
+        rows = tuple((*row[:4], *edges) if len(row) == 6 else row for row in rows)
+    return figure.model_copy(update={"limit": limit, "rows": rows})
 
 
 def _p_outside(estimate: Estimate, limit: Limit) -> float:
@@ -317,24 +329,12 @@ def _ledger(release: Sequence[Touch], audit: Sequence[Touch], *, has_claim: bool
         "The claim is about what was released." if has_claim else "The subject makes no claim."
     )
     return LedgerInfo(
-        release=tuple(_touch(t) for t in release),
-        audit=tuple(_touch(t) for t in audit),
+        release=tuple(printed(t) for t in release),
+        audit=tuple(printed(t) for t in audit),
         sentence=message(
             "ledger.claim" if has_claim else "ledger.no_claim",
             covered + " This report is not covered by ε: it was computed on real rows.",
         ),
-    )
-
-
-def _touch(touch: Touch) -> TouchInfo:
-    mechanism = touch.mechanism
-    return TouchInfo(
-        purpose=touch.purpose,
-        kind=touch.kind.value,
-        scope=touch.scope.value,
-        mechanism=str(mechanism) if mechanism else "",
-        epsilon=mechanism.epsilon if mechanism else None,
-        delta=mechanism.delta if mechanism and mechanism.epsilon is not None else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -216,6 +217,59 @@ def test_gate_and_check_agree(
 
     assert run_cli("check", tmp_path / "lie.json")[:2] == (code, out)
     assert run_cli("check", audit_json, "--policy", strict)[0] == 1
+
+
+def test_report_shows_verdicts_that_the_numbers_say(
+    audit_json: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """A stored lie is rendered as what its numbers and limits say, and the command says so."""
+    lie = json.loads(audit_json.read_text("utf-8"))
+    for section in lie["sections"]:
+        for finding in section["findings"]:
+            finding["verdict"] = "outside"
+    for control in lie["controls"]:
+        control["state"] = "evidence_within_limit"
+    (tmp_path / "lie.json").write_text(json.dumps(lie))
+    for form in ("html", "json"):
+        for name, file in (("true", audit_json), ("lie", tmp_path / "lie.json")):
+            code, _, err = run_cli("report", file, "--format", form, "--out", tmp_path / name)
+            assert code == 0
+            assert ("of the verdicts in" in err) == (name == "lie"), err
+
+        assert (tmp_path / "lie").read_text("utf-8") == (tmp_path / "true").read_text("utf-8")
+
+
+def test_an_impossible_interval_is_bad_input(
+    audit_json: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """A report edited so that a value lies outside its interval ends with 2 and one sentence."""
+    edited = json.loads(audit_json.read_text("utf-8"))
+    estimate = edited["sections"][0]["findings"][0]["estimate"]
+    estimate["low"], estimate["high"] = estimate["high"] + 1, estimate["low"]
+    (tmp_path / "edited.json").write_text(json.dumps(edited))
+
+    for verb in (("report", "--out", tmp_path / "page.html"), ("check",)):
+        code, _, err = run_cli(verb[0], tmp_path / "edited.json", *verb[1:])
+        assert code == 2
+        assert "low <= value <= high" in err
+        assert err.count("\n") == 1
+
+
+def test_the_chinese_report_holds_no_english(
+    audit_json: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Of a whole audit only names, ids, citations and names of laws are not Chinese."""
+    run_cli("report", audit_json, "--lang", "zh", "--out", tmp_path / "page.html")
+    report = json.loads(audit_json.read_text("utf-8"))
+    page = re.sub(r"<style>.*?</style>|</?(?:b|bdi|span)\b[^>]*>", "",
+                  (tmp_path / "page.html").read_text("utf-8"), flags=re.DOTALL)  # fmt: skip
+    text = html.unescape(re.sub(r"<[^>]+>", "|", page))
+    for name in (*(s["source"] for s in report["sections"]),
+                 *(c["regulation"] for c in report["controls"])):  # fmt: skip
+        text = text.replace(name, "")
+
+    assert "released" in text
+    assert re.findall(r"[A-Za-z]+(?:[ ,;:]+[A-Za-z]+){2,}", text) == []
 
 
 def test_check_of_metrics_that_nobody_measured(

@@ -15,6 +15,7 @@ from genaudit.policy import Policy
 from genaudit.result import (
     Direction,
     Estimate,
+    Figure,
     Finding,
     Limit,
     Section,
@@ -262,6 +263,30 @@ def test_a_crowd_of_leaks_is_found() -> None:
     [section] = judge(_sections(("privacy", findings)), _policy())
 
     assert {f.verdict for f in section.findings} == {Verdict.OUTSIDE}
+
+
+@pytest.mark.parametrize(
+    ("direction", "edges"),
+    [("max", (None, 0.1)), ("min", (0.1, None)), ("abs", (-0.1, 0.1))],
+)
+def test_a_forest_gets_the_limit_of_its_metric(
+    direction: str, edges: tuple[float | None, float | None]
+) -> None:
+    """The judge fills the limits of every line, and takes them back where a policy has none."""
+    figure = Figure(
+        id="f", kind="forest", title=message("t", "T"), description=message("d", "D"), headers=(),
+        rows=(("a", 0.2, 0.1, 0.3, None, None),), metric="privacy.toy",
+    )  # fmt: skip
+    other = figure.model_copy(update={"metric": ""})
+    section = _sections(("privacy", []))[0].model_copy(update={"figures": (figure, other)})
+
+    [judged] = judge([section], _policy(direction))
+    [free] = judge([judged], Policy(name="p", owner="o"))
+
+    assert judged.figures[0].rows[0][4:] == edges
+    assert judged.figures[0].limit == _policy(direction).limits[0]
+    assert free.figures == section.figures
+    assert judged.figures[1] == other
 
 
 def test_the_ladder_is_fine_enough_for_a_large_chapter() -> None:

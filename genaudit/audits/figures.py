@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from genaudit.result import Figure, Finding, Message, message
+from genaudit.result import Figure, Finding, Message, message, words_of
 
 
 def forest(
@@ -14,7 +14,10 @@ def forest(
     title: Message,
     description: Message,
 ) -> tuple[Figure, ...]:
-    """Estimates with their 95% intervals, one line each; none where nothing is estimable."""
+    """Estimates of one metric with their 95% intervals, one line each; none where none has a value.
+
+    The limits of the metric are set with its verdicts.
+    """
     rows = tuple(
         (name(f), f.estimate.value, f.estimate.low, f.estimate.high, None, None)
         for f in findings
@@ -32,7 +35,7 @@ def forest(
         return ()
     figure = Figure(
         id=id, kind="forest", title=title, description=description, headers=headers, rows=rows,
-        unit="difference of shares",
+        unit="difference of shares", metric=findings[0].metric,
     )  # fmt: skip
     return (figure,)
 
@@ -43,13 +46,20 @@ def bars(
     title: Message,
     description: Message,
     value: Message,
+    *,
+    series: Sequence[Message] = (),
+    unit: str = "share",
+    metric: str = "",
 ) -> tuple[Figure, ...]:
-    """Groups with one bar for each series; none where there is nothing to draw."""
+    """Groups with one bar for each series; none where there is nothing to draw.
+
+    series: names in `rows` that are words of ours. metric: of which the values are findings.
+    """
     if not any(v is not None for _, _, v in rows):
         return ()
     headers = (message("figure.group", "Group"), message("figure.series", "Rows"), value)
     figure = Figure(
         id=id, kind="bars", title=title, description=description, headers=headers,
-        rows=tuple(rows), unit="share",
+        rows=tuple(rows), unit=unit, words=words_of(*series), metric=metric,
     )  # fmt: skip
     return (figure,)

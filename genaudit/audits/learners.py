@@ -21,6 +21,12 @@ MAX_LEARNERS = 8
 MIN_ROWS = 200
 MAX_ROWS = 2000
 
+_SIDES = {
+    "real": message("learners.side.real", "real"),
+    "made": message("learners.side.made", "made"),
+    "holdout": message("learners.side.holdout", "holdout"),
+}
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -102,7 +108,7 @@ def _compare(case: AuditCase, target: Target) -> Comparison | Message:
     if empty:
         return message(
             "learners.no_label", "No row on one side ({side}) has a value of {column}.",
-            side=empty, column=target.name,
+            side=_SIDES[empty], column=target.name,
         )  # fmt: skip
     size = min(n["real"], n["made"])
     k = min(max(size // MIN_ROWS, 1), MAX_LEARNERS)

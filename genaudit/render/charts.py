@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from genaudit.render.text import shortened, visible
+from genaudit.render.text import shortened, visible, width
 
 Format = Callable[[float], str]
 Cell = str | float | None
@@ -29,20 +29,33 @@ _ROW = 24  # height of a heatmap's row
 
 @dataclass(frozen=True)
 class Words:
-    """What a chart says of itself: its name for assistive technology and how it writes numbers."""
+    """What a chart says of itself: its name for assistive technology and how it writes numbers.
+
+    ticks: how the numbers of an axis are written, all together; each like any number without it.
+    """
 
     id: str
     title: str
     description: str
     number: Format
+    ticks: Callable[[Sequence[float]], list[str]] | None = None
+
+    def axis(self, at: Sequence[float]) -> list[str]:
+        """The numbers of an axis."""
+        return self.ticks(at) if self.ticks else [self.number(x) for x in at]
 
 
-def bars(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
-    """Horizontal bars of `(label, series, value)`, one group for each label."""
+def bars(
+    rows: Sequence[Sequence[Cell]],
+    words: Words,
+    limits: tuple[float | None, float | None] = (None, None),
+) -> Markup:
+    """Horizontal bars of `(label, series, value)`, one group for each label; a line at a limit."""
     shown = _first_labels(rows)
     series = list(dict.fromkeys(str(r[1]) for r in shown))
     values = [v for r in shown if (v := _number(r[2])) is not None]
-    span = _Span.over([0.0, *values], left=0, right=50)
+    edges = [x for x in limits if x is not None]
+    span = _Span.over([0.0, *values, *edges], left=0, right=50)
     parts, y = [], 0
     for label in dict.fromkeys(str(r[0]) for r in shown):
         parts.append(_text(0, y + 13, label, "label"))
@@ -51,7 +64,8 @@ def bars(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
             parts.append(_bar(row, span, y, series, words.number))
             y += 16
         y += 10
-    return _chart(words, y, parts)
+    at = [_el("line", x1=span.at(x), x2=span.at(x), y1=0, y2=y, class_="edge") for x in edges]
+    return _chart(words, y, [*at, *parts])
 
 
 def forest(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
@@ -71,7 +85,7 @@ def forest(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
         y += 42
     if zero:
         parts.insert(0, _el("line", x1=span.at(0), x2=span.at(0), y1=0, y2=y, class_="zero"))
-    return _chart(words, y + 18, [*_ticks(span, y, words.number), *parts])
+    return _chart(words, y + 18, [*_ticks(span, y, words), *parts])
 
 
 def strip(
@@ -120,22 +134,29 @@ def heatmap(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
     """Cells of `(row, column, value)`, shaded by size, with a second colour below zero."""
     names, columns = (side[:MOST] for side in sides(rows))
     cells = {(str(r[0]), str(r[1])): v for r in rows if (v := _number(r[2])) is not None}
-    left, top, step = 30.0, 96, 66.0 / max(len(columns), 1)
+    left, step, bottom = 30.0, 70.0 / max(len(columns), 1), len(names) * _ROW
+    # Names of columns end under their column and begin to its left, so that none leaves the chart.
     parts = [
-        _el("svg", _text_at(0, 0, shortened(c, 16), "label", transform="rotate(-45)"),
-            x=f"{left + step * (j + 0.5):.1f}%", y=top - 6, overflow="visible")
+        _el("svg", _text_at(0, 0, shortened(c, 16), "label end", transform="rotate(-45)"),
+            x=f"{left + step * (j + 0.5):.1f}%", y=bottom + 14, overflow="visible")
         for j, c in enumerate(columns)
     ]  # fmt: skip
-    parts.append(_shades(cells, names, columns, x=f"{left}%", y=top, width="66%"))
+    parts.append(_shades(cells, names, columns, x=f"{left}%", y=0, width="70%"))
     for i, name in enumerate(names):
-        y = top + i * _ROW
-        label = _text_at(0, 16, shortened(name, 24), "label")
-        parts.append(_el("svg", label, y=y, width=f"{left - 1}%", height=_ROW))
+        y = i * _ROW
+        parts.append(_beside(name, y, left - 1))
         for j, column in enumerate(columns if len(columns) <= 6 else ()):
             if (name, column) in cells:
                 said = words.number(cells[name, column])
                 parts.append(_text(left + step * (j + 0.5), y + 16, said, "value mid"))
-    return _chart(words, top + len(names) * _ROW + 4, parts)
+    longest = max((width(shortened(c, 16)) for c in columns), default=0)
+    return _chart(words, bottom + 20 + 5 * longest, parts)
+
+
+def _beside(name: str, y: int, room: float) -> str:
+    """The name of a row: HTML, as only that ends in an ellipsis wherever the room ends."""
+    text = _el("div", str(escape(shortened(visible(name)))), class_="name")
+    return _el("foreignObject", text, y=y, width=f"{room}%", height=_ROW)
 
 
 def sides(rows: Sequence[Sequence[Cell]]) -> tuple[list[str], list[str]]:
@@ -298,13 +319,13 @@ def _shades(
     return _el("svg", *drawn, **size, **place)
 
 
-def _ticks(span: _Span, y: int, number: Format) -> list[str]:
-    out = []
-    for tick in _nice(span.low, span.high):
+def _ticks(span: _Span, y: int, words: Words) -> list[str]:
+    out, ticks = [], _nice(span.low, span.high)
+    for tick, said in zip(ticks, words.axis(ticks), strict=True):
         at = span.percent(tick)
         end = "tick" if at < 6 else "tick end" if at > 94 else "tick mid"
         out.append(_el("line", x1=span.at(tick), x2=span.at(tick), y1=0, y2=y, class_="grid"))
-        out.append(_text(at, y + 14, number(tick), end))
+        out.append(_text(at, y + 14, said, end))
     return out
 
 

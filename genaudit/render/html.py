@@ -14,8 +14,9 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from genaudit.render import charts, view
+from genaudit.render.lines import lines
 from genaudit.render.numbers import Numbers, scale
-from genaudit.render.text import Text, isolated
+from genaudit.render.text import Text, isolated, whole
 from genaudit.result import FIGURE_COLUMNS, AuditReport, Figure, Finding
 
 #: Rows of a figure's table; longer ones are thinned evenly and the page says so.
@@ -44,7 +45,10 @@ def page(template: str, text: Text, **values: Any) -> str:
             say=text.say_html,
             number=numbers,
             name=isolated,
+            whole=whole,
+            breakable=breakable,
             view=view,
+            ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
             figures=Figures(text, numbers),
             strip=finding_strip,
@@ -94,6 +98,11 @@ def context_rows(report: AuditReport) -> list[tuple[str, str]]:
     return [(key, str(value)) for key, value in sorted(report.context.items()) if key not in shown]
 
 
+def breakable(id: str) -> Markup:
+    """An id of a metric that a narrow column breaks between its words."""
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(id))))  # noqa: S704 - escaped
+
+
 class Figures:
     """Draws figures and their tables in one language; numbers the charts of one page."""
 
@@ -110,8 +119,24 @@ class Figures:
             title=self._text(figure.title),
             description=self._text(figure.description),
             number=self._format(figure),
+            ticks=lambda at: self._numbers.ticks(at, figure.unit),
         )
-        return _DRAW[figure.kind](figure, words, self._text)
+        return _DRAW[figure.kind](self._worded(figure), words, self._text)
+
+    def limit(self, figure: Figure) -> Markup:
+        """The limit of the metric that it draws, in words; nothing where there is none."""
+        if figure.limit is None:
+            return Markup("")
+        bound = self._numbers.allowed(figure.limit, figure.unit)
+        return self._text.say_html("page.figure_limit", limit=bound, metric=figure.metric)
+
+    def _worded(self, figure: Figure) -> Figure:
+        """The figure with its words in this language; names stay as they are."""
+        said = {text: self._text(m) for text, m in figure.words.items()}
+        rows = tuple(
+            tuple(said.get(c, c) if isinstance(c, str) else c for c in row) for row in figure.rows
+        )
+        return figure.model_copy(update={"rows": rows})
 
     def headers(self, figure: Figure) -> list[Markup]:
         """The headings of its table."""
@@ -125,6 +150,7 @@ class Figures:
 
     def table(self, figure: Figure) -> list[list[Markup]]:
         """The rows of its table as written cells; columns without any value are left out."""
+        figure = self._worded(figure)
         if figure.kind == "heatmap":
             return self._matrix(figure)
         kinds, keep = FIGURE_COLUMNS[figure.kind], self._columns(figure)
@@ -159,7 +185,13 @@ class Figures:
     def _format(self, figure: Figure) -> Callable[[float], str]:
         if figure.kind == "curve" and _all_rates(figure):
             return self._rate
-        return lambda x: self._numbers.plain(x, figure.unit)
+        # The limits of a forest stand in its last two columns.
+        end = 4 if figure.kind == "forest" else None
+        numbers, edges = (
+            [c for r in figure.rows for c in r[part] if isinstance(c, int | float)]
+            for part in (slice(1, end), slice(end or 9, None))
+        )
+        return self._numbers.alike(numbers, figure.unit, edges)
 
     def _rate(self, x: float) -> str:
         return self._text.percent(x, next((d for d in (0, 1, 2) if round(x, d + 2) == x), 2))
@@ -187,7 +219,9 @@ def _curve(figure: Figure, words: charts.Words, text: Text) -> Markup:
 
 
 _DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {
-    "bars": lambda figure, words, _: charts.bars(figure.rows, words),
+    "bars": lambda figure, words, _: charts.bars(
+        figure.rows, words, view.limit_edges(figure.limit)
+    ),
     "forest": lambda figure, words, _: charts.forest(figure.rows, words),
     "heatmap": lambda figure, words, _: charts.heatmap(figure.rows, words),
     "curve": _curve,

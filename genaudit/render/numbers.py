@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from genaudit.render.text import Text
 from genaudit.result import Estimate, Finding, Limit
 
-Scale = Literal["percent", "points", "number"]
+Scale = Literal["percent", "points", "count", "number"]
 
 #: What a unit begins with -> how its numbers are shown; anything else is a plain number.
 _SCALES: tuple[tuple[str, Scale], ...] = (
@@ -25,14 +25,17 @@ _SCALES: tuple[tuple[str, Scale], ...] = (
     ("rate", "percent"),
     ("probability", "percent"),
     ("proportion", "percent"),
+    ("touches", "count"),
+    ("records", "count"),
+    ("rows", "count"),
 )
 
 
 def scale(unit: str) -> Scale:
     """How numbers of a unit are shown.
 
-    >>> scale("share of generated rows"), scale("difference in shares"), scale("AUC")
-    ('percent', 'points', 'number')
+    >>> scale("share of generated rows"), scale("difference in shares"), scale("touches")
+    ('percent', 'points', 'count')
     """
     lowered = unit.lower()
     return next((kind for start, kind in _SCALES if lowered.startswith(start)), "number")
@@ -50,7 +53,7 @@ class Numbers:
             return self.undefined(estimate)
         value = self.value(estimate, limit)
         interval = self.interval(estimate, limit)
-        return f"{value} ({interval})" if interval else value
+        return value + (self.text.say("page.brackets", x=interval) if interval else "")
 
     def value(self, estimate: Estimate, limit: Limit | None = None) -> str:
         """The number alone; a dash where there is none."""
@@ -85,19 +88,51 @@ class Numbers:
         return self.bound(finding.limit, estimate.unit)
 
     def bound(self, limit: Limit, unit: str = "") -> str:
-        """`at most 2%`, `at least 80%` or `within ±3 pp`."""
+        """`limit 2%`, `limit at least 80%` or `limit ±3 pp`."""
         kind = scale(unit)
         shown = self._show(limit.value, kind, _needed(limit.value * _factor(kind)))
         return self.text.say(f"page.limit.{limit.direction.value}", value=shown.lstrip("+"))
 
-    def plain(self, x: float | None, unit: str = "") -> str:
-        """A number of a unit without an interval, such as a cell of a figure."""
-        if x is None:
-            return "–"
+    def allowed(self, limit: Limit, unit: str = "") -> str:
+        """`at most 2%`, `at least 80%` or `±3 pp`, where the word "limit" stands beside it."""
         kind = scale(unit)
-        if kind == "number":
-            return self.text.number(x)
-        return self._show(x, kind, min(_needed(x * 100), 1 if abs(x) >= 0.01 else 2))
+        shown = self._show(limit.value, kind, _needed(limit.value * _factor(kind)))
+        return self.text.say(f"page.allowed.{limit.direction.value}", value=shown.lstrip("+"))
+
+    def plain(self, x: float | None, unit: str = "") -> str:
+        """A number of a unit without an interval."""
+        return "–" if x is None else self.alike([x], unit)(x)
+
+    def alike(
+        self, numbers: Sequence[float], unit: str = "", edges: Sequence[float] = ()
+    ) -> Callable[[float], str]:
+        """How all of these numbers are written: with the same decimals, as a column is.
+
+        edges: limits on them, from which none may seem to be no different.
+        """
+        kind, sizes = scale(unit), [abs(x) for x in numbers if x]
+        if kind in ("percent", "points"):
+            decimals = _least_telling([x * 100 for x in sizes], range(1, 4))
+        elif all(float(x).is_integer() for x in sizes):
+            decimals = 0
+        elif not 1e-3 <= max(sizes) < 1e9:
+            return self.text.number
+        elif max(sizes) < 1:
+            decimals = _least_telling(sizes, range(3, 7))
+        else:
+            decimals = max(0, 2 - math.floor(math.log10(max(sizes))))
+        factor = _factor(kind)
+        while decimals < 6 and any(
+            _confused(x * factor, edge * factor, decimals) for x in numbers for edge in edges
+        ):
+            decimals += 1
+        return lambda x: self._show(x, kind, decimals)
+
+    def ticks(self, numbers: Sequence[float], unit: str = "") -> list[str]:
+        """Numbers of an axis, with the decimals that tell them apart and no more."""
+        kind = scale(unit)
+        decimals = max((_needed(x * _factor(kind)) for x in numbers), default=0)
+        return [self._show(x, kind, decimals) for x in numbers]
 
     def _bound(self, x: float | None, kind: Scale, decimals: int) -> str:
         return self._show(x, kind, decimals) if x is not None else self.text.say("page.unbounded")
@@ -112,7 +147,7 @@ class Numbers:
 
 
 def _factor(kind: Scale) -> int:
-    return 1 if kind == "number" else 100
+    return 100 if kind in ("percent", "points") else 1
 
 
 def _decimals(estimate: Estimate, limit: Limit | None) -> int:
@@ -120,6 +155,8 @@ def _decimals(estimate: Estimate, limit: Limit | None) -> int:
     kind = scale(estimate.unit)
     factor = _factor(kind)
     shown = [x * factor for x in (estimate.value, estimate.low, estimate.high) if x is not None]
+    if kind == "count" and all(float(x).is_integer() for x in shown):
+        return 0
     decimals = _by_width(shown, least=1 if factor == 100 else 3)
     if limit is None:
         return decimals
@@ -143,6 +180,11 @@ def _by_width(shown: Iterable[float], least: int) -> int:
 def _needed(x: float) -> int:
     """Decimals until nothing is cut off, at most 6."""
     return next((d for d in range(7) if abs(round(x, d) - x) < 1e-9), 6)
+
+
+def _least_telling(sizes: Sequence[float], decimals: range) -> int:
+    """Fewest decimals with which no number is written as zero, or the most that there may be."""
+    return next((d for d in decimals if all(round(x, d) for x in sizes)), decimals[-1])
 
 
 def _confused(x: float, edge: float, decimals: int) -> bool:

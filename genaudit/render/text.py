@@ -32,6 +32,9 @@ LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh_Hans_CN"}
 #: Longest name that is shown whole; the rest is in its tooltip and in audit.json.
 LONGEST = 72
 
+#: Messages inside messages that are still said in the reader's language.
+_DEPTH = 4
+
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MINUS = "−"
 
@@ -59,12 +62,16 @@ class Text:
 
     def __call__(self, message: Message) -> str:
         """The message as plain text."""
-        return self._fill(self._template(message), message.params, str, visible)
+        return self._said(message, str, visible)
 
     def html(self, message: Message) -> Markup:
         """The message as HTML, names isolated so that they cannot turn the sentence around."""
-        filled = self._fill(self._template(message), message.params, _escaped, _isolated)
+        filled = self._said(message, _escaped, _isolated)
         return Markup(filled)  # noqa: S704 - literals and fields are escaped
+
+    def named(self, text: str, words: Mapping[str, Message]) -> Markup:
+        """A name as it is, or one of a report's words in this language."""
+        return self.html(words[text]) if text in words else isolated(text)
 
     def say(self, id: str, /, count: int | None = None, **params: Param) -> str:
         """One of the frame's own strings; with `count` in its singular or plural form."""
@@ -109,6 +116,21 @@ class Text:
         digits = self.decimal(x, max(0, 2 - magnitude))
         return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
+    def _said(
+        self,
+        message: Message,
+        literal: Callable[[str], str],
+        name: Callable[[str], str],
+        depth: int = _DEPTH,
+    ) -> str:
+        """The message with the messages in its fields; a field's own escaping is not repeated."""
+        inner = {
+            field: Markup(self._said(m, literal, name, depth - 1))  # noqa: S704 - done by `literal`
+            for field, m in message.words.items()
+            if depth and field in message.params
+        }
+        return self._fill(self._template(message), {**message.params, **inner}, literal, name)
+
     def _template(self, message: Message) -> str:
         return (
             self._own.get(message.id)
@@ -120,8 +142,8 @@ class Text:
     def _frame(self, id: str, count: int | None) -> str:
         singular = f"{id}.one"
         if count is not None and self.locale.plural_form(count) == "one" and self.has(singular):
-            return self._own.get(singular) or self._english[singular]
-        return self._own.get(id) or self._english[id]
+            return self._own.get(singular, self._english[singular])
+        return self._own.get(id, self._english[id])
 
     def _counted(self, params: Mapping[str, Param], count: int | None) -> Mapping[str, Param]:
         return params if count is None else {**params, "count": count}
@@ -150,11 +172,9 @@ class Text:
         return "".join(out)
 
     def _field(self, value: Param, spec: str, name: Callable[[str], str]) -> str:
-        if value is None:
-            return "–"
         if isinstance(value, str):
-            return name(value)
-        if not math.isfinite(value):
+            return str(value) if isinstance(value, Markup) else name(value)
+        if value is None or not math.isfinite(value):
             return "–"
         if spec == "percent":
             return self.percent(value)
@@ -200,6 +220,11 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 def width(text: str) -> int:
     """Columns that a text takes in a font of even width."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def whole(text: str) -> Markup:
+    """A text of the operator or of an audit in full: escaped, isolated, direction signs visible."""
+    return Markup(f"<bdi>{escape(visible(text))}</bdi>")  # noqa: S704 - escaped
 
 
 def isolated(text: str) -> Markup:

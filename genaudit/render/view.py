@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from genaudit.render.numbers import Numbers
-from genaudit.render.text import Text
+from genaudit.render.text import Text, catalogue
 from genaudit.result import (
     AuditReport,
     Claim,
@@ -68,8 +68,13 @@ class Metric:
 
     @property
     def label(self) -> Message:
-        """What the metric is called; what differs between groups gives way to an ellipsis."""
+        """What the metric is called: over several groups by its heading.
+
+        Where it has none, what differs between groups gives way to an ellipsis.
+        """
         labels = [f.label for f in self.findings]
+        if any(label != labels[0] for label in labels):
+            labels = [f.heading or f.label for f in self.findings]
         first = labels[0].params
         varying = {k for k in first for other in labels[1:] if other.params.get(k) != first[k]}
         params = {k: "…" if k in varying else v for k, v in first.items()}
@@ -254,9 +259,8 @@ def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
         "unit": text.term("unit", estimate.unit) if estimate.unit else "",
         "null": _beside(finding.null, finding, numbers),
         "baseline": _baseline(finding, numbers),
-        "ceiling": _bare(finding.ceiling, finding, numbers),
-        "detectable": _bare(finding.detectable, finding, numbers),
         "false_alarms": _false_alarms(finding, numbers),
+        "power": _power(finding, numbers),
         # Where there is no number, its reason stands in the number's place.
         "reason": _sentence(finding.reason, text) if estimate.value is not None else "",
         "note": _sentence(finding.note, text),
@@ -271,6 +275,17 @@ def _baseline(finding: Finding, numbers: Numbers) -> str:
     return text.say("page.named", name=text(finding.baseline_label), number=shown)
 
 
+def _power(finding: Finding, numbers: Numbers) -> str:
+    """Ceiling and detectable in one line: they answer two questions, so either may be larger."""
+    stated = {"detectable": finding.detectable, "ceiling": finding.ceiling}
+    parts = [
+        numbers.text.say(f"page.power.{key}", x=numbers.plain(x, finding.estimate.unit))
+        for key, x in stated.items()
+        if x is not None
+    ]
+    return numbers.text.say("page.space").join(parts)
+
+
 def _false_alarms(finding: Finding, numbers: Numbers) -> str:
     if finding.false_alarm_rate is not None:
         return numbers.estimate(finding.false_alarm_rate)
@@ -281,21 +296,28 @@ def _beside(estimate: Estimate | None, finding: Finding, numbers: Numbers) -> st
     return numbers.estimate(estimate, finding.limit) if estimate is not None else ""
 
 
-def _bare(x: float | None, finding: Finding, numbers: Numbers) -> str:
-    return numbers.plain(x, finding.estimate.unit) if x is not None else ""
-
-
 def _sentence(message: Message | None, text: Text) -> str:
     return text(message) if message is not None else ""
 
 
 def limit_edges(limit: Limit | None) -> tuple[float | None, float | None]:
     """The lower and upper edge of what a limit allows."""
-    if limit is None:
-        return None, None
-    low = {"min": limit.value, "abs": -limit.value}.get(limit.direction.value)
-    high = None if limit.direction.value == "min" else limit.value
-    return low, high
+    return (None, None) if limit is None else limit.edges
+
+
+def rationale(limit: Limit) -> Message:
+    """Why a limit is what it is: the bundled policy's in any language, another's as written."""
+    key = f"rationale.{limit.metric}"
+    known = catalogue("en").get(key) == limit.rationale
+    return Message(id=key if known else "", text_en=limit.rationale)
+
+
+def filled(
+    headers: Sequence[str], rows: Sequence[Sequence[str | None]]
+) -> tuple[list[str], list[list[str]]]:
+    """A table without the columns that no row fills; a dash for what is missing in the others."""
+    keep = [i for i in range(len(headers)) if any(row[i] for row in rows)]
+    return [headers[i] for i in keep], [[row[i] or "–" for i in keep] for row in rows]
 
 
 def units(report: AuditReport) -> dict[str, str]:

@@ -18,6 +18,7 @@ from genaudit.audits.bias.representation import (
 )
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
+from genaudit.render.text import Text
 from genaudit.result import Verdict
 
 NAME = "bias.representation"
@@ -144,6 +145,25 @@ def test_numbers_are_grouped_by_name():
     assert len(grouping.levels) == 4
     assert grouping.levels[0].startswith("below ")
     assert np.allclose(grouping.counts(train) / 4000, 0.25, atol=0.03)
+
+
+def test_bands_of_numbers_are_words():
+    """A band has its Chinese beside it in group, label and chart; a column's own levels do not."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["age"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    outcome = representation(case_of(*(population(300, s) for s in (1, 2, 3)), schema=schema))
+    zh = Text("zh")
+    shares = [f for f in outcome.findings if f.metric == SHARE]
+    band = next(f for f in shares if f.group.get("age", "").startswith("below "))
+    sex = next(f for f in shares if f.group == {"sex": "Female"})
+
+    assert zh(band.words[band.group["age"]]).endswith("以下")
+    assert "以下（age）" in zh(band.label)
+    assert "below" not in zh(band.label)
+    assert sex.words == {}
+    assert "Female (sex)" in zh(sex.label)
+    assert f"{band.group['age']} (age)" in outcome.figures[0].words
 
 
 def test_rates_equal_a_loop_and_fairlearn():

@@ -9,7 +9,9 @@ import pytest
 from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
 
 from genaudit.audits import CHAPTERS, audits, find
-from genaudit.result import Verdict
+from genaudit.render.text import Text, catalogue
+from genaudit.render.view import metrics
+from genaudit.result import Section, Status, Verdict
 
 AUDITS = sorted(audits())
 
@@ -93,6 +95,38 @@ def test_findings_are_evidence(name, outcomes):
             assert estimate.ladder
             assert estimate.low is None or estimate.low <= estimate.value + 1e-9
             assert estimate.high is None or estimate.value <= estimate.high + 1e-9
+
+
+def _messages(value):
+    """Every message inside a finding or a figure."""
+    if isinstance(value, dict):
+        if "text_en" in value:
+            yield value
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _messages(item)
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_all_words_are_said_in_chinese(name, outcomes):
+    """Sentences, methods, units, headings and series have their Chinese; no label has a hole."""
+    outcome, zh = outcomes(name), catalogue("zh")
+    parts = [p.model_dump() for p in (*outcome.findings, *outcome.figures, *outcome.not_measured)]
+    estimates = [e for f in outcome.findings for e in (f.estimate, f.null, f.baseline) if e]
+    cells = {c for f in outcome.figures for row in f.rows for c in row if isinstance(c, str)}
+    words = {text for f in outcome.figures for text in f.words}
+    names = {c.name for c in SCHEMA.columns} | {"AUC"}
+
+    for said in _messages(parts):
+        assert said["id"] in zh or said["texts"].get("zh"), said["text_en"]
+    for estimate in estimates:
+        assert f"method:{estimate.method}" in zh
+        assert f"unit:{estimate.unit}" in zh
+    assert {c for c in cells - words - names if not c.endswith(" (sex)")} == set()
+    for metric in metrics(Section(audit=name, title=find(name).title, status=Status.RAN,
+                                  findings=outcome.findings)):  # fmt: skip
+        assert "…" not in Text("en")(metric.label)
 
 
 @pytest.mark.parametrize("name", AUDITS)

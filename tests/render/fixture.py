@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from genaudit.compliance.controls import readings
+from genaudit.ledger import Mechanism, Touch
 from genaudit.policy import Policy
 from genaudit.result import (
     AuditReport,
@@ -19,10 +20,11 @@ from genaudit.result import (
     Section,
     Status,
     SubjectInfo,
-    TouchInfo,
     Verdict,
-    message,
+    words_of,
 )
+from genaudit.result import message as in_english
+from genaudit.touches import printed
 
 SCRIPT = "<script>alert(1)</script>"
 TURNED = "abc" + chr(0x202E) + "def"
@@ -34,11 +36,19 @@ BANNED = re.compile(
     r"|合规认证|完全匿名|绝对安全|无偏见|零风险",
     re.IGNORECASE,
 )
+
+
+def message(id: str, text: str, **params: object) -> Message:
+    """A message that brings its Chinese along, as another package's does."""
+    zh = " ".join(["译文", *re.findall(r"{[^}]+}", text)])
+    return in_english(id, text, **params).model_copy(update={"texts": {"zh": zh}})
+
+
 LIMITS = {limit.metric: limit for limit in Policy.read().limits}
 
 
 def estimate(
-    value: float, half: float, n: int, unit: str, method: str = "Wilson score"
+    value: float, half: float, n: int, unit: str, method: str = "Clopper-Pearson"
 ) -> Estimate:
     """An estimate whose interval is `value ± half` at 95%."""
     return Estimate.of(
@@ -47,11 +57,17 @@ def estimate(
     )  # fmt: skip
 
 
-def _finding(metric: str, label: str, found: Estimate, verdict: Verdict, **more: object) -> Finding:
+#: In the place of a group's name.
+ALL = message("fixture.all", "all groups of people")
+
+
+def _finding(
+    metric: str, label: str | Message, found: Estimate, verdict: Verdict, **more: object
+) -> Finding:
     return Finding.model_validate(
         {
             "metric": metric,
-            "label": message(f"metric.{metric}", label),
+            "label": label if isinstance(label, Message) else message(f"metric.{metric}", label),
             "estimate": found,
             "limit": LIMITS.get(metric),
             "verdict": verdict,
@@ -100,7 +116,11 @@ def copies() -> Section:
                     ("two columns differ", "training rows", 0.31),
                     ("two columns differ", "unseen rows", None),
                 )),
-                unit=rows,
+                unit=rows, metric="privacy.copies.exact", limit=LIMITS["privacy.copies.exact"],
+                words=words_of(*(message(f"fixture.{w}", w) for w in (
+                    "equal", "one column differs", "two columns differ", "training rows",
+                    "unseen rows",
+                ))),
             ),
         ),
         params={"n": 3000, "exclude": ["id"]},
@@ -125,7 +145,8 @@ def distance() -> Section:
                 reason=message("verdict.wide", "The interval reaches both sides of the limit."),
             ),
             _finding(
-                "privacy.distance.tpr_at_1pct_fpr", "Members found at 1% false accusations",
+                "privacy.distance.tpr_at_1pct_fpr",
+                message("fixture.tpr", "Members found at {fpr:percent} accusations", fpr=0.01),
                 Estimate.undefined(message("estimate.few", "only {n:integer} non-members", n=12),
                                    n=12, method="Clopper-Pearson", unit="share of members"),
                 Verdict.CANNOT_TELL,
@@ -139,6 +160,8 @@ def distance() -> Section:
                 description=message("figure.roc.d", "True positives against false positives."),
                 headers=_headers("Attack", "False positive rate", "True positive rate"),
                 rows=tuple(roc), unit="rate",
+                words=words_of(message("fixture.attack", "attack"),
+                               message("fixture.blind", "blind baseline")),
             ),
         ),
         source="Hilprecht et al. 2019, equation 4",
@@ -149,12 +172,15 @@ def representation() -> Section:
     """Bias: many groups, hostile names among them, with a forest and a heatmap."""
     groups = [SCRIPT, TURNED, LONG, "שלום", "Amer-Indian-Eskimo", *(f"group {i}" for i in range(9))]
     verdicts = (Verdict.OUTSIDE, Verdict.CANNOT_TELL, Verdict.WITHIN)
-    unit = "difference in shares"
+    unit = "difference of shares"
     findings = tuple(
         _finding(
-            "bias.representation.share_difference", "Share of the group, samples minus real data",
+            "bias.representation.share_difference",
+            message("fixture.share", "Share of {group}, samples minus real data", group=name),
             estimate(0.04 - 0.006 * i, 0.012, 3000, unit, "Newcombe"), verdicts[min(i // 3, 2)],
-            group={SCRIPT if i == 0 else "race": name},
+            heading=message("fixture.shares", "Shares of groups, samples minus real data"),
+            group={SCRIPT if i == 0 else "race": ALL.text_en if i == 13 else name},
+            words=words_of(ALL) if i == 13 else {},
             null=estimate(0.001 * i, 0.01, 1500, unit),
         )
         for i, name in enumerate(groups)
@@ -173,7 +199,8 @@ def representation() -> Section:
                 headers=_headers("Group", "Value", "Low", "High", "Limit, low", "Limit, high"),
                 rows=tuple((n, f.estimate.value, f.estimate.low, f.estimate.high, -0.03, 0.03)
                            for n, f in zip(groups, findings, strict=True)),
-                unit=unit,
+                unit=unit, metric="bias.representation.share_difference",
+                limit=LIMITS["bias.representation.share_difference"],
             ),
             Figure(
                 id="bias.representation.heatmap", kind="heatmap",
@@ -221,14 +248,24 @@ def others() -> list[Section]:
     ]  # fmt: skip
 
 
+#: One part of a training.
+STEP = Mechanism(name="poisson_gaussian", noise_multiplier=3.6272, sampling_rate=0.07, steps=60)
+
+
+def touch(purpose: str, scope: str, mechanism: Mechanism | None = None) -> Touch:
+    """One line of the ledger."""
+    kind = "accounted" if mechanism else "unaccounted"
+    return Touch.model_validate({"dataset": "d", "kind": kind, "scope": scope, "purpose": purpose,
+                                 "mechanism": mechanism})  # fmt: skip
+
+
 def report(*, claim: bool = True, times: bool = True) -> AuditReport:
     """The whole report; without `claim` its subject promises nothing."""
     sections = (copies(), distance(), representation(), *others())
     context = {"assessed_by": "A. Examiner", "purpose": "release of samples",
                "valid_until": "2027-06-30", "zone": "north", "area": "x", "applicability": {
                    "personal_data": True, "eu_ai_act_high_risk": False}}  # fmt: skip
-    release = TouchInfo(purpose="training", kind="accounted", scope="release",
-                        mechanism="Gaussian, noise multiplier 1.02, 800 steps")  # fmt: skip
+    release = [touch(f"private training, part {i + 1} of 20", "release", STEP) for i in range(20)]
     return AuditReport(
         subject=SubjectInfo(
             name=f"adult CGAN {SCRIPT}", kind="model folder", n=3000, digest="ab" * 32,
@@ -244,8 +281,8 @@ def report(*, claim: bool = True, times: bool = True) -> AuditReport:
         policy=Policy.read().info(),
         context=context,
         ledger=LedgerInfo(
-            release=(release,) if claim else (),
-            audit=(TouchInfo(purpose="audit", kind="unaccounted", scope="audit", mechanism=""),),
+            release=tuple(map(printed, release)) if claim else (),
+            audit=(printed(touch("audit reads train", "audit")),),
             sentence=message("ledger.claim", "The claim covers what was released. This report is "
                              "not covered by ε: it was computed on real rows."),
         ),

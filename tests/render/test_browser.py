@@ -68,6 +68,25 @@ def test_no_overflow_and_no_request(
     assert [s for s in said if not s.startswith(("file:", "data:"))] == []
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("name", ["en", "zh"])
+def test_nothing_is_cut_off(browser: Any, pages: dict[str, Path], name: str, width: int) -> None:
+    """Names of charts stay on the page, and tables of ledger and policy on a narrow one too."""
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    page.goto(pages[name].as_uri())
+    edges = page.evaluate(
+        "[...document.querySelectorAll('.chart text, .stacked td, .stacked th')]"
+        ".map(e => e.getBoundingClientRect()).filter(r => r.width)"
+        ".flatMap(r => [r.left, r.right])"
+    )
+    shown = page.evaluate("getComputedStyle(document.querySelector('.stacked td')).display")
+    page.close()
+
+    assert min(edges) >= 0
+    assert max(edges) <= width
+    assert shown == ("block" if width == 390 else "table-cell")
+
+
 def test_readable_without_script(browser: Any, pages: dict[str, Path]) -> None:
     """With scripts off the page shows the same text."""
     texts = []

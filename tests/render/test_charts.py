@@ -9,7 +9,7 @@ import fixture
 import pytest
 
 from genaudit.render import charts
-from genaudit.render.html import Figures
+from genaudit.render.html import Figures, style
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text
 from genaudit.result import FIGURE_COLUMNS, Figure, message
@@ -120,7 +120,45 @@ def test_a_heatmap_has_its_numbers_as_a_matrix() -> None:
     assert [len(row) for row in table] == [7] * 6
     assert len(figures.headers(figure)) == 7
     assert table[0][1] == "–"
-    assert table[1][1] == "0.03"
+    assert table[1][1] == "0.030"
+
+
+def test_names_of_a_heatmap_stay_inside_it() -> None:
+    """Names of columns end under their column; names of rows end in an ellipsis where room does."""
+    names = [f"a_long_name_of_column_{i}" for i in range(12)]
+    tree = parsed(charts.heatmap([(a, b, 0.1) for a in names for b in names], WORDS))
+    labels = [e for e in tree.iter("text") if "rotate" in e.attrib.get("transform", "")]
+    rows = list(tree.iter("div"))
+    height = float(tree.attrib["height"])
+
+    assert len(labels) == len(rows) == 12
+    assert all("end" in e.attrib["class"].split() for e in labels)
+    assert [e.text for e in rows] == names
+    assert ".name{" in style()
+    assert "text-overflow:ellipsis" in style()
+    # A name of 16 signs of 7 pixels at 45 degrees needs 79 pixels below the cells.
+    assert height >= 12 * 24 + 79
+
+
+def test_bars_show_a_limit() -> None:
+    """The limit is a line at its place, also where it lies beyond every bar."""
+    rows = [("a", "s", 0.01), ("b", "s", 0.02)]
+    [edge] = parsed(charts.bars(rows, WORDS, (None, 0.04))).iter("line")
+    bar = list(parsed(charts.bars(rows, WORDS, (None, 0.04))).iter("rect"))[1]
+
+    assert edge.attrib["class"] == "edge"
+    assert float(edge.attrib["x1"][:-1]) == pytest.approx(2 * float(bar.attrib["width"][:-1]), 0.01)
+    assert not list(parsed(charts.bars(rows, WORDS)).iter("line"))
+
+
+def test_words_of_a_figure_are_said_and_its_names_are_not() -> None:
+    """A series is translated in the chart and in its table; a column of the same language stays."""
+    figure = next(f for f in ALL if f.kind == "curve")
+    figures = Figures(Text("zh"), Numbers(Text("zh")))
+
+    assert "blind baseline" not in figures.draw(figure)
+    assert figures.table(figure)[0][0] == "<bdi>译文</bdi>"
+    assert "blind baseline" in figures.draw(figure.model_copy(update={"words": {}}))
 
 
 def test_strip_without_numbers_is_nothing() -> None:

@@ -26,7 +26,7 @@ COMPARED = compare(
     [REPORT, fixture.report(claim=False)], ["private/report.html", "plain/report.html"]
 )
 EVERY = [*PAGES.values(), COMPARED]
-VOID = {"meta", "link", "br", "path", "use", "line", "rect", "circle", "polyline"}
+VOID = {"meta", "link", "br", "path", "use", "line", "rect", "circle", "polyline", "wbr"}
 
 
 class Outline(HTMLParser):
@@ -64,7 +64,7 @@ class Outline(HTMLParser):
 def plain(page: str) -> str:
     """The text of a page without its markup."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
-    body = re.sub(r"</?(?:b|bdi|code|span|a|time)\b[^>]*>", "", body)
+    body = re.sub(r"</?(?:b|bdi|code|span|a|time|wbr)\b[^>]*>", "", body)
     body = re.sub(r"<[^>]+>", " ", body)
     return re.sub(r"\s+", " ", std_html.unescape(body))
 
@@ -274,15 +274,111 @@ def test_a_table_of_groups_is_not_named_after_its_first_group() -> None:
         REPORT.sections[2].findings[i].model_copy(
             update={"label": message("x", "Share of {group} in {where}", group=name,
                                      where="samples"),
-                    "group": {"sex": name}}
+                    "heading": None, "group": {"sex": name}}
         )
         for i, name in enumerate(("Female", "Male"))
     )  # fmt: skip
 
     assert Text("en")(view.Metric("m", (first, second)).label) == "Share of … in samples"
     assert Text("en")(view.Metric("m", (first,)).label) == "Share of Female in samples"
+    assert Text("en")(view.Metric("m", (first, first)).label) == "Share of Female in samples"
     assert view.names_its_group(first)
     assert not view.names_its_group(first.model_copy(update={"group": {"sex": "Male"}}))
+
+
+def test_a_table_of_groups_has_a_heading_of_its_own() -> None:
+    """Over several groups stands the heading, on a report and in a comparison; nowhere a hole."""
+    several, single = view.metrics(fixture.representation())[0], fixture.copies().findings[:1]
+
+    assert Text("en")(several.label) == "Shares of groups, samples minus real data"
+    assert Text("en")(view.Metric("m", single).label) == Text("en")(single[0].label)
+    for page in EVERY:
+        headings = re.findall(r"<h4>(.*?)</h4>|<th scope=\"row\"[^>]*>(.*?)<br>", page)
+        assert headings
+        assert not any("…" in plain(a or b) for a, b in headings)
+
+
+def test_sources_stand_in_full() -> None:
+    """A source can be looked up: no citation is cut, in either language."""
+    long = "Somebody & Somebody Else 2019, " + "A Title of Many Words, " * 20 + "section 4"
+    cited = REPORT.sections[0].model_copy(update={"source": long})
+    report = REPORT.model_copy(update={"sections": (cited, *REPORT.sections[1:])})
+
+    for lang in ("en", "zh"):
+        text = plain(to_html(report, lang))
+        assert all(s.source in text for s in report.sections)
+
+
+#: Three English words or more in a row.
+ENGLISH = re.compile(r"[A-Za-z]+(?:[ ,;:]+[A-Za-z]+){2,}")
+
+
+def foreign(report: AuditReport, lang: str = "zh") -> list[str]:
+    """English on a page but for names: of the data, of sources and laws, of what was typed."""
+    context = [str(word) for pair in report.context.items() for word in pair]
+    cited = [s.source for s in report.sections] + [c.regulation for c in report.controls]
+    names = [report.subject.name, report.provenance.command, *context, *cited]
+    text = plain(to_html(report, lang)).replace(str(report.subject.digest), "")
+    for name in sorted(filter(None, names), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "|", text)
+    return ENGLISH.findall(text)
+
+
+def test_chinese_page_holds_no_english() -> None:
+    """Series, groups, units, methods, reasons of limits and the ledger are said in Chinese too."""
+    assert foreign(REPORT) == []
+    assert len(foreign(REPORT, "en")) > 100
+
+
+def test_a_policy_of_ones_own_stays_as_it_is_written() -> None:
+    """Only the bundled reasons are translated; a changed one is the operator's own text."""
+    own = REPORT.policy.limits[0].model_copy(update={"rationale": "We decided so in May."})
+    policy = REPORT.policy.model_copy(update={"limits": (own, *REPORT.policy.limits[1:])})
+    text = plain(to_html(REPORT.model_copy(update={"policy": policy}), "zh"))
+
+    assert "We decided so in May." in text
+    assert "样本须遵守所声明的类别" in text
+
+
+def test_a_training_is_one_line_of_the_ledger() -> None:
+    """Twenty parts of 60 steps are one line of 1,200 steps, and the heading is not repeated."""
+    text = plain(PAGES["en"])
+
+    assert "private training, in 20 parts" in text
+    assert "Gaussian, noise multiplier 3.627, Poisson rate 0.07, 1,200 steps" in text
+    assert text.count("private training") == 1
+    assert text.count("What flowed into the released model") == 1
+    assert text.count("What flowed into this report") == 1
+
+
+def test_ledger_and_policy_are_cards_on_a_phone() -> None:
+    """Both tables carry the names of their columns in each cell, for where no head is shown."""
+    for labels in ("Kind,Mechanism", "Limit,Rationale"):
+        assert all(f'data-label="{label}"' in PAGES["en"] for label in labels.split(","))
+    assert PAGES["en"].count('class="stacked"') == 3
+
+
+def test_ceiling_and_detectable_are_one_statement() -> None:
+    """A ceiling below what is detectable is no contradiction, and the words say why."""
+    finding = (
+        REPORT.sections[0].findings[0].model_copy(update={"ceiling": 0.183, "detectable": 0.23})
+    )
+    [power] = [f for f in view.facts(view.Metric("m", (finding,)), Numbers(Text("en")))
+               if f.id == "power"]  # fmt: skip
+
+    assert power.cells == (
+        "Detectable: a true 23.0% would be flagged four times out of five. "
+        "Ceiling: had everything leaked, the interval would begin at 18.3%.",
+    )
+
+
+def test_a_figure_says_the_limit_of_its_metric() -> None:
+    """A limit stands in words under the figure's title and as a line in its bars."""
+    text = plain(PAGES["en"])
+
+    assert "Limit of privacy.copies.exact: at most 1%." in text
+    assert "Limit of bias.representation.share_difference: ±3 pp." in text
+    assert PAGES["en"].count('class="edge"') == 1
 
 
 def test_size() -> None:

@@ -77,6 +77,8 @@ TEXT = json.dumps(fixture.report())
         ('{"format_version": "1.0"}', "not usable"),
         (TEXT.replace('"value": 0.0312', '"value": NaN'), "NaN"),
         (TEXT.replace('"value": 0.0312', '"value": "much"'), "sections.0"),
+        (TEXT.replace('"value": 0.0312', '"value": 0.2'), "low <= value <= high"),
+        (TEXT.replace('"low": 0.0251', '"low": 0.9'), "low <= high"),
         (TEXT.replace('"A. Examiner"', '"\\ud800"'), "surrogates"),
         ("[" * 200_000, "cut short"),
     ],

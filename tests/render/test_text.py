@@ -11,6 +11,7 @@ import pytest
 
 import genaudit
 from genaudit.errors import OptionError
+from genaudit.policy import Policy
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text, catalogue, shortened, visible
 from genaudit.result import Direction, Estimate, Limit, Message, message
@@ -62,6 +63,39 @@ def test_translated_messages_keep_their_fields() -> None:
 
     assert len(both) > 40
     assert {k: fields(ZH[k]) for k in both} == both
+
+
+def test_every_message_of_the_package_is_translated() -> None:
+    """No message that is written out in the package is missing from the Chinese catalogue."""
+    assert set(source_messages()) - set(ZH) - {"list"} == set()
+
+
+def test_reasons_of_the_bundled_policy_are_translated() -> None:
+    """The catalogues hold the reason of each bundled limit, in English word for word."""
+    rationales = {f"rationale.{limit.metric}": limit.rationale for limit in Policy.read().limits}
+
+    assert {k: v for k, v in EN.items() if k.startswith("rationale.")} == rationales
+    assert set(rationales) == {key for key in ZH if key.startswith("rationale.")}
+
+
+def test_messages_inside_messages_are_said_in_the_same_language() -> None:
+    """Words in a field are translated, names in it are not, and markup is never doubled."""
+    everyone = Message(id="all", text_en="all groups & more", texts={"zh": "所有群体"})
+    said = message("x", "Gap of {group} in {column}", group=everyone, column="<a>")
+
+    assert said.params["group"] == "all groups & more"
+    assert Text("en")(said) == "Gap of all groups & more in <a>"
+    assert Text("en").html(said) == "Gap of all groups &amp; more in &lt;a&gt;"
+    assert Text("zh")(said) == "Gap of 所有群体 in <a>"
+
+
+def test_messages_inside_messages_end() -> None:
+    """A report that nests messages without end is written, not crashed on."""
+    nested = message("x", "end")
+    for _ in range(60):
+        nested = message("x", "{a}", a=nested)
+
+    assert Text("en")(nested)
 
 
 def test_fallback() -> None:
@@ -144,6 +178,8 @@ LIMIT = Limit(metric="m", value=0.02, owner="o", rationale="r")
         ("AUC", 0.5412, 0.0231, "0.541 (95% CI 0.518 to 0.564)"),
         ("distance", 153.27, 20.0, "153.3 (95% CI 133.3 to 173.3)"),
         ("records", 2500.0, 0.0, "2,500 (exact)"),
+        ("touches", 0.0, 0.0, "0 (exact)"),
+        ("touches", 21.0, 2.0, "21 (95% CI 19 to 23)"),
     ],
 )
 def test_estimates_are_written_by_unit(unit: str, value: float, half: float, expected: str) -> None:
@@ -157,6 +193,37 @@ def test_rounding_never_hides_the_side_of_a_limit() -> None:
 
     assert "2.00%" not in shown.replace("2.002%", "")
     assert "2.002%" in shown
+
+
+@pytest.mark.parametrize(
+    ("unit", "numbers", "edges", "expected"),
+    [
+        ("share", (0.08, 0.084), (), ["8.0%", "8.4%"]),
+        ("share", (0.0004, 0.0, 0.5), (), ["0.04%", "0.00%", "50.00%"]),
+        ("share", (0.0096, 0.073), (0.01,), ["0.96%", "7.30%"]),
+        ("difference of shares", (0.0007, -0.05), (), ["+0.1 pp", "−5.0 pp"]),
+        ("AUC", (0.6920281581, 0.67), (), ["0.692", "0.670"]),
+        ("AUC", (1.0, 0.5), (), ["1.00", "0.50"]),
+        ("touches", (3.0, 1200.0), (), ["3", "1,200"]),
+        ("", (1e-5, 2e-5), (), ["10⁻⁵", "2 × 10⁻⁵"]),
+    ],
+)
+def test_numbers_of_one_chart_have_the_same_decimals(
+    unit: str, numbers: tuple[float, ...], edges: tuple[float, ...], expected: list[str]
+) -> None:
+    """No `8%` beside `8.4%`; no number that is not zero, or not its limit, is written as it."""
+    form = Numbers(Text("en")).alike(numbers, unit, edges)
+
+    assert [form(x) for x in numbers] == expected
+
+
+def test_numbers_of_an_axis_have_no_decimals_to_spare() -> None:
+    """Ticks have the decimals that tell them apart, all alike."""
+    numbers = Numbers(Text("en"))
+
+    assert numbers.ticks([0.0, 0.05, 0.1], "share") == ["0%", "5%", "10%"]
+    assert numbers.ticks([0.0, 0.025, 0.05], "share") == ["0.0%", "2.5%", "5.0%"]
+    assert numbers.ticks([-0.5, 0.0], "AUC") == ["−0.5", "0.0"]
 
 
 def test_limits_by_direction() -> None:

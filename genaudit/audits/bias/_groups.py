@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
+from genaudit.case import Outcome
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
 from genaudit.modalities.table.learner import Target, levels_of, show_number
-from genaudit.result import Message, message
+from genaudit.result import Figure, Finding, Message, message, words_of
 
 #: Below this a group's number is shown with its interval but not judged.
 JUDGED = 30
@@ -24,6 +25,8 @@ ESTIMABLE = SMALL_CELL
 
 NOT_STATED = "(not stated)"
 
+_NOT_STATED = message("group.not_stated", NOT_STATED)
+
 
 @dataclass(frozen=True)
 class Grouping:
@@ -31,25 +34,35 @@ class Grouping:
 
     levels: names of the groups; the last is `(not stated)` where a value is missing somewhere.
     edges: the quartiles, for a numeric column.
+    said: levels that are words of ours and no names of the data.
     """
 
     name: str
     levels: tuple[str, ...]
     edges: tuple[float, ...] = ()
+    said: tuple[Message, ...] = ()
 
     @classmethod
     def of(cls, column: Column, real: Dataset, *others: Dataset) -> Grouping:
         """The groups of a column, from its declaration and the real rows."""
         values = real.frame[column.name]
         edges: tuple[float, ...] = ()
+        said: tuple[Message, ...] = ()
         if column.discrete:
             levels = levels_of(column, values)
         else:
             quartiles = np.quantile(values.dropna().to_numpy(dtype=float), (0.25, 0.5, 0.75))
             edges = tuple(float(e) for e in np.unique(quartiles))
-            levels = tuple(_band_names(column, edges))
-        gaps = any(_unstated(d, column.name) for d in (real, *others))
-        return cls(column.name, levels + ((NOT_STATED,) if gaps else ()), edges)
+            said = tuple(_bands(column, edges))
+            levels = tuple(band.english for band in said)
+        if any(_unstated(d, column.name) for d in (real, *others)):
+            levels, said = (*levels, NOT_STATED), (*said, _NOT_STATED)
+        return cls(column.name, levels, edges, said)
+
+    @property
+    def words(self) -> dict[str, Message]:
+        """Level -> message, for the levels that are words of ours."""
+        return words_of(*self.said)
 
     def codes(self, data: Dataset) -> np.ndarray:
         """Position of each record's group among the levels, shape (n,); -1 where it has none."""
@@ -125,6 +138,26 @@ def in_words(group: dict[str, str]) -> str:
     return ", ".join(f"{level} ({column})" for column, level in group.items())
 
 
+def outcome(target: Target) -> str | Message:
+    """The favoured outcome in words: a name of the data, but for a number above its median."""
+    if target.threshold is None:
+        return target.outcome
+    bound = target.classes[-1].removeprefix("above ")
+    return message("outcome.above", "{column} above {bound}", column=target.name, bound=bound)
+
+
+def with_words(found: Outcome, groupings: Iterable[Grouping]) -> Outcome:
+    """What was found, with bands of numbers and `(not stated)` as words wherever they stand."""
+    words = {(g.name, level): m for g in groupings for level, m in g.words.items()}
+    if not words:
+        return found
+    findings = tuple(_worded(f, words) for f in found.findings)
+    groups = [_group_message(f.group, words) for f in found.findings]
+    names = words_of(*(group for group in groups if group.words))
+    figures = tuple(_worded_figure(figure, names) for figure in found.figures)
+    return replace(found, findings=findings, figures=figures)
+
+
 def too_few(group: dict[str, str], minimum: int) -> Message:
     """The reason of an estimate that rests on too few rows; it never prints how few."""
     return message(
@@ -170,9 +203,52 @@ def _unstated(data: Dataset, column: str) -> bool:
     return column not in data.absent and bool(data.frame[column].isna().any())
 
 
-def _band_names(column: Column, edges: tuple[float, ...]) -> Iterable[str]:
+def _bands(column: Column, edges: tuple[float, ...]) -> Iterable[Message]:
     shown = [show_number(column, e) for e in edges]
-    yield f"below {shown[0]}"
+    yield message("group.below", "below {high}", high=shown[0])
     for low, high in pairwise(shown):
-        yield f"{low} to below {high}"
-    yield f"{shown[-1]} and above"
+        yield message("group.between", "{low} to below {high}", low=low, high=high)
+    yield message("group.above", "{low} and above", low=shown[-1])
+
+
+_Words = Mapping[tuple[str, str], Message]
+
+
+def _group_message(group: Mapping[str, str], words: _Words) -> Message:
+    """`in_words` as a message."""
+    fields: dict[str, str | Message] = {}
+    for i, (column, level) in enumerate(group.items()):
+        fields |= {f"column{i}": column, f"level{i}": words.get((column, level), level)}
+    text = ", ".join(f"{{level{i}}} ({{column{i}}})" for i in range(len(group)))
+    return message(f"group.{len(group)}", text, **fields)
+
+
+def _worded(finding: Finding, words: _Words) -> Finding:
+    found = {level: words[c, level] for c, level in finding.group.items() if (c, level) in words}
+    columns = tuple(finding.group)
+    texts = {m.english: m for (column, _), m in words.items() if column in columns}
+    if found:
+        texts[in_words(finding.group)] = _group_message(finding.group, words)
+    estimate = finding.estimate
+    update = {
+        "words": {**finding.words, **found},
+        "label": _said(finding.label, texts),
+        "doubt": _said(finding.doubt, texts),
+        "estimate": estimate.model_copy(update={"reason": _said(estimate.reason, texts)}),
+    }
+    return finding.model_copy(update=update)
+
+
+def _said(sentence: Message | None, texts: Mapping[str, Message]) -> Message | None:
+    """The sentence with its group, and the group of reference, as messages."""
+    if sentence is None:
+        return None
+    fields = {k: v for k, v in sentence.params.items() if k in ("group", "reference")}
+    words = {k: texts[v] for k, v in fields.items() if isinstance(v, str) and v in texts}
+    return sentence.model_copy(update={"words": {**sentence.words, **words}})
+
+
+def _worded_figure(figure: Figure, names: Mapping[str, Message]) -> Figure:
+    labels = {str(row[0]) for row in figure.rows}
+    words = {text: m for text, m in names.items() if text in labels}
+    return figure.model_copy(update={"words": {**figure.words, **words}})

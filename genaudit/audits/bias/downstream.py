@@ -27,19 +27,47 @@ from genaudit.audits.bias._groups import (
     in_words,
     no_sensitive,
     no_target,
+    outcome,
     too_few,
+    with_words,
 )
 from genaudit.audits.figures import bars, forest
 from genaudit.audits.learners import Comparison, comparison
+from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Knowledge, Outcome, audit
 from genaudit.data.disclosure import shown_share
 from genaudit.modalities.table.learner import Target
-from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.subject import Access
 
 GAP = "bias.downstream.gap_change"
 ODDS = "bias.downstream.equalized_odds_change"
 SELECTION = "bias.downstream.selection_rate_change"
+
+#: In the place of a group's name, where a number is about all of them.
+_ALL = message("group.all", "all groups")
+
+#: What the charts compare.
+_MADE = message("series.from_samples", "from samples")
+_REAL = message("series.from_real", "from real rows")
+
+_HEADINGS = {
+    GAP: message(
+        f"{GAP}.heading",
+        "How much further apart groups are in how often the favoured outcome is predicted for "
+        "them, by models trained on samples instead of real rows",
+    ),
+    ODDS: message(
+        f"{ODDS}.heading",
+        "How much further apart groups are in how often the favoured outcome is predicted "
+        "rightly, or wrongly, for them, by models trained on samples instead of real rows",
+    ),
+    SELECTION: message(
+        f"{SELECTION}.heading",
+        "How much more often models trained on samples predict the favoured outcome for each "
+        "group than models trained on real rows",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +106,7 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
     findings = [
         f for table in tables for f in _findings(table, found, case, options.n_resamples)
     ]  # fmt: skip
-    return Outcome(tuple(findings), _figures(tables, findings, target))
+    return with_words(Outcome(tuple(findings), _figures(tables, findings, target)), groupings)
 
 
 # Findings ----------------------------------------------------------------------------------------
@@ -103,7 +131,7 @@ def _gap_finding(
     name = table.grouping.name
     label = _gap_label(metric, name, found.target)
     note = _note(table, found)
-    group = {name: "all groups"}
+    group = {name: _ALL.text_en}
     if len(np.unique(table.group)) < 2:
         reason = message(
             "bias.downstream.one_group",
@@ -112,7 +140,8 @@ def _gap_finding(
         )
         n = int(table.sizes.sum())
         estimate = Estimate.undefined(reason, n=max(n, 1), method=GAP_METHOD, unit=UNIT)
-        return Finding(metric=metric, label=label, estimate=estimate, group=group, note=note)
+        return Finding(metric=metric, label=label, heading=_HEADINGS[metric], estimate=estimate,
+                       group=group, words=words_of(_ALL), note=note)  # fmt: skip
 
     gap: Gap = parity_gap if metric == GAP else odds_gap
 
@@ -129,8 +158,10 @@ def _gap_finding(
     return Finding(
         metric=metric,
         label=label,
+        heading=_HEADINGS[metric],
         estimate=estimate_of(table.made, table.real, "samples"),
         group=group,
+        words=words_of(_ALL),
         null=null,
         doubt=found.doubt,
         note=note,
@@ -144,7 +175,7 @@ def _selection_finding(table: Table, i: int, level: str, found: Comparison) -> F
         SELECTION,
         "How much more often models trained on samples predict {outcome} for {group} than models "
         "trained on real rows",
-        outcome=found.target.outcome,
+        outcome=outcome(found.target),
         group=in_words(group),
     )
     rows = table.group == i
@@ -153,10 +184,12 @@ def _selection_finding(table: Table, i: int, level: str, found: Comparison) -> F
         estimate = Estimate.undefined(
             too_few(group, ESTIMABLE), n=len(rows), method=RATE_METHOD, unit=UNIT
         )
-        return Finding(metric=SELECTION, label=label, estimate=estimate, group=group)
+        return Finding(metric=SELECTION, label=label, heading=_HEADINGS[SELECTION],
+                       estimate=estimate, group=group)  # fmt: skip
     return Finding(
         metric=SELECTION,
         label=label,
+        heading=_HEADINGS[SELECTION],
         estimate=rate_change(table.made[:, rows], table.real[:, rows]),
         group=group,
         doubt=few(group) if n < JUDGED else found.doubt,
@@ -175,13 +208,14 @@ def _gap_label(metric: str, column: str, target: Target) -> Message:
             "How much further apart groups of {column} are in how often {outcome} is predicted "
             "rightly, or wrongly, for them, by models trained on samples instead of real rows"
         )
-    return message(metric, text, column=column, outcome=target.outcome)
+    return message(metric, text, column=column, outcome=outcome(target))
 
 
 def _note(table: Table, found: Comparison) -> Message:
     """How a gap came about, which groups are no part of it, and what it must be read beside."""
     present = set(np.unique(table.group).tolist())
-    names = [level for i, level in enumerate(table.grouping.levels) if i not in present]
+    levels, words = table.grouping.levels, table.grouping.words
+    names = [words.get(level, level) for i, level in enumerate(levels) if i not in present]
     return message(
         "bias.downstream.note",
         "Average over {k:integer} learners a side, each trained on {m:integer} rows; another "
@@ -189,7 +223,7 @@ def _note(table: Table, found: Comparison) -> Message:
         "{groups}. A gap also shrinks when models lose their skill: read it beside usefulness.",
         k=found.n_learners,
         m=found.rows_each,
-        groups=", ".join(names) or "none",
+        groups=listed(names),
     )
 
 
@@ -198,7 +232,8 @@ def _without_learners(
 ) -> Finding:
     estimate = Estimate.undefined(reason, n=len(case.holdout), method=GAP_METHOD, unit=UNIT)
     label = _gap_label(GAP, grouping.name, target)
-    return Finding(metric=GAP, label=label, estimate=estimate, group={grouping.name: "all groups"})
+    return Finding(metric=GAP, label=label, heading=_HEADINGS[GAP], estimate=estimate,
+                   group={grouping.name: _ALL.text_en}, words=words_of(_ALL))  # fmt: skip
 
 
 # Figures -----------------------------------------------------------------------------------------
@@ -210,19 +245,18 @@ def _figures(tables: list[Table], findings: list[Finding], target: Target) -> tu
         for i, level in enumerate(table.grouping.levels):
             mine = table.group == i
             name, n = in_words({table.grouping.name: level}), int(mine.sum())
-            for series, side in (("from samples", table.made),
-                                 ("from real rows", table.real)):  # fmt: skip
+            for series, side in ((_MADE, table.made), (_REAL, table.real)):
                 selected = float(side[:, mine].mean(axis=0).sum())
-                rows.append((name, series, shown_share(selected, n)))
+                rows.append((name, series.text_en, shown_share(selected, n)))
     return (
         *bars(
             "bias.downstream.selection_rates", rows,
             message("figure.selection.title", "How often models predict {outcome}",
-                    outcome=target.outcome),
+                    outcome=outcome(target)),
             message("figure.selection.text", "Share of each group's holdout rows for which models "
                     "predict this outcome, after training on samples and on real rows. Shares that "
                     "would tell of a few people are left out."),
-            message("figure.share", "Share"),
+            message("figure.share", "Share"), series=(_MADE, _REAL),
         ),
         *forest(
             "bias.downstream.selection_rate_changes",

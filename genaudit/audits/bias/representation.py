@@ -19,7 +19,9 @@ from genaudit.audits.bias._groups import (
     in_words,
     no_sensitive,
     no_target,
+    outcome,
     too_few,
+    with_words,
 )
 from genaudit.audits.figures import bars, forest
 from genaudit.case import AuditCase, Knowledge, Outcome, audit
@@ -36,6 +38,26 @@ INTERSECTION = "bias.representation.intersection_share_difference"
 LABEL_GAP = "bias.representation.label_gap_change"
 
 _UNIT = "difference of shares"
+
+#: What the charts compare.
+_MADE, _REAL = message("series.generated", "generated"), message("series.real", "real")
+
+_HEADINGS = {
+    SHARE: message(
+        f"{SHARE}.heading",
+        "Share of each group among generated rows minus its share among real rows",
+    ),
+    INTERSECTION: message(
+        f"{INTERSECTION}.heading",
+        "Share of people of two groups at once among generated rows minus their share among real "
+        "rows",
+    ),
+    LABEL_GAP: message(
+        f"{LABEL_GAP}.heading",
+        "How far each group's distance from the largest group, in the rate of the favoured "
+        "outcome, is among generated rows from what it is among real rows",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,8 @@ def representation(case: AuditCase, options: Options) -> Outcome:
     crossed, unmeasured = _intersections(case, groupings, options.max_intersections)
     gaps, missing = _label_gaps(case, groupings)
     figures = (*_share_figures(case, groupings, shares), *_gap_figures(case, groupings, gaps))
-    return Outcome((*shares, *gaps, *crossed), figures, (*unmeasured, *missing))
+    found = Outcome((*shares, *gaps, *crossed), figures, (*unmeasured, *missing))
+    return with_words(found, groupings)
 
 
 # Shares ------------------------------------------------------------------------------------------
@@ -81,7 +104,7 @@ def share_difference(made: Rate, real: Rate) -> Estimate:
         made.value - real.value,
         lambda c: miettinen_nurminen(made.k, made.n, real.k, real.n, c),
         n=min(made.n, real.n),
-        method=f"Miettinen-Nurminen, {made.n:,} generated and {real.n:,} real rows",
+        method="Miettinen-Nurminen",
         unit=_UNIT,
     )
 
@@ -118,7 +141,8 @@ def _share_finding(
         estimate = Estimate.undefined(
             reason, n=min(made.n, real.n), method="Miettinen-Nurminen", unit=_UNIT
         )
-        return Finding(metric=metric, label=label, estimate=estimate, group=group)
+        return Finding(metric=metric, label=label, heading=_HEADINGS[metric], estimate=estimate,
+                       group=group)  # fmt: skip
     # A large group that has vanished among the samples is known well: the larger count decides.
     clear = max(made.k, real.k) >= JUDGED and min(made.n, real.n) >= JUDGED
     null = None
@@ -127,10 +151,17 @@ def _share_finding(
     return Finding(
         metric=metric,
         label=label,
+        heading=_HEADINGS[metric],
         estimate=share_difference(made, real),
         group=group,
         null=null,
         doubt=None if clear else few(group),
+        note=message(
+            "bias.representation.rows",
+            "{made:integer} generated rows against {real:integer} real rows.",
+            made=made.n,
+            real=real.n,
+        ),
     )
 
 
@@ -226,7 +257,7 @@ def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterat
                 "among generated rows is from that among real rows",
                 group=in_words(group),
                 reference=grouping.levels[reference],
-                outcome=target.outcome,
+                outcome=outcome(target),
             )
             pairs = [None if r is None else (r[i], r[reference]) for r in (made, real, unseen)]
             lacks = absent(missing[0]) if missing else None
@@ -248,13 +279,15 @@ def _gap_finding(
             method="four Wilson intervals combined (MOVER)",
             unit=_UNIT,
         )
-        return Finding(metric=LABEL_GAP, label=label, estimate=estimate, group=group)
+        return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
+                       estimate=estimate, group=group)  # fmt: skip
     null = None
     if unseen and real and min(r.n for r in unseen) >= ESTIMABLE:
         null = label_gap_change(unseen, real)
     return Finding(
         metric=LABEL_GAP,
         label=label,
+        heading=_HEADINGS[LABEL_GAP],
         estimate=label_gap_change(made, real),
         group=group,
         null=null,
@@ -275,15 +308,15 @@ def _share_figures(
         made, real = g.counts(case.samples), g.counts(case.train)
         for i, level in enumerate(g.levels):
             name = in_words({g.name: level})
-            rows.append((name, "generated", float(made[i]) / len(case.samples)))
-            rows.append((name, "real", shown_share(int(real[i]), len(case.train))))
+            rows.append((name, _MADE.text_en, float(made[i]) / len(case.samples)))
+            rows.append((name, _REAL.text_en, shown_share(int(real[i]), len(case.train))))
     return (
         *bars(
             "bias.representation.shares", rows,
             message("figure.shares.title", "Share of each group"),
             message("figure.shares.text", "Each group's share of the generated and of the real "
                     "rows. Shares that would tell of a few real people are left out."),
-            message("figure.share", "Share"),
+            message("figure.share", "Share"), series=(_MADE, _REAL),
         ),
         *forest(
             "bias.representation.share_differences", findings, _in_words,
@@ -308,17 +341,17 @@ def _gap_figures(
         made, real = favoured_rates(case.samples, g, target), favoured_rates(case.train, g, target)
         for i, level in enumerate(g.levels):
             name = in_words({g.name: level})
-            rows.append((name, "generated", made[i].value if made.n[i] else None))
-            rows.append((name, "real", shown_share(real.k[i], real.n[i])))
+            rows.append((name, _MADE.text_en, made[i].value if made.n[i] else None))
+            rows.append((name, _REAL.text_en, shown_share(real.k[i], real.n[i])))
     return (
         *bars(
             "bias.representation.label_rates", rows,
             message("figure.label_rates.title", "Rate of {outcome} in each group",
-                    outcome=target.outcome),
+                    outcome=outcome(target)),
             message("figure.label_rates.text", "How often each group gets this outcome among the "
                     "generated and among the real rows. Rates that would tell of a few people are "
                     "left out."),
-            message("figure.rate", "Rate"),
+            message("figure.rate", "Rate"), series=(_MADE, _REAL),
         ),
         *forest(
             "bias.representation.label_gaps", findings, _in_words,

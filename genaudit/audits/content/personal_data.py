@@ -10,16 +10,21 @@ from scipy.stats import binom
 
 from genaudit.audits._power import default_limit, smallest
 from genaudit.audits.content._pattern import PATTERNS, kinds_in
+from genaudit.audits.words import COLUMN_WORD, listed
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Column, Schema
-from genaudit.result import Estimate, Finding, Message, message
+from genaudit.result import Estimate, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.subject import Access
 
 _METRIC = "content.personal_data.rate"
 _METHOD = "patterns with checksums, Clopper-Pearson"
 _UNIT = "share of generated rows"
+
+#: The group of a finding: a column, and a kind of identifier.
+_KIND = message("group.kind", "kind")
+_IDENTIFIERS = {p.kind: message(f"identifier.{p.kind.replace(' ', '_')}", p.kind) for p in PATTERNS}
 
 #: The chapter's 1%, shared by its two limited findings.
 _POWER_CONFIDENCE = 0.99
@@ -111,7 +116,8 @@ def _of_column(scan: Scan, column: str, kind: str) -> Finding:
         label=message(
             "content.personal_data.column_rate", "Generated rows with one kind in one column"
         ),
-        group={"column": column, "kind": kind},
+        group={COLUMN_WORD.text_en: column, _KIND.text_en: kind},
+        words=words_of(COLUMN_WORD, _KIND, _IDENTIFIERS[kind]),
         estimate=_rate(int(scan.masks[column, kind].sum()), scan.n),
     )
 
@@ -131,13 +137,17 @@ def _note(columns: list[Column], scan: Scan) -> Message:
             "content.personal_data.no_text",
             "The schema has no column of text, so there was nothing to search.",
         )
-    found = ", ".join(f"{kind} in {column}" for column, kind in scan.masks)
+    found = [
+        message("content.personal_data.found", "{kind} in {column}", kind=_IDENTIFIERS[kind],
+                column=column)
+        for column, kind in scan.masks
+    ]  # fmt: skip
     return message(
         "content.personal_data.note",
         "Searched {n:integer} columns for {kinds}. Found: {found}.",
         n=len(columns),
-        kinds=", ".join(p.kind for p in PATTERNS),
-        found=found or "none",
+        kinds=listed(list(_IDENTIFIERS.values())),
+        found=listed(found),
     )
 
 

@@ -16,7 +16,7 @@ from genaudit.data.schema import Column
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
 from genaudit.modalities.table.space import Keys, exact_hits, near_hits, one_each, one_row_each
-from genaudit.result import Estimate, Finding, Message, message
+from genaudit.result import Estimate, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, newcombe
 from genaudit.subject import Access
 
@@ -28,6 +28,9 @@ _NOT_ESTIMABLE = message(
     "content.rare_copies.not_estimable",
     "Not estimable: fewer than ten rare rows among training rows or among unseen rows.",
 )
+
+#: The group of rows without a value.
+_MISSING = message("group.missing", "missing")
 
 #: The chapter's 1%, shared by its two limited findings.
 _POWER_CONFIDENCE = 0.99
@@ -196,6 +199,7 @@ def _by_group(found: tuple[Rare, Rare]) -> Iterator[Finding]:
                     "Rare training rows of one group among the samples, beyond chance",
                 ),
                 group={column.name: level},
+                words=words_of(_MISSING) if level == _MISSING.text_en else {},
                 estimate=_difference(hits, n, control_hits, n_control)
                 if least >= SMALL_CELL
                 else Estimate.undefined(_NOT_ESTIMABLE, n=len(mine), method=_METHOD, unit=_UNIT),
@@ -205,7 +209,7 @@ def _by_group(found: tuple[Rare, Rare]) -> Iterator[Finding]:
 
 def _texts(rows: Rare, column: Column) -> np.ndarray:
     values = rows.table.frame[column.name].astype(object)
-    return values.where(values.notna(), "missing").astype(str).to_numpy()
+    return values.where(values.notna(), _MISSING.text_en).astype(str).to_numpy()
 
 
 def _difference(

@@ -24,7 +24,7 @@ from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
 from genaudit.modalities.table.space import Keys, Space, exact_hits, one_each
-from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.stats.roc import auc, roc_points, tpr_at_fpr
 from genaudit.subject import Access
@@ -341,19 +341,26 @@ def _tpr_label(fpr: float) -> Message:
     )
 
 
+_ATTACK, _WITHOUT, _CHANCE = (
+    message("series.attack", "attack"),
+    message("series.without_samples", "without the samples"),
+    message("series.chance", "chance"),
+)
+
+
 def _figure(scores: Scores) -> Figure:
     # A rate that stands for fewer non-members than the small-cell limit is not drawn.
     grid = [fpr for fpr in _GRID[:-1] if fpr * len(scores.non_members) >= SMALL_CELL]
-    pairs = {
-        "attack": (scores.members, scores.non_members),
-        "without the samples": (scores.blind_members, scores.blind_non_members),
-    }
+    pairs = (
+        (_ATTACK, (scores.members, scores.non_members)),
+        (_WITHOUT, (scores.blind_members, scores.blind_non_members)),
+    )
     rows = [
-        (name, fpr, tpr)
-        for name, (members, non_members) in pairs.items()
+        (name.text_en, fpr, tpr)
+        for name, (members, non_members) in pairs
         for fpr, tpr in (*roc_points(members, non_members, grid), (1.0, 1.0))
     ]
-    rows += [("chance", fpr, fpr) for fpr in (*grid, 1.0)]
+    rows += [(_CHANCE.text_en, fpr, fpr) for fpr in (*grid, 1.0)]
     return Figure(
         id="privacy.distance.roc",
         kind="curve",
@@ -370,4 +377,6 @@ def _figure(scores: Scores) -> Figure:
         ),
         rows=tuple(rows),
         unit="share",
+        words=words_of(_ATTACK, _WITHOUT, _CHANCE),
+        metric="privacy.distance.tpr_at_1pct_fpr",
     )

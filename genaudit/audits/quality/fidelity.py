@@ -9,6 +9,7 @@ import numpy as np
 
 from genaudit.audits.figures import bars
 from genaudit.audits.quality import _baseline
+from genaudit.audits.words import COLUMN_WORD
 from genaudit.case import AuditCase, Knowledge, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.modalities.table.cells import Grid
@@ -20,7 +21,7 @@ from genaudit.modalities.table.quality import (
     pairs_of,
     two_way,
 )
-from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, normal
 from genaudit.subject import Access
 
@@ -30,6 +31,15 @@ COLUMN = "quality.fidelity.column"
 
 _METHOD = "total variation distance of cell shares, delta method"
 _UNIT = "total variation distance"
+
+_HEADING = message(
+    f"{COLUMN}.heading",
+    "Share of generated rows that would have to move to another value, column by column",
+)
+
+#: What the chart of columns compares.
+_MADE = message("series.generated_rows", "generated rows")
+_REAL = message("series.other_real", "other real rows")
 
 #: Columns in the figures; the rest is in the findings.
 _SHOWN = 15
@@ -143,7 +153,7 @@ def _finding(
         note=message(
             "quality.fidelity.floor",
             "Chance alone gives {floor:number}: that far apart are two sets of real rows.",
-            floor=round(real.value, 4),
+            floor=round(real.value, 3),
         ),
     )
 
@@ -161,8 +171,10 @@ def _columns(tables: Tables) -> list[Finding]:
                 "Share of generated rows that would have to move to another value of {column}",
                 column=tables.names[j],
             ),
+            heading=_HEADING,
             estimate=_estimate(made[j]),
-            group={"column": tables.names[j]},
+            group={COLUMN_WORD.text_en: tables.names[j]},
+            words=words_of(COLUMN_WORD),
             null=_estimate(real[j]),
         )
         for j in order
@@ -173,8 +185,8 @@ def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, 
     rows: list[tuple[str, str, float | None]] = []
     for finding in columns[:_SHOWN]:
         name = finding.group["column"]
-        rows.append((name, "generated rows", finding.estimate.value))
-        rows.append((name, "other real rows", finding.null.value if finding.null else None))
+        rows.append((name, _MADE.text_en, finding.estimate.value))
+        rows.append((name, _REAL.text_en, finding.null.value if finding.null else None))
     return bars(
         "quality.fidelity.columns",
         rows,
@@ -188,6 +200,9 @@ def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, 
             n=len(tables.names),
         ),
         message("figure.distance", "Distance"),
+        series=(_MADE, _REAL),
+        unit=_UNIT,
+        metric=COLUMN,
     )
 
 

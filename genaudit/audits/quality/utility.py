@@ -24,6 +24,13 @@ TRTR = "quality.utility.trtr_auc"
 
 _METHOD = "DeLong over holdout rows, variance between learners, Satterthwaite's t"
 
+#: What the models of the chart were trained on.
+_REAL, _MADE, _BLIND = (
+    message("series.real_rows", "real rows"),
+    message("series.samples", "samples"),
+    message("series.marginals", "independent marginals"),
+)
+
 #: Learners of the baseline: it is far from the subjects, so its own error matters little.
 _BASELINE_LEARNERS = 4
 
@@ -181,8 +188,8 @@ def _undefined(metric: str, target: Target, reason: Message, n: int) -> Finding:
 
 
 def _figure(real: Skill, made: Skill, blind: Skill | None, target: Target) -> tuple[Figure, ...]:
-    sides = (("real rows", real), ("samples", made), ("independent marginals", blind))
-    rows = [(name, "AUC", side.value) for name, side in sides if side is not None]
+    sides = ((_REAL, real), (_MADE, made), (_BLIND, blind))
+    rows = [(name.text_en, "AUC", side.value) for name, side in sides if side is not None]
     return bars(
         "quality.utility.aucs",
         rows,
@@ -193,4 +200,6 @@ def _figure(real: Skill, made: Skill, blind: Skill | None, target: Target) -> tu
             "is perfect, 0.5 is a coin.",
         ),
         message("figure.auc", "AUC"),
+        series=[name for name, _ in sides],
+        unit="AUC",
     )

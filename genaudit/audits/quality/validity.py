@@ -6,16 +6,22 @@ import math
 from collections.abc import Callable, Iterator
 
 from genaudit.audits.figures import bars
+from genaudit.audits.words import COLUMN_WORD
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.modalities.table.quality import distinct_rate
-from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.subject import Access
 
 INVALID = "quality.validity.invalid_rate"
 COLUMN = "quality.validity.column_invalid_rate"
 DISTINCT = "quality.validity.distinct_rate"
+
+_HEADING = message(
+    f"{COLUMN}.heading", "Share of generated values that the schema does not allow, by column"
+)
+_BAD = message("series.not_allowed", "not allowed")
 
 
 @audit(
@@ -84,6 +90,7 @@ def _column_findings(samples: Dataset, cells: dict[str, int]) -> Iterator[Findin
                     COLUMN, "Share of generated values of {column} that the schema does not allow",
                     column=name,
                 ),
+                heading=_HEADING,
                 estimate=Estimate.of(
                     bad / n,
                     interval(bad),
@@ -91,7 +98,8 @@ def _column_findings(samples: Dataset, cells: dict[str, int]) -> Iterator[Findin
                     method="Clopper-Pearson",
                     unit="share of rows",
                 ),
-                group={"column": name},
+                group={COLUMN_WORD.text_en: name},
+                words=words_of(COLUMN_WORD),
             )  # fmt: skip
 
 
@@ -139,9 +147,9 @@ def _distinct_estimate(data: Dataset) -> Estimate:
 def _figure(columns: tuple[Finding, ...]) -> tuple[Figure, ...]:
     return bars(
         "quality.validity.columns",
-        [(f.group["column"], "not allowed", f.estimate.value) for f in columns[:15]],
+        [(f.group["column"], _BAD.text_en, f.estimate.value) for f in columns[:15]],
         message("figure.invalid.title", "Columns with values that the schema does not allow"),
         message("figure.invalid.text", "Share of the generated values of each column, the worst "
                 "first."),
-        message("figure.share", "Share"),
+        message("figure.share", "Share"), series=(_BAD,), metric=COLUMN,
     )  # fmt: skip
