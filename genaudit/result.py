@@ -205,6 +205,12 @@ class Limit(Value):
             raise ValueError(f"an abs limit is at least 0, got {self.value}")
         return self
 
+    @property
+    def edges(self) -> tuple[float | None, float | None]:
+        """The least and the greatest value that it allows; None where there is no such edge."""
+        low = {Direction.MIN: self.value, Direction.ABS: -self.value}.get(self.direction)
+        return low, None if self.direction is Direction.MIN else self.value
+
 
 class Finding(Value):
     """One metric, for everyone or for one group, with all that is needed to judge it.
@@ -249,7 +255,8 @@ FIGURE_COLUMNS: Mapping[str, tuple[str, ...]] = {
 class Figure(Value):
     """Typed data for one picture: `rows` follow `FIGURE_COLUMNS[kind]`, `headers` name them.
 
-    The small-cell rule has been applied to the data before it comes here.
+    The small-cell rule has been applied to the data before it comes here. metric: what a forest
+    shows; its limits are set with the verdicts.
     """
 
     id: str
@@ -259,6 +266,7 @@ class Figure(Value):
     headers: tuple[Message, ...]
     rows: tuple[tuple[str | Number | None, ...], ...]
     unit: str = ""
+    metric: str = ""
 
 
 class Section(Value):

@@ -25,6 +25,7 @@ from genaudit.result import (
     DataInfo,
     Direction,
     Estimate,
+    Figure,
     Finding,
     LedgerInfo,
     Limit,
@@ -134,7 +135,8 @@ def judge(
                 "findings": tuple(
                     _in_force(_judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged), on)
                     for j, f in enumerate(s.findings)
-                )
+                ),
+                "figures": tuple(_with_limits(f, policy) for f in s.figures),
             }
         )
         for i, s in enumerate(sections)
@@ -144,6 +146,15 @@ def judge(
 def _limit(metric: str, policy: Policy) -> Limit | None:
     """The policy's limit; that a claim must be true is no matter of policy."""
     return policy.limit(metric) or claim.LIMITS.get(metric)
+
+
+def _with_limits(figure: Figure, policy: Policy) -> Figure:
+    """A forest with the limit of its metric in every row."""
+    if figure.kind != "forest" or not figure.metric:
+        return figure
+    limit = _limit(figure.metric, policy)
+    edges = (None, None) if limit is None else limit.edges
+    return figure.model_copy(update={"rows": tuple((*row[:4], *edges) for row in figure.rows)})
 
 
 def _p_outside(estimate: Estimate, limit: Limit) -> float:

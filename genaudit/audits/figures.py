@@ -14,7 +14,10 @@ def forest(
     title: Message,
     description: Message,
 ) -> tuple[Figure, ...]:
-    """Estimates with their 95% intervals, one line each; none where nothing is estimable."""
+    """Estimates of one metric with their 95% intervals; none where nothing is estimable.
+
+    The limits are left open here: they come with the verdicts.
+    """
     rows = tuple(
         (name(f), f.estimate.value, f.estimate.low, f.estimate.high, None, None)
         for f in findings
@@ -32,7 +35,7 @@ def forest(
         return ()
     figure = Figure(
         id=id, kind="forest", title=title, description=description, headers=headers, rows=rows,
-        unit="difference of shares",
+        unit="difference of shares", metric=findings[0].metric,
     )  # fmt: skip
     return (figure,)
 

@@ -291,11 +291,7 @@ def _sentence(message: Message | None, text: Text) -> str:
 
 def limit_edges(limit: Limit | None) -> tuple[float | None, float | None]:
     """The lower and upper edge of what a limit allows."""
-    if limit is None:
-        return None, None
-    low = {"min": limit.value, "abs": -limit.value}.get(limit.direction.value)
-    high = None if limit.direction.value == "min" else limit.value
-    return low, high
+    return (None, None) if limit is None else limit.edges
 
 
 def units(report: AuditReport) -> dict[str, str]:
