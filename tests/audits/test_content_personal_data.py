@@ -189,6 +189,17 @@ def test_cards_among_strings_that_fail_are_found():
     assert each.group["kind"] == "card number"
 
 
+@pytest.mark.parametrize(("k", "shown"), [(0, 0.0), (3, None), (30, 0.15)])
+def test_the_rate_of_training_rows_does_not_tell_of_a_few(k, shown):
+    """Three training rows with an address are a small cell; none and thirty may be told."""
+    train = _rows(["jane@example.org"] * k + ["fine"] * (200 - k))
+    (overall,) = judged("content.personal_data", case_of(_rows(["fine"] * 50), train,
+                                                         schema=SCHEMA))  # fmt: skip
+
+    assert overall.baseline.value == shown
+    assert (overall.baseline.low is None) == (shown is None)
+
+
 def test_power_is_printed():
     """The smallest rate that would be flagged shrinks with more rows and stays above the limit."""
     few, many = (

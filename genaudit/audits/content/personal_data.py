@@ -13,6 +13,7 @@ from genaudit.audits._power import default_limit, smallest
 from genaudit.audits.content._pattern import PATTERNS, look
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import hidden, shown_share
 from genaudit.data.frame import as_text
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.intervals import Interval, clopper_pearson
@@ -141,9 +142,10 @@ def _rate(k: int, n: int) -> Estimate:
 def _of_train(case: AuditCase) -> Estimate | None:
     if Knowledge.TRAIN not in case.data:
         return None
-    scan = _scan(case.train)
-    estimate = _rate(scan.rows(), scan.n)
-    return estimate.model_copy(update={"unit": "share of training rows"})
+    scan, unit = _scan(case.train), "share of training rows"
+    if shown_share(scan.rows(), scan.n) is None:
+        return Estimate.undefined(hidden(), n=scan.n, method=_METHOD, unit=unit)
+    return _rate(scan.rows(), scan.n).model_copy(update={"unit": unit})
 
 
 def _of_column(scan: Scan, column: str, kind: str) -> Finding:
