@@ -211,7 +211,7 @@ def test_gate_and_check_agree(
     (tmp_path / "lie.json").write_text(json.dumps(lie))
     strict = tmp_path / "policy.toml"
     strict.write_text(
-        'name = "strict"\nowner = "me"\n[[limit]]\nmetric = "quality.fidelity.one_way"\n'
+        'name = "strict"\nowner = "me"\n[[limit]]\nmetric = "quality.utility.trtr_auc"\n'
         'direction = "max"\nvalue = 1e-9\nrationale = "nothing passes"\n'
     )
 

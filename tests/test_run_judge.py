@@ -336,3 +336,23 @@ def test_a_day_is_today_where_none_is_named() -> None:
         verdicts.append(section.findings[0].verdict)
 
     assert verdicts == [Verdict.CANNOT_TELL, Verdict.WITHIN]
+
+
+def test_a_forest_gets_the_limits_of_its_metric() -> None:
+    """Every row shows what the policy allows, anew at every judgement; no limit is no edge."""
+    title = message("t", "T")
+    figure = Figure(
+        id="f", kind="forest", title=title, description=title, headers=(), metric="bias.toy.gap",
+        rows=(("a", 0.1, 0.0, 0.2, None, None),),
+    )  # fmt: skip
+    section = Section(audit="bias.toy", title=title, status=Status.RAN, figures=(figure,))
+    row = figure.rows[0][:4]
+    for direction, edges in ((Direction.ABS, (-0.05, 0.05)), (Direction.MAX, (None, 0.05)),
+                             (Direction.MIN, (0.05, None))):  # fmt: skip
+        limit = Limit(metric="bias.toy.gap", value=0.05, direction=direction, owner="o",
+                      rationale="r")  # fmt: skip
+        (section,) = judge([section], Policy(name="p", owner="o", limits=(limit,)))
+
+        assert section.figures[0].rows == ((*row, *edges),)
+    (section,) = judge([section], Policy(name="p", owner="o", limits=()))
+    assert section.figures[0].rows == ((*row, None, None),)

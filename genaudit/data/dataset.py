@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from genaudit.data.frame import coerce, learn_column, restore
+from genaudit.data.frame import as_text, coerce, learn_column, restore
 from genaudit.data.schema import Column, Kind, Role, Schema
 from genaudit.errors import DataError
 
@@ -21,6 +21,8 @@ class Dataset:
     frame: every column of the schema in canonical form (`genaudit.data.frame`), index 0..n-1.
     invalid: column -> cells that the schema does not allow (samples only; real data is refused).
     absent, extra: columns that the source lacked or had beyond the schema (samples only).
+    unplaced: cells that have no place in the frame, as text, shape (n, columns): those of `extra`
+        and those in `invalid` (samples only). NaN where a cell has its place.
     """
 
     schema: Schema
@@ -28,6 +30,7 @@ class Dataset:
     invalid: dict[str, int] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    unplaced: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
     def of(cls, raw: pd.DataFrame, schema: Schema, source: str = "data") -> Dataset:
@@ -77,8 +80,8 @@ class Dataset:
                 f"and columns {', '.join(map(repr, raw.columns)) or 'none'}."
             )
         twice = raw.columns.duplicated()
-        names, raw = raw.columns, raw.loc[:, ~twice]
-        frame, invalid = {}, {}
+        names, whole, raw = raw.columns, raw, raw.loc[:, ~twice]
+        frame, invalid, unplaced = {}, {}, []
         for column in schema.columns:
             if column.name not in raw:
                 empty = pd.Series([None] * len(raw), dtype=object)
@@ -88,15 +91,18 @@ class Dataset:
             frame[column.name] = coerced.values
             if coerced.n_bad:
                 invalid[column.name] = coerced.n_bad
+                given = raw[column.name].reset_index(drop=True)
+                unplaced.append(as_text(given[coerced.values.isna()]).rename(column.name))
+        foreign = twice | ~names.isin(schema.names)
+        unplaced += [as_text(s) for _, s in whole.loc[:, foreign].reset_index(drop=True).items()]
         modelled = {c.name for c in schema.modelled}
         return cls(
             schema,
             pd.DataFrame(frame),
             invalid,
             absent=tuple(n for n in schema.names if n not in raw and n in modelled),
-            extra=tuple(
-                str(n) for n, t in zip(names, twice, strict=True) if t or n not in schema.names
-            ),
+            extra=tuple(map(str, names[foreign])),
+            unplaced=pd.concat([pd.DataFrame(index=range(len(raw))), *unplaced], axis=1),
         )
 
     def __len__(self) -> int:
@@ -115,7 +121,13 @@ class Dataset:
 
     def take(self, rows: np.ndarray) -> Dataset:
         """The records at `rows` (positions or a mask, shape (k,) or (n,)), renumbered."""
-        return replace(self, frame=self.frame.iloc[_positions(rows)].reset_index(drop=True))
+        rows = _positions(rows)
+        unplaced = self.unplaced.iloc[rows] if len(self.unplaced.columns) else self.unplaced
+        return replace(
+            self,
+            frame=self.frame.iloc[rows].reset_index(drop=True),
+            unplaced=unplaced.reset_index(drop=True),
+        )
 
     def split(self, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
         """Two disjoint parts, the first with `fraction` of the rows; a person stays in one part."""

@@ -6,6 +6,10 @@ Disclosure Control, 2012, section 5.1); 10 is a common limit for published table
 
 from __future__ import annotations
 
+import numpy as np
+
+from genaudit.result import Message, message
+
 SMALL_CELL = 10
 
 
@@ -27,3 +31,57 @@ def shown_share(count: float, n: int, minimum: int = SMALL_CELL) -> float | None
     # 99 of 100 tells as much about the one who is left as 1 of 100 tells about the one.
     hidden = 0 < count < minimum or 0 < n - count < minimum
     return None if n == 0 or hidden else count / n
+
+
+def hidden() -> Message:
+    """Why a number is not in a report that could be there."""
+    return message(
+        "disclosure.hidden", "Not shown: it would tell how many a few people are, or nearly so."
+    )
+
+
+def shown_parts(counts: np.ndarray, minimum: int = SMALL_CELL) -> np.ndarray:
+    """Which parts of a known total may be printed, bools (parts,); 0 may.
+
+    One hidden part is what the others leave of the total, so a second one is hidden with it, and
+    more until all that is hidden is at least `minimum` in sum.
+
+    >>> shown_parts(np.array([400, 9, 20])).tolist()
+    [True, False, False]
+    >>> shown_parts(np.array([400, 8, 7, 0])).tolist()
+    [True, False, False, True]
+    """
+    counts = np.asarray(counts)
+    return _with_partners(counts, (counts == 0) | (counts >= minimum), minimum)
+
+
+def shown_cells(counts: np.ndarray, minimum: int = SMALL_CELL) -> np.ndarray:
+    """Which cells of a table with known margins may be printed, bools of its shape (rows, columns).
+
+    As `shown_parts` in every row and every column, until no more cells have to be hidden.
+
+    Source: Hundepool et al. 2012, section 5.3 (secondary suppression).
+
+    >>> shown_cells(np.array([[3, 40, 50], [60, 70, 80], [20, 30, 90]])).tolist()
+    [[False, False, True], [True, True, True], [False, False, True]]
+    """
+    counts = np.asarray(counts)
+    shown = (counts == 0) | (counts >= minimum)
+    while True:
+        before = shown
+        for axis in (0, 1):
+            lines = zip(np.moveaxis(counts, axis, 0), np.moveaxis(shown, axis, 0), strict=True)
+            shown = np.stack([_with_partners(c, s, minimum) for c, s in lines], axis=axis)
+        if (before == shown).all():
+            return shown
+
+
+def _with_partners(counts: np.ndarray, shown: np.ndarray, minimum: int) -> np.ndarray:
+    """What may be shown of a line with a known sum where some parts must be hidden."""
+    shown = shown.copy()
+    while not shown.all() and (np.count_nonzero(~shown) == 1 or counts[~shown].sum() < minimum):
+        left = np.flatnonzero(shown & (counts > 0))
+        if not len(left):
+            break
+        shown[left[np.argmin(counts[left])]] = False
+    return shown

@@ -86,6 +86,11 @@ def restore(canonical: pd.Series, column: Column) -> pd.Series:
             return canonical
 
 
+def as_text(raw: pd.Series) -> pd.Series:
+    """The cells that hold a value as plain text, on their own index."""
+    return raw.astype(object).dropna().map(_plain_text)
+
+
 def safe_text(value: object) -> object:
     """Text that no spreadsheet runs: a leading apostrophe before `=`, `+`, `-`, `@`, tab.
 

@@ -117,31 +117,6 @@ def miettinen_nurminen(k1: int, n1: int, k2: int, n2: int, confidence: float) ->
     return _score_interval(difference, lambda d: _mn_error(k1, n1, k2, n2, d), z)
 
 
-def paired_difference(b: int, c: int, n: int, confidence: float) -> Interval:
-    """Interval of (b - c) / n, where b and c of n pairs disagree one way and the other.
-
-    Score interval: the test keeps its level with few disagreeing pairs. (-1, 1) where n is 0.
-
-    Source: Tango 1998, Statistics in Medicine 17, equation 6.
-
-    >>> low, high = paired_difference(12, 2, 50, 0.95)
-    >>> round(low, 4), round(high, 4)
-    (0.0611, 0.3447)
-    """
-    if n == 0:
-        return -1.0, 1.0
-    z = _z(confidence)
-    difference = (b - c) / n
-
-    def error(delta: float) -> float:
-        # Most likely rate of the second kind of disagreement, given the difference.
-        linear = -b - c + (2 * n - b + c) * delta
-        q = (math.sqrt(max(linear**2 + 8 * n * c * delta * (1 - delta), 0.0)) - linear) / (4 * n)
-        return math.sqrt(max(2 * q + delta * (1 - delta), 0.0) / n)
-
-    return _score_interval(difference, error, z)
-
-
 def beyond_chance(
     hits: int, n: int, control_hits: int, n_control: int, confidence: float
 ) -> tuple[int, int]:

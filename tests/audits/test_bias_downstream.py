@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
-from subjects import case_of, judged, make_case, population
+from subjects import SCHEMA, case_of, judged, make_case, population
 
 from genaudit.audits.bias._gaps import (
     Table,
@@ -16,6 +16,7 @@ from genaudit.audits.bias._gaps import (
 from genaudit.audits.bias._groups import Grouping
 from genaudit.audits.bias.downstream import GAP, ODDS, SELECTION, downstream
 from genaudit.audits.learners import comparison
+from genaudit.data.schema import Schema
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Verdict
 
@@ -145,18 +146,45 @@ def test_models_that_learn_a_skew_are_outside():
 
 
 def test_small_groups_are_listed_not_compared():
-    """A group of 20 holdout rows takes no part in the gap; one of 5 is not estimable."""
+    """A group of 25 holdout rows takes no part in the gap; one of 5 is not estimable."""
     samples, train, holdout = (population(900, s) for s in (1, 2, 3))
     women = holdout.index[holdout["sex"] == "Female"]
-    for kept, estimable in ((20, True), (5, False)):
+    for kept in (25, 5):
         findings = judged(NAME, case_of(samples, train, holdout.drop(women[kept:])))
         gap = next(f for f in findings if f.metric == GAP)
         group = next(f for f in findings if f.group == {"sex": "Female"})
 
         assert gap.estimate.value is None
         assert "Female" in gap.note.params["groups"]
-        assert (group.estimate.value is not None) == estimable
-        assert not estimable or group.doubt is not None
+        assert group.estimate.value is None or group.doubt is not None
+        assert group.verdict is Verdict.INFO
+
+
+def test_no_number_tells_of_a_few_predictions():
+    """Models that select three of forty rows: neither the rate nor its change is printed."""
+    groups = np.repeat([0, 1, 2], [400, 40, 40])
+    real = np.repeat([[1, 0, 1, 0, 1, 0]], [200, 200, 3, 37, 20, 20], axis=1).astype(bool)
+    made = np.repeat([[1, 0, 1, 0, 1, 0]], [200, 200, 20, 20, 20, 20], axis=1).astype(bool)
+    t = Table(Grouping("letter", ("a", "b", "c")), groups, np.zeros(480, int), real, made)
+
+    assert t.told.tolist() == [True, False, False], "c would tell b where a total is known"
+    assert Table(t.grouping, groups, t.y, made, made).told.all()
+
+
+def test_the_rows_of_a_gap_do_not_count_small_groups():
+    """A gap states all rows with a group, not those of the groups that take part."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["region"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    samples, train, holdout = (population(900, s) for s in (1, 2, 3))
+    centre = holdout.index[holdout["region"] == "centre"]
+    holdout = holdout.drop(centre[4:])
+    findings = judged(NAME, case_of(samples, train, holdout, schema=schema))
+    by_region = [f for f in findings if "region" in f.group]
+
+    assert {f.estimate.n for f in by_region if f.metric in (GAP, ODDS)} == {len(holdout)}
+    shown = [f for f in by_region if f.metric == SELECTION and f.estimate.value is not None]
+    assert len(holdout) - sum(f.estimate.n for f in shown) > 10
 
 
 def test_too_few_rows_are_no_verdict():

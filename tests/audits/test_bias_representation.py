@@ -85,7 +85,7 @@ def test_the_reference_is_the_largest_real_group():
 
 
 def test_few_people_are_neither_shown_nor_dropped():
-    """Nine real people are `not estimable` by name; twenty are shown without a verdict."""
+    """Nine real people are `not estimable` by name, and so is the group that would tell of them."""
     train = table(a=(400, 400), b=(5, 4), c=(10, 10))
     samples = table(a=(400, 400), b=(40, 40), c=(10, 10))
 
@@ -95,9 +95,65 @@ def test_few_people_are_neither_shown_nor_dropped():
     assert "b (group)" in shares["b"].estimate.reason.params["group"]
     assert shares["b"].verdict is Verdict.CANNOT_TELL
     assert gaps["b"].estimate.value is None
+    assert shares["c"].estimate.value is None, "b is what a and c leave over"
+    assert gaps["c"].estimate.value is None
+    assert {f.estimate.n for f in (*shares.values(), *gaps.values())} == {829}
+    assert shares["a"].estimate.value is not None
+
+
+def test_twenty_people_are_shown_without_a_verdict():
+    """Twenty are enough for a number and too few for a judgement."""
+    train = table(a=(400, 400), b=(40, 40), c=(10, 10))
+
+    shares, gaps = found(train, train, SHARE), found(train, train, LABEL_GAP)
+
     assert shares["c"].estimate.value is not None
     assert shares["c"].doubt is not None
+    assert gaps["c"].estimate.value is not None
     assert gaps["c"].verdict is Verdict.CANNOT_TELL
+
+
+@pytest.mark.parametrize("b", [(3, 37), (37, 3), (1, 39)])
+def test_a_gap_does_not_tell_of_a_few_outcomes(b):
+    """Three hired of forty are a small cell, however large the group: no gap, and no rate."""
+    samples, train = table(a=(200, 200), b=(20, 20)), table(a=(200, 200), b=b)
+    gaps = found(samples, train, LABEL_GAP)
+    figures = representation(case_of(samples, train, schema=LETTERS)).figures
+    rates = next(f for f in figures if f.id == "bias.representation.label_rates")
+
+    assert gaps["b"].estimate.value is None
+    assert gaps["b"].estimate.low is None
+    assert gaps["b"].null is None
+    assert not [row for row in rates.rows if row[:2] == ("b (group)", "real") and row[2]]
+
+
+def test_no_null_tells_of_a_few_unseen_people():
+    """Four of a group in the holdout, or three hired of forty, have no null; others keep theirs."""
+    train = table(a=(200, 200), b=(40, 40), c=(40, 40))
+    for holdout, shares, gaps in (
+        (table(a=(200, 200), b=(2, 2), c=(40, 40)), {"a"}, set()),
+        (table(a=(200, 200), b=(3, 37), c=(40, 40)), {"a", "b", "c"}, set()),
+        (table(a=(200, 200), b=(20, 20), c=(40, 40)), {"a", "b", "c"}, {"b", "c"}),
+    ):
+        findings = judged(NAME, case_of(train, train, holdout, schema=LETTERS))
+        for metric, expected in ((SHARE, shares), (LABEL_GAP, gaps)):
+            nulls = {f.group["group"] for f in findings if f.metric == metric and f.null}
+
+            assert nulls == expected
+
+
+def test_no_intersection_is_what_others_leave_over():
+    """A small cell of two columns takes partners in its row and in its column along."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["remote"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    samples, train = population(500, 1), population(500, 2)
+    few = np.flatnonzero((train["sex"] == "Female") & train["remote"])
+    findings = judged(NAME, case_of(samples, train.drop(few[5:]), schema=schema))
+    crossed = [f for f in findings if f.metric == INTERSECTION]
+
+    assert len(crossed) == 4
+    assert all(f.estimate.value is None for f in crossed)
 
 
 def test_a_group_that_vanished_is_outside():

@@ -90,14 +90,25 @@ def test_the_learner_learns():
 
 def test_skill_on_paper():
     """A perfect learner and a reversed one average to 0.5; several classes are averaged too."""
-    y = np.array([0, 0, 1, 1])
-    good = np.array([0.1, 0.2, 0.8, 0.9])
+    y = np.repeat([0, 0, 1, 1], 10)
+    good = np.repeat([0.1, 0.2, 0.8, 0.9], 10)
     p = np.stack([np.column_stack([1 - s, s]) for s in (good, 1 - good)])
 
     assert np.allclose(skill(p, y).aucs, [1, 0])
-    assert skill(p, np.zeros(4, int)) is None
-    three = np.eye(3)[[0, 1, 2, 0]][None]
-    assert np.isclose(skill(three, np.array([0, 1, 2, 0])).value, 1)
+    assert skill(p, np.zeros(40, int)) is None
+    three = np.eye(3)[np.repeat([0, 1, 2, 0], 10)][None]
+    assert np.isclose(skill(three, np.repeat([0, 1, 2, 0], 10)).value, 1)
+
+
+def test_no_area_tells_of_a_few_people():
+    """An area counts the rows of its classes: one of nine rows is left out, one of ten is not."""
+    for few in (9, 10):
+        y = np.repeat([0, 1, 2], [40, 40, few])
+        p = np.eye(3)[y][None]
+        one_of_two = skill(p[:, :, [0, 2]], (y == 2).astype(int))
+
+        assert skill(p, y).n_min == (40 if few == 9 else 10)
+        assert (one_of_two is None) == (few == 9)
 
 
 def test_equal_learners_do_not_differ():
@@ -157,12 +168,15 @@ def test_samples_without_labels_have_no_estimate(change):
     assert loss.verdict is Verdict.CANNOT_TELL
 
 
-def test_a_holdout_of_one_class_has_no_estimate():
-    """Where all holdout rows have one label no area is defined."""
+@pytest.mark.parametrize("unlike", [0, 4, 196])
+def test_a_holdout_of_one_class_has_no_estimate(unlike):
+    """Where all holdout rows but a few have one label no area is defined, or none may be shown."""
     samples, train, holdout = (population(200, s) for s in (1, 2, 3))
-    (loss,) = judged(NAME, case_of(samples, train, holdout.assign(hired="yes")))
+    hired = np.where(np.arange(200) < unlike, "no", "yes")
+    (loss,) = judged(NAME, case_of(samples, train, holdout.assign(hired=hired)))
 
     assert loss.estimate.value is None
+    assert loss.estimate.reason.id == "quality.utility.few"
 
 
 @pytest.mark.slow

@@ -268,3 +268,18 @@ def test_take_by_position_and_by_mask() -> None:
     assert data.take(mask).frame["age"].tolist() == [24, 25]
     assert list(data.take(mask).frame.index) == [0, 1]
     assert len(data.take(np.array([], dtype=int))) == 0
+
+
+def test_cells_of_samples_without_a_place_are_kept_as_text() -> None:
+    """Undeclared levels, words among numbers and columns beyond the schema stay with their rows."""
+    raw = _raw().assign(zip=[1.0, 2.5, None, 4.0, 5.0, 6.0])
+    raw["job"], raw["age"] = [*"abcxya"], [20, "old", 22, 23, 24, 25]
+    data = Dataset.of_samples(raw, SCHEMA)
+
+    kept = data.take(np.array([1, 4])).unplaced
+
+    assert data.unplaced.notna().sum().to_dict() == {"age": 1, "job": 2, "zip": 5}
+    assert kept["zip"].tolist() == ["2.5", "5"]
+    assert kept["age"].fillna("").tolist() == ["old", ""]
+    assert kept["job"].fillna("").tolist() == ["", "y"]
+    assert Dataset.of_samples(_raw(), SCHEMA).unplaced.empty

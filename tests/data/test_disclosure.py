@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from genaudit.data.disclosure import SMALL_CELL, shown_count, shown_share
+from genaudit.data.disclosure import (
+    SMALL_CELL,
+    shown_cells,
+    shown_count,
+    shown_parts,
+    shown_share,
+)
 
 
 @pytest.mark.parametrize(("n", "shown"), [(0, 0), (1, None), (9, None), (10, 10), (10**6, 10**6)])
@@ -30,3 +37,34 @@ def test_the_limit_can_be_set() -> None:
     assert shown_count(4, minimum=3) == 4
     assert shown_share(4, 100, minimum=3) == 0.04
     assert math.isclose(shown_share(97, 100, minimum=3) or 0, 0.97)
+
+
+@pytest.mark.parametrize(("counts", "shown"), [
+    ([40, 60, 100], [True, True, True]), ([0, 60, 100], [True, True, True]),
+    ([9, 60, 100], [False, False, True]), ([4, 5, 60, 100], [False, False, False, True]),
+    ([5, 6, 60], [False, False, True]), ([3, 0], [False, True]), ([9, 991], [False, False]),
+])  # fmt: skip
+def test_parts_of_a_total(counts: list[int], shown: list[bool]) -> None:
+    """What is hidden is never a single part, nor fewer than ten people together."""
+    assert shown_parts(np.array(counts)).tolist() == shown
+
+
+def test_cells_with_known_margins() -> None:
+    """In every row and column, what is hidden has a partner; tables without small cells are shown.
+
+    On 200 random tables, none of which can be completed by subtraction.
+    """
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        counts = rng.integers(0, 40, size=rng.integers(2, 6, size=2))
+        shown = shown_cells(counts)
+        for line, seen in [*zip(counts, shown, strict=True), *zip(counts.T, shown.T, strict=True)]:
+            positive = line[line > 0]
+
+            assert seen[line == 0].all()
+            assert not seen[(line > 0) & (line < SMALL_CELL)].any()
+            left = line[~seen]
+            assert not len(left) or len(left) == len(positive) or (
+                len(left) > 1 and left.sum() >= SMALL_CELL
+            )  # fmt: skip
+    assert shown_cells(np.full((3, 4), 10)).all()

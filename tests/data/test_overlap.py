@@ -57,6 +57,51 @@ def test_random_splits_of_adult_pass(adult: Callable[[str], pd.DataFrame]) -> No
     assert sum(_refused(*part.split(0.5, i)) for i, part in enumerate(parts)) <= 1
 
 
+def _one_column(values: np.ndarray) -> Dataset:
+    """Rows of one whole number."""
+    schema = Schema.from_dict({"columns": {"x": {"kind": "integer", "bounds": [0, 10**6]}}})
+    return Dataset(schema, pd.DataFrame({"x": values.astype(float)}))
+
+
+@pytest.mark.parametrize(("n", "m", "cells"), [(100, 5000, 10**5), (200, 2000, 10**4)])
+def test_a_holdout_much_larger_than_train_passes(n: int, m: int, cells: int) -> None:
+    """Few training rows repeat none of themselves; that a large holdout repeats some is chance."""
+    rng = np.random.default_rng([n, m])
+    pairs = [[rng.integers(cells, size=k) for k in (n, m)] for _ in range(60)]
+
+    assert sum(np.isin(*pair).any() for pair in pairs) > 15
+    assert not any(_refused(*map(_one_column, pair)) for pair in pairs)
+
+
+@pytest.mark.parametrize(("n", "m"), [(100, 5000), (1000, 1000), (5000, 500)])
+def test_one_copy_in_twenty_is_refused(n: int, m: int) -> None:
+    """Where equal rows are rare, a holdout with 5% copied training rows is found at any size."""
+    rng = np.random.default_rng([n, m])
+    train, holdout = rng.integers(10**6, size=n), rng.integers(10**6, size=m)
+    holdout[: m // 20] = rng.choice(train, m // 20)
+
+    assert _refused(_one_column(train), _one_column(holdout))
+
+
+def test_persons_are_split_whole() -> None:
+    """Twenty couples with forty equal rows each, parted by chance: persons decide, not rows."""
+    columns = {"x": {"kind": "integer", "bounds": [0, 10**6]}, "who": {"kind": "categorical",
+               "role": "person"}}  # fmt: skip
+    refused = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        couple = np.repeat(np.arange(20), 2)
+        rows = pd.DataFrame({
+            "x": (1000.0 * couple[:, None] + np.arange(40)).ravel(),
+            "who": np.repeat([f"p{i}" for i in range(40)], 40),
+        })  # fmt: skip
+        mine = np.isin(np.repeat(np.arange(40), 40), rng.permutation(40)[:20])
+        parts = (rows[m].reset_index(drop=True) for m in (mine, ~mine))
+        refused += _refused(*(Dataset(Schema.from_dict({"columns": columns}), p) for p in parts))
+
+    assert refused == 0
+
+
 def test_the_same_file_is_refused(arrests: Dataset) -> None:
     """Train given as holdout, in any order of rows, whether rows are unique or not."""
     for data in (arrests, _wide(200, 0)):

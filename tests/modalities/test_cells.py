@@ -34,7 +34,6 @@ def test_few_integers_have_a_cell_each() -> None:
 
     assert codes.tolist() == [0, 1, 2, 3, 4]
     assert cells.size == 5
-    assert cells.labels == ("1", "2", "3", "4", "missing")
     assert cells.decode(codes, np.random.default_rng(0)).equals(values.rename("x"))
 
 
@@ -186,16 +185,8 @@ def test_grid_survives_json() -> None:
     """Public and learned cells are plain data and read back equal."""
     columns = [Column(name=f"c{i}", **f) for i, f in enumerate(PUBLIC)]  # type: ignore[arg-type]
     grid = Grid.public(Schema(columns=tuple(columns)))
-    _ = grid.columns[0].labels
 
     assert Grid.from_json(json.loads(json.dumps(grid.to_json()))) == grid
-
-
-def test_marginal() -> None:
-    """Shares of cells, values without a cell left out."""
-    grid = Grid((ColumnCells("x", levels=("a", "b")),))
-
-    assert grid.marginal(np.array([[0], [1], [1], [1], [-1]]), 0).tolist() == [0.25, 0.75]
 
 
 def test_arrests_come_back_in_their_cells(arrests: Dataset) -> None:

@@ -14,7 +14,6 @@ from genaudit.stats.intervals import (
     miettinen_nurminen,
     newcombe,
     normal,
-    paired_difference,
     poisson,
     wilson,
 )
@@ -74,20 +73,6 @@ def test_miettinen_nurminen_inverts_the_score_test(counts):
         assert abs(end) == 1 or np.isclose(gap, z * _naive_error(*counts, end), atol=1e-3)
 
 
-def test_tango_inverts_the_score_test():
-    """At both ends the observed difference lies z restricted errors away, found by brute force."""
-    b, c, n = 7, 2, 40
-    for end in paired_difference(b, c, n, 0.95):
-        q = np.linspace(max(0, -end), (1 - end) / 2, 20_001)[1:-1]
-        rest = 1 - end - 2 * q
-        with np.errstate(divide="ignore"):
-            likelihood = b * np.log(q + end) + c * np.log(q) + (n - b - c) * np.log(rest)
-        best = q[likelihood.argmax()]
-        error = np.sqrt((2 * best + end - end**2) / n)
-
-        assert np.isclose(abs((b - c) / n - end), norm.isf(0.025) * error, atol=1e-3)
-
-
 def _errors(interval, sizes, rates, confidence):
     """Chance that each end lies on the wrong side of the truth, summed over all outcomes."""
     (n1, n2), (p1, p2) = sizes, rates
@@ -119,7 +104,6 @@ def test_all_intervals_nest_along_the_ladder():
         lambda c: normal(0.3, 0.1, c),
         lambda c: newcombe(0, 9, 3, 8, c),
         lambda c: miettinen_nurminen(0, 9, 3, 8, c),
-        lambda c: paired_difference(0, 2, 9, c),
         lambda c: beyond_chance(9, 20, 1, 20, c),
     ]
     for make in makers:
@@ -135,7 +119,6 @@ def test_empty_denominators_know_nothing():
     assert wilson(0, 0, 0.9) == (0, 1)
     assert newcombe(0, 0, 1, 5, 0.9) == (-1, 1)
     assert miettinen_nurminen(1, 5, 0, 0, 0.9) == (-1, 1)
-    assert paired_difference(0, 0, 0, 0.9) == (-1, 1)
     assert beyond_chance(0, 0, 0, 0, 0.9) == (0, 0)
 
 

@@ -13,6 +13,7 @@ from fairlearn.metrics import MetricFrame, mean_prediction
 from genaudit.audits.bias._groups import Grouping
 from genaudit.audits.learners import Comparison
 from genaudit.case import AuditCase
+from genaudit.data.disclosure import shown_cells, shown_parts
 from genaudit.result import Estimate
 from genaudit.stats.components import component_interval, jackknife_variance
 from genaudit.stats.resampling import bootstrap_se
@@ -54,6 +55,16 @@ class Table:
         """Holdout rows in each group and label, shape (levels, 2)."""
         flat = np.bincount(2 * self.group + self.y, minlength=2 * len(self.grouping.levels))
         return flat.reshape(-1, 2)
+
+    @property
+    def told(self) -> np.ndarray:
+        """Groups whose size and selection rates on both sides may be printed, bools (levels,)."""
+        n = np.bincount(self.group, minlength=len(self.grouping.levels))
+        told = shown_parts(n)
+        for side in (self.real, self.made):
+            selected = np.bincount(self.group, side.mean(axis=0), minlength=len(n))
+            told &= shown_cells(np.column_stack([selected, n - selected])).all(axis=1)
+        return told
 
     def where(self, groups: np.ndarray) -> Table:
         """The rows of some groups (codes)."""
@@ -134,11 +145,11 @@ def gap_change(
 
     def statistic(counts: np.ndarray) -> np.ndarray:
         votes = np.arange(k + 1) / k
-        n = counts.sum(axis=(-2, -1))
+        sizes = counts.sum(axis=(-2, -1))
         made = np.einsum("...rm,m->...", counts, votes)
         real = np.einsum("...rm,r->...", counts, votes)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return gap(made, n) - gap(real, n)
+            return gap(made, sizes) - gap(real, sizes)
 
     holdout = float(bootstrap_se(_cells(table, groups), statistic, n_resamples, rng)) ** 2
     # No resample of rows that all agree can disagree: the error is never below that of one row

@@ -12,7 +12,7 @@ from fairlearn.metrics import MetricFrame, selection_rate
 
 from genaudit.case import Outcome
 from genaudit.data.dataset import Dataset
-from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.disclosure import SMALL_CELL, shown_cells, shown_parts
 from genaudit.data.schema import Column
 from genaudit.modalities.table.learner import Target, levels_of, show_number
 from genaudit.result import Figure, Finding, Message, message, words_of
@@ -121,6 +121,12 @@ class GroupRates:
         ).by_group["rate"]
         k = [round(rates.get(i, 0.0) * int(n[i])) for i in range(n_groups)]
         return cls(tuple(n.tolist()), tuple(k))
+
+    @property
+    def told(self) -> np.ndarray:
+        """Groups whose size and rate may be printed, bools (groups,)."""
+        n, k = np.array(self.n), np.array(self.k)
+        return shown_parts(n) & shown_cells(np.column_stack([k, n - k])).all(axis=1)
 
     def __getitem__(self, group: int) -> Rate:
         return Rate(self.k[group], self.n[group])

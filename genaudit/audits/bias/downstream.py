@@ -35,7 +35,7 @@ from genaudit.audits.figures import bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Knowledge, Outcome, audit
-from genaudit.data.disclosure import shown_share
+from genaudit.data.disclosure import hidden
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.subject import Access
@@ -120,13 +120,14 @@ def _findings(
     filled = judged & (sizes.min(axis=1) >= ESTIMABLE)
     for metric, enough in ((GAP, judged), (ODDS, filled)):
         rows = table.where(np.flatnonzero(enough))
-        yield _gap_finding(metric, rows, found, case, n_resamples)
+        yield _gap_finding(metric, rows, found, case, n_resamples, int(sizes.sum()))
+    told = table.told
     for i, level in enumerate(table.grouping.levels):
-        yield _selection_finding(table, i, level, found)
+        yield _selection_finding(table, i, level, found, told=bool(told[i]))
 
 
 def _gap_finding(
-    metric: str, table: Table, found: Comparison, case: AuditCase, n_resamples: int
+    metric: str, table: Table, found: Comparison, case: AuditCase, n_resamples: int, n: int
 ) -> Finding:
     name = table.grouping.name
     label = _gap_label(metric, name, found.target)
@@ -138,7 +139,6 @@ def _gap_finding(
             "Not estimable: fewer than two groups of {column} have enough holdout rows.",
             column=name,
         )
-        n = int(table.sizes.sum())
         estimate = Estimate.undefined(reason, n=max(n, 1), method=GAP_METHOD, unit=UNIT)
         return Finding(metric=metric, label=label, heading=_HEADINGS[metric], estimate=estimate,
                        group=group, words=words_of(_ALL), note=note)  # fmt: skip
@@ -149,7 +149,9 @@ def _gap_finding(
         first, second = (fairlearn_gap(table, gap, s.mean(axis=0)) for s in (one, other))
         pair = Table(table.grouping, table.group, table.y, real=other, made=one)
         rng = case.rng(f"{metric}.{name}.{stream}")
-        return gap_change(pair, gap, first - second, rng, n_resamples)
+        change = gap_change(pair, gap, first - second, rng, n_resamples)
+        # Rows of all groups: those that take no part may be a few people, so no less is told.
+        return change.model_copy(update={"n": n})
 
     half = found.n_learners // 2
     null = (
@@ -168,7 +170,9 @@ def _gap_finding(
     )
 
 
-def _selection_finding(table: Table, i: int, level: str, found: Comparison) -> Finding:
+def _selection_finding(
+    table: Table, i: int, level: str, found: Comparison, *, told: bool
+) -> Finding:
     """Change of one group's selection rate: linear, so its error needs no bootstrap."""
     group = {table.grouping.name: level}
     label = message(
@@ -180,10 +184,9 @@ def _selection_finding(table: Table, i: int, level: str, found: Comparison) -> F
     )
     rows = table.group == i
     n = int(rows.sum())
-    if n < ESTIMABLE:
-        estimate = Estimate.undefined(
-            too_few(group, ESTIMABLE), n=len(rows), method=RATE_METHOD, unit=UNIT
-        )
+    if n < ESTIMABLE or not told:
+        reason = too_few(group, ESTIMABLE) if n < ESTIMABLE else hidden()
+        estimate = Estimate.undefined(reason, n=len(rows), method=RATE_METHOD, unit=UNIT)
         return Finding(metric=SELECTION, label=label, heading=_HEADINGS[SELECTION],
                        estimate=estimate, group=group)  # fmt: skip
     return Finding(
@@ -242,12 +245,12 @@ def _without_learners(
 def _figures(tables: list[Table], findings: list[Finding], target: Target) -> tuple[Figure, ...]:
     rows: list[tuple[str, str, float | None]] = []
     for table in tables:
+        told = table.told
         for i, level in enumerate(table.grouping.levels):
             mine = table.group == i
-            name, n = in_words({table.grouping.name: level}), int(mine.sum())
+            name, shown = in_words({table.grouping.name: level}), told[i] and mine.any()
             for series, side in ((_MADE, table.made), (_REAL, table.real)):
-                selected = float(side[:, mine].mean(axis=0).sum())
-                rows.append((name, series.text_en, shown_share(selected, n)))
+                rows.append((name, series.text_en, float(side[:, mine].mean()) if shown else None))
     return (
         *bars(
             "bias.downstream.selection_rates", rows,

@@ -26,7 +26,7 @@ from genaudit.audits.bias._groups import (
 from genaudit.audits.figures import bars, forest
 from genaudit.case import AuditCase, Knowledge, Outcome, audit
 from genaudit.data.dataset import Dataset
-from genaudit.data.disclosure import shown_share
+from genaudit.data.disclosure import hidden, shown_cells, shown_parts
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message
 from genaudit.stats.contrast import rate_contrast
@@ -38,6 +38,7 @@ INTERSECTION = "bias.representation.intersection_share_difference"
 LABEL_GAP = "bias.representation.label_gap_change"
 
 _UNIT = "difference of shares"
+_GAP_METHOD = "four Wilson intervals combined (MOVER)"
 
 #: What the charts compare.
 _MADE, _REAL = message("series.generated", "generated"), message("series.real", "real")
@@ -111,15 +112,21 @@ def share_difference(made: Rate, real: Rate) -> Estimate:
 
 def _share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
     real, made = grouping.counts(case.train), grouping.counts(case.samples)
-    unseen = grouping.counts(case.holdout) if Knowledge.HOLDOUT in case.data else None
+    told = shown_parts(real)
     lacks = absent(grouping.name) if grouping.name in case.samples.absent else None
+    unseen: list[Rate | None] = [None] * len(grouping.levels)
+    if Knowledge.HOLDOUT in case.data:
+        counts = grouping.counts(case.holdout)
+        unseen = [Rate(int(k), len(case.holdout)) if t else None
+                  for k, t in zip(counts, shown_parts(counts), strict=True)]  # fmt: skip
     for i, level in enumerate(grouping.levels):
         yield _share_finding(
             {grouping.name: level},
             Rate(int(made[i]), len(case.samples)),
             Rate(int(real[i]), len(case.train)),
-            None if unseen is None else Rate(int(unseen[i]), len(case.holdout)),
-            lacks,
+            told=bool(told[i]),
+            unseen=unseen[i],
+            lacks=lacks,
         )
 
 
@@ -127,16 +134,21 @@ def _share_finding(
     group: dict[str, str],
     made: Rate,
     real: Rate,
+    *,
+    told: bool,
     unseen: Rate | None = None,
     lacks: Message | None = None,
 ) -> Finding:
+    """A difference of shares; `told` says whether the real one may be printed."""
     metric = SHARE if len(group) == 1 else INTERSECTION
     label = message(
         metric,
         "Share of {group} among generated rows minus their share among real rows",
         group=in_words(group),
     )
-    reason = lacks or (None if _estimable(made, real) else too_few(group, ESTIMABLE))
+    reason = lacks
+    if not reason and not (_estimable(made, real) and told):
+        reason = hidden() if real.k >= ESTIMABLE and not told else too_few(group, ESTIMABLE)
     if reason:
         estimate = Estimate.undefined(
             reason, n=min(made.n, real.n), method="Miettinen-Nurminen", unit=_UNIT
@@ -166,9 +178,8 @@ def _share_finding(
 
 
 def _estimable(made: Rate, real: Rate) -> bool:
-    """Whether the difference says something, without telling how many a few real people are."""
-    enough = max(made.k, real.k) >= ESTIMABLE and min(made.n, real.n) >= ESTIMABLE
-    return enough and shown_share(real.k, real.n) is not None
+    """Whether the difference says something."""
+    return max(made.k, real.k) >= ESTIMABLE and min(made.n, real.n) >= ESTIMABLE
 
 
 def _intersections(
@@ -189,11 +200,13 @@ def _intersections(
 
 def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Finding]:
     real, made = (_cross_counts(d, one, other) for d in (case.train, case.samples))
+    told = shown_cells(real)
     for i, j in zip(*np.nonzero(real + made), strict=True):
         yield _share_finding(
             {one.name: one.levels[i], other.name: other.levels[j]},
             Rate(int(made[i, j]), len(case.samples)),
             Rate(int(real[i, j]), len(case.train)),
+            told=bool(told[i, j]),
         )
 
 
@@ -225,7 +238,7 @@ def label_gap_change(made: tuple[Rate, Rate], real: tuple[Rate, Rate]) -> Estima
         sum(sign * rate.value for sign, rate in signed),
         lambda c: rate_contrast(parts, c),
         n=min(rate.n for _, rate in signed),
-        method="four Wilson intervals combined (MOVER)",
+        method=_GAP_METHOD,
         unit=_UNIT,
     )
 
@@ -248,6 +261,7 @@ def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterat
     unseen = (
         favoured_rates(case.holdout, grouping, target) if Knowledge.HOLDOUT in case.data else None
     )  # fmt: skip
+    n = min(len(case.samples), len(case.train))
     for i, level in enumerate(grouping.levels):
         if i != reference:
             group = {grouping.name: level}
@@ -260,29 +274,33 @@ def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterat
                 outcome=outcome(target),
             )
             pairs = [None if r is None else (r[i], r[reference]) for r in (made, real, unseen)]
+            told = [r is not None and bool(r.told[[i, reference]].all()) for r in (real, unseen)]
             lacks = absent(missing[0]) if missing else None
-            yield _gap_finding(label, group, pairs, lacks)
+            yield _gap_finding(label, group, pairs, told, lacks, n)
 
 
 def _gap_finding(
     label: Message,
     group: dict[str, str],
     pairs: Sequence[tuple[Rate, Rate] | None],
+    told: Sequence[bool],
     lacks: Message | None,
+    n: int,
 ) -> Finding:
+    """A change of a gap from (group, reference) pairs of generated, training and unseen rows.
+
+    told: whether the rates of training and of unseen rows may be printed. n: rows to state where
+    there is no number; those of the group alone may be a few.
+    """
     made, real, unseen = pairs
     smallest = min([r.n for pair in (made, real) if pair for r in pair], default=0)
-    if lacks or smallest < ESTIMABLE or made is None or real is None:
-        estimate = Estimate.undefined(
-            lacks or too_few({**group}, ESTIMABLE),
-            n=sum(r.n for pair in (made, real) if pair for r in pair),
-            method="four Wilson intervals combined (MOVER)",
-            unit=_UNIT,
-        )
+    if lacks or smallest < ESTIMABLE or made is None or real is None or not told[0]:
+        reason = lacks or (too_few({**group}, ESTIMABLE) if smallest < ESTIMABLE else hidden())
+        estimate = Estimate.undefined(reason, n=n, method=_GAP_METHOD, unit=_UNIT)
         return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
                        estimate=estimate, group=group)  # fmt: skip
     null = None
-    if unseen and real and min(r.n for r in unseen) >= ESTIMABLE:
+    if unseen and told[1] and min(r.n for r in unseen) >= ESTIMABLE:
         null = label_gap_change(unseen, real)
     return Finding(
         metric=LABEL_GAP,
@@ -306,10 +324,12 @@ def _share_figures(
         if g.name in case.samples.absent:
             continue
         made, real = g.counts(case.samples), g.counts(case.train)
+        told = shown_parts(real)
         for i, level in enumerate(g.levels):
             name = in_words({g.name: level})
             rows.append((name, _MADE.text_en, float(made[i]) / len(case.samples)))
-            rows.append((name, _REAL.text_en, shown_share(int(real[i]), len(case.train))))
+            share = float(real[i]) / len(case.train) if told[i] else None
+            rows.append((name, _REAL.text_en, share))
     return (
         *bars(
             "bias.representation.shares", rows,
@@ -342,7 +362,8 @@ def _gap_figures(
         for i, level in enumerate(g.levels):
             name = in_words({g.name: level})
             rows.append((name, _MADE.text_en, made[i].value if made.n[i] else None))
-            rows.append((name, _REAL.text_en, shown_share(real.k[i], real.n[i])))
+            shown = real.told[i] and real.n[i] > 0
+            rows.append((name, _REAL.text_en, real[i].value if shown else None))
     return (
         *bars(
             "bias.representation.label_rates", rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,12 @@ import pandas as pd
 from scipy.stats import binom
 
 from genaudit.audits._power import default_limit, smallest
-from genaudit.audits.content._pattern import PATTERNS, kinds_in
+from genaudit.audits.content._pattern import PATTERNS, look
 from genaudit.audits.words import COLUMN_WORD, listed
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
-from genaudit.data.schema import Column, Schema
+from genaudit.data.disclosure import hidden, shown_share
+from genaudit.data.frame import as_text
 from genaudit.result import Estimate, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.subject import Access
@@ -30,12 +32,23 @@ _IDENTIFIERS = {p.kind: message(f"identifier.{p.kind.replace(' ', '_')}", p.kind
 _POWER_CONFIDENCE = 0.99
 
 
+#: Chance that a checksum is held to be passed for a reason though it is passed by luck.
+_LUCK = 1e-4
+
+#: Numbers from here on are long enough to be a card number or a resident ID.
+_LONG = 1e12
+
+
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Which rows hold which kind in which column: (column, kind) -> mask of shape (n,)."""
+    """Which rows hold which kind in which column: (column, kind) -> mask of shape (n,).
+
+    lucky: (column, kind) whose checksum fits no more often than it fits by chance; not in `masks`.
+    """
 
     n: int
     masks: dict[tuple[str, str], np.ndarray]
+    lucky: tuple[tuple[str, str], ...]
 
     def rows(self) -> int:
         """Rows with any identifier."""
@@ -54,45 +67,74 @@ def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
     The reader of the samples searches them for what leads to a person directly: an address to
     write to, a number to call or to charge. Such a string was either copied from a real person or
     happens to be somebody's; whoever publishes it answers for it. Searched is every text of every
-    row, in columns of levels and in those that are not modelled; what the schema declares as a
-    public category does not count. The report names columns and kinds, never the strings.
+    row: in columns of levels, in those that are not modelled, in those that the schema does not
+    know, and among values that it does not allow, with all whole numbers of thirteen digits or
+    more; what the schema declares as a public category does not count. Where a checksum fits about
+    as often as it fits by chance, the strings are numbers of another kind and are not counted. The
+    report names columns and kinds, never the strings.
     """
     scan = _scan(case.samples)
-    columns = _searched(case.schema)
+    columns = [name for name, _, _ in _searched(case.samples)]
+    rate, luck = _rate(scan.rows(), scan.n), tuple(map(_by_luck, scan.lucky))
+    # What else was found may be too much on its own; that there is little cannot be told.
+    flagged = rate.p_above(default_limit(_METRIC)) <= (1 - _POWER_CONFIDENCE) / 2
     overall = Finding(
         metric=_METRIC,
         label=message(_METRIC, "Generated rows with a personal identifier"),
-        estimate=_rate(scan.rows(), scan.n),
+        estimate=rate,
         baseline=_of_train(case),
         baseline_label=message("content.personal_data.train", "Training rows, searched likewise"),
         ceiling=clopper_pearson(scan.n, scan.n, _POWER_CONFIDENCE)[0],
         detectable=_detectable(scan.n),
-        note=_note(columns, scan),
+        doubt=luck[0] if luck and not flagged else None,
+        note=_note(len(dict.fromkeys(columns)), scan),
     )
     each = tuple(_of_column(scan, column, kind) for column, kind in scan.masks)
-    return Outcome((overall, *each), not_measured=tuple(_not_searched(case.samples)))
+    return Outcome((overall, *each), not_measured=luck)
 
 
-def _searched(schema: Schema) -> list[Column]:
-    return [c for c in schema.columns if c.discrete or not c.modelled]
+def _searched(data: Dataset) -> Iterator[tuple[str, pd.Series, set[str]]]:
+    """Name and texts of each column, missing where a row has none, and its public levels."""
+    declared = data.schema.origin == "declared"
+    for column in data.schema.columns:
+        if column.discrete or not column.modelled:
+            # Levels that were read from data are not known to be public.
+            public = set(column.levels or ()) if declared and column.modelled else set()
+            yield column.name, data.frame[column.name].astype(object), public
+        else:
+            numbers = data.frame[column.name]
+            yield (
+                column.name,
+                as_text(numbers[numbers.abs() >= _LONG]).reindex(numbers.index),
+                set(),
+            )
+    for name, cells in data.unplaced.items():
+        yield str(name)[:80], cells, set()
 
 
 def _scan(data: Dataset) -> Scan:
     """Search every text once, however many rows hold it."""
-    masks = {}
-    drafted = data.schema.origin == "drafted"
-    for column in _searched(data.schema):
-        # A draft took its levels from data, so they are not known to be public.
-        public = set() if drafted or not column.modelled else set(column.levels or ())
-        texts = data.frame[column.name].astype(object)
-        found = {
-            text: kinds_in(str(text)) for text in pd.unique(texts.dropna()) if text not in public
-        }
+    masks: dict[tuple[str, str], np.ndarray] = {}
+    lucky = []
+    for name, texts, public in _searched(data):
+        found = {text: look(str(text)) for text in pd.unique(texts.dropna()) if text not in public}
         for pattern in PATTERNS:
-            holding = [text for text, kinds in found.items() if pattern.kind in kinds]
-            if holding:
-                masks[column.name, pattern.kind] = texts.isin(holding).to_numpy()
-    return Scan(len(data), masks)
+            valid = [text for text, kinds in found.items() if pattern.kind in kinds.valid]
+            alike = sum(pattern.kind in kinds.alike for kinds in found.values())
+            key = (name, pattern.kind)
+            if _lucky(len(valid), alike, pattern.chance):
+                lucky.append(key)
+            elif valid:
+                masks[key] = texts.isin(valid).to_numpy() | masks.get(key, False)
+    return Scan(len(data), masks, tuple(dict.fromkeys(lucky)))
+
+
+def _lucky(valid: int, alike: int, chance: float) -> bool:
+    """Whether so many of these different strings pass the checksum by chance.
+
+    Real identifiers pass it all. Where some fail, a number that luck explains proves nothing.
+    """
+    return 0 < valid < alike and bool(binom.sf(valid - 1, alike, chance) > _LUCK)
 
 
 def _rate(k: int, n: int) -> Estimate:
@@ -105,9 +147,10 @@ def _rate(k: int, n: int) -> Estimate:
 def _of_train(case: AuditCase) -> Estimate | None:
     if Knowledge.TRAIN not in case.data:
         return None
-    scan = _scan(case.train)
-    estimate = _rate(scan.rows(), scan.n)
-    return estimate.model_copy(update={"unit": "share of training rows"})
+    scan, unit = _scan(case.train), "share of training rows"
+    if shown_share(scan.rows(), scan.n) is None:
+        return Estimate.undefined(hidden(), n=scan.n, method=_METHOD, unit=unit)
+    return _rate(scan.rows(), scan.n).model_copy(update={"unit": unit})
 
 
 def _of_column(scan: Scan, column: str, kind: str) -> Finding:
@@ -131,12 +174,7 @@ def _detectable(n: int) -> float | None:
     return smallest(flagged, limit, 1.0)
 
 
-def _note(columns: list[Column], scan: Scan) -> Message:
-    if not columns:
-        return message(
-            "content.personal_data.no_text",
-            "The schema has no column of text, so there was nothing to search.",
-        )
+def _note(n_columns: int, scan: Scan) -> Message:
     found = [
         message("content.personal_data.found", "{kind} in {column}", kind=_IDENTIFIERS[kind],
                 column=column)
@@ -145,31 +183,18 @@ def _note(columns: list[Column], scan: Scan) -> Message:
     return message(
         "content.personal_data.note",
         "Searched {n:integer} columns for {kinds}. Found: {found}.",
-        n=len(columns),
+        n=n_columns,
         kinds=listed(list(_IDENTIFIERS.values())),
         found=listed(found),
     )
 
 
-def _not_searched(samples: Dataset) -> list[Message]:
-    unread = []
-    if samples.extra:
-        unread.append(
-            message(
-                "content.personal_data.extra",
-                "Personal identifiers in {columns}: the schema does not know these columns of the "
-                "samples, so they were not searched.",
-                columns=", ".join(samples.extra),
-            )
-        )
-    names = {c.name for c in _searched(samples.schema)}
-    invalid = [name for name in samples.invalid if name in names]
-    if invalid:
-        unread.append(
-            message(
-                "content.personal_data.invalid",
-                "Personal identifiers among values of {columns} that the schema does not allow.",
-                columns=", ".join(invalid),
-            )
-        )
-    return unread
+def _by_luck(key: tuple[str, str]) -> Message:
+    column, kind = key
+    return message(
+        "content.personal_data.luck",
+        "Identifiers of the kind {kind} in {column}: strings there have the right shape, but their "
+        "checksum fits no more often than by chance, so they were not counted.",
+        column=column,
+        kind=_IDENTIFIERS[kind],
+    )

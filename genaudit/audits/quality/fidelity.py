@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,14 +13,15 @@ from genaudit.audits.quality import _baseline
 from genaudit.audits.words import COLUMN_WORD
 from genaudit.case import AuditCase, Knowledge, Outcome, audit
 from genaudit.data.dataset import Dataset
-from genaudit.modalities.table.cells import Grid
+from genaudit.data.disclosure import SMALL_CELL
+from genaudit.modalities.table.cells import ColumnCells, Grid
 from genaudit.modalities.table.quality import (
     CellTable,
     Distance,
-    column_distances,
-    one_way,
+    View,
+    distance,
+    large_cells,
     pairs_of,
-    two_way,
 )
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, normal
@@ -29,7 +31,7 @@ ONE_WAY = "quality.fidelity.one_way"
 TWO_WAY = "quality.fidelity.two_way"
 COLUMN = "quality.fidelity.column"
 
-_METHOD = "total variation distance of cell shares, delta method"
+_METHOD = "total variation distance; halves of the rows correct for chance"
 _UNIT = "total variation distance"
 
 _HEADING = message(
@@ -44,10 +46,14 @@ _REAL = message("series.other_real", "other real rows")
 #: Columns in the figures; the rest is in the findings.
 _SHOWN = 15
 
+#: Rows of the holdout that a cell of its own is expected to hold: then it hardly ever holds so few
+#: that it must be merged for what it holds, which would bend the distance.
+_EXPECTED = 25
+
 
 @dataclass(frozen=True)
 class Options:
-    """intervals: cells of a numeric column. pair_intervals: in pairs. max_pairs: of columns."""
+    """Most intervals of a numeric column, the same in pairs, and most pairs of columns."""
 
     intervals: int = 20
     pair_intervals: int = 8
@@ -56,129 +62,190 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """Cells of all rows that are compared with the holdout."""
+    """Cells of all rows that are compared with the holdout.
+
+    reference: training rows that decide which cells there are. real: the other training rows.
+    """
 
     names: tuple[str, ...]
+    reference: CellTable
     holdout: CellTable
     made: CellTable
     real: CellTable
     blind: CellTable
+
+    def view(self, *columns: int) -> View:
+        """Cells of some columns, so large that no distance tells of a few people."""
+        real = (self.holdout, self.real)
+        return large_cells(columns, self.reference, real, _EXPECTED, SMALL_CELL)
+
+    def distances(self, views: Sequence[View], case: AuditCase) -> tuple[Distance, ...]:
+        """How far generated, real and blind rows are from the holdout in the mean over views."""
+        return tuple(
+            distance(table, self.holdout, views, case.rng("quality.fidelity.halves"))
+            for table in (self.made, self.real, self.blind)
+        )
 
 
 @audit(
     title="Likeness of samples and real rows",
     needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
     source="Total variation distance of one- and two-way marginals: McKenna, Miklau & Sheldon, "
-    "J. Privacy Confid. 11(3), 2021, section 5",
+    "J. Privacy Confid. 11(3), 2021, section 5; lower end by halves: Kim, Ramdas, Singh & "
+    "Wasserman 2021, Ann. Stat. 49",
     options=Options,
 )
 def fidelity(case: AuditCase, options: Options) -> Outcome:
     """Compare shares of cells among generated rows with those among real rows never seen.
 
     Somebody draws tables and charts from the samples. How wrong can one column be, and how wrong
-    can a cross table of two columns be? Cells are levels, quantile intervals of the training rows
-    and "missing". Two samples of the same population differ too, by chance: that floor (training
-    rows against the holdout, at most as many as there are samples) stands beside each number, and
-    so do independent marginals, which know nothing about how columns hang together.
+    can a cross table of two columns be? Cells are levels, quantile intervals and "missing", as
+    half of the training rows show them, and as many as the rows can fill: a cell that too few real
+    rows are in is merged with others. Two samples of the same population differ too, by chance;
+    the distance is corrected for that, and its interval holds 0 where there is no other
+    difference. Beside each number stands that of the other half of the training rows, and that of
+    independent marginals, which know nothing about how columns hang together.
     """
-    single = _tables(case, options.intervals, None)
-    double = _tables(case, options.pair_intervals, 2 * options.pair_intervals)
+    parts = case.train.split(0.5, case.seed)
+    least = _EXPECTED / max(min(len(case.holdout), len(parts[1])), 1)
+    single = _tables(case, parts, _grid(parts[0], options.intervals, least))
+    grid = _grid(parts[0], options.pair_intervals, math.sqrt(least))
+    double = _tables(case, parts, grid, 2 * options.pair_intervals)
     pairs = pairs_of(len(double.names), options.max_pairs, case.rng("quality.fidelity.pairs"))
-    findings = [
-        _finding(
-            ONE_WAY,
-            message(
-                ONE_WAY,
-                "Average share of generated rows that would have to move to another value for a "
-                "column to look as in real data",
-            ),
-            [one_way(t, single.holdout) for t in (single.made, single.real, single.blind)],
-            case,
-        )
-    ]
+    columns = {j: single.view(j) for j in range(len(single.names))}
+    crossed = {pair: double.view(*pair) for pair in pairs}
+    shown = {key: view for key, view in crossed.items() if view.n_real > 1}
+    each = _columns(single, columns, case)
+    overall = [_overall(ONE_WAY, _ONE_WAY, single, list(columns.values()), case)]
+    figures = _column_figure(single, each)
     if pairs:
-        distances = [two_way(t, double.holdout, pairs)
-                     for t in (double.made, double.real, double.blind)]  # fmt: skip
-        text = (
-            "Average share of generated rows that would have to move to another value for a cross "
-            "table of two columns to look as in real data"
-        )
-        findings.append(_finding(TWO_WAY, message(TWO_WAY, text), distances, case))
-    columns = _columns(single)
-    figures = _column_figure(single, columns)
-    if pairs:
-        figures += _pair_figure(double, pairs, distances[0])
-    return Outcome((*findings, *columns), figures)
+        overall.append(_overall(TWO_WAY, _TWO_WAY, double, list(crossed.values()), case))
+    if shown:
+        made = double.distances(list(shown.values()), case)[0]
+        figures += _pair_figure(double, list(shown), made)
+    return Outcome((*overall, *each), figures)
 
 
-def _tables(case: AuditCase, intervals: int, max_cells: int | None) -> Tables:
-    grid = Grid.learned(case.train, intervals)
-    rows = case.rng("quality.fidelity.floor").permutation(len(case.train))[: len(case.samples)]
+_ONE_WAY = message(
+    ONE_WAY,
+    "Average share of generated rows that would have to move to another value for a column to look "
+    "as in real data",
+)
+_TWO_WAY = message(
+    TWO_WAY,
+    "Average share of generated rows that would have to move to another value for a cross table of "
+    "two columns to look as in real data",
+)
+
+
+def _grid(reference: Dataset, intervals: int, least: float) -> Grid:
+    """Cells with so few intervals in each numeric column that each holds a share of the rows."""
+    grid = Grid.learned(reference, intervals)
+    codes = grid.encode(reference)
+    fine = [intervals <= 2 or _full(c, codes[:, j], least) for j, c in enumerate(grid.columns)]
+    if all(fine):
+        return grid
+    coarser = _grid(reference, max(3 * intervals // 4, 2), least)
+    pairs = zip(grid.columns, coarser.columns, fine, strict=True)
+    return Grid(tuple(one if ok else other for one, other, ok in pairs))
+
+
+def _full(column: ColumnCells, codes: np.ndarray, least: float) -> bool:
+    """Whether each interval of a numeric column that holds any rows holds enough of them."""
+    counts = np.bincount(codes[codes >= 0], minlength=column.size) / max(len(codes), 1)
+    intervals = counts[len(column.spikes) : column.n_values] if column.edges else counts[:0]
+    return not ((intervals > 0) & (intervals < least)).any()
+
+
+def _tables(
+    case: AuditCase,
+    parts: tuple[Dataset, Dataset],
+    grid: Grid,
+    max_cells: int | None = None,
+) -> Tables:
+    reference, real = parts
 
     def cells(data: Dataset) -> CellTable:
         return CellTable.of(data, grid, max_cells)
 
-    real = cells(case.train)
     return Tables(
         names=grid.names,
+        reference=cells(reference),
         holdout=cells(case.holdout),
         made=cells(case.samples),
-        real=replace(real, codes=real.codes[np.sort(rows)]),
+        real=cells(real),
         blind=cells(_baseline.independent_marginals(case)),
     )
 
 
 def _estimate(distance: Distance) -> Estimate:
-    value, error = distance.value, distance.standard_error
-
     def interval(confidence: float) -> Interval:
-        low, high = normal(value, error, confidence)
-        return max(low, 0.0), min(high, 1.0)
+        low, high = normal(*distance.below, confidence)[0], normal(*distance.above, confidence)[1]
+        return min(max(low, 0.0), distance.value), min(high, 1.0)
 
-    n = min(len(distance.one), len(distance.other))
-    return Estimate.of(value, interval, n=n, method=_METHOD, unit=_UNIT)
+    n = min(len(distance.one.half), len(distance.other.half))
+    return Estimate.of(distance.value, interval, n=n, method=_METHOD, unit=_UNIT)
 
 
-def _finding(
-    metric: str, label: Message, distances: Sequence[Distance], case: AuditCase
+def _overall(
+    metric: str, label: Message, tables: Tables, views: Sequence[View], case: AuditCase
 ) -> Finding:
-    made, real, blind = distances
+    kept = [view for view in views if view.n_real > 1]
+    if not kept:
+        return Finding(metric=metric, label=label, estimate=_undefined(tables))
+    made, real, blind = map(_estimate, tables.distances(kept, case))
+    left_out = message(
+        "quality.fidelity.left_out",
+        "Left out are {k:integer} of {n:integer} tables in which all but one cell hold too few "
+        "real rows.",
+        k=len(views) - len(kept),
+        n=len(views),
+    )
     return Finding(
         metric=metric,
         label=label,
-        estimate=_estimate(made),
-        null=_estimate(real),
-        baseline=_estimate(blind),
+        estimate=made,
+        null=real,
+        baseline=blind,
         baseline_label=_baseline.label(case),
-        note=message(
-            "quality.fidelity.floor",
-            "Chance alone gives {floor:number}: that far apart are two sets of real rows.",
-            floor=round(real.value, 3),
-        ),
+        note=left_out if len(kept) < len(views) else None,
     )
 
 
-def _columns(tables: Tables) -> list[Finding]:
+def _undefined(tables: Tables) -> Estimate:
+    reason = message(
+        "quality.fidelity.too_few",
+        "Not estimable: all cells but one hold fewer than {minimum:integer} real rows, or are "
+        "expected to.",
+        minimum=SMALL_CELL,
+    )
+    n = min(len(tables.made), len(tables.holdout))
+    return Estimate.undefined(reason, n=n, method=_METHOD, unit=_UNIT)
+
+
+def _columns(tables: Tables, views: dict[int, View], case: AuditCase) -> list[Finding]:
     """One finding for each column, the worst first."""
-    made = column_distances(tables.made, tables.holdout)
-    real = column_distances(tables.real, tables.holdout)
-    order = np.argsort([-d.value for d in made], kind="stable")
-    return [
-        Finding(
-            metric=COLUMN,
-            label=message(
-                COLUMN,
-                "Share of generated rows that would have to move to another value of {column}",
-                column=tables.names[j],
-            ),
-            heading=_HEADING,
-            estimate=_estimate(made[j]),
-            group={COLUMN_WORD.text_en: tables.names[j]},
-            words=words_of(COLUMN_WORD),
-            null=_estimate(real[j]),
-        )
-        for j in order
-    ]
+    found = [_column(tables, j, view, case) for j, view in views.items()]
+    return sorted(found, key=lambda f: -1.0 if f.estimate.value is None else -f.estimate.value)
+
+
+def _column(tables: Tables, j: int, view: View, case: AuditCase) -> Finding:
+    finding = Finding(
+        metric=COLUMN,
+        label=message(
+            COLUMN,
+            "Share of generated rows that would have to move to another value of {column}",
+            column=tables.names[j],
+        ),
+        heading=_HEADING,
+        estimate=_undefined(tables),
+        group={COLUMN_WORD.text_en: tables.names[j]},
+        words=words_of(COLUMN_WORD),
+    )
+    if view.n_real < 2:
+        return finding
+    made, real, _ = tables.distances([view], case)
+    return finding.model_copy(update={"estimate": _estimate(made), "null": _estimate(real)})
 
 
 def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, ...]:
@@ -194,8 +261,8 @@ def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, 
         message(
             "figure.columns.text",
             "How far each column of the generated rows is from the holdout (0 = the same, 1 = "
-            "nothing in common), and how far other real rows are from it by chance. "
-            "{shown:integer} of {n:integer} columns.",
+            "nothing in common), and how far other real rows are from it, both without what chance "
+            "adds. {shown:integer} of {n:integer} columns.",
             shown=len(columns[:_SHOWN]),
             n=len(tables.names),
         ),

@@ -12,6 +12,7 @@ from genaudit.audits.figures import bars
 from genaudit.audits.learners import Comparison, comparison, learn_from
 from genaudit.audits.quality import _baseline
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.data.disclosure import SMALL_CELL
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message
 from genaudit.stats.components import auc_influence, component_interval
@@ -39,7 +40,7 @@ _BASELINE_LEARNERS = 4
 class Skill:
     """AUC of each learner of a side, shape (K,), and influence of each holdout row on their mean.
 
-    n_min: holdout rows of the smallest class.
+    n_min: holdout rows of the smallest class that takes part, or that none of those has.
     """
 
     aucs: np.ndarray
@@ -70,7 +71,7 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
     Somebody has a question about real people but only the samples to learn from. How much worse do
     models get that way? Both sides have the same learner and the same number of rows; what is
     compared is the area under the ROC curve on the same holdout rows (1 = perfect, 0.5 = coin; for
-    several classes the mean of each class against the rest).
+    several classes the mean of each class against the rest, without classes of a few rows).
     """
     column = case.schema.target
     if column is None:
@@ -83,9 +84,12 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
     real, made = (skill(side, found.y) for side in (found.real, found.made))
     if real is None or made is None:
         reason = message(
-            "quality.utility.one_class",
-            "Not estimable: all holdout rows have the same value of {column}.", column=target.name,
-        )  # fmt: skip
+            "quality.utility.few",
+            "Not estimable: fewer than {minimum:integer} holdout rows have a value of {column}, or "
+            "have any other.",
+            minimum=SMALL_CELL,
+            column=target.name,
+        )
         return Outcome((_undefined(LOSS, target, reason, len(found.y)),))
     blind = _blind(case, found)
     findings = (
@@ -108,21 +112,25 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
 def skill(probabilities: np.ndarray, y: np.ndarray) -> Skill | None:
     """AUC of each learner, one class against the rest averaged over classes.
 
-    None where fewer than two classes are among `y`.
+    Classes of a few rows, or of all but a few, are left out: an area has their number of rows in
+    its denominator. None where none is left.
 
     Args:
         probabilities: Shape (K, n, classes).
         y: Class of each row, shape (n,).
     """
-    classes = np.unique(y)
-    if len(classes) < 2:
+    classes, n = np.unique(y, return_counts=True)
+    n_min = np.minimum(n, len(y) - n)
+    enough = n_min >= SMALL_CELL
+    classes, n_min = classes[enough], n_min[enough]
+    if not len(classes):
         return None
     # With two classes either one against the other is the same question.
     classes = classes[1:] if probabilities.shape[2] == 2 else classes
     found = [[auc_influence(p[:, c], y == c) for c in classes] for p in probabilities]
     aucs = np.array([np.mean([auc for auc, _ in learner]) for learner in found])
     influence = np.mean([[row for _, row in learner] for learner in found], axis=(0, 1))
-    return Skill(aucs, influence, int(np.unique(y, return_counts=True)[1].min()))
+    return Skill(aucs, influence, int(n_min.min()))
 
 
 def auc_difference(one: Skill, other: Skill) -> Estimate:

@@ -98,19 +98,6 @@ class ColumnCells:
             cells[digits[:, 0] == self.digits[0] - 1] = self.n_values
         return cells
 
-    @cached_property
-    def labels(self) -> tuple[str, ...]:
-        """A name for each cell, for figures and conditions."""
-        if self.levels:
-            names = list(self.levels)
-        else:
-            names = [f"{s:g}" for s in self.spikes]
-            names += [
-                f"{lo:g}" if self._single(lo, hi) else f"{lo:g} to {hi:g}"
-                for lo, hi in zip(self.edges, self.edges[1:], strict=False)
-            ]
-        return tuple(names + (["missing"] if self.nullable else []))
-
     def encode(self, values: pd.Series) -> np.ndarray:
         """Cell of each canonical value, shape (n,); -1 where there is no cell for it."""
         if self.levels:
@@ -187,9 +174,6 @@ class ColumnCells:
         decimals = max(_decimals(self.edges[0]), _decimals(self.step))
         return np.round(values, decimals) if decimals <= _MAX_DECIMALS else values
 
-    def _single(self, low: float, high: float) -> bool:
-        return self.step is not None and abs(high - low - self.step) < 1e-9 * self.step
-
 
 @dataclass(frozen=True)
 class Grid:
@@ -243,14 +227,9 @@ class Grid:
         frame = {c.name: made.get(c.name, empty) for c in schema.columns}
         return Dataset(schema, pd.DataFrame(frame))
 
-    def marginal(self, codes: np.ndarray, column: int) -> np.ndarray:
-        """Share of each cell of one column, shape (size,); values without a cell are left out."""
-        counts = np.bincount(codes[codes[:, column] >= 0, column], minlength=self.sizes[column])
-        return counts / max(counts.sum(), 1)
-
     def to_json(self) -> list[dict[str, Any]]:
         """Plain data that `from_json` reads back."""
-        return [dict(vars(c)) | {"labels": None} for c in self.columns]
+        return [dict(vars(c)) for c in self.columns]
 
     @classmethod
     def from_json(cls, data: list[Mapping[str, Any]]) -> Grid:
