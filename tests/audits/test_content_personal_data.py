@@ -95,10 +95,11 @@ def test_public_categories_do_not_count():
     assert finding.estimate.value == 0
 
 
-def test_a_drafted_schema_makes_nothing_public():
+@pytest.mark.parametrize("origin", ["drafted", "learned"])
+def test_a_drafted_schema_makes_nothing_public(origin):
     """Levels that a draft took from the data are searched like any text."""
     rows = _rows(["fine"] * 500, channel="help@shop.example.com")
-    drafted = SCHEMA.replace(origin="drafted")
+    drafted = SCHEMA.replace(origin=origin)
 
     assert judged("content.personal_data", case_of(rows, schema=drafted))[0].estimate.value == 1
 
