@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from genaudit.errors import OptionError, plain
 from genaudit.result import Limit, PolicyInfo
 
+#: Metrics of what a subject claims; a limit that a policy gave them would be leave to overclaim.
+CLAIM = "privacy.claim."
+
 
 class Policy(BaseModel):
     """Limits by metric, and the chance `alpha` of any false `outside` in a chapter.
@@ -36,6 +39,11 @@ class Policy(BaseModel):
         twice = next((m for m in metrics if metrics.count(m) > 1), None)
         if twice:
             raise ValueError(f"metric {twice!r} is limited twice")
+        fixed = next((m for m in metrics if m.startswith(CLAIM)), None)
+        if fixed is not None:
+            raise ValueError(
+                f"metric {fixed!r} has a limit that no policy sets: that a claim must be true"
+            )
         return self
 
     def limit(self, metric: str) -> Limit | None:

@@ -145,7 +145,7 @@ def judge(
 
 def _limit(metric: str, policy: Policy) -> Limit | None:
     """The policy's limit; that a claim must be true is no matter of policy."""
-    return policy.limit(metric) or claim.LIMITS.get(metric)
+    return claim.LIMITS.get(metric) or policy.limit(metric)
 
 
 def _limited(figure: Figure, limit: Limit | None) -> Figure:

@@ -203,3 +203,13 @@ def test_a_name_that_no_file_can_have(name: str, tmp_path: Path) -> None:
         files.read(tmp_path / name)
     with pytest.raises(OptionError, match="File name too long"):
         files.write(pd.DataFrame({"a": [1]}), tmp_path / name)
+
+
+@pytest.mark.parametrize("cell", [[1, 2], {"a": 1}], ids=["list", "record"])
+def test_cells_of_many_values_in_parquet_are_refused(tmp_path: Path, cell: object) -> None:
+    """A cell is one value in every format."""
+    path = tmp_path / "t.parquet"
+    pd.DataFrame({"n": [1, 2], "c": [cell, cell]}).to_parquet(path)
+
+    with pytest.raises(DataError, match="'c' holds lists or records"):
+        files.read(path, "train")

@@ -89,6 +89,12 @@ _LIMIT = '[[limit]]\nmetric = "a"\nrationale = "r"\n'
     ('name = "a"\nowner = "b"\n' + _LIMIT + "value = 1\nexpires = 'soon'", "expires"),
     ('name = "a"\nowner = "b"\n' + _LIMIT + "value = 1\nvaleu = 2", "valeu"),
     ('name = "a"\nowner = "b"\n' + (_LIMIT + "value = 1\n") * 2, "'a' is limited twice"),
+    (
+        'name = "a"\nowner = "b"\n'
+        + _LIMIT.replace('"a"', '"privacy.claim.excess"')
+        + "value = 100",
+        "'privacy.claim.excess' has a limit that no policy sets",
+    ),
     ('name = "a"\nowner = "b"\n[limit]\nmetric = "a"', "limit"),
     ('name = "a"\nowner = "b"\nlimit = 7', "limit"),
     ('name = "a"\nowner = "b"\nlimit = [7]', "limit"),

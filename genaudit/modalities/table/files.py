@@ -156,8 +156,14 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
+        table = pq.read_table(path)
+        nested = next((f.name for f in table.schema if pa.types.is_nested(f.type)), None)
+        if nested is not None:
+            raise ValueError(
+                f"column {nested!r} holds lists or records; expected one value in each cell"
+            )
         # Whole numbers beside missing values would else become floats, and lose digits.
-        return pq.read_table(path).to_pandas(integer_object_nulls=True)
+        return table.to_pandas(integer_object_nulls=True)
     except pa.ArrowException as error:
         raise ValueError(str(error)) from error
 
