@@ -24,7 +24,7 @@ from genaudit.data.frame import decoded, draft_schema
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed
-from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.ledger import Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
@@ -51,6 +51,7 @@ def train(
     dataset_id: str | None = None,
     budget_total: float | None = None,
     artefact: str = "model",
+    checkpoint: str | Path | None = None,
     progress: Any = None,
     **options: Any,
 ) -> Trained:
@@ -67,6 +68,7 @@ def train(
         dataset_id: name of the data in the ledger; the schema's id by default.
         budget_total: refuse if this and all earlier releases of the data set exceed this ε.
         artefact: what the ledger calls the release.
+        checkpoint: a folder to go on from with `resume` if training is stopped.
         progress: called with a `genaudit.training.fit.Update` while training.
         options: fields of `genaudit.training.recipe.Recipe` (preset, seed, condition, steps, ...).
 
@@ -86,7 +88,47 @@ def train(
         dataset_id=named,
         artefact=artefact,
         budget_total=budget_total,
+        checkpoint=checkpoint,
         progress=progress,
+    )
+
+
+def resume(
+    data: Table,
+    checkpoint: str | Path,
+    *,
+    ledger: PrivacyLedger | str | Path | None = None,
+    budget_total: float | None = None,
+    progress: Any = None,
+) -> Trained:
+    """Go on with a training that was stopped, with the steps that the ledger leaves it.
+
+    What was charged counts whether its steps were taken or not, so a private training never exceeds
+    its ε; a warning says how many steps were lost. A plain one makes the model that it would have
+    made.
+
+    Args:
+        data: the records that it was trained on.
+        checkpoint: the folder that `train` wrote; what follows is kept there too.
+        ledger: the ledger that it was charged to; the user's own by default.
+        budget_total: as in `train`.
+        progress: called with a `genaudit.training.fit.Update` while training.
+
+    Raises:
+        IntegrityError: the checkpoint was altered, or the ledger is another one or was rolled back.
+        DataError: the checkpoint is unusable, or of other records.
+        OptionError, BudgetError: as in `train`.
+    """
+    from genaudit.training import checkpoint as checkpoints
+    from genaudit.training import fit
+
+    found, book = checkpoints.read(checkpoint), _ledger(ledger)
+    book.verify(found.info.mark)
+    checked, _ = _checked(
+        data, found.declared, found.info.dataset, book, private=found.info.recipe.private
+    )
+    return fit.resume(
+        found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress
     )
 
 
@@ -158,6 +200,9 @@ def audit(
     own: Schema | None = None if model is None else model.schema
     public = _public(schema, own or known)
     book = _ledger(ledger)
+    made_at = getattr(model, "ledger", None)
+    if isinstance(made_at, Mark):
+        book.check_past(made_at)
     touches = [
         _record_look(book, raw, public, dataset_id, f"audit reads {knowledge}", knowledge)
         for knowledge, raw in raws.items()

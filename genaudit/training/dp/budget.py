@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from genaudit.accounting import epsilon, gaussian_multiplier, noise_multiplier
 from genaudit.errors import BudgetError, OptionError
@@ -18,9 +17,6 @@ COUNT_FRACTION = 0.05
 
 #: Part of δ that pays for levels learned by preprocessing.
 PREPROCESSING_DELTA = 0.1
-
-#: Into how many touches the steps of a training are split; a crash is charged to the next one.
-N_TOUCHES = 20
 
 #: How far two accountants may be apart, and the error that Opacus's own may have, as shares of ε.
 _AGREE, _PRV_ERROR = 0.01, 0.002
@@ -42,12 +38,6 @@ class Budget:
     def mechanisms(self) -> list[Mechanism]:
         """Everything that is spent."""
         return [*self.before, self.marginals, self.training]
-
-    def blocks(self) -> list[Mechanism]:
-        """The training in at most `N_TOUCHES` parts, in order."""
-        steps, count = self.training.steps, min(N_TOUCHES, self.training.steps)
-        ends = [steps * i // count for i in range(count + 1)]
-        return [self.training.model_copy(update={"steps": b - a}) for a, b in pairwise(ends)]
 
 
 def solve(

@@ -130,12 +130,14 @@ class Streams:
     hardened: bool = False
 
     @classmethod
-    def of(cls, device: str, *, hardened: bool = False, seed: int | None = None) -> Streams:
+    def of(
+        cls, device: str, *, hardened: bool = False, seed: int | tuple[int, ...] | None = None
+    ) -> Streams:
         """Three streams of the operating system's entropy; repeatable with a seed (experiments)."""
         if seed is None:
             noise = system_torch_rng(device)
             return cls(system_rng(), system_torch_rng(device), noise, hardened)
-        draws = np.random.default_rng([seed, 0xD9])
+        draws = np.random.default_rng([*(seed if isinstance(seed, tuple) else (seed,)), 0xD9])
         rows, noise = (
             torch.Generator(device).manual_seed(int(s)) for s in draws.integers(0, 2**62, 2)
         )
