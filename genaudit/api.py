@@ -36,6 +36,7 @@ from genaudit.subjects.resolve import as_model, parse_claim, resolve, sample_fra
 
 if TYPE_CHECKING:
     from genaudit.training.fit import Trained
+    from genaudit.training.world import World
 
 Table: TypeAlias = pd.DataFrame | str | Path
 
@@ -77,10 +78,13 @@ def train(
     """
     from genaudit.training.fit import fit
     from genaudit.training.recipe import Recipe
+    from genaudit.training.world import World
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
-    book = _ledger(ledger)
-    checked, named = _checked(data, schema, dataset_id, book, private=epsilon is not None)
+    book, world = _ledger(ledger), World.of_environment()
+    checked, named = _checked_together(
+        data, schema, dataset_id, book, world, private=epsilon is not None
+    )
     return fit(
         recipe,
         checked,
@@ -90,6 +94,7 @@ def train(
         budget_total=budget_total,
         checkpoint=checkpoint,
         progress=progress,
+        world=world,
     )
 
 
@@ -121,15 +126,18 @@ def resume(
     """
     from genaudit.training import checkpoint as checkpoints
     from genaudit.training import fit
+    from genaudit.training.world import World
 
-    found, book = checkpoints.read(checkpoint), _ledger(ledger)
-    book.verify(found.info.mark)
-    checked, _ = _checked(
-        data, found.declared, found.info.dataset, book, private=found.info.recipe.private
+    found, book, world = checkpoints.read(checkpoint), _ledger(ledger), World.of_environment()
+    if world.leads:
+        book.verify(found.info.mark)
+    checked, _ = _checked_together(
+        data, found.declared, found.info.dataset, book, world, private=found.info.recipe.private
     )
     return fit.resume(
-        found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress
-    )
+        found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress,
+        world=world,
+    )  # fmt: skip
 
 
 def load(folder: str | Path) -> Trained:
@@ -387,11 +395,29 @@ def _table(table: Table, what: str) -> tuple[pd.DataFrame, Schema | None]:
     return files.read(table, what), None
 
 
-def _checked(
+def _checked_together(
     data: Table,
     schema: Schema | str | Path | None,
     dataset_id: str | None,
     ledger: PrivacyLedger,
+    world: World,
+    *,
+    private: bool,
+) -> tuple[Dataset, str]:
+    """Rows to train on; no process looks at them before the leader has written that they do."""
+    if world.leads:
+        found = _checked(data, schema, dataset_id, ledger, private=private)
+        world.wait()
+        return found
+    world.wait()
+    return _checked(data, schema, dataset_id, None, private=private)
+
+
+def _checked(
+    data: Table,
+    schema: Schema | str | Path | None,
+    dataset_id: str | None,
+    ledger: PrivacyLedger | None,
     *,
     private: bool,
 ) -> tuple[Dataset, str]:
@@ -402,7 +428,9 @@ def _checked(
         "checked against" if public else "looked at for a draft of its schema and checked against"
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
-    named = _record_look(ledger, raw, public, dataset_id, purpose).dataset
+    named = ""
+    if ledger is not None:
+        named = _record_look(ledger, raw, public, dataset_id, purpose).dataset
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:
         found = learn(found, raw)

@@ -268,13 +268,12 @@ def train(
         _check_alone({**given, "schema": schema, "config": config, "checkpoint": checkpoint,
                       "dataset_id": dataset_id, "dry_run": dry_run or None})  # fmt: skip
         assert out is not None, "checked above"
-        with progress.bars(quiet=Settings.quiet) as bars:
+        with progress.bars(quiet=Settings.quiet or not _leads()) as bars:
             trained = api.resume(
                 data, resume, ledger=ledger, budget_total=budget_total,
                 progress=progress.training_bar(bars, "Training"),
             )  # fmt: skip
-        trained.save(out)
-        _say(f"Wrote {out}. {_promise(trained)}")
+        _save(trained, out)
         return
     options = {**api.read_recipe(config), **given}
     family = options.pop("family", "cgan")
@@ -285,14 +284,25 @@ def train(
         print("\n".join(lines))
         return
     assert out is not None, "checked above"
-    with progress.bars(quiet=Settings.quiet) as bars:
+    with progress.bars(quiet=Settings.quiet or not _leads()) as bars:
         trained = api.train(
             data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
             budget_total=budget_total, artefact=out.name, checkpoint=checkpoint,
             progress=progress.training_bar(bars, "Training"), **options,
         )  # fmt: skip
-    trained.save(out)
-    _say(f"Wrote {out}. {_promise(trained)}")
+    _save(trained, out)
+
+
+def _save(trained: Any, out: Path) -> None:
+    """Write the model, once."""
+    if _leads():
+        trained.save(out)
+        _say(f"Wrote {out}. {_promise(trained)}")
+
+
+def _leads() -> bool:
+    """Whether this process speaks for all that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _check_alone(others: dict[str, Any]) -> None:

@@ -7,10 +7,11 @@ the latest counts.
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, OptionError
@@ -75,10 +78,80 @@ class Checkpoint:
     basis: Basis
     parts: Mapping[str, torch.Tensor]
 
+    @classmethod
+    def of(
+        cls, recipe: Recipe, declared: Schema, basis: Basis, book: Book, done: int = 0,
+        parts: Mapping[str, torch.Tensor] | None = None,
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> Checkpoint:  # fmt: skip
+        """The moment of a training in which `done` steps have led to `parts`."""
+        mark = book.mark()
+        assert mark is not None, "a training without a ledger has no checkpoint"
+        info = Info(
+            recipe=recipe,
+            declared=declared.model_dump(mode="json"),
+            table_schema=basis.schema.model_dump(mode="json"),
+            grid=basis.layout.grid.to_json(),
+            condition=basis.layout.condition,
+            settled=basis.settled,
+            claim=basis.claim,
+            planned=basis.planned,
+            blocks=len(basis.marginals.blocks),
+            done=done,
+            history=tuple(dict(h) for h in history),
+            dataset=book.dataset,
+            artefact=book.artefact,
+            run=book.run,
+            content=book.digest,
+            mark=mark,
+        )
+        return cls(info, basis, parts or {})
+
+    @classmethod
+    def restored(cls, raw: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Checkpoint:
+        """What `info` and `tensors` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError: they are not of a checkpoint.
+        """
+        info = Info.model_validate(raw)
+        basis = Basis(
+            schema=Schema.model_validate(info.table_schema),
+            layout=Layout(Grid.from_json(list(info.grid)), info.condition),
+            settled=info.settled,
+            marginals=_marginals(tensors, info.blocks),
+            claim=info.claim,
+            planned=info.planned,
+        )
+        parts = {
+            name.removeprefix("parts."): torch.from_numpy(value.copy())
+            for name, value in tensors.items()
+            if name.startswith("parts.")
+        }
+        return cls(info, basis, parts)
+
     @property
     def declared(self) -> Schema:
         """The schema that the records are checked against."""
         return Schema.model_validate(self.info.declared)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """All numbers, by name."""
+        found: dict[str, np.ndarray] = {f"parts.{k}": v.numpy() for k, v in self.parts.items()}
+        found |= {f"marginals.{i}": b for i, b in enumerate(self.basis.marginals.blocks)}
+        found["marginals.joint"] = self.basis.marginals.joint
+        return found
+
+    def to_bytes(self) -> bytes:
+        """For another process of the same training."""
+        info = self.info.model_dump_json().encode()
+        return len(info).to_bytes(8, "little") + info + save_tensors(self.tensors())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Checkpoint:
+        """What `to_bytes` gave."""
+        end = 8 + int.from_bytes(content[:8], "little")
+        return cls.restored(json.loads(content[8:end]), load_tensors(content[end:]))
 
 
 @dataclass(eq=False)
@@ -104,35 +177,14 @@ class Keeper:
             OptionError: the folder cannot be written; the moment before is still there.
         """
         started = time.monotonic()
-        mark, basis = self.book.mark(), self.basis
-        assert mark is not None, "a training without a ledger keeps no checkpoint"
-        info = Info(
-            recipe=self.recipe,
-            declared=self.declared.model_dump(mode="json"),
-            table_schema=basis.schema.model_dump(mode="json"),
-            grid=basis.layout.grid.to_json(),
-            condition=basis.layout.condition,
-            settled=basis.settled,
-            claim=basis.claim,
-            planned=basis.planned,
-            blocks=len(basis.marginals.blocks),
-            done=done,
-            history=tuple(history),
-            dataset=self.book.dataset,
-            artefact=self.book.artefact,
-            run=self.book.run,
-            content=self.book.digest,
-            mark=mark,
-        )
-        tensors = {f"parts.{name}": value.numpy() for name, value in parts.items()}
-        tensors |= {f"marginals.{i}": b for i, b in enumerate(basis.marginals.blocks)}
-        tensors["marginals.joint"] = basis.marginals.joint
+        moment = Checkpoint.of(self.recipe, self.declared, self.basis, self.book, done, parts,
+                               history)  # fmt: skip
         before = folders.moments(self.folder)
         last = int(before[-1].name.split("-")[0]) if before else 0
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{last + 1:08d}-{secrets.token_hex(4)}"
-        folders.write(self.folder / name, info.model_dump(mode="json"), tensors)
+        folders.write(self.folder / name, moment.info.model_dump(mode="json"), moment.tensors())
         for path in (*before, *_cut_off(self.folder)):
             shutil.rmtree(path, ignore_errors=True)
         self.seconds += time.monotonic() - started
@@ -159,25 +211,11 @@ def read(folder: str | Path) -> Checkpoint:
     raw, tensors = folders.read(moments[-1])
     raw.pop("weights", None)
     try:
-        info = Info.model_validate(raw)
-        basis = Basis(
-            schema=Schema.model_validate(info.table_schema),
-            layout=Layout(Grid.from_json(list(info.grid)), info.condition),
-            settled=info.settled,
-            marginals=_marginals(tensors, info.blocks),
-            claim=info.claim,
-            planned=info.planned,
-        )
+        return Checkpoint.restored(raw, tensors)
     except (ValidationError, ValueError, KeyError, TypeError, OptionError) as error:
         raise DataError(
             f"The checkpoint in {str(folder)!r} is not usable: {str(error).splitlines()[0]}."
         ) from error
-    parts = {
-        name.removeprefix("parts."): torch.from_numpy(value.copy())
-        for name, value in tensors.items()
-        if name.startswith("parts.")
-    }
-    return Checkpoint(info, basis, parts)
 
 
 def _cut_off(folder: Path) -> list[Path]:

@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError
-from genaudit.ledger import PrivacyLedger
+from genaudit.ledger import Mark, PrivacyLedger, Touch
 from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Family, Reference, Tuning, made
 from genaudit.models.cgan import Cgan
@@ -37,6 +38,7 @@ from genaudit.training.checkpoint import Checkpoint, Keeper
 from genaudit.training.pace import Pace
 from genaudit.training.prepared import Basis, Batch, Prepared, check_condition, nets_of
 from genaudit.training.recipe import Recipe, Settled
+from genaudit.training.world import ALONE, World
 
 __all__ = ["Progress", "Trained", "Update", "fit", "plan", "resume"]
 
@@ -80,6 +82,7 @@ def fit(
     budget_total: float | None = None,
     checkpoint: str | Path | None = None,
     progress: Progress | None = None,
+    world: World = ALONE,
 ) -> Trained:
     """Train a generator on records.
 
@@ -95,11 +98,18 @@ def fit(
         budget_total: Refuse if this and all earlier releases of the data set exceed this ε.
         checkpoint: A folder to go on from if training is stopped (`resume`); needs a ledger.
         progress: Called after every step.
+        world: Processes that train together; only the leader needs ledger and checkpoint.
 
     Raises:
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
     _check_device(recipe.device)
+    if world.size > 1 and not recipe.private:
+        raise OptionError(
+            "Plain training runs in one process, got several; start it without torchrun."
+        )
+    if not world.leads:
+        return _follow(data, world)
     if checkpoint is not None and ledger is None:
         raise OptionError("A checkpoint needs a ledger that says what it has spent; give one.")
     if checkpoint is not None and checkpoints.exists(checkpoint):
@@ -110,8 +120,8 @@ def fit(
     book = Book.of(ledger, data, dataset_id, artefact)
     book.resumable = checkpoint is not None
     with _one_thread(recipe.device), book.closing_on_error():
-        prepared = _regime(recipe).prepare(recipe, data, book, budget_total)
-        job = _Job.of(recipe, data.schema, prepared, book, checkpoint)
+        prepared = _prepared(recipe, data, book, budget_total, world)
+        job = _Job.of(recipe, data.schema, prepared, book, checkpoint, world)
         job.keep()
         return job.run(progress)
 
@@ -124,6 +134,7 @@ def resume(
     ledger: PrivacyLedger,
     budget_total: float | None = None,
     progress: Progress | None = None,
+    world: World = ALONE,
 ) -> Trained:
     """Go on with a training that was stopped, with the steps that the ledger leaves it.
 
@@ -136,6 +147,7 @@ def resume(
         ledger: The same ledger.
         budget_total: As in `fit`.
         progress: Called after every step.
+        world: As in `fit`.
 
     Raises:
         IntegrityError: it is another ledger, or one that was rolled back.
@@ -144,6 +156,8 @@ def resume(
     """
     info, recipe = checkpoint.info, checkpoint.info.recipe
     _check_device(recipe.device)
+    if not world.leads:
+        return _follow(data, world)
     ledger.verify(info.mark)
     book = Book.of(ledger, data, info.dataset, info.artefact)
     book.go_on(info.run)
@@ -153,10 +167,14 @@ def resume(
             "it was trained on."
         )
     with _one_thread(recipe.device), book.closing_on_error():
-        prepared = _regime(recipe).resume(
-            recipe, data, book, budget_total, checkpoint.basis, info.done
-        )
-        job = _Job.of(recipe, data.schema, prepared, book, folder)
+        if recipe.private:
+            world.share(checkpoint.to_bytes())
+            prepared = _private().resume(
+                recipe, data, book, budget_total, checkpoint.basis, info.done, world
+            )
+        else:
+            prepared = plain.resume(recipe, data, book, budget_total, checkpoint.basis, info.done)
+        job = _Job.of(recipe, data.schema, prepared, book, folder, world)
         try:
             job.family.parts().load(checkpoint.parts)
         except (KeyError, ValueError, RuntimeError) as error:
@@ -167,6 +185,19 @@ def resume(
         job.history.extend(info.history)
         _say_what_is_left(prepared.pace)
         return job.run(progress)
+
+
+def _follow(data: Dataset, world: World) -> Trained:
+    """Train beside a leader, which pays for everything, from where it stands."""
+    moment = Checkpoint.from_bytes(world.share())
+    info, recipe = moment.info, moment.info.recipe
+    book = Book(None, info.dataset, info.artefact)
+    with _one_thread(recipe.device):
+        prepared = _private().resume(recipe, data, book, None, moment.basis, info.done, world)
+        job = _Job.of(recipe, data.schema, prepared, book, None, world)
+        if moment.parts:
+            job.family.parts().load(moment.parts)
+        return job.run(None)
 
 
 def _say_what_is_left(pace: Pace) -> None:
@@ -192,25 +223,30 @@ def plan(recipe: Recipe, data: Dataset) -> list[str]:
     return [*lines, *regime.plan(recipe, data)]
 
 
-class _Regime(Protocol):
-    """`training.plain` or `training.dp.regime`."""
-
-    def prepare(
-        self, recipe: Recipe, data: Dataset, book: Book, budget_total: float | None
-    ) -> Prepared: ...
-
-    def resume(
-        self, recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, basis: Basis,
-        done: int,
-    ) -> Prepared: ...  # fmt: skip
-
-
-def _regime(recipe: Recipe) -> _Regime:
+def _prepared(
+    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, world: World
+) -> Prepared:
     if not recipe.private:
-        return plain
+        return plain.prepare(recipe, data, book, budget_total)
+
+    def announce(basis: Basis) -> None:
+        if world.size > 1:
+            world.share(Checkpoint.of(recipe, data.schema, basis, book).to_bytes())
+
+    return _private().prepare(recipe, data, book, budget_total, world, announce)
+
+
+def _private() -> ModuleType:
     from genaudit.training.dp import regime  # Opacus takes a second to import
 
     return regime
+
+
+class _Read(BaseModel):
+    """Touches that flowed into a model, and where the ledger stands."""
+
+    touches: tuple[Touch, ...]
+    mark: Mark | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,12 +263,13 @@ class _Job:
     reference: Reference
     family: Family
     keeper: Keeper | None
+    world: World
     history: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
     def of(
         cls, recipe: Recipe, declared: Schema, prepared: Prepared, book: Book,
-        folder: str | Path | None,
+        folder: str | Path | None, world: World,
     ) -> _Job:  # fmt: skip
         basis = prepared.basis
         nets = nets_of(basis.layout, basis.settled)
@@ -241,7 +278,7 @@ class _Job:
         keeper = None
         if folder is not None:
             keeper = Keeper(Path(folder), recipe, declared, basis, book)
-        return cls(recipe, prepared, book, nets, reference, family, keeper)
+        return cls(recipe, prepared, book, nets, reference, family, keeper, world)
 
     def keep(self) -> None:
         """Write a checkpoint, where there is a place for it."""
@@ -259,8 +296,9 @@ class _Job:
         """Take the steps that are left, and hand over what came of it."""
         self._steps(progress)
         self.family.finish()
-        self.book.close()
-        basis, mark = self.prepared.basis, self.book.mark()
+        if self.world.leads:
+            self.book.close()
+        basis, read = self.prepared.basis, self._read()
         sampler = Sampler(
             basis.schema, basis.layout, self.nets, self.family.released, basis.marginals.joint
         )
@@ -268,11 +306,19 @@ class _Job:
             family=self.recipe.family,
             sampler=sampler,
             claim=basis.claim,
-            touches=self.book.public_lineage(),
-            ledger=mark,
+            touches=read.touches,
+            ledger=read.mark,
             history=tuple(self.history),
             recipe={**self.recipe.model_dump(mode="json"), **basis.settled.model_dump(mode="json")},
         )
+
+    def _read(self) -> _Read:
+        """What is on record of this training, in every process."""
+        if not self.world.leads:
+            return _Read.model_validate_json(self.world.share())
+        read = _Read(touches=self.book.public_lineage(), mark=self.book.mark())
+        self.world.share(read.model_dump_json().encode())
+        return read
 
     def _steps(self, progress: Progress | None) -> None:
         pace, end = self.prepared.pace, 0
@@ -291,6 +337,7 @@ class _Job:
                     progress(Update(pace.done, pace.done + pace.left, passed * pace.left, quality,
                                     metrics))  # fmt: skip
                 if pace.resting:
+                    self.world.check_same(self.family.parts().modules.values())
                     self.keep_if_due(time.monotonic() - started)
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from genaudit.ledger import Mechanism
 from genaudit.training.book import Book
+from genaudit.training.world import ALONE, World
 
 #: Into how many leases the steps of a training are split: a killed process loses one at most.
 N_LEASES = 20
@@ -68,15 +69,20 @@ class Counted:
 class Leased:
     """Steps are charged to the ledger a lease at a time, each before its first step.
 
-    whole: the training, with all steps that it may take, by whatever process.
+    whole: the training, with all steps that it may take, by whatever process. world: processes that
+    take each step together; the leader charges it, and the others wait until it has.
     """
 
     book: Book
     whole: Mechanism
     done: int = 0
+    world: World = ALONE
 
     def __post_init__(self) -> None:
-        self._open, self._charged = 0, self.book.leased(self.whole)
+        self._open = 0
+        self._charged = self.world.share_number(
+            self.book.leased(self.whole) if self.world.leads else 0
+        )
 
     @property
     def lost(self) -> int:
@@ -96,7 +102,10 @@ class Leased:
     def next(self) -> bool:
         """Whether a step may be taken; a new lease is durable when this returns."""
         if self._open == 0:
-            self._open = self.book.lease(self.whole, math.ceil(self.whole.steps / N_LEASES))
+            granted = 0
+            if self.world.leads:
+                granted = self.book.lease(self.whole, math.ceil(self.whole.steps / N_LEASES))
+            self._open = self.world.share_number(granted)
             self._charged += self._open
         if self._open == 0:
             return False

@@ -29,13 +29,20 @@ from genaudit.training.prepared import (
     nets_of,
 )
 from genaudit.training.recipe import Recipe
+from genaudit.training.world import ALONE, World
 
 #: How a plan names the source of chance, without and with a seed.
 _SEEDED = ("seeded by the operating system", "seeded for an experiment, so nothing is private")
 
 
-def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> Prepared:
-    """Pay for what is not public, solve the noise, make noisy marginals; charge each first."""
+def prepare(
+    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, world: World = ALONE,
+    announce: Callable[[Basis], None] = lambda _: None,
+) -> Prepared:  # fmt: skip
+    """Pay for what is not public, solve the noise, make noisy marginals; charge each first.
+
+    announce: told what stands before the first step, as soon as it does.
+    """
     relation = _open(recipe, data.schema, book, budget_total)
     streams = _streams(recipe)
     ready = intake.take_in(recipe, data, book)
@@ -63,13 +70,18 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     if recipe.noise_seed is None:
         claim = Claim(epsilon=recipe.epsilon, delta=recipe.delta, unit=book.unit, relation=relation)
     basis = Basis(schema, layout, settled, noisy, claim, tuple(solved.mechanisms))
-    return _prepared(recipe, basis, book, (digits, joint), units, streams)
+    announce(basis)
+    return _prepared(recipe, basis, book, (digits, joint), units, streams, world)
 
 
 def resume(
-    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, basis: Basis, done: int
-) -> Prepared:
-    """Go on from a basis that is paid for, with fresh streams; `done` steps are in the weights."""
+    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, basis: Basis, done: int,
+    world: World = ALONE,
+) -> Prepared:  # fmt: skip
+    """Go on from a basis that is paid for, with fresh streams; `done` steps are in the weights.
+
+    A process that does not lead starts like this as well.
+    """
     assert recipe.delta is not None
     book.relation = intake.relation_of(data.schema)
     book.unit = unit.unit_of(recipe, data.schema)
@@ -77,22 +89,25 @@ def resume(
         book.check_total(budget_total, recipe.delta, basis.planned)
     if data.schema.undeclared:
         data = preprocessing.project(data, basis.schema)
-    streams = _streams(recipe, done)
+    streams = _streams(recipe, done, world.rank)
     units = unit.Units.of(data, book.unit, recipe.cap, streams.draws)
-    return _prepared(recipe, basis, book, encoded(basis.layout, data), units, streams, done)
+    return _prepared(recipe, basis, book, encoded(basis.layout, data), units, streams, world, done)
 
 
-def _streams(recipe: Recipe, done: int = 0) -> private_step.Streams:
-    # Steps that go on must not meet the noise of those before, not even in a seeded experiment.
-    seed = None if recipe.noise_seed is None else (recipe.noise_seed, done)
+def _streams(recipe: Recipe, done: int = 0, rank: int = 0) -> private_step.Streams:
+    # Steps that go on must not meet the noise of those before, nor processes each other's draws,
+    # not even in a seeded experiment.
+    seed = None if recipe.noise_seed is None else (recipe.noise_seed, done, rank)
     return private_step.Streams.of(recipe.device, hardened=recipe.noise == "hardened", seed=seed)
 
 
 def _prepared(
     recipe: Recipe, basis: Basis, book: Book, codes: tuple[np.ndarray, np.ndarray],
-    units: unit.Units, streams: private_step.Streams, done: int = 0,
+    units: unit.Units, streams: private_step.Streams, world: World, done: int = 0,
 ) -> Prepared:  # fmt: skip
     training, settled = basis.planned[-1], basis.settled
+    world.check_apart(streams.states())
+    units = units.part(world.mine(len(units)))
 
     def stepper(phase: Phase, batch: Batch) -> Callable[[], None]:
         assert training.noise_multiplier is not None
@@ -102,9 +117,10 @@ def _prepared(
             sampling_rate=training.sampling_rate, noise_multiplier=training.noise_multiplier,
             max_grad_norm=settled.max_grad_norm,
             divisor=settled.batch_size + phase.n_extra // recipe.cap, streams=streams,
+            world=world,
         )  # fmt: skip
 
-    return Prepared(basis, *codes, Leased(book, training, done), stepper)
+    return Prepared(basis, *codes, Leased(book, training, done, world), stepper)
 
 
 def _check(recipe: Recipe, schema: Schema) -> None:
