@@ -29,7 +29,7 @@ from genaudit.models.vae import Vae
 from genaudit.training import marginals, plain
 from genaudit.training.book import Book
 from genaudit.training.prepared import Batch, Prepared, check_condition, nets_of
-from genaudit.training.recipe import Recipe, Settled
+from genaudit.training.recipe import Recipe, Settled, check_budget_total
 
 __all__ = ["Progress", "Trained", "Update", "fit", "plan"]
 
@@ -79,7 +79,7 @@ def fit(
         recipe: Family, budget and numbers.
         data: Checked records.
         ledger: Where every read is charged; None keeps the touches in the model alone.
-        dataset_id: Name of the data set in the ledger.
+        dataset_id: Name of the data set in the ledger; a total needs one.
         artefact: Name of the model in the ledger.
         budget_total: Refuse if this and all earlier releases of the data set exceed this ε.
         progress: Called after every step.
@@ -87,6 +87,7 @@ def fit(
     Raises:
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
+    check_budget_total(budget_total, dataset_id)
     _check_device(recipe.device)
     book = Book.of(ledger, data, dataset_id, artefact)
     with _one_thread(recipe.device), book.closing_on_error():
