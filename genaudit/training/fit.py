@@ -37,7 +37,7 @@ from genaudit.training.book import Book
 from genaudit.training.checkpoint import Checkpoint, Keeper
 from genaudit.training.pace import Pace
 from genaudit.training.prepared import Basis, Batch, Prepared, check_condition, nets_of
-from genaudit.training.recipe import Recipe, Settled
+from genaudit.training.recipe import Recipe, Settled, check_budget_total
 from genaudit.training.world import ALONE, World
 
 __all__ = ["Progress", "Trained", "Update", "fit", "plan", "resume"]
@@ -93,7 +93,7 @@ def fit(
         recipe: Family, budget and numbers.
         data: Checked records.
         ledger: Where every read is charged; None keeps the touches in the model alone.
-        dataset_id: Name of the data set in the ledger.
+        dataset_id: Name of the data set in the ledger; a total needs one.
         artefact: Name of the model in the ledger.
         budget_total: Refuse if this and all earlier releases of the data set exceed this ε.
         checkpoint: A folder to go on from if training is stopped (`resume`); needs a ledger.
@@ -110,6 +110,7 @@ def fit(
         )
     if not world.leads:
         return _follow(data, world)
+    check_budget_total(budget_total, dataset_id)
     if checkpoint is not None and ledger is None:
         raise OptionError("A checkpoint needs a ledger that says what it has spent; give one.")
     if checkpoint is not None and checkpoints.exists(checkpoint):
@@ -158,6 +159,7 @@ def resume(
     _check_device(recipe.device)
     if not world.leads:
         return _follow(data, world)
+    check_budget_total(budget_total, info.dataset)
     ledger.verify(info.mark)
     book = Book.of(ledger, data, info.dataset, info.artefact)
     book.go_on(info.run)
