@@ -10,7 +10,7 @@ import os
 import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -163,8 +163,9 @@ def audit(
     raws, touches = {}, []
     for knowledge, table in tables.items():
         if table is not None:
-            purpose = f"audit reads {knowledge}"
-            look = _Look(book, public, dataset_id, purpose, knowledge)
+            look = _Look(
+                book, public, dataset_id, purpose=f"audit reads {knowledge}", knowledge=knowledge
+            )
             raws[knowledge], touch = look.at(table, knowledge.value)
             touches.append(touch)
     if public is None:
@@ -243,9 +244,8 @@ def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> S
     known = _public(None, data)
     if known is not None:
         return known
-    purpose = "draft of a schema, shown to the operator"
-    raw, _ = _Look(_ledger(ledger), None, None, purpose).at(data, "data")
-    return draft_schema(raw)
+    look = _Look(_ledger(ledger), None, None, purpose="draft of a schema, shown to the operator")
+    return draft_schema(look.at(data, "data")[0])
 
 
 def plan_training(
@@ -383,8 +383,8 @@ class _Look:
     ledger: PrivacyLedger
     schema: Schema | None
     dataset_id: str | None
-    purpose: str
-    knowledge: Knowledge = Knowledge.TRAIN
+    purpose: str = field(kw_only=True)
+    knowledge: Knowledge = field(default=Knowledge.TRAIN, kw_only=True)
 
     def at(self, table: Table, what: str) -> tuple[pd.DataFrame, Touch]:
         """The rows, and the touch that was written down before anything of them is shown."""
@@ -453,7 +453,7 @@ def _checked(
         "checked against" if public else "looked at for a draft of its schema and checked against"
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
-    raw, touch = _Look(ledger, public, dataset_id, purpose).at(data, "train")
+    raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:
         found = learn(found, raw)
