@@ -26,7 +26,7 @@ from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, plain
-from genaudit.ledger import UNDECLARED, PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
@@ -38,6 +38,7 @@ from genaudit.subjects.resolve import as_model, parse_claim, resolve, sample_fra
 
 if TYPE_CHECKING:
     from genaudit.training.fit import Trained
+    from genaudit.training.world import World
 
 Table: TypeAlias = pd.DataFrame | str | Path
 
@@ -53,6 +54,7 @@ def train(
     dataset_id: str | None = None,
     budget_total: float | None = None,
     artefact: str = "model",
+    checkpoint: str | Path | None = None,
     progress: Any = None,
     **options: Any,
 ) -> Trained:
@@ -70,6 +72,7 @@ def train(
         budget_total: refuse if this and all earlier releases of the data set exceed this ε; it
             needs a name for that, by its schema's id or `dataset_id`.
         artefact: what the ledger calls the release.
+        checkpoint: a folder to go on from with `resume` if training is stopped.
         progress: called with a `genaudit.training.fit.Update` while training.
         options: fields of `genaudit.training.recipe.Recipe` (preset, seed, condition, steps, ...).
 
@@ -78,12 +81,15 @@ def train(
     """
     from genaudit.training.fit import fit
     from genaudit.training.recipe import Recipe, check_budget_total
+    from genaudit.training.world import World
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
     public = _public(schema, data)
     check_budget_total(budget_total, _declared_id(public, dataset_id))
-    book = _ledger(ledger)
-    checked, named = _checked(data, public, dataset_id, book, private=epsilon is not None)
+    book, world = _ledger(ledger), World.of_environment()
+    checked, named = _checked_together(
+        data, public, dataset_id, book, world, private=epsilon is not None
+    )
     return fit(
         recipe,
         checked,
@@ -91,8 +97,55 @@ def train(
         dataset_id=named,
         artefact=artefact,
         budget_total=budget_total,
+        checkpoint=checkpoint,
         progress=progress,
+        world=world,
     )
+
+
+def resume(
+    data: Table,
+    checkpoint: str | Path,
+    *,
+    ledger: PrivacyLedger | str | Path | None = None,
+    budget_total: float | None = None,
+    progress: Any = None,
+) -> Trained:
+    """Go on with a training that was stopped, with the steps that the ledger leaves it.
+
+    What was charged counts whether its steps were taken or not, so a private training never exceeds
+    its ε; a warning says how many steps were lost. A plain one makes the model that it would have
+    made.
+
+    Args:
+        data: the records that it was trained on.
+        checkpoint: the folder that `train` wrote; what follows is kept there too.
+        ledger: the ledger that it was charged to; the user's own by default.
+        budget_total: as in `train`.
+        progress: called with a `genaudit.training.fit.Update` while training.
+
+    Raises:
+        IntegrityError: the checkpoint was altered, or the ledger is another one or was rolled back.
+        DataError: the checkpoint is unusable, or of other records.
+        OptionError, BudgetError: as in `train`.
+    """
+    from genaudit.training import checkpoint as checkpoints
+    from genaudit.training import fit
+    from genaudit.training.recipe import check_budget_total
+    from genaudit.training.world import World
+
+    found, book, world = checkpoints.read(checkpoint), _ledger(ledger), World.of_environment()
+    check_budget_total(budget_total, found.info.dataset)
+    if world.leads:
+        book.verify(found.info.mark)
+    checked, _ = _checked_together(
+        data, _public(found.declared, data), found.info.dataset, book, world,
+        private=found.info.recipe.private,
+    )  # fmt: skip
+    return fit.resume(
+        found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress,
+        world=world,
+    )  # fmt: skip
 
 
 def load(folder: str | Path) -> Trained:
@@ -159,6 +212,9 @@ def audit(
         own if own is not None and schema is None else _public(schema, train, holdout, auxiliary)
     )
     book = _ledger(ledger)
+    made_at = getattr(model, "ledger", None)
+    if isinstance(made_at, Mark):
+        book.check_past(made_at)
     tables = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.AUXILIARY: auxiliary}
     raws, touches = {}, []
     for knowledge, table in tables.items():
@@ -440,11 +496,29 @@ def _unread(table: Table) -> bytes | None:
         return None
 
 
-def _checked(
+def _checked_together(
     data: Table,
     public: Schema | None,
     dataset_id: str | None,
     ledger: PrivacyLedger,
+    world: World,
+    *,
+    private: bool,
+) -> tuple[Dataset, str]:
+    """Rows to train on; no process looks at them before the leader has written that they do."""
+    if world.leads:
+        found = _checked(data, public, dataset_id, ledger, private=private)
+        world.wait()
+        return found
+    world.wait()
+    return _checked(data, public, dataset_id, None, private=private)
+
+
+def _checked(
+    data: Table,
+    public: Schema | None,
+    dataset_id: str | None,
+    ledger: PrivacyLedger | None,
     *,
     private: bool,
 ) -> tuple[Dataset, str]:
@@ -453,14 +527,18 @@ def _checked(
         "checked against" if public else "looked at for a draft of its schema and checked against"
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
-    raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
+    if ledger is None:
+        raw, named = _table(data, "train"), ""
+    else:
+        raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
+        named = touch.dataset
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:
         found = learn(found, raw)
     checked = Dataset.of(raw, found, "train")
     if not private:  # of a private run the regime says whether records or persons count
         _check_count(checked)
-    return checked, touch.dataset
+    return checked, named
 
 
 def _public(given: Schema | str | Path | None, *tables: Table | None) -> Schema | None:
