@@ -10,7 +10,7 @@ import os
 import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -131,14 +131,17 @@ def resume(
     """
     from genaudit.training import checkpoint as checkpoints
     from genaudit.training import fit
+    from genaudit.training.recipe import check_budget_total
     from genaudit.training.world import World
 
     found, book, world = checkpoints.read(checkpoint), _ledger(ledger), World.of_environment()
+    check_budget_total(budget_total, found.info.dataset)
     if world.leads:
         book.verify(found.info.mark)
     checked, _ = _checked_together(
-        data, found.declared, found.info.dataset, book, world, private=found.info.recipe.private
-    )
+        data, _public(found.declared, data), found.info.dataset, book, world,
+        private=found.info.recipe.private,
+    )  # fmt: skip
     return fit.resume(
         found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress,
         world=world,
@@ -216,8 +219,9 @@ def audit(
     raws, touches = {}, []
     for knowledge, table in tables.items():
         if table is not None:
-            purpose = f"audit reads {knowledge}"
-            look = _Look(book, public, dataset_id, purpose, knowledge)
+            look = _Look(
+                book, public, dataset_id, purpose=f"audit reads {knowledge}", knowledge=knowledge
+            )
             raws[knowledge], touch = look.at(table, knowledge.value)
             touches.append(touch)
     if public is None:
@@ -296,9 +300,8 @@ def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> S
     known = _public(None, data)
     if known is not None:
         return known
-    purpose = "draft of a schema, shown to the operator"
-    raw, _ = _Look(_ledger(ledger), None, None, purpose).at(data, "data")
-    return draft_schema(raw)
+    look = _Look(_ledger(ledger), None, None, purpose="draft of a schema, shown to the operator")
+    return draft_schema(look.at(data, "data")[0])
 
 
 def plan_training(
@@ -436,8 +439,8 @@ class _Look:
     ledger: PrivacyLedger
     schema: Schema | None
     dataset_id: str | None
-    purpose: str
-    knowledge: Knowledge = Knowledge.TRAIN
+    purpose: str = field(kw_only=True)
+    knowledge: Knowledge = field(default=Knowledge.TRAIN, kw_only=True)
 
     def at(self, table: Table, what: str) -> tuple[pd.DataFrame, Touch]:
         """The rows, and the touch that was written down before anything of them is shown."""
@@ -524,11 +527,18 @@ def _checked(
         "checked against" if public else "looked at for a draft of its schema and checked against"
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
+<<<<<<< HEAD
     named = ""
     if ledger is None:
         raw = _table(data, "train")
     else:
         raw, touch = _Look(ledger, public, dataset_id, purpose).at(data, "train")
+=======
+    if ledger is None:
+        raw, named = _table(data, "train"), ""
+    else:
+        raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
+>>>>>>> bfa1a0c9e99a8cb8bd1e986d9a6147b9115460c6
         named = touch.dataset
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:

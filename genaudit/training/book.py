@@ -249,7 +249,7 @@ class Book:
         self._check_units(earlier)
         mechanisms = [*(m for t in earlier for m in t.spends), *planned]
         spent = max(at_least, together(mechanisms, delta, self.relation))
-        if not spent <= total:  # nothing that is no number lets a release through
+        if not spent <= total:  # NaN lets nothing through
             raise BudgetError(
                 f"This release and {len({t.artefact for t in earlier})} earlier ones of data set "
                 f"{self.dataset!r} would spend ε = {spent:.3g} together at δ = {delta:g}; the "

@@ -103,6 +103,11 @@ def fit(
     Raises:
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
+<<<<<<< HEAD
+=======
+    if world.leads:  # a follower has no ledger, so it does not know the name
+        check_budget_total(budget_total, dataset_id)
+>>>>>>> bfa1a0c9e99a8cb8bd1e986d9a6147b9115460c6
     _check_device(recipe.device)
     if world.size > 1 and not recipe.private:
         raise OptionError(
@@ -156,6 +161,7 @@ def resume(
         OptionError, BudgetError: as in `fit`.
     """
     info, recipe = checkpoint.info, checkpoint.info.recipe
+    check_budget_total(budget_total, info.dataset)
     _check_device(recipe.device)
     if not world.leads:
         return _follow(data, world)

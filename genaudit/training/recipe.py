@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from genaudit.errors import OptionError, plain
+from genaudit.ledger import UNDECLARED
 from genaudit.models import FAMILIES
 
 #: Family, private -> numbers that a preset fills in where the recipe leaves them open.
@@ -215,7 +216,7 @@ def check_budget_total(total: float | None, dataset: str | None) -> None:
             f"Expected --budget-total as a finite number above 0, got {total!r}; give the ε that "
             "all releases of the data set may spend together, or leave it out."
         )
-    if not dataset:
+    if not dataset or dataset.startswith(UNDECLARED):
         raise OptionError(
             "Expected a name of the data set to keep --budget-total for, got none, and the same "
             "people in another file would start anew; give the schema an id, or --dataset-id."

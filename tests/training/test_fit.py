@@ -414,6 +414,7 @@ def test_budget_total(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("total", "named"), [
     (float("nan"), "d"), (float("inf"), "d"), (0.0, "d"), (-1.0, "d"), (9.0, ""),
+    (9.0, "undeclared-0123456789ab"),
 ])  # fmt: skip
 @pytest.mark.parametrize("private", [True, False])
 def test_a_total_that_nothing_is_held_to(
