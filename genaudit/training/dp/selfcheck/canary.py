@@ -1,0 +1,154 @@
+"""An attack with everything in hand: canaries whose presence shows in the noisy gradients, or not.
+
+The attacker chooses canaries, sees every noisy gradient and all weights, knows every other record
+and when it was drawn, and guesses for each canary whether a fair coin had put it into the data.
+What is guessed right more often than ε allows refutes ε.
+
+Source: Steinke, Nasr, Jagielski 2023 (one run); Nasr et al. 2023 (gradient canaries).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from genaudit.accounting import epsilon
+from genaudit.ledger import Mechanism
+from genaudit.result import Message, message
+from genaudit.stats.epsilon import one_run_bound
+from genaudit.training.dp.selfcheck.bench import (
+    ALPHA,
+    Bench,
+    count,
+    joined,
+    matrix,
+    offers,
+    scaled,
+    take,
+    vector,
+)
+from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed
+from genaudit.training.dp.selfcheck.protocol import Units
+
+#: Fewest and most canaries, and steps that are watched at most.
+_CANARIES, _STEPS = (64, 1024), 60
+
+#: δ of the audit: for the guesses to tell anything it must be far below the level over them.
+_DELTA = 1e-10
+
+#: How much steeper canaries are than ordinary units, so that each fills its bound.
+_STEEP = 30.0
+
+
+def bound(bench: Bench) -> Message:
+    """The lower bound on ε from one watched training stays below the claim."""
+    promise = bench.promise
+    trainer = bench.unused()
+    n = count(bench.pool(4))
+    rng = bench.rng(4)
+    claimed = _claimed(bench)
+    canaries = np.sort(rng.permutation(n)[: min(_wanted(claimed), n // 2)])
+    members = rng.random(len(canaries)) < 0.5
+    scores = _watched(bench, trainer, canaries, members)
+    if not np.isfinite(scores).all():
+        raise failed("canary_not_finite", "with canaries in it the training is not finite")
+    low, ceiling = one_run_bound(scores, members, _DELTA, ALPHA)
+    if low > claimed:
+        raise failed(
+            "canary",
+            "guesses about {m:integer} canaries show that ε is at least {low:number} at δ = "
+            "{delta}, where the claim is {claimed:number}",
+            p_value=ALPHA, m=len(canaries), low=round(low, 3), claimed=round(claimed, 3),
+            delta=f"{_DELTA:g}",
+        )  # fmt: skip
+    if ceiling <= claimed:
+        raise cannot_tell(
+            "canary_ceiling",
+            "{m:integer} canaries could show ε = {ceiling:number} at most at δ = {delta}, where the "
+            "claim is {claimed:number}",
+            m=len(canaries), ceiling=round(ceiling, 3), claimed=round(claimed, 3),
+            delta=f"{_DELTA:g}",
+        )  # fmt: skip
+    return message(
+        "selfcheck.canary_ok",
+        "guesses about {m:integer} canaries show ε ≥ {low:number} (they could show "
+        "{ceiling:number}) at δ = {delta}, where the claim is {claimed:number}",
+        m=len(canaries), low=round(low, 3), ceiling=round(ceiling, 3), claimed=round(claimed, 3),
+        delta=f"{_DELTA:g}",
+    )  # fmt: skip
+
+
+def _claimed(bench: Bench) -> float:
+    """What the claimed noise, rate and steps allow at the δ of the audit."""
+    promise = bench.promise
+    assert promise.noise_multiplier is not None
+    assert promise.sampling_rate is not None
+    assert promise.steps is not None
+    steps = min(_STEPS, promise.steps)
+    return epsilon(
+        [Mechanism(name="poisson_gaussian", noise_multiplier=promise.noise_multiplier,
+                   sampling_rate=promise.sampling_rate, steps=steps)],
+        _DELTA,
+    )  # fmt: skip
+
+
+def _wanted(epsilon: float) -> int:
+    """Canaries enough to refute this ε twice over, if all of them were guessed right."""
+    each = math.log1p(math.exp(-epsilon))
+    return int(np.clip(2 * math.log(3 / ALPHA) / max(each, 1e-9), *_CANARIES))
+
+
+def _watched(
+    bench: Bench, trainer: Any, canaries: np.ndarray, members: np.ndarray
+) -> np.ndarray:
+    """How much of each canary the noisy gradients hold, shape (canaries,).
+
+    Gradients of canaries overlap, so they are told apart by ridge regression, whose penalty is the
+    noise that a canary drawn at the sampling rate stands against.
+    """
+    promise = bench.promise
+    assert promise.max_grad_norm is not None
+    assert promise.noise_multiplier is not None
+    assert promise.divisor is not None
+    units = tuple(np.asarray(a) for a in trainer.units())
+    steep = scaled(take(units, canaries), _STEEP)
+    others = np.setdiff1d(np.arange(count(units)), canaries)
+    place = np.full(count(units), -1)
+    place[canaries] = np.arange(len(canaries))
+    steps = min(_STEPS, promise.steps or _STEPS)
+    m = len(canaries)
+    products, hits = np.zeros((m, m)), np.zeros(m)
+    for _ in range(steps):
+        drawn = np.unique(np.asarray(trainer.draw(), dtype=np.int64))
+        plain = take(units, drawn[np.isin(drawn, others)])
+        inside = place[drawn]
+        inside = inside[inside >= 0]
+        batch = joined(plain, take(steep, inside[members[inside]]))
+        known = vector(trainer.clipped_sum(plain))
+        directions = _clipped(trainer, steep, promise.max_grad_norm)
+        rest = vector(trainer.step(batch)) * promise.divisor - known
+        products += directions @ directions.T
+        hits += directions @ rest
+    noise = (promise.noise_multiplier * promise.max_grad_norm) ** 2
+    rate = promise.sampling_rate or 1.0
+    # Prior: present with chance 1/2, and drawn at the rate where present.
+    penalty = noise / max(rate * rate / 4, 1e-12)
+    level = rate * products.sum(1) / 2
+    found: np.ndarray = np.linalg.solve(products + penalty * np.eye(m), hits - level)
+    return found
+
+
+def _clipped(trainer: Any, units: Units, most: float) -> np.ndarray:
+    """What each unit adds to a clipped sum, shape (n, parameters)."""
+    if offers(trainer, "per_sample_grads"):
+        grads = matrix(trainer.per_sample_grads(units), count(units))
+        grads = np.where(np.isfinite(grads), grads, 0.0)
+        norms = np.linalg.norm(grads, axis=1, keepdims=True)
+        return grads * np.minimum(1.0, most / np.maximum(norms, 1e-12))
+    nobody = vector(trainer.clipped_sum(take(units, slice(0, 0))))
+    return np.stack([
+        vector(trainer.clipped_sum(take(units, slice(i, i + 1)))) - nobody
+        for i in range(count(units))
+    ])  # fmt: skip
