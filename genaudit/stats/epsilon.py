@@ -9,6 +9,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom
 
+#: Of the candidates on each side, how many are guessed: more tells more, unless errors come in.
+SHARES = (1 / 2, 2 / 5, 1 / 3, 1 / 4)
+
 #: Beyond this no number of guesses tells one epsilon from another.
 _MAX_EPSILON = 50.0
 
@@ -53,22 +56,22 @@ def one_run_epsilon(m: int, r: int, v: int, delta: float, alpha: float) -> float
 
 
 def one_run_counts(
-    scores: np.ndarray, members: np.ndarray, parts: Sequence[int] = (2, 4, 8)
+    scores: np.ndarray, members: np.ndarray, shares: Sequence[float] = SHARES
 ) -> list[tuple[int, int]]:
-    """Guesses and right ones: the m / part highest scores as members, as many lowest as none.
+    """Guesses and right ones: a share of highest scores as members, one of lowest as none.
 
     Args:
         scores: Attack scores, shape (m,), higher = member; ties are broken by position.
         members: Boolean, shape (m,).
-        parts: Fixed before scores are seen.
+        shares: Of the candidates, each at most a half; fixed before scores are seen.
 
-    >>> one_run_counts(np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False]), (2, 4))
+    >>> one_run_counts(np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False]), (0.5, 0.25))
     [(4, 2), (2, 2)]
     """
     order = np.argsort(scores, kind="stable")
     found = []
-    for part in parts:
-        k = len(scores) // part
+    for share in shares:
+        k = int(share * len(scores))
         right = int(members[order[len(order) - k :]].sum()) + int((~members[order[:k]]).sum())
         found.append((2 * k, right))
     return found
@@ -79,8 +82,8 @@ def one_run_bound(
 ) -> tuple[float, float]:
     """A lower bound on epsilon, and the largest that this many candidates could have shown.
 
-    alpha is split evenly over how many of the candidates are guessed (a half, a quarter, ... on
-    each side), so that the choice is paid for.
+    alpha is split evenly over how many of the candidates are guessed (`SHARES` on each
+    side), so that the choice is paid for.
 
     Args:
         scores: Attack scores, shape (m,), higher = member.

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from genaudit.training.dp.selfcheck.outcome import cannot_tell, skipped
+from genaudit.result import Message
+from genaudit.training.dp.selfcheck.outcome import Status, Stopped, cannot_tell, skipped
 from genaudit.training.dp.selfcheck.protocol import Promise, Units
 
 _T = TypeVar("_T")
@@ -69,6 +70,20 @@ class Bench:
             self._known[key] = measure()
         found: _T = self._known[key]
         return found
+
+    def fails(self, check: Callable[[Bench], Message]) -> bool:
+        """Whether a check fails that another one rests on."""
+
+        def ends() -> bool:
+            try:
+                check(self)
+            except Stopped as stopped:
+                return stopped.status is Status.FAILED
+            except Exception:  # it is reported where that check stands
+                return False
+            return False
+
+        return self.once(f"fails {check.__module__}.{check.__name__}", ends)
 
     def rng(self, stream: int) -> np.random.Generator:
         """Choices of a check."""

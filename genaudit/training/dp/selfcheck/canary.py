@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.linalg import qr
 
 from genaudit.accounting import epsilon
 from genaudit.ledger import Mechanism
@@ -33,25 +34,27 @@ from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed
 from genaudit.training.dp.selfcheck.protocol import Units
 
 #: Fewest and most canaries, and steps that are watched at most.
-_CANARIES, _STEPS = (64, 1024), 60
+_CANARIES, _STEPS = (96, 1024), 60
 
 #: δ of the audit: for the guesses to tell anything it must be far below the level over them.
 _DELTA = 1e-10
 
-#: How much steeper canaries are than ordinary units, so that each fills its bound.
-_STEEP = 30.0
+#: How much steeper canaries may be than ordinary units, so that each fills its bound.
+_FACTORS = (1.0, 3.0, 10.0)
+
+#: Numbers that gradients of all candidates may have.
+_MOST = 2**26
 
 
 def bound(bench: Bench) -> Message:
     """The lower bound on ε from one watched training stays below the claim."""
     promise = bench.promise
     trainer = bench.unused()
-    n = count(bench.pool(4))
     rng = bench.rng(4)
     claimed = _claimed(bench)
-    canaries = np.sort(rng.permutation(n)[: min(_wanted(claimed), n // 2)])
+    canaries, steep = _chosen(bench, trainer, _wanted(claimed), rng)
     members = rng.random(len(canaries)) < 0.5
-    scores = _watched(bench, trainer, canaries, members)
+    scores = _watched(bench, trainer, canaries, steep, members)
     if not np.isfinite(scores).all():
         raise failed("canary_not_finite", "with canaries in it the training is not finite")
     low, ceiling = one_run_bound(scores, members, _DELTA, ALPHA)
@@ -97,29 +100,49 @@ def _claimed(bench: Bench) -> float:
 def _wanted(epsilon: float) -> int:
     """Canaries enough to refute this ε twice over, if all of them were guessed right."""
     each = math.log1p(math.exp(-epsilon))
-    return int(np.clip(2 * math.log(3 / ALPHA) / max(each, 1e-9), *_CANARIES))
+    return int(np.clip(2 * math.log(4 / ALPHA) / max(each, 1e-9), *_CANARIES))
+
+
+def _chosen(
+    bench: Bench, trainer: Any, m: int, rng: np.random.Generator
+) -> tuple[np.ndarray, Units]:
+    """Canaries whose gradients overlap least: their positions, and what stands there instead.
+
+    Candidates are units at several factors; a QR with pivots takes them in the order of what is new
+    in each (Keinan et al. 2025: interference is what limits a one-run audit).
+    """
+    bound, units = bench.promise.max_grad_norm, bench.pool(4)
+    assert bound is not None
+    n = count(units)
+    width = len(vector(trainer.clipped_sum(take(units, slice(0, 0)))))
+    some = rng.permutation(n)[: max(4, min(n, _MOST // (len(_FACTORS) * width)))]
+    grown = [scaled(take(units, some), factor) for factor in _FACTORS]
+    grads = np.concatenate([_clipped(trainer, g, bound) for g in grown])
+    (_, order) = qr(grads.T, mode="r", pivoting=True)
+    picked: dict[int, int] = {}  # position among some -> which factor
+    for candidate in order:
+        picked.setdefault(int(candidate % len(some)), int(candidate // len(some)))
+        if len(picked) == min(m, n // 2):
+            break
+    steep = joined(*(take(grown[f], slice(i, i + 1)) for i, f in picked.items()))
+    return some[list(picked)], steep
 
 
 def _watched(
-    bench: Bench, trainer: Any, canaries: np.ndarray, members: np.ndarray
+    bench: Bench, trainer: Any, canaries: np.ndarray, steep: Units, members: np.ndarray
 ) -> np.ndarray:
-    """How much of each canary the noisy gradients hold, shape (canaries,).
-
-    Gradients of canaries overlap, so they are told apart by ridge regression, whose penalty is the
-    noise that a canary drawn at the sampling rate stands against.
-    """
+    """How much of each canary the noisy gradients hold, shape (canaries,)."""
     promise = bench.promise
     assert promise.max_grad_norm is not None
-    assert promise.noise_multiplier is not None
     assert promise.divisor is not None
+    assert promise.sampling_rate is not None
     units = tuple(np.asarray(a) for a in trainer.units())
-    steep = scaled(take(units, canaries), _STEEP)
     others = np.setdiff1d(np.arange(count(units)), canaries)
     place = np.full(count(units), -1)
     place[canaries] = np.arange(len(canaries))
     steps = min(_STEPS, promise.steps or _STEPS)
     m = len(canaries)
-    products, hits = np.zeros((m, m)), np.zeros(m)
+    scores, rate = np.zeros(m), promise.sampling_rate
     for _ in range(steps):
         drawn = np.unique(np.asarray(trainer.draw(), dtype=np.int64))
         plain = take(units, drawn[np.isin(drawn, others)])
@@ -129,14 +152,28 @@ def _watched(
         known = vector(trainer.clipped_sum(plain))
         directions = _clipped(trainer, steep, promise.max_grad_norm)
         rest = vector(trainer.step(batch)) * promise.divisor - known
-        products += directions @ directions.T
-        hits += directions @ rest
-    noise = (promise.noise_multiplier * promise.max_grad_norm) ** 2
-    rate = promise.sampling_rate or 1.0
-    # Prior: present with chance 1/2, and drawn at the rate where present.
-    penalty = noise / max(rate * rate / 4, 1e-12)
-    level = rate * products.sum(1) / 2
-    found: np.ndarray = np.linalg.solve(products + penalty * np.eye(m), hits - level)
+        scores += _present(directions, rest, rate / 2)
+    return scores
+
+
+def _present(directions: np.ndarray, rest: np.ndarray, chance: float) -> np.ndarray:
+    """Which directions a noisy sum holds, each with this chance, by ridge regression.
+
+    The noise is what is found where no direction leads, so less noise than claimed is made use of.
+
+    Args:
+        directions: Shape (m, parameters).
+        rest: Their sum with noise, shape (parameters,).
+    """
+    m, width = directions.shape
+    gram = directions @ directions.T
+    hits = directions @ (rest - chance * directions.sum(0))
+    inside = float(hits @ np.linalg.pinv(gram, rcond=1e-9, hermitian=True) @ hits)
+    whole = rest - chance * directions.sum(0)
+    free = max(1, width - m)
+    noise = max(float(whole @ whole) - inside, 1e-12) / free
+    penalty = noise / (chance * (1 - chance))
+    found: np.ndarray = np.linalg.solve(gram + penalty * np.eye(m), hits)
     return found
 
 

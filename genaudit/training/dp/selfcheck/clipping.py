@@ -14,6 +14,7 @@ from genaudit.training.dp.selfcheck.bench import (
     is_float,
     joined,
     matrix,
+    offers,
     replaced,
     scaled,
     take,
@@ -60,6 +61,8 @@ def bounded(bench: Bench) -> Message:
     """One unit more or less moves the clipped sum by C at most, another one by 2C."""
     bound = bench.promise.max_grad_norm
     assert bound is not None
+    if offers(bench.trainer, "per_sample_grads") and bench.fails(influence):
+        raise cannot_tell("mixed", "units influence each other, so none has a bound of its own")
     pool = bench.pool(2 * _BATCH)
     chosen = bench.rng(2).permutation(count(pool))
     base = take(pool, chosen[:_BATCH])
@@ -108,6 +111,8 @@ def not_finite(bench: Bench) -> Message:
     """A unit with NaN or infinite numbers leaves the clipped sum finite and within the bound."""
     bound = bench.promise.max_grad_norm
     assert bound is not None
+    if offers(bench.trainer, "per_sample_grads") and bench.fails(influence):
+        raise cannot_tell("mixed", "units influence each other, so none has a bound of its own")
     pool = bench.pool(_BATCH)
     batch = take(pool, slice(0, _BATCH))
     summed = _sum(bench, batch)
@@ -125,11 +130,19 @@ def not_finite(bench: Bench) -> Message:
                 value=value, error=type(error).__name__,
             ) from error  # fmt: skip
         moved = float(np.linalg.norm(after - summed))
-        if not moved <= 2 * bound * (1 + _ROUNDING):
+        if not np.isfinite(moved):
             raise failed(
                 "not_finite_shows",
-                "a unit with {value} in it moves the clipped sum by {moved}, and 2C are allowed",
-                value=value, moved=f"{moved / bound:.4g} C" if np.isfinite(moved) else "no number",
+                "a unit with {value} in it makes the clipped sum not finite, which shows that it "
+                "is there",
+                value=value,
+            )
+        if moved > 2 * bound * (1 + _ROUNDING) and not bench.fails(bounded):
+            raise failed(
+                "not_finite_moves",
+                "a unit with {value} in it moves the clipped sum by {times:number} times C, and 2 "
+                "are allowed",
+                value=value, times=round(moved / bound, 4),
             )  # fmt: skip
     return message("selfcheck.not_finite_ok", "units that are not finite leave no trace")
 

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import kstest, norm
+from scipy.stats import chi2, f, kstest, norm
 
 from genaudit.result import Message, message
 from genaudit.stats.independence import lag_p_value, variance_p_value
 from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, count, take, vector
 from genaudit.training.dp.selfcheck.outcome import (
-    Status,
     Stopped,
     cannot_tell,
     failed,
@@ -74,31 +73,29 @@ def scale(bench: Bench) -> Message:
 
 
 def mean(bench: Bench) -> Message:
-    """The noise has mean 0, over all and for every parameter."""
+    """The noise has mean 0, whatever its deviation, over all and for every parameter."""
     noise = _noise(bench)
+    noise = noise / _spread(noise)
     steps = len(noise)
     total = float(noise.sum() / np.sqrt(noise.size))
-    p_value = min(
+    # Sums of a parameter, and of everything: shifted ones are large.
+    p_value = 2 * min(
         2 * float(norm.sf(abs(total))),
-        variance_p_value(np.array([np.square(noise.sum(0)).sum() / steps]), noise.shape[1]),
+        float(chi2.sf(np.square(noise.sum(0)).sum() / steps, noise.shape[1])),
     )
-    if 2 * p_value < ALPHA:
+    if p_value < ALPHA:
         raise failed(
-            "noise_mean",
-            "the noise is not centred: its mean is {mean:number} claimed deviations",
-            p_value=min(1.0, 2 * p_value), mean=round(float(noise.mean()), 5),
+            "noise_mean", "the noise is not centred: its mean is {mean:number} deviations",
+            p_value=p_value, mean=round(float(noise.mean()), 5),
         )  # fmt: skip
     return message("selfcheck.noise_mean_ok", "noise is centred")
 
 
 def shape(bench: Bench) -> Message:
     """The noise is normal, whatever its deviation."""
-    noise = _noise(bench).ravel()
-    spread = float(noise.std())
-    if spread == 0:
-        raise cannot_tell("no_noise", "there is no noise whose shape could be told")
+    noise = _residual(bench)
     # Compared with a normal of its own spread: that only makes a false alarm rarer (Lilliefors).
-    p_value = float(kstest(noise / spread, "norm").pvalue)
+    p_value = float(kstest(noise.ravel() / _spread(noise), "norm").pvalue)
     if p_value < ALPHA:
         raise failed(
             "noise_shape", "the noise is not normal, and ε was computed for normal noise",
@@ -109,11 +106,8 @@ def shape(bench: Bench) -> Message:
 
 def independence(bench: Bench) -> Message:
     """Noise of a parameter tells nothing of another's, nor of that in another step."""
-    noise = _noise(bench)
-    spread = float(noise.std())
-    if spread == 0:
-        raise cannot_tell("no_noise_twice", "there is no noise whose independence could be told")
-    noise = noise / spread
+    noise = _residual(bench)
+    noise = noise / _spread(noise)
     by = {"parameters": lag_p_value(noise), "steps": lag_p_value(noise.T.copy())}
     axis, p_value = min(by.items(), key=lambda item: item[1])
     if 2 * p_value < ALPHA:
@@ -128,9 +122,11 @@ def independence(bench: Bench) -> Message:
 
 
 def empty(bench: Bench) -> Message:
-    """A batch without units gets the same noise."""
+    """A batch without units gets the noise that other batches get."""
     try:
         seen = bench.once("empty", lambda: _steps(bench, 0))
+    except Stopped:
+        raise
     except Exception as error:
         raise failed(
             "empty_raises",
@@ -139,18 +135,27 @@ def empty(bench: Bench) -> Message:
         ) from error  # fmt: skip
     if not np.isfinite(seen.noise).all():
         raise failed("empty_not_finite", "a batch without units makes the step not finite")
-    p_value = variance_p_value(np.square(seen.noise).sum(1), seen.noise.shape[1])
-    if p_value < ALPHA:
+    others = _noise(bench)
+    ratio = float(np.square(seen.noise).mean() / max(np.square(others).mean(), 1e-30))
+    tails = (f.cdf(ratio, seen.noise.size, others.size), f.sf(ratio, seen.noise.size, others.size))
+    p_value = min(1.0, 2 * float(min(tails)))
+    # Noise that is not normal, or not independent, spreads otherwise: that stands elsewhere.
+    if p_value < ALPHA and not (bench.fails(independence) or bench.fails(shape)):
         raise failed(
             "empty_noise",
-            "on a batch without units the noise has {share:number} times the claimed deviation",
-            p_value=p_value, share=round(float(np.sqrt(np.square(seen.noise).mean())), 4),
+            "on a batch without units the noise has {share:number} times the deviation that it has "
+            "on others",
+            p_value=p_value, share=round(float(np.sqrt(ratio)), 4),
         )  # fmt: skip
     return message("selfcheck.empty_ok", "batches without units get the same noise")
 
 
 def divisor(bench: Bench) -> Message:
     """The clipped sum reaches the optimizer whole, divided by the public constant alone."""
+    if bench.fails(independence):
+        raise cannot_tell(
+            "divisor_hidden", "noise that is not independent hides by what sums are divided"
+        )
     factors = []
     for seen in _batches(bench):
         weight = float(np.square(seen.sums).sum())
@@ -182,17 +187,38 @@ def _noise(bench: Bench) -> np.ndarray:
     Raises:
         Stopped: the divisor is not the public one, so the noise cannot be read.
     """
-    try:
-        bench.once("divisor", lambda: divisor(bench))
-    except Stopped as stopped:
-        if stopped.status is Status.FAILED:
-            raise cannot_tell(
-                "no_divisor", "noise can be read only where sums are divided by the public constant"
-            ) from stopped
+    if bench.fails(divisor):
+        raise cannot_tell(
+            "no_divisor", "noise can be read only where sums are divided by the public constant"
+        )
     noise = np.concatenate([seen.noise for seen in _batches(bench)])
     if not np.isfinite(noise).all():
         raise failed("noise_not_finite", "steps on ordinary units are not finite")
     return noise
+
+
+def _residual(bench: Bench) -> np.ndarray:
+    """The noise of all steps without its part along the sum, which a wrong divisor would change."""
+    parts = []
+    for seen in _batches(bench):
+        squares = np.maximum(np.square(seen.sums).sum(1, keepdims=True), 1e-30)
+        along = (seen.noise * seen.sums).sum(1, keepdims=True) / squares
+        part = seen.noise - along * seen.sums
+        # A wrong divisor also scales the noise, by another factor for each size of batch.
+        parts.append(part / _spread(part))
+    return np.concatenate(parts)
+
+
+def _spread(noise: np.ndarray) -> float:
+    """Root of the mean square.
+
+    Raises:
+        Stopped: there is no noise, or it is not finite.
+    """
+    found = float(np.sqrt(np.square(noise).mean()))
+    if not 0 < found < np.inf:
+        raise cannot_tell("no_noise", "there is no finite noise whose law could be told")
+    return found
 
 
 def _steps(bench: Bench, n: int) -> _Seen:
