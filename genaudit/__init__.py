@@ -15,6 +15,7 @@ _PUBLIC = {
     "load": "api",
     "audit": "api",
     "check": "api",
+    "selfcheck": "api",
     "draft": "api",
     "read_report": "api",
     "write_json": "api",
@@ -36,6 +37,8 @@ _PUBLIC = {
     "Limit": "result",
     "Claim": "result",
     "Verdict": "result",
+    "PrivateTrainer": "training.dp.selfcheck.protocol",
+    "Promise": "training.dp.selfcheck.protocol",
     "GenauditError": "errors",
     "GenauditWarning": "errors",
 }

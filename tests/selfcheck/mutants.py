@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from genaudit.accounting import noise_multiplier
 from genaudit.ledger import Mechanism
@@ -46,6 +45,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
+        """Of the factory."""
         return self.make.__name__
 
 

@@ -176,9 +176,7 @@ class Stepper:
 
     def take(self, chosen: np.ndarray) -> None:
         """One step on the units that were drawn."""
-        filled = torch.as_tensor(
-            self.units.filled[chosen].ravel(), device=self.streams.rows.device
-        )
+        filled = torch.as_tensor(self.units.filled[chosen].ravel(), device=self.streams.rows.device)
         self.step(*self.batch(self.units.rows[chosen].ravel()), self.streams.rows, filled)
 
 

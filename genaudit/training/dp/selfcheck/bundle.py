@@ -29,8 +29,11 @@ _ROWS, _CONTROLS = 400, 10
 #: Bytes below which a row is too short to be told from chance.
 _SHORT = 10
 
-#: Significant digits from which on a number is nobody's but one record's.
+#: Significant digits from which on a number is one record's alone.
 _DIGITS = 12
+
+#: Letters from which on a name that hardly anybody shares is told from chance.
+_LONG = 10
 
 #: Bytes that are read of one file, and of what is packed in it.
 _MOST = 256 * 2**20
@@ -78,6 +81,13 @@ def scan(
     )  # fmt: skip
 
 
+def readings(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """A table as it was read, and with its numbers as numbers: a release may hold it either way."""
+    numbers = rows.apply(pd.to_numeric, errors="coerce")
+    whole = [c for c in rows.columns if numbers[c].notna().equals(rows[c].notna())]
+    return [rows, rows.assign(**{c: numbers[c] for c in whole})] if whole else [rows]
+
+
 def _look(
     table: pd.DataFrame | np.ndarray, name: str, content: bytes, rng: np.random.Generator
 ) -> int:
@@ -88,7 +98,7 @@ def _look(
     """
     for value in _telling(table):
         if value.encode() in content:
-            raise failed("bundle_value", "{file} holds a number of one record", file=name)
+            raise failed("bundle_value", "{file} holds a value of one record", file=name)
     rows = rng.permutation(len(table))[:_ROWS]
     real, n = _taken(table, rows), 0
     mixed = [_taken(_shuffled(table, rng), rows) for _ in range(_CONTROLS)]
@@ -195,14 +205,21 @@ def _written(value: Any) -> str:
 
 
 def _telling(table: Any) -> list[str]:
-    """Numbers with so many digits that no other record has them, as text."""
-    numbers = _numbers(table)
-    if numbers is None or numbers.dtype != np.float64:
-        return []
-    found = []
-    for value in numbers.ravel()[: _ROWS * 16]:
-        text = repr(float(value))
-        mantissa = text.lower().partition("e")[0].replace(".", "").replace("-", "").strip("0")
-        if len(mantissa) >= _DIGITS:
-            found.append(text)
+    """Values that are one record's alone: numbers of many digits, and long names that few share."""
+    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
+    found: list[str] = []
+    for name in frame.columns:
+        values = frame[name].dropna()
+        if values.dtype == np.float64:
+            # Ends of a column are what leaks first: as bounds, as edges of cells.
+            some = [values.min(), values.max(), *values.head(_ROWS)] if len(values) else []
+            found += [text for text in map(repr, map(float, some)) if _digits(text) >= _DIGITS]
+        elif not pd.api.types.is_numeric_dtype(values) and values.nunique() > 0.95 * len(values):
+            found += [text for text in map(str, values.head(_ROWS)) if len(text) >= _LONG]
     return found
+
+
+def _digits(text: str) -> int:
+    """Significant digits of a written number."""
+    mantissa = text.lower().partition("e")[0].replace(".", "").replace("-", "")
+    return len(mantissa.strip("0"))

@@ -22,6 +22,7 @@ from genaudit.stats.epsilon import one_run_bound
 from genaudit.training.dp.selfcheck.bench import (
     ALPHA,
     Bench,
+    as_units,
     count,
     joined,
     matrix,
@@ -48,7 +49,6 @@ _MOST = 2**26
 
 def bound(bench: Bench) -> Message:
     """The lower bound on ε from one watched training stays below the claim."""
-    promise = bench.promise
     trainer = bench.unused()
     rng = bench.rng(4)
     claimed = _claimed(bench)
@@ -69,8 +69,8 @@ def bound(bench: Bench) -> Message:
     if ceiling <= claimed:
         raise cannot_tell(
             "canary_ceiling",
-            "{m:integer} canaries could show ε = {ceiling:number} at most at δ = {delta}, where the "
-            "claim is {claimed:number}",
+            "{m:integer} canaries could show ε = {ceiling:number} at most at δ = {delta}, where "
+            "the claim is {claimed:number}",
             m=len(canaries), ceiling=round(ceiling, 3), claimed=round(claimed, 3),
             delta=f"{_DELTA:g}",
         )  # fmt: skip
@@ -136,7 +136,7 @@ def _watched(
     assert promise.max_grad_norm is not None
     assert promise.divisor is not None
     assert promise.sampling_rate is not None
-    units = tuple(np.asarray(a) for a in trainer.units())
+    units = as_units(trainer.units())
     others = np.setdiff1d(np.arange(count(units)), canaries)
     place = np.full(count(units), -1)
     place[canaries] = np.arange(len(canaries))
@@ -163,7 +163,8 @@ def _present(directions: np.ndarray, rest: np.ndarray, chance: float) -> np.ndar
 
     Args:
         directions: Shape (m, parameters).
-        rest: Their sum with noise, shape (parameters,).
+        rest: The sum of some of them with noise, shape (parameters,).
+        chance: That one is in the sum, in (0, 1).
     """
     m, width = directions.shape
     gram = directions @ directions.T

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from genaudit.result import Message
 from genaudit.training.dp.selfcheck import (
@@ -26,6 +30,9 @@ from genaudit.training.dp.selfcheck.outcome import (
     cannot_tell,
     skipped,
 )
+
+#: What is being done, number done, number of all.
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,12 @@ CHECKS = (
 
 
 def examine(
-    trainer: Any, *, name: str = "", seed: int = 0, only: Iterable[str] | None = None
+    trainer: Any,
+    *,
+    name: str = "",
+    seed: int = 0,
+    only: Iterable[str] | None = None,
+    progress: Progress | None = None,
 ) -> SelfcheckReport:
     """Whether a private training is what it claims to be.
 
@@ -85,16 +97,36 @@ def examine(
         name: Of it, for the report.
         seed: Handed to the factory; choices of the checks follow it.
         only: Ids of the checks to run; None = all.
+        progress: Called with trainer and check, number done, number of all.
 
     Statistical checks have a level of 1e-4 each. A check that fails names the part at fault; one
     whose methods or promises the trainer lacks is skipped with the reason.
     """
-    bench = Bench(trainer, seed)
+    bench, named = Bench(trainer, seed), name or _name(trainer)
     wanted = None if only is None else set(only)
     chosen = [c for c in CHECKS if wanted is None or c.id in wanted]
-    return SelfcheckReport(
-        trainer=name or _name(trainer), outcomes=tuple(_outcome(c, bench) for c in chosen)
-    )
+    outcomes = []
+    for i, check in enumerate(chosen):
+        if progress is not None:
+            progress(f"{named}: {check.id}", i, len(chosen))
+        outcomes.append(_outcome(check, bench))
+    return SelfcheckReport(trainer=named, outcomes=tuple(outcomes))
+
+
+def scanned(folder: Path, rows: pd.DataFrame, *, seed: int = 0) -> SelfcheckReport:
+    """Whether a folder that is released holds any of these rows.
+
+    Raises:
+        DataError: there is no such folder, or it is empty.
+    """
+    check = next(c for c in CHECKS if c.id == "release.bundle")
+    rng = np.random.default_rng([seed, 6])
+    try:
+        said = bundle.scan(folder, bundle.readings(rows), rng)
+        outcome = Outcome(check=check.id, part=check.part, status=Status.PASSED, said=said)
+    except Stopped as stopped:
+        outcome = _stopped(check, stopped)
+    return SelfcheckReport(trainer=str(folder), outcomes=(outcome,))
 
 
 def _outcome(check: Check, bench: Bench) -> Outcome:
@@ -102,17 +134,20 @@ def _outcome(check: Check, bench: Bench) -> Outcome:
         _check_offered(check, bench)
         said = check.run(bench)
     except Stopped as stopped:
-        return Outcome(
-            check=check.id, part=check.part, status=stopped.status, said=stopped.said,
-            p_value=stopped.p_value,
-        )  # fmt: skip
+        return _stopped(check, stopped)
     except Exception as error:  # a trainer may raise anything, and no check hides another
         text = " ".join(str(error).split())[:200]
-        raised = cannot_tell(
+        return _stopped(check, cannot_tell(
             "raised", "the trainer raised {error}: {text}", error=type(error).__name__, text=text
-        )
-        return Outcome(check=check.id, part=check.part, status=raised.status, said=raised.said)
+        ))  # fmt: skip
     return Outcome(check=check.id, part=check.part, status=Status.PASSED, said=said)
+
+
+def _stopped(check: Check, stopped: Stopped) -> Outcome:
+    return Outcome(
+        check=check.id, part=check.part, status=stopped.status, said=stopped.said,
+        p_value=stopped.p_value,
+    )  # fmt: skip
 
 
 def _check_offered(check: Check, bench: Bench) -> None:

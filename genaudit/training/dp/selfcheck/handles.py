@@ -15,9 +15,8 @@ import numpy as np
 import torch
 
 from genaudit.result import Message, message
-from genaudit.training.dp.selfcheck.bench import Bench
+from genaudit.training.dp.selfcheck.bench import Bench, as_units
 from genaudit.training.dp.selfcheck.outcome import failed
-from genaudit.training.dp.selfcheck.protocol import Units
 
 #: Steps of the training before the walk, so that a batch that is kept is there.
 _STEPS = 3
@@ -41,7 +40,7 @@ def generator(bench: Bench) -> Message:
     trainer = bench.unused()
     for _ in range(_STEPS):
         trainer.step()
-    units = tuple(np.asarray(a) for a in trainer.units())
+    units = as_units(trainer.units())
     known = [_Rows(a) for a in units]
     n = 0
     for array, path in _arrays(trainer.released()):

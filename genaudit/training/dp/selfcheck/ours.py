@@ -6,7 +6,8 @@ generators, `PrivateStep` for a module of one's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError
 from genaudit.ledger import Mechanism
 from genaudit.models.base import Phase
+from genaudit.models.gan import Gan
+from genaudit.models.vae import Vae
 from genaudit.training import fit
 from genaudit.training.book import Book
 from genaudit.training.dp import regime
 from genaudit.training.dp.selfcheck.protocol import Promise, Units
 from genaudit.training.dp.step import Stepper, Streams, stepper
 from genaudit.training.dp.unit import Units as Places
-from genaudit.training.prepared import nets_of
+from genaudit.training.prepared import Batch, nets_of
 from genaudit.training.recipe import Recipe
 
 #: δ of what is promised on made-up records.
@@ -52,7 +55,7 @@ class OurTrainer:
     def __init__(
         self,
         phase: Phase,
-        stepper: Callable[[Phase, Any], Stepper],
+        stepper: Callable[[Phase, Batch], Stepper],
         records: torch.Tensor,
         conditions: torch.Tensor,
         *,
@@ -193,11 +196,18 @@ class FamilyTrainer(OurTrainer):
         nets = nets_of(prepared.layout, prepared.settled)
         reference = fit._reference(prepared, nets, self.recipe.device)
         made = fit._family(self.recipe, prepared.settled, nets, reference)
+        assert isinstance(made, Gan | Vae)
         (phase,) = made.phases()
+
+        def steps(phase: Phase, batch: Batch) -> Stepper:
+            found = prepared.stepper(phase, batch)
+            assert isinstance(found, Stepper), "a private regime's"
+            return found
+
         digits = torch.as_tensor(prepared.digits)
         cells = torch.as_tensor(prepared.layout.cells[prepared.joint])
         super().__init__(
-            phase, prepared.stepper, nets.one_hot(digits), nets.one_hot_condition(cells),
+            phase, steps, nets.one_hot(digits), nets.one_hot_condition(cells),
             promise=lambda stepper: _promise(stepper, phase.steps, self.recipe),
             before=prepared.before,
             charged=lambda: [t.mechanism for t in book.touches if t.mechanism is not None],
@@ -219,7 +229,6 @@ class ModuleTrainer(OurTrainer):
     Args:
         module: (records) -> one output for each, shape (n, 1).
         records: Shape (n * cap, ...).
-        seed: Initial weights are the caller's; this is for made-up chance alone.
         cap: Rows of a unit.
         sampling_rate, steps, max_grad_norm, hardened: Of the training.
         epsilon: What the noise is solved for.
@@ -249,10 +258,10 @@ class ModuleTrainer(OurTrainer):
             losses=lambda given, conditions: loss(module, given, conditions),
             optimizer=torch.optim.Adam(module.parameters(), lr=1e-3), public_step=dict,
         )  # fmt: skip
-        sigma = noise_multiplier(epsilon, DELTA, sampling_rate=sampling_rate, steps=steps)
+        sigma = _solved(epsilon, sampling_rate, steps)
         self._paid: list[Mechanism] = []
 
-        def make(phase: Phase, batch: Any) -> Stepper:
+        def make(phase: Phase, batch: Batch) -> Stepper:
             rows = np.arange(n * cap).reshape(n, cap)
             return stepper(
                 phase, batch, Places(rows, np.ones_like(rows, dtype=bool)),
@@ -278,6 +287,11 @@ class ModuleTrainer(OurTrainer):
             name="poisson_gaussian", noise_multiplier=promise.noise_multiplier,
             sampling_rate=promise.sampling_rate,
         ))  # fmt: skip
+
+
+@cache
+def _solved(epsilon: float, sampling_rate: float, steps: int) -> float:
+    return noise_multiplier(epsilon, DELTA, sampling_rate=sampling_rate, steps=steps)
 
 
 def logistic(module: nn.Module, records: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -325,3 +339,12 @@ def _promise(stepper: Stepper, steps: int, recipe: Recipe) -> Promise:
         epsilon=recipe.epsilon,
         delta=recipe.delta,
     )
+
+
+#: What `genaudit selfcheck` examines: every family, hardened noise, persons.
+OURS: Mapping[str, Callable[..., OurTrainer]] = {
+    "gan": lambda seed=0: FamilyTrainer("gan", seed=seed),
+    "cgan": lambda seed=0: FamilyTrainer("cgan", seed=seed, noise="hardened"),
+    "vae": lambda seed=0: FamilyTrainer("vae", seed=seed),
+    "cgan of persons": lambda seed=0: FamilyTrainer("cgan", seed=seed, cap=3),
+}

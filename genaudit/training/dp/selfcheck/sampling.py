@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binom
 
 from genaudit.result import Message, message
-from genaudit.stats.independence import lag_p_value, variance_p_value
+from genaudit.stats.independence import binomial_moments, lag_p_value, variance_p_value
 from genaudit.training.dp.selfcheck.bench import ALPHA, Bench
 from genaudit.training.dp.selfcheck.outcome import failed, skipped
 
@@ -110,8 +110,10 @@ def poisson(bench: Bench) -> Message:
 
 def _spread_p_value(squares: np.ndarray, trials: int, q: float) -> float:
     """Whether squared deviations of binomials spread as they should, in one sum."""
-    excess = (1 - 6 * q * (1 - q)) / (trials * q * (1 - q))
-    return variance_p_value(np.array([squares.sum()]), len(squares), excess=excess)
+    variance, skewness = binomial_moments(trials, q)
+    return variance_p_value(
+        np.array([squares.sum()]), len(squares), variance=variance, skewness=skewness
+    )
 
 
 def _rate(bench: Bench) -> float:
@@ -135,7 +137,7 @@ def _measured(bench: Bench) -> _Draws:
     times, sizes, doubles = np.zeros(n), np.zeros(batches), 0
     for i in range(batches):
         drawn = np.asarray(bench.trainer.draw(), dtype=np.int64).ravel()
-        if drawn.size and not (0 <= drawn.min() and drawn.max() < n):
+        if drawn.size and not (drawn.min() >= 0 and drawn.max() < n):
             raise failed(
                 "foreign", "it draws unit {unit:integer} of {n:integer}",
                 unit=int(drawn.max() if drawn.max() >= n else drawn.min()), n=n,

@@ -201,9 +201,7 @@ def _check_terms(events: Sequence[Mechanism], bench: Bench) -> None:
             )  # fmt: skip
 
 
-def _check_end(
-    trainer: Any, start: int, drawn: Callable[[], int] | None, taken: int
-) -> None:
+def _check_end(trainer: Any, start: int, drawn: Callable[[], int] | None, taken: int) -> None:
     """One step more than were paid for is refused, or charged."""
     try:
         trainer.step()
@@ -218,5 +216,3 @@ def _check_end(
         )
     if trainer.promise.epsilon is None:
         raise cannot_tell("no_end", "it takes more steps than it promised, and charges them")
-
-
