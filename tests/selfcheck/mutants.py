@@ -302,6 +302,12 @@ def _deviation(trainer: OurTrainer) -> float:
 
 
 @mutant("noise", "noise.scale")
+def no_noise(seed: int = 0) -> OurTrainer:
+    trainer = plain(seed)
+    return _noised(trainer, lambda _, p: torch.zeros_like(p))
+
+
+@mutant("noise", "noise.scale")
 def half_the_noise(seed: int = 0) -> OurTrainer:
     trainer = plain(seed)
     trainer.stepper.step.optimizer.noise_multiplier *= 0.5

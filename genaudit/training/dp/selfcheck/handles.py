@@ -16,7 +16,7 @@ import torch
 
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import Bench, as_units
-from genaudit.training.dp.selfcheck.outcome import failed
+from genaudit.training.dp.selfcheck.outcome import failed, skipped
 
 #: Steps of the training before the walk, so that a batch that is kept is there.
 _STEPS = 3
@@ -53,6 +53,8 @@ def generator(bench: Bench) -> Message:
                 "what is released, or trained without a budget, holds real records: {path}",
                 path=path,
             )
+    if not n:
+        raise skipped("nothing_released", "no array can be reached from what is released")
     return message(
         "selfcheck.handle_ok",
         "none of {n:integer} arrays that can be reached from it holds a record", n=n,

@@ -23,7 +23,7 @@ _POISSON = "poisson_gaussian"
 
 
 def charged(bench: Bench) -> Message:
-    """Every draw of real units is charged, at the claimed rate and noise, before it is used."""
+    """Every draw of real units is charged by the end of its step, at the claimed rate and noise."""
     promise = bench.promise
     trainer = bench.unused()
     drawn = _counting(trainer) if offers(trainer, "draw") else None
