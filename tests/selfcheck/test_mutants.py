@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,6 +43,14 @@ def test_every_check_has_a_mutant() -> None:
     assert {(m.check, m.part) for m in MUTANTS} <= {(c.id, c.part) for c in CHECKS}
     assert len(MUTANTS) >= 24
     assert len(CORRECT) >= 8
+
+
+def test_readme_says_how_many() -> None:
+    """The numbers in the README are those of the lists that are tested."""
+    text = " ".join((Path(__file__).parents[2] / "README.md").read_text("utf-8").split())
+
+    assert f"all of {len(MUTANTS)} faults" in text
+    assert f"nothing in {len(CORRECT)} correct ones" in text
 
 
 @pytest.mark.parametrize("mutant", FIRST, ids=lambda m: m.name)
