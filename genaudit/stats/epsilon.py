@@ -77,6 +77,20 @@ def one_run_counts(
     return found
 
 
+def one_run_chance(scores: np.ndarray, members: np.ndarray, epsilon: float, delta: float) -> float:
+    """Chance of guesses this good under (epsilon, delta), the choice of how many paid for.
+
+    Args:
+        scores: Attack scores, shape (m,), higher = member.
+        members: What each coin decided, boolean, shape (m,).
+        epsilon: Of the claim, at delta.
+        delta: Of the claim.
+    """
+    counts = one_run_counts(scores, members)
+    each = [one_run_p_value(len(scores), r, v, epsilon, delta) for r, v in counts]
+    return min(1.0, len(counts) * min(each))
+
+
 def one_run_bound(
     scores: np.ndarray, members: np.ndarray, delta: float, alpha: float
 ) -> tuple[float, float]:

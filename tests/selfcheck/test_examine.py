@@ -13,8 +13,11 @@ import pytest
 
 import genaudit as ga
 from genaudit.ledger import PrivacyLedger
+from genaudit.result import Message
 from genaudit.training.dp.selfcheck import CHECKS, Status, examine
+from genaudit.training.dp.selfcheck.bench import Bench
 from genaudit.training.dp.selfcheck.handles import _arrays, _Rows
+from genaudit.training.dp.selfcheck.outcome import Stopped, failed
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -171,3 +174,25 @@ def test_public_face() -> None:
     assert isinstance(handmade.ONE.promise, ga.Promise)
     (report,) = ga.selfcheck(handmade.StepsAlone)
     assert report.trainer == "StepsAlone"
+
+
+def test_an_alarm_must_come_twice() -> None:
+    """What chance shows once, and not on fresh chance, is no alarm; what shows again is one."""
+
+    def looked(*p_values: float) -> list[Status]:
+        left = list(p_values)
+
+        def check(bench: Bench) -> Message:
+            assert bench.effort == (1 if len(left) == len(p_values) else 4)
+            raise failed("x", "seen", p_value=left.pop(0))
+
+        try:
+            Bench(handmade.Nothing).confirmed(check)
+        except Stopped as stopped:
+            return [stopped.status, *([Status.SKIPPED] * len(left))]
+        return [Status.PASSED]
+
+    assert looked(5e-5, 0.3) == [Status.PASSED]
+    assert looked(5e-5, 5e-5) == [Status.PASSED]
+    assert looked(5e-5, 1e-9) == [Status.FAILED]
+    assert looked(1e-20) == [Status.FAILED]

@@ -5,7 +5,13 @@ from math import comb, exp
 import numpy as np
 import pytest
 
-from genaudit.stats.epsilon import one_run_bound, one_run_counts, one_run_epsilon, one_run_p_value
+from genaudit.stats.epsilon import (
+    one_run_bound,
+    one_run_chance,
+    one_run_counts,
+    one_run_epsilon,
+    one_run_p_value,
+)
 
 
 def _naive(m, r, v, epsilon, delta):
@@ -46,6 +52,8 @@ def test_bound_is_refused_at_zero_and_grows():
 
     low, ceiling = one_run_bound(members + 0.1 * rng.random(100), members, 1e-10, 1e-4)
     assert low == ceiling > 2
+    assert one_run_chance(members * 1.0, members, low - 0.01, 1e-10) < 1e-4
+    assert one_run_chance(members * 1.0, members, low + 0.01, 1e-10) > 1e-4
     assert one_run_bound(rng.random(100), members, 1e-10, 1e-4)[0] == 0.0
     assert one_run_epsilon(10, 10, 5, 0.0, 0.05) == 0.0
 

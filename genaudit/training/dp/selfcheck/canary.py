@@ -18,7 +18,7 @@ from scipy.linalg import qr
 from genaudit.accounting import epsilon
 from genaudit.ledger import Mechanism
 from genaudit.result import Message, message
-from genaudit.stats.epsilon import one_run_bound
+from genaudit.stats.epsilon import one_run_bound, one_run_chance
 from genaudit.training.dp.selfcheck.bench import (
     ALPHA,
     Bench,
@@ -58,12 +58,13 @@ def bound(bench: Bench) -> Message:
     if not np.isfinite(scores).all():
         raise failed("canary_not_finite", "with canaries in it the training is not finite")
     low, ceiling = one_run_bound(scores, members, _DELTA, ALPHA)
-    if low > claimed:
+    p_value = one_run_chance(scores, members, claimed, _DELTA)
+    if p_value < ALPHA:
         raise failed(
             "canary",
             "guesses about {m:integer} canaries show that ε is at least {low:number} at δ = "
             "{delta}, where the claim is {claimed:number}",
-            p_value=ALPHA, m=len(canaries), low=round(low, 3), claimed=round(claimed, 3),
+            p_value=p_value, m=len(canaries), low=round(low, 3), claimed=round(claimed, 3),
             delta=f"{_DELTA:g}",
         )  # fmt: skip
     if ceiling <= claimed:

@@ -99,8 +99,9 @@ def examine(
         only: Ids of the checks to run; None = all.
         progress: Called with trainer and check, number done, number of all.
 
-    Statistical checks have a level of 1e-4 each. A check that fails names the part at fault; one
-    whose methods or promises the trainer lacks is skipped with the reason.
+    Statistical checks have a level of 1e-4 each, and an alarm must come twice. A check that fails
+    names the part at fault; one whose methods or promises the trainer lacks is skipped with the
+    reason.
     """
     bench, named = Bench(trainer, seed), name or _name(trainer)
     wanted = None if only is None else set(only)
@@ -132,7 +133,7 @@ def scanned(folder: Path, rows: pd.DataFrame, *, seed: int = 0) -> SelfcheckRepo
 def _outcome(check: Check, bench: Bench) -> Outcome:
     try:
         _check_offered(check, bench)
-        said = check.run(bench)
+        said = bench.confirmed(check.run)
     except Stopped as stopped:
         return _stopped(check, stopped)
     except Exception as error:  # a trainer may raise anything, and no check hides another

@@ -233,7 +233,7 @@ def _steps(bench: Bench, n: int) -> _Seen:
     pool = bench.pool(max(_SIZES))
     batch = take(pool, bench.rng(3).permutation(count(pool))[:n])
     sums, noise = [], []
-    for _ in range(_n_steps(trainer, batch)):
+    for _ in range(bench.effort * _n_steps(trainer, batch)):
         before = vector(trainer.clipped_sum(batch))
         after = vector(trainer.step(batch)) * promise.divisor
         sums.append(before / deviation)

@@ -131,7 +131,7 @@ def _measured(bench: Bench) -> _Draws:
     assert n is not None
     if not 0 < q < 1:
         raise skipped("whole_batches", "it draws no samples: its rate is {q:number}", q=q)
-    batches = int(np.clip(np.ceil(_DRAWN / max(n * q, 1e-9)), *_BATCHES))
+    batches = int(np.clip(np.ceil(_DRAWN / max(n * q, 1e-9)), *_BATCHES)) * bench.effort
     compared = min(n, _COMPARED)
     inside = np.zeros((batches, compared), dtype=bool)
     times, sizes, doubles = np.zeros(n), np.zeros(batches), 0

@@ -48,7 +48,10 @@ def noise(bench: Bench) -> Message:
     assert promise.max_grad_norm is not None
     deviation = promise.noise_multiplier * promise.max_grad_norm
     batch = take(bench.pool(_BATCH), slice(0, _BATCH))
-    first, second = (_noise(bench.fresh(), batch, promise.divisor) / deviation for _ in range(2))
+    steps = _STEPS * bench.effort
+    first, second = (
+        _noise(bench.fresh(), batch, promise.divisor, steps) / deviation for _ in range(2)
+    )
     noisy = (np.abs(first) > _ROUNDING) & (np.abs(second) > _ROUNDING)
     if not noisy.any():
         raise cannot_tell("no_noise_at_all", "there is no noise that could be compared")
@@ -69,10 +72,10 @@ def _batch(trainer: Any) -> tuple[int, ...]:
     return tuple(sorted(int(i) for i in np.asarray(trainer.draw()).ravel()))
 
 
-def _noise(trainer: Any, batch: Any, divisor: float) -> np.ndarray:
+def _noise(trainer: Any, batch: Any, divisor: float, steps: int) -> np.ndarray:
     """Noise of a few steps side by side."""
     found = []
-    for _ in range(_STEPS):
+    for _ in range(steps):
         before = vector(trainer.clipped_sum(batch))
         found.append(vector(trainer.step(batch)) * divisor - before)
     return np.concatenate(found)
