@@ -12,6 +12,7 @@ from typing import Any
 #: audit of two files never wait for libraries that they do not need.
 _PUBLIC = {
     "train": "api",
+    "resume": "api",
     "load": "api",
     "audit": "api",
     "check": "api",
@@ -24,6 +25,7 @@ _PUBLIC = {
     "Column": "data.schema",
     "Dataset": "data.dataset",
     "PrivacyLedger": "ledger",
+    "Mark": "ledger",
     "Touch": "ledger",
     "Subject": "subject",
     "Access": "subject",

@@ -24,7 +24,7 @@ from genaudit.data.frame import decoded, draft_schema
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed
-from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.ledger import Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
@@ -38,6 +38,7 @@ from genaudit.subjects.wrapped import imported
 if TYPE_CHECKING:
     from genaudit.training.dp.selfcheck.outcome import SelfcheckReport
     from genaudit.training.fit import Trained
+    from genaudit.training.world import World
 
 Table: TypeAlias = pd.DataFrame | str | Path
 
@@ -53,6 +54,7 @@ def train(
     dataset_id: str | None = None,
     budget_total: float | None = None,
     artefact: str = "model",
+    checkpoint: str | Path | None = None,
     progress: Any = None,
     **options: Any,
 ) -> Trained:
@@ -69,6 +71,7 @@ def train(
         dataset_id: name of the data in the ledger; the schema's id by default.
         budget_total: refuse if this and all earlier releases of the data set exceed this ε.
         artefact: what the ledger calls the release.
+        checkpoint: a folder to go on from with `resume` if training is stopped.
         progress: called with a `genaudit.training.fit.Update` while training.
         options: fields of `genaudit.training.recipe.Recipe` (preset, seed, condition, steps, ...).
 
@@ -77,10 +80,13 @@ def train(
     """
     from genaudit.training.fit import fit
     from genaudit.training.recipe import Recipe
+    from genaudit.training.world import World
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
-    book = _ledger(ledger)
-    checked, named = _checked(data, schema, dataset_id, book, private=epsilon is not None)
+    book, world = _ledger(ledger), World.of_environment()
+    checked, named = _checked_together(
+        data, schema, dataset_id, book, world, private=epsilon is not None
+    )
     return fit(
         recipe,
         checked,
@@ -88,8 +94,52 @@ def train(
         dataset_id=named,
         artefact=artefact,
         budget_total=budget_total,
+        checkpoint=checkpoint,
         progress=progress,
+        world=world,
     )
+
+
+def resume(
+    data: Table,
+    checkpoint: str | Path,
+    *,
+    ledger: PrivacyLedger | str | Path | None = None,
+    budget_total: float | None = None,
+    progress: Any = None,
+) -> Trained:
+    """Go on with a training that was stopped, with the steps that the ledger leaves it.
+
+    What was charged counts whether its steps were taken or not, so a private training never exceeds
+    its ε; a warning says how many steps were lost. A plain one makes the model that it would have
+    made.
+
+    Args:
+        data: the records that it was trained on.
+        checkpoint: the folder that `train` wrote; what follows is kept there too.
+        ledger: the ledger that it was charged to; the user's own by default.
+        budget_total: as in `train`.
+        progress: called with a `genaudit.training.fit.Update` while training.
+
+    Raises:
+        IntegrityError: the checkpoint was altered, or the ledger is another one or was rolled back.
+        DataError: the checkpoint is unusable, or of other records.
+        OptionError, BudgetError: as in `train`.
+    """
+    from genaudit.training import checkpoint as checkpoints
+    from genaudit.training import fit
+    from genaudit.training.world import World
+
+    found, book, world = checkpoints.read(checkpoint), _ledger(ledger), World.of_environment()
+    if world.leads:
+        book.verify(found.info.mark)
+    checked, _ = _checked_together(
+        data, found.declared, found.info.dataset, book, world, private=found.info.recipe.private
+    )
+    return fit.resume(
+        found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress,
+        world=world,
+    )  # fmt: skip
 
 
 def load(folder: str | Path) -> Trained:
@@ -160,6 +210,9 @@ def audit(
     own: Schema | None = None if model is None else model.schema
     public = _public(schema, own or known)
     book = _ledger(ledger)
+    made_at = getattr(model, "ledger", None)
+    if isinstance(made_at, Mark):
+        book.check_past(made_at)
     touches = [
         _record_look(book, raw, public, dataset_id, f"audit reads {knowledge}", knowledge)
         for knowledge, raw in raws.items()
@@ -395,11 +448,29 @@ def _table(table: Table, what: str) -> tuple[pd.DataFrame, Schema | None]:
     return files.read(table, what), None
 
 
-def _checked(
+def _checked_together(
     data: Table,
     schema: Schema | str | Path | None,
     dataset_id: str | None,
     ledger: PrivacyLedger,
+    world: World,
+    *,
+    private: bool,
+) -> tuple[Dataset, str]:
+    """Rows to train on; no process looks at them before the leader has written that they do."""
+    if world.leads:
+        found = _checked(data, schema, dataset_id, ledger, private=private)
+        world.wait()
+        return found
+    world.wait()
+    return _checked(data, schema, dataset_id, None, private=private)
+
+
+def _checked(
+    data: Table,
+    schema: Schema | str | Path | None,
+    dataset_id: str | None,
+    ledger: PrivacyLedger | None,
     *,
     private: bool,
 ) -> tuple[Dataset, str]:
@@ -410,7 +481,9 @@ def _checked(
         "checked against" if public else "looked at for a draft of its schema and checked against"
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
-    named = _record_look(ledger, raw, public, dataset_id, purpose).dataset
+    named = ""
+    if ledger is not None:
+        named = _record_look(ledger, raw, public, dataset_id, purpose).dataset
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:
         found = learn(found, raw)

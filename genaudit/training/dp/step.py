@@ -11,7 +11,7 @@ rows are clipped like real ones).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from genaudit.models.base import Phase, Rows
 from genaudit.training.dp.clipping.module import Losses
 from genaudit.training.dp.engine import BookKeepingEngine
 from genaudit.training.dp.unit import Units
+from genaudit.training.world import ALONE, World
 
 #: Where torch's CPU state holds the words of its Mersenne Twister: after seed, left, seeded, next.
 _MT_START, _MT_WORDS = 24, 624
@@ -52,7 +53,8 @@ class PrivateStep:
 
     The sum of clipped gradients gets noise of standard deviation noise_multiplier * max_grad_norm,
     and is divided by `divisor`, which must not depend on the records. Each `cap` rows in a row are
-    one unit, clipped together; made rows too, whose number is a multiple of it.
+    one unit, clipped together; made rows too, whose number is a multiple of it. Each process of
+    several brings its own records; the leader brings the made rows and the noise.
     """
 
     def __init__(
@@ -65,12 +67,13 @@ class PrivateStep:
         noise: torch.Generator,
         hardened: bool = False,
         cap: int = 1,
+        world: World = ALONE,
     ) -> None:
-        self.phase, self.cap = phase, cap
+        self.phase, self.cap, self.world = phase, cap, world
         self._watched, self.optimizer = BookKeepingEngine().prepare(
             phase.private, phase.optimizer, noise_multiplier=noise_multiplier,
             max_grad_norm=max_grad_norm, divisor=divisor, noise=noise,
-            hardened=hardened,
+            hardened=hardened, world=world,
         )  # fmt: skip
 
     def __call__(
@@ -93,6 +96,8 @@ class PrivateStep:
         """
         rows = self.phase.rows(records, conditions, rng)
         assert len(rows[0]) == len(records) + self.phase.n_extra, "their number is public"
+        if not self.world.leads:
+            rows = tuple(r[: len(records)] for r in rows)
         self.accumulate(rows, filled)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -141,16 +146,24 @@ class Streams:
     hardened: bool = False
 
     @classmethod
-    def of(cls, device: str, *, hardened: bool = False, seed: int | None = None) -> Streams:
+    def of(
+        cls, device: str, *, hardened: bool = False, seed: int | tuple[int, ...] | None = None
+    ) -> Streams:
         """Three streams of the operating system's entropy; repeatable with a seed (experiments)."""
         if seed is None:
             noise = system_torch_rng(device)
             return cls(system_rng(), system_torch_rng(device), noise, hardened)
-        draws = np.random.default_rng([seed, 0xD9])
+        draws = np.random.default_rng([*(seed if isinstance(seed, tuple) else (seed,)), 0xD9])
         rows, noise = (
             torch.Generator(device).manual_seed(int(s)) for s in draws.integers(0, 2**62, 2)
         )
         return cls(draws, rows, noise, hardened)
+
+    def states(self) -> Iterator[bytes]:
+        """Where the streams stand: secret, to be compared by digest."""
+        yield repr(self.draws.bit_generator.state).encode()
+        yield self.rows.get_state().numpy().tobytes()
+        yield self.noise.get_state().numpy().tobytes()
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +203,7 @@ def stepper(
     max_grad_norm: float,
     divisor: int,
     streams: Streams,
+    world: World = ALONE,
 ) -> Stepper:
     """What takes private steps of a phase on Poisson batches of the units."""
     step = PrivateStep(
@@ -200,5 +214,6 @@ def stepper(
         noise=streams.noise,
         hardened=streams.hardened,
         cap=units.cap,
+        world=world,
     )
     return Stepper(step, batch, units, sampling_rate, streams)

@@ -31,8 +31,9 @@ from genaudit.training.dp import regime
 from genaudit.training.dp.selfcheck.protocol import Promise, Units
 from genaudit.training.dp.step import Stepper, Streams, stepper
 from genaudit.training.dp.unit import Units as Places
-from genaudit.training.prepared import Batch, nets_of
+from genaudit.training.prepared import Batch
 from genaudit.training.recipe import Recipe
+from genaudit.training.world import ALONE
 
 #: δ of what is promised on made-up records.
 DELTA = 1e-5
@@ -193,9 +194,8 @@ class FamilyTrainer(OurTrainer):
         )  # fmt: skip
         book = Book.of(None, self.data, "made-up", "model")
         prepared = regime.prepare(self.recipe, self.data, book, None)
-        nets = nets_of(prepared.layout, prepared.settled)
-        reference = fit._reference(prepared, nets, self.recipe.device)
-        made = fit._family(self.recipe, prepared.settled, nets, reference)
+        job = fit._Job.of(self.recipe, self.data.schema, prepared, book, None, ALONE)
+        made, nets = job.family, job.nets
         assert isinstance(made, Gan | Vae)
         (phase,) = made.phases()
 
@@ -204,12 +204,16 @@ class FamilyTrainer(OurTrainer):
             assert isinstance(found, Stepper), "a private regime's"
             return found
 
+        def before(_: int) -> None:
+            if not prepared.pace.next():
+                raise BudgetError("The budget pays for no further step.")
+
         digits = torch.as_tensor(prepared.digits)
-        cells = torch.as_tensor(prepared.layout.cells[prepared.joint])
+        cells = torch.as_tensor(prepared.basis.layout.cells[prepared.joint])
         super().__init__(
             phase, steps, nets.one_hot(digits), nets.one_hot_condition(cells),
             promise=lambda stepper: _promise(stepper, phase.steps, self.recipe),
-            before=prepared.before,
+            before=before,
             charged=lambda: [t.mechanism for t in book.touches if t.mechanism is not None],
             rng=made.rng,
         )  # fmt: skip
