@@ -16,6 +16,7 @@ _PUBLIC = {
     "load": "api",
     "audit": "api",
     "check": "api",
+    "selfcheck": "api",
     "draft": "api",
     "read_report": "api",
     "write_json": "api",
@@ -38,6 +39,8 @@ _PUBLIC = {
     "Limit": "result",
     "Claim": "result",
     "Verdict": "result",
+    "PrivateTrainer": "training.dp.selfcheck.protocol",
+    "Promise": "training.dp.selfcheck.protocol",
     "GenauditError": "errors",
     "GenauditWarning": "errors",
 }

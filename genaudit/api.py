@@ -35,8 +35,10 @@ from genaudit.result import AuditReport, Claim, Message, message
 from genaudit.run import Progress, judge, run
 from genaudit.subject import Subject
 from genaudit.subjects.resolve import as_model, parse_claim, resolve, sample_frames
+from genaudit.subjects.wrapped import imported
 
 if TYPE_CHECKING:
+    from genaudit.training.dp.selfcheck.outcome import SelfcheckReport
     from genaudit.training.fit import Trained
     from genaudit.training.world import World
 
@@ -290,6 +292,57 @@ def _own_policy(report: AuditReport) -> Policy:
             f"Expected a report with a usable policy, got: {reason}; name another with --policy, "
             "or give the whole audit.json that `genaudit audit` wrote."
         ) from error
+
+
+def selfcheck(
+    trainer: Any = None,
+    *,
+    bundle: str | Path | None = None,
+    train: Table | None = None,
+    seed: int = 0,
+    ledger: PrivacyLedger | str | Path | None = None,
+    dataset_id: str | None = None,
+    progress: Progress | None = None,
+) -> list[SelfcheckReport]:
+    """Whether a private training is what it claims to be; one report for each trainer.
+
+    Args:
+        trainer: a `PrivateTrainer`, better a factory `make(seed=...)` of them, or its
+            `module:name`; without one, and without `bundle`, genaudit's own trainers.
+        bundle: a folder that is released; it is searched for rows of `train`.
+        train: the rows that must not be in it. This look at them is in the ledger.
+        seed: handed to the factory, at least 0.
+        ledger: where that look is written; the user's own by default.
+        dataset_id: name of the rows in the ledger.
+        progress: called with trainer and check, number done, number of all.
+
+    Raises:
+        OptionError: no such trainer, or `bundle` and `train` do not come together.
+        DataError: the folder or the rows cannot be read.
+    """
+    from genaudit.training.dp.selfcheck.examine import examine, scanned
+    from genaudit.training.dp.selfcheck.ours import OURS
+
+    check_seed(seed)
+    if (bundle is None) != (train is None):
+        raise OptionError(
+            "Expected a folder and the rows that must not be in it (bundle and train), got one of "
+            "the two; give both."
+        )
+    given = imported(trainer, "TRAINER") if isinstance(trainer, str) else trainer
+    trainers: Mapping[str, Any] = {} if bundle else OURS
+    if given is not None:
+        trainers = {trainer if isinstance(trainer, str) else "": given}
+    reports = [
+        examine(make, name=name, seed=seed, progress=progress) for name, make in trainers.items()
+    ]
+    if bundle is not None and train is not None:
+        raw, known = _table(train, "train")
+        _record_look(
+            _ledger(ledger), raw, known, dataset_id, "rows are looked for in a released folder"
+        )
+        reports.append(scanned(Path(bundle), raw, seed=seed))
+    return reports
 
 
 def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> Schema:
@@ -623,5 +676,6 @@ def _remarks(drafted: bool, subject: Subject) -> list[Message]:
 
 
 __all__ = [
-    "audit", "check", "draft", "load", "read_report", "train", "write_html", "write_json",
+    "audit", "check", "draft", "load", "read_report", "selfcheck", "train", "write_html",
+    "write_json",
 ]  # fmt: skip

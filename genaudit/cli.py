@@ -1,7 +1,7 @@
 """The command line: parse, call `genaudit.api`, print. Results on stdout, the rest on stderr.
 
 Exit codes, whatever the output format: 0 done; 2 usage error or bad input; 4 content differs from
-its own digest; 1 outside and 3 cannot tell come from `check` and `audit --gate` alone.
+its own digest; 1 outside and 3 cannot tell come from `check`, `selfcheck` and `audit --gate` alone.
 """
 
 from __future__ import annotations
@@ -442,6 +442,45 @@ def check(
         for metric in missing:
             print(f"not measured  {metric}")
     raise typer.Exit(_gate(found.verdict, missing=missing))
+
+
+@app.command()
+def selfcheck(
+    trainer: Annotated[
+        str | None,
+        typer.Argument(help="module:trainer, one or a factory (runs code); default: our own."),
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Released folder to search for rows of --train.")
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option("--train", help="Rows that must not be in --bundle.")
+    ] = None,
+    dataset_id: DatasetId = None,
+    ledger: LedgerOption = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Is this private training what it claims to be: exit 0 yes, 1 no, 3 cannot tell."""
+    from genaudit import api
+
+    with progress.bars(quiet=Settings.quiet) as bars:
+        reports = api.selfcheck(
+            trainer, bundle=bundle, train=train, seed=seed, ledger=ledger, dataset_id=dataset_id,
+            progress=progress.audit_bar(bars, "Checking"),
+        )  # fmt: skip
+    if as_json:
+        _print_json([r.model_dump(mode="json") for r in reports])
+    else:
+        for found in reports:
+            print(_printable(found.trainer))
+            for outcome in found.outcomes:
+                print(_printable(f"  {outcome}"))
+    for found in reports:
+        if found.faulty:
+            _say(f"At fault in {_printable(found.trainer)}: {', '.join(found.faulty)}.")
+    codes = {found.exit_code for found in reports}
+    raise typer.Exit(1 if 1 in codes else 3 if 3 in codes else 0)
 
 
 @policy_app.command("show")

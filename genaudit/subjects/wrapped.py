@@ -59,18 +59,28 @@ def from_spec(spec: str, schema: Schema, *, claim: Claim | None = None) -> Subje
     Raises:
         OptionError: the module or the name does not exist, or the module cannot be imported.
     """
+    found = imported(spec, "CALLABLE")
+    if not callable(found):
+        raise OptionError(f"Expected a callable at {spec!r}, got {type(found).__name__}.")
+    return from_callable(found, schema, name=spec, claim=claim)
+
+
+def imported(spec: str, what: str) -> Any:
+    """What `module:name` means, `what` being the word for it. This runs the code of that module.
+
+    Raises:
+        OptionError: the module or the name does not exist, or the module cannot be imported.
+    """
     module, _, attribute = spec.partition(":")
     if not module or module.startswith(".") or not attribute:
-        raise OptionError(f"Expected MODULE:CALLABLE, such as package.module:make, got {spec!r}.")
+        raise OptionError(f"Expected MODULE:{what}, such as package.module:make, got {spec!r}.")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # importing runs the module, which may raise anything
-        raise OptionError(f"Expected a callable at {spec!r}, got {_said(error)}.") from error
-    if not callable(found):
-        raise OptionError(f"Expected a callable at {spec!r}, got {type(found).__name__}.")
-    return from_callable(found, schema, name=spec, claim=claim)
+        raise OptionError(f"Expected a {what.lower()} at {spec!r}, got {_said(error)}.") from error
+    return found
 
 
 def _takes_seed(make: Callable[..., Any]) -> bool:

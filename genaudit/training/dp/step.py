@@ -19,6 +19,7 @@ import torch
 
 from genaudit.errors import BudgetError
 from genaudit.models.base import Phase, Rows
+from genaudit.training.dp.clipping.module import Losses
 from genaudit.training.dp.engine import BookKeepingEngine
 from genaudit.training.dp.unit import Units
 from genaudit.training.world import ALONE, World
@@ -109,16 +110,26 @@ class PrivateStep:
 
     def accumulate(self, rows: Rows, filled: torch.Tensor | None = None) -> None:
         """Leave the sum of clipped gradients in `p.grad`; what is not finite is left out."""
+        self._watched.clipped_sum(*self._weighted(rows, filled), cap=self.cap)
+
+    def per_sample_grads(self, rows: Rows, filled: torch.Tensor | None = None) -> torch.Tensor:
+        """The gradients that `accumulate` would clip, one for each unit, shape (units, parameters).
+
+        For examination: it holds all of them at once, which a step never does.
+        """
+        return self._watched.per_sample_grads(*self._weighted(rows, filled), cap=self.cap)
+
+    def _weighted(self, rows: Rows, filled: torch.Tensor | None) -> tuple[Losses, Rows]:
+        """Losses and their rows; an empty place has the loss 0."""
         if filled is None or bool(filled.all()):
-            self._watched.clipped_sum(self.phase.losses, rows, cap=self.cap)
-            return
+            return self.phase.losses, rows
         weights = torch.ones(len(rows[0]), device=filled.device)
         weights[: len(filled)] = filled.to(weights.dtype)
 
         def losses(*given: torch.Tensor) -> torch.Tensor:
             return self.phase.losses(*given[:-1]) * given[-1]
 
-        self._watched.clipped_sum(losses, (*rows, weights), cap=self.cap)
+        return losses, (*rows, weights)
 
     def close(self) -> None:
         """Take the hooks off the module."""
@@ -155,6 +166,33 @@ class Streams:
         yield self.noise.get_state().numpy().tobytes()
 
 
+@dataclass(frozen=True, eq=False)
+class Stepper:
+    """Takes private steps on Poisson batches of the units, one at each call.
+
+    batch: positions of rows -> records and conditions.
+    """
+
+    step: PrivateStep
+    batch: Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
+    units: Units
+    sampling_rate: float
+    streams: Streams
+
+    def __call__(self) -> None:
+        """One step on a batch of its own drawing."""
+        self.take(self.draw())
+
+    def draw(self) -> np.ndarray:
+        """Which units are in a batch, boolean, shape (units,): each by a coin of its own."""
+        return self.streams.draws.random(len(self.units)) < self.sampling_rate
+
+    def take(self, chosen: np.ndarray) -> None:
+        """One step on the units that were drawn."""
+        filled = torch.as_tensor(self.units.filled[chosen].ravel(), device=self.streams.rows.device)
+        self.step(*self.batch(self.units.rows[chosen].ravel()), self.streams.rows, filled)
+
+
 def stepper(
     phase: Phase,
     batch: Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]],
@@ -166,8 +204,8 @@ def stepper(
     divisor: int,
     streams: Streams,
     world: World = ALONE,
-) -> Callable[[], None]:
-    """A function that takes one private step on a Poisson batch of the units."""
+) -> Stepper:
+    """What takes private steps of a phase on Poisson batches of the units."""
     step = PrivateStep(
         phase,
         noise_multiplier=noise_multiplier,
@@ -178,10 +216,4 @@ def stepper(
         cap=units.cap,
         world=world,
     )
-
-    def take() -> None:
-        chosen = streams.draws.random(len(units)) < sampling_rate
-        filled = torch.as_tensor(units.filled[chosen].ravel(), device=streams.rows.device)
-        step(*batch(units.rows[chosen].ravel()), streams.rows, filled)
-
-    return take
+    return Stepper(step, batch, units, sampling_rate, streams)
