@@ -580,18 +580,10 @@ def _checked(
         "checked against" if public else "looked at for a draft of its schema and checked against"
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
-<<<<<<< HEAD
-    named = ""
-    if ledger is None:
-        raw = _table(data, "train")
-    else:
-        raw, touch = _Look(ledger, public, dataset_id, purpose).at(data, "train")
-=======
     if ledger is None:
         raw, named = _table(data, "train"), ""
     else:
         raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
->>>>>>> bfa1a0c9e99a8cb8bd1e986d9a6147b9115460c6
         named = touch.dataset
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:

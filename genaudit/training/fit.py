@@ -103,11 +103,8 @@ def fit(
     Raises:
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
-<<<<<<< HEAD
-=======
     if world.leads:  # a follower has no ledger, so it does not know the name
         check_budget_total(budget_total, dataset_id)
->>>>>>> bfa1a0c9e99a8cb8bd1e986d9a6147b9115460c6
     _check_device(recipe.device)
     if world.size > 1 and not recipe.private:
         raise OptionError(
@@ -115,7 +112,6 @@ def fit(
         )
     if not world.leads:
         return _follow(data, world)
-    check_budget_total(budget_total, dataset_id)
     if checkpoint is not None and ledger is None:
         raise OptionError("A checkpoint needs a ledger that says what it has spent; give one.")
     if checkpoint is not None and checkpoints.exists(checkpoint):
@@ -165,7 +161,6 @@ def resume(
     _check_device(recipe.device)
     if not world.leads:
         return _follow(data, world)
-    check_budget_total(budget_total, info.dataset)
     ledger.verify(info.mark)
     book = Book.of(ledger, data, info.dataset, info.artefact)
     book.go_on(info.run)
