@@ -77,6 +77,12 @@ class Comparison:
         """Whether each learner predicts the favoured class for each row, bools (K, n)."""
         return probabilities.argmax(axis=2) == self.target.favoured
 
+    def margins(self, probabilities: np.ndarray) -> np.ndarray:
+        """Favoured class minus the likeliest other, and the sum of the two, shape (2, K, n)."""
+        favoured = probabilities[:, :, self.target.favoured]
+        other = np.delete(probabilities, self.target.favoured, axis=2).max(axis=2, initial=0.0)
+        return np.stack([favoured - other, favoured + other])
+
 
 def comparison(case: AuditCase, target: Target) -> Comparison | Message:
     """Learners on samples against learners on training rows; a message where there can be none."""

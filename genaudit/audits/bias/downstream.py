@@ -145,26 +145,22 @@ def _gap_finding(
 
     gap: Gap = parity_gap if metric == GAP else odds_gap
 
-    def estimate_of(one: np.ndarray, other: np.ndarray, stream: str) -> Estimate:
-        first, second = (fairlearn_gap(table, gap, s.mean(axis=0)) for s in (one, other))
-        pair = Table(table.grouping, table.group, table.y, real=other, made=one)
+    def estimate_of(pair: Table, stream: str) -> Estimate:
+        made, real = (fairlearn_gap(pair, gap, s.mean(axis=0)) for s in (pair.made, pair.real))
         rng = case.rng(f"{metric}.{name}.{stream}")
-        change = gap_change(pair, gap, first - second, rng, n_resamples)
+        change = gap_change(pair, gap, made - real, rng, n_resamples)
         # Rows of all groups: those that take no part may be a few people, so no less is told.
         return change.model_copy(update={"n": n})
 
-    half = found.n_learners // 2
-    null = (
-        estimate_of(table.real[:half], table.real[half : 2 * half], "null") if half else None
-    )  # fmt: skip
+    halves = table.halves
     return Finding(
         metric=metric,
         label=label,
         heading=_HEADINGS[metric],
-        estimate=estimate_of(table.made, table.real, "samples"),
+        estimate=estimate_of(table, "samples"),
         group=group,
         words=words_of(_ALL),
-        null=null,
+        null=None if halves is None else estimate_of(halves, "null"),
         doubt=found.doubt,
         note=note,
     )
@@ -193,7 +189,7 @@ def _selection_finding(
         metric=SELECTION,
         label=label,
         heading=_HEADINGS[SELECTION],
-        estimate=rate_change(table.made[:, rows], table.real[:, rows]),
+        estimate=rate_change(table.where(np.array([i]))),
         group=group,
         doubt=few(group) if n < JUDGED else found.doubt,
         note=found.note,

@@ -165,9 +165,12 @@ def _level(metric: str, side: Skill, target: Target, found: Comparison) -> Findi
 
 
 def _halves(found: Comparison) -> Estimate | None:
-    """The same difference between learners that were all trained on real rows."""
+    """The same difference between learners that were all trained on real rows, two a side at least.
+
+    One a side would not tell how much chance in its rows moves it.
+    """
     half = found.n_learners // 2
-    if not half:
+    if half < 2:
         return None
     one, other = (skill(s, found.y) for s in (found.real[:half], found.real[half : 2 * half]))
     return None if one is None or other is None else auc_difference(one, other)
