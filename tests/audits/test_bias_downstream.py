@@ -153,7 +153,7 @@ def test_learners_that_agree_by_luck_prove_nothing(k):
 
     assert np.mean([e.p_above(0.05) <= 0.0025 for e in estimates]) <= 0.01 + 2 * 0.0081
     assert np.mean([e.low <= 0 <= e.high for e in estimates]) >= 0.935
-    assert all(-1 <= e.low and e.high <= 1 for e in estimates)
+    assert all(e.low >= -1 and e.high <= 1 for e in estimates)
 
 
 def test_sure_learners_still_prove_a_gap():
@@ -165,7 +165,7 @@ def test_sure_learners_still_prove_a_gap():
 
 
 def test_margins_and_leads_on_paper():
-    """At 0.6 against 0.4 after 96 rows, with 3 learners: a lead of 0.2 / sqrt(0.96 / 96 * 4 / 3)."""
+    """0.6 against 0.4 after 96 rows, with 3 learners: a lead of 0.2 / sqrt(0.96 / 96 * 4 / 3)."""
     margins = np.stack([np.full((3, 1), 0.2), np.ones((3, 1))])
 
     assert np.isclose(_lead(margins, np.array([96])), 0.2 / np.sqrt(0.01 * 4 / 3))

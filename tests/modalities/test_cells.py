@@ -118,7 +118,7 @@ def test_levels_come_back() -> None:
 @pytest.mark.parametrize("kind", [Kind.CATEGORICAL, Kind.BOOLEAN])
 @pytest.mark.parametrize("dtype", [object, "category"])
 def test_a_column_that_may_miss_values_but_misses_none(kind: Kind, dtype: str) -> None:
-    """Levels of a nullable column are encoded though no cell is missing, and the values are kept."""
+    """Levels of a nullable column are encoded though no cell is missing; the values are kept."""
     cells = _public(kind=kind, categories=("no", "yes"), nullable=True)
     values = pd.Series(["yes", "no", "no"], dtype=dtype)
 
