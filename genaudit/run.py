@@ -273,25 +273,8 @@ def _ask(
         )  # fmt: skip
         return base.model_copy(update={"status": Status.FAILED, "reason": reason}), []
     seconds = round(time.perf_counter() - clock, 2)
-    findings = outcome.findings
-    if base.chapter in ("bias", "quality") and _clustered(case):
-        findings = tuple(f.model_copy(update={"doubt": f.doubt or _CLUSTERED}) for f in findings)
-    done = {"findings": findings, "figures": outcome.figures, "seconds": seconds}
+    done = {"findings": outcome.findings, "figures": outcome.figures, "seconds": seconds}
     return base.model_copy(update=done), list(outcome.not_measured)
-
-
-_CLUSTERED = message(
-    "section.clustered",
-    "Persons have several rows, which this interval counts as if they were independent.",
-)
-
-
-def _clustered(case: AuditCase) -> bool:
-    """Whether any real data set holds several rows of one person."""
-    person = case.schema.person
-    return person is not None and any(
-        bool(d.frame[person.name].duplicated().any()) for d in case.data.values()
-    )
 
 
 #: Families of attack and harm that no audit of this version looks at; a report lists them.

@@ -33,6 +33,15 @@ def shown_share(count: float, n: int, minimum: int = SMALL_CELL) -> float | None
     return None if n == 0 or hidden else count / n
 
 
+def in_tens(n: int, total: int, minimum: int = SMALL_CELL) -> int:
+    """How many of n rows to use where a known total has more: so that nobody tells how many more.
+
+    >>> in_tens(1000, 1000), in_tens(996, 1000), in_tens(4, 1000)
+    (1000, 990, 0)
+    """
+    return n if n == total else n - n % minimum
+
+
 def hidden() -> Message:
     """Why a number is not in a report that could be there."""
     return message(
