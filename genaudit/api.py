@@ -337,10 +337,11 @@ def selfcheck(
         examine(make, name=name, seed=seed, progress=progress) for name, make in trainers.items()
     ]
     if bundle is not None and train is not None:
-        raw, known = _table(train, "train")
-        _record_look(
-            _ledger(ledger), raw, known, dataset_id, "rows are looked for in a released folder"
-        )
+        look = _Look(
+            _ledger(ledger), _public(None, train), dataset_id,
+            purpose="rows are looked for in a released folder",
+        )  # fmt: skip
+        raw, _ = look.at(train, "train")
         reports.append(scanned(Path(bundle), raw, seed=seed))
     return reports
 

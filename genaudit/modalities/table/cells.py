@@ -103,6 +103,7 @@ class ColumnCells:
         if self.levels:
             where = {level: i for i, level in enumerate(self.levels)}
             found = values.astype(object).map(where).fillna(-1)
+            # Where nothing had to be filled, pandas shares its own memory, which is read-only.
             codes = found.to_numpy(dtype=np.int64, copy=True)
         else:
             codes = self._encode_numbers(values.to_numpy(dtype=float))
