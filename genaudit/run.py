@@ -16,6 +16,7 @@ from genaudit import claim
 from genaudit.audits import audits, find
 from genaudit.case import Audit, AuditCase, Knowledge
 from genaudit.compliance.controls import readings
+from genaudit.data.disclosure import shown_share
 from genaudit.errors import GenauditError, GenauditWarning
 from genaudit.ledger import Touch
 from genaudit.plan import AuditPlan
@@ -303,8 +304,9 @@ def _subject(case: AuditCase) -> SubjectInfo:
 
 def _data(knowledge: Knowledge, case: AuditCase) -> DataInfo:
     data = case.data[knowledge]
-    n_distinct = len(data.records.drop_duplicates())
-    return DataInfo(name=knowledge.value, n=len(data), n_distinct=n_distinct)
+    n, n_distinct = len(data), len(data.records.drop_duplicates())
+    told = shown_share(n_distinct, n) is not None
+    return DataInfo(name=knowledge.value, n=n, n_distinct=n_distinct if told else None)
 
 
 def _ledger(release: Sequence[Touch], audit: Sequence[Touch], *, has_claim: bool) -> LedgerInfo:

@@ -33,4 +33,6 @@ def clustered(*data: Dataset) -> bool:
 
 def by_person(method: str, *data: Dataset) -> str:
     """What a method is called where some of the data have several rows of one person."""
-    return f"{method}; rows of a person are not taken as independent" if clustered(*data) else method
+    return (
+        f"{method}; rows of a person are not taken as independent" if clustered(*data) else method
+    )
