@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
-from genaudit.case import Outcome
+from genaudit.case import AuditCase, Outcome
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, in_tens, shown_cells, shown_parts
 from genaudit.data.schema import Column
 from genaudit.modalities.table.learner import Target, levels_of, show_number
 from genaudit.result import Figure, Finding, Message, message, words_of
-from genaudit.stats.clusters import n_units, rate_worth
+from genaudit.stats.clusters import equal_worth, n_units, rate_worth
 
 #: Below this a group's number is shown with its interval but not judged.
 JUDGED = 30
@@ -108,10 +108,27 @@ class Rate:
         return self.k * self.worth, self.n * self.worth
 
 
-def share_of(hit: np.ndarray, persons: np.ndarray | None) -> Rate:
-    """The share of hits among rows, of which those of one person (codes) may be alike."""
+def share_of(hit: np.ndarray, persons: np.ndarray | None, worth: float = 1.0) -> Rate:
+    """The share of hits among rows, of which those of one person (codes) may be alike.
+
+    worth: that of a row where persons are None.
+    """
     k, n = int(np.sum(hit)), len(hit)
-    return Rate(k, n) if persons is None or not n else Rate(k, n, rate_worth(hit, persons) / n)
+    if persons is None or not n:
+        return Rate(k, n, worth)
+    return Rate(k, n, rate_worth(hit, persons) / n)
+
+
+def worth_of_samples(case: AuditCase) -> float:
+    """What a sample is worth of an independent one, where samples name no persons.
+
+    Whoever makes rows of persons may make several for each, as the training rows have; as it is
+    not said which, each counts for as little as a training row.
+    """
+    persons = case.train.persons
+    if persons is None or case.samples.persons is not None:
+        return 1.0
+    return equal_worth(persons) / len(persons)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +151,7 @@ class GroupRates:
         favoured: np.ndarray,
         n_groups: int,
         persons: np.ndarray | None = None,
+        worth: float = 1.0,
     ) -> GroupRates:
         """From group codes and labels 0 / 1 (-1 = not known: left out), shape (n,).
 
@@ -145,6 +163,7 @@ class GroupRates:
             favoured: Labels.
             n_groups: Number of groups.
             persons: The number of each row's person; None where a row is a person.
+            worth: That of a row where persons are None.
         """
         known = (groups >= 0) & (favoured >= 0)
         if not known.any():
@@ -154,13 +173,13 @@ class GroupRates:
         persons = None if persons is None else persons[known]
         n, k = cls._counted(groups, favoured, n_groups)
         kept = [in_tens(int(a), int(b)) for a, b in zip(n, everybody, strict=True)]
-        worth = [share_of(favoured[groups == g] == 1, _some(persons, groups == g)).worth
+        rates = [share_of(favoured[groups == g] == 1, _some(persons, groups == g), worth)
                  for g in range(n_groups)]  # fmt: skip
         scaled = [round(k[g] * kept[g] / max(int(n[g]), 1)) for g in range(n_groups)]
         told = _told(2 * groups + favoured, None, n_groups)
         if persons is not None:
             told &= _told(2 * groups + favoured, persons, n_groups)
-        return cls(tuple(kept), tuple(scaled), tuple(worth), told)
+        return cls(tuple(kept), tuple(scaled), tuple(r.worth for r in rates), told)
 
     @staticmethod
     def _counted(
@@ -194,11 +213,14 @@ def _some(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
     return None if values is None else values[rows]
 
 
-def favoured_rates(data: Dataset, grouping: Grouping, target: Target) -> GroupRates:
-    """How often each group of a data set gets the favoured outcome."""
+def favoured_rates(
+    data: Dataset, grouping: Grouping, target: Target, worth: float = 1.0
+) -> GroupRates:
+    """How often each group of a data set gets the favoured outcome; `worth` as in `share_of`."""
     classes = target.encode(data)
     favoured = np.where(classes < 0, -1, classes == target.favoured)
-    return GroupRates.of(grouping.codes(data), favoured, len(grouping.levels), data.persons)
+    codes = grouping.codes(data)
+    return GroupRates.of(codes, favoured, len(grouping.levels), data.persons, worth)
 
 
 def in_words(group: dict[str, str]) -> str:

@@ -24,6 +24,7 @@ from genaudit.audits.bias._groups import (
     share_of,
     too_few,
     with_words,
+    worth_of_samples,
 )
 from genaudit.audits.figures import bars, forest
 from genaudit.audits.words import by_person
@@ -116,7 +117,8 @@ def share_difference(made: Rate, real: Rate, method: str = _SHARE_METHOD) -> Est
 
 
 def _share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
-    real, made = _shares(grouping, case.train), _shares(grouping, case.samples)
+    real = _shares(grouping, case.train)
+    made = _shares(grouping, case.samples, worth_of_samples(case))
     told = grouping.told(case.train)
     lacks = absent(grouping.name) if grouping.name in case.samples.absent else None
     unseen: list[Rate | None] = [None] * len(grouping.levels)
@@ -136,10 +138,10 @@ def _share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
         )
 
 
-def _shares(grouping: Grouping, data: Dataset) -> list[Rate]:
-    """Share of each group among all rows."""
+def _shares(grouping: Grouping, data: Dataset, worth: float = 1.0) -> list[Rate]:
+    """Share of each group among all rows; `worth` as in `share_of`."""
     codes, persons = grouping.codes(data), data.persons
-    return [share_of(codes == i, persons) for i in range(len(grouping.levels))]
+    return [share_of(codes == i, persons, worth) for i in range(len(grouping.levels))]
 
 
 def _share_finding(
@@ -218,12 +220,13 @@ def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Findin
         people = n_units(real[real >= 0], case.train.persons[real >= 0], math.prod(shape))
         told &= shown_cells(people.reshape(shape))
     method = by_person(_SHARE_METHOD, case.train, case.samples)
+    worth = worth_of_samples(case)
     for cell in np.unique(np.concatenate([real, made])):
         if cell >= 0:
             i, j = divmod(int(cell), shape[1])
             yield _share_finding(
                 {one.name: one.levels[i], other.name: other.levels[j]},
-                share_of(made == cell, case.samples.persons),
+                share_of(made == cell, case.samples.persons, worth),
                 share_of(real == cell, case.train.persons),
                 method,
                 told=bool(told[i, j]),
@@ -277,7 +280,8 @@ def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterat
     real = favoured_rates(case.train, grouping, target)
     reference = int(np.argmax(real.n))
     missing = [n for n in (grouping.name, target.name) if n in case.samples.absent]
-    made = None if missing else favoured_rates(case.samples, grouping, target)
+    worth = worth_of_samples(case)
+    made = None if missing else favoured_rates(case.samples, grouping, target, worth)
     unseen = (
         favoured_rates(case.holdout, grouping, target) if Knowledge.HOLDOUT in case.data else None
     )  # fmt: skip
