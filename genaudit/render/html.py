@@ -154,7 +154,7 @@ class Figures:
         if figure.kind == "heatmap":
             return self._matrix(figure)
         kinds, keep = FIGURE_COLUMNS[figure.kind], self._columns(figure)
-        rows = view.thinned([r for r in figure.rows if len(r) == len(kinds)], TABLE_ROWS)
+        rows = view.thinned(figure.rows, TABLE_ROWS)
         return [[self._cell(row[i], kinds[i], figure) for i in keep] for row in rows]
 
     def _matrix(self, figure: Figure) -> list[list[Markup]]:
