@@ -110,12 +110,11 @@ def reason(error: object) -> str:
     """What a library or the system says, fit to stand inside a sentence of ours.
 
     >>> reason(FileNotFoundError(2, "No such file or directory", "x.toml"))
-    'no such file or directory'
+    'No such file or directory'
     """
     if isinstance(error, UnicodeDecodeError):
         return "no UTF-8 text"
-    said = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(". ")
-    return said[:1].lower() + said[1:] if isinstance(error, OSError) else said
+    return " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(". ")
 
 
 def check_seed(seed: int) -> None:

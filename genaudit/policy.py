@@ -17,6 +17,19 @@ from genaudit.result import Limit, PolicyInfo
 #: Metrics of what a subject claims; a limit that a policy gave them would be leave to overclaim.
 CLAIM = "privacy.claim."
 
+#: Metrics whose value is a share, a rate or an area: beyond 0 and 1 a limit on them is a slip, such
+#: as 5 for 5%, that nothing could meet or that nothing could break.
+SHARES = frozenset(
+    {
+        "privacy.copies.exact", "privacy.copies.near", "privacy.distance.auc",
+        "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
+        "content.personal_data.rate", "content.personal_data.column_rate",
+        "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
+        "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",
+        "quality.validity.column_invalid_rate", "quality.validity.distinct_rate",
+    }
+)  # fmt: skip
+
 
 class Policy(BaseModel):
     """Limits by metric, and the chance `alpha` of any false `outside` in a chapter.
@@ -44,6 +57,12 @@ class Policy(BaseModel):
         if fixed is not None:
             raise ValueError(
                 f"metric {fixed!r} has a limit that no policy sets: that a claim must be true"
+            )
+        slip = next((x for x in self.limits if x.metric in SHARES and not 0 <= x.value <= 1), None)
+        if slip is not None:
+            raise ValueError(
+                f"metric {slip.metric!r} lies between 0 and 1, so expected such a limit (0.05 for "
+                f"5%), got {slip.value:g}"
             )
         return self
 

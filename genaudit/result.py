@@ -406,7 +406,7 @@ class Figure(Value):
             _check_row(self.kind, i, row)
         if len({len(row) for row in self.rows}) > 1:
             raise ValueError("expected rows of one length")
-        if self.rows and len(self.headers) != len(self.rows[0]):
+        if self.rows and len(self.headers) not in (0, len(self.rows[0])):
             raise ValueError(
                 f"expected a header for each of {len(self.rows[0])} columns, "
                 f"got {len(self.headers)}"

@@ -34,7 +34,7 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("read", READERS)
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, "no such file"), ("folder", "directory"), (b"\xff\xfe\x00", "no UTF-8 text"),
+    [(None, "No such file"), ("folder", "directory"), (b"\xff\xfe\x00", "no UTF-8 text"),
      (b"[[[[[[", "got")],
 )  # fmt: skip
 def test_a_file_that_cannot_be_read_is_named_once(

@@ -143,7 +143,11 @@ BARS, ROC, FOREST, HEAT = (
         ((*FOREST, 0), ["a", 0.1, 0.0, 0.2, 0.3, -0.3], "low <= value <= high"),
         ((*FOREST, 0), ["a", 0.1, 0.2, 0.1, None, None], "low <= value <= high"),
         ((*HEAT, 0), ["a", None, 0.1], "expected text as column"),
-        (("sections", 0, "figures", 0, "headers"), [], "a header for each of 3 columns"),
+        (
+            ("sections", 0, "figures", 0, "headers"),
+            [{"id": "h", "text_en": "H"}],
+            "a header for each of 3 columns",
+        ),
     ],
 )
 def test_a_doctored_report_is_refused(
