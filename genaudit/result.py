@@ -381,7 +381,7 @@ class Figure(Value):
 
     words: text in `rows` that is no name of the data -> message.
     metric: the metric that is drawn; its limit is set with the verdicts, here and in a forest's
-        rows, and stays None where there is none.
+        rows, and stays None where there is none. limit_at: the x of a curve at which it holds.
     The small-cell rule has been applied to the data before it comes here.
     """
 
@@ -399,6 +399,7 @@ class Figure(Value):
     words: dict[str, Message] = {}
     metric: str = ""
     limit: Limit | None = None
+    limit_at: Number | None = None
 
     @model_validator(mode="after")
     def _drawable(self) -> Self:
