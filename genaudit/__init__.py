@@ -12,9 +12,11 @@ from typing import Any
 #: audit of two files never wait for libraries that they do not need.
 _PUBLIC = {
     "train": "api",
+    "resume": "api",
     "load": "api",
     "audit": "api",
     "check": "api",
+    "selfcheck": "api",
     "draft": "api",
     "read_report": "api",
     "write_json": "api",
@@ -23,6 +25,7 @@ _PUBLIC = {
     "Column": "data.schema",
     "Dataset": "data.dataset",
     "PrivacyLedger": "ledger",
+    "Mark": "ledger",
     "Touch": "ledger",
     "Subject": "subject",
     "Access": "subject",
@@ -36,6 +39,8 @@ _PUBLIC = {
     "Limit": "result",
     "Claim": "result",
     "Verdict": "result",
+    "PrivateTrainer": "training.dp.selfcheck.protocol",
+    "Promise": "training.dp.selfcheck.protocol",
     "GenauditError": "errors",
     "GenauditWarning": "errors",
 }

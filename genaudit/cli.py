@@ -1,7 +1,7 @@
 """The command line: parse, call `genaudit.api`, print. Results on stdout, the rest on stderr.
 
 Exit codes, whatever the output format: 0 done; 2 usage error or bad input; 4 content differs from
-its own digest; 1 outside and 3 cannot tell come from `check` and `audit --gate` alone.
+its own digest; 1 outside and 3 cannot tell come from `check`, `selfcheck` and `audit --gate` alone.
 """
 
 from __future__ import annotations
@@ -242,9 +242,18 @@ def train(
         Path | None, typer.Option("--config", help="Recipe (TOML); options given here win.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Private folder to go on from.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Go on from this checkpoint folder.")
+    ] = None,
     dataset_id: DatasetId = None,
     budget_total: Annotated[
-        float | None, typer.Option("--budget-total", help="Refuse beyond this ε over all releases.")
+        float | None,
+        typer.Option(
+            "--budget-total", help="Refuse beyond this ε over all releases (needs an id)."
+        ),
     ] = None,
     ledger: LedgerOption = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda.")] = None,
@@ -262,23 +271,58 @@ def train(
         "preprocessing_epsilon": preprocessing_epsilon, "device": device, "unit": unit,
         "rows_per_person": rows_per_person, "noise": noise, "noise_seed": noise_seed,
     }  # fmt: skip
-    options = {**api.read_recipe(config), **{k: v for k, v in given.items() if v is not None}}
+    given = {name: value for name, value in given.items() if value is not None}
+    if resume is not None:
+        _check_alone({**given, "schema": schema, "config": config, "checkpoint": checkpoint,
+                      "dataset_id": dataset_id, "dry_run": dry_run or None})  # fmt: skip
+        assert out is not None, "checked above"
+        with progress.bars(quiet=Settings.quiet or not _leads()) as bars:
+            trained = api.resume(
+                data, resume, ledger=ledger, budget_total=budget_total,
+                progress=progress.training_bar(bars, "Training"),
+            )  # fmt: skip
+        _save(trained, out)
+        return
+    options = {**api.read_recipe(config), **given}
     family = options.pop("family", "cgan")
     if dry_run:
         lines = api.plan_training(
-            data, schema, model=family, ledger=ledger, dataset_id=dataset_id, **options
-        )
+            data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
+            budget_total=budget_total, **options,
+        )  # fmt: skip
         print("\n".join(lines))
         return
     assert out is not None, "checked above"
-    with progress.bars(quiet=Settings.quiet) as bars:
+    with progress.bars(quiet=Settings.quiet or not _leads()) as bars:
         trained = api.train(
             data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
-            budget_total=budget_total, artefact=out.name,
+            budget_total=budget_total, artefact=out.name, checkpoint=checkpoint,
             progress=progress.training_bar(bars, "Training"), **options,
         )  # fmt: skip
-    trained.save(out)
-    _say(f"Wrote {out}. {_promise(trained)}")
+    _save(trained, out)
+
+
+def _save(trained: Any, out: Path) -> None:
+    """Write the model, once."""
+    if _leads():
+        trained.save(out)
+        _say(f"Wrote {out}. {_promise(trained)}")
+
+
+def _leads() -> bool:
+    """Whether this process speaks for all that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _check_alone(others: dict[str, Any]) -> None:
+    """Refuse options beside --resume that the checkpoint decides."""
+    names = {"family": "model"}
+    given = [names.get(name, name) for name, value in others.items() if value is not None]
+    if given:
+        raise OptionError(
+            "Expected with --resume only DATA, --out, --ledger and --budget-total, as the "
+            f"checkpoint holds the rest, got --{given[0].replace('_', '-')}; leave it out."
+        )
 
 
 @app.command()
@@ -411,6 +455,45 @@ def check(
     raise typer.Exit(_gate(found))
 
 
+@app.command()
+def selfcheck(
+    trainer: Annotated[
+        str | None,
+        typer.Argument(help="module:trainer, one or a factory (runs code); default: our own."),
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Released folder to search for rows of --train.")
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option("--train", help="Rows that must not be in --bundle.")
+    ] = None,
+    dataset_id: DatasetId = None,
+    ledger: LedgerOption = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Is this private training what it claims to be: exit 0 yes, 1 no, 3 cannot tell."""
+    from genaudit import api
+
+    with progress.bars(quiet=Settings.quiet) as bars:
+        reports = api.selfcheck(
+            trainer, bundle=bundle, train=train, seed=seed, ledger=ledger, dataset_id=dataset_id,
+            progress=progress.audit_bar(bars, "Checking"),
+        )  # fmt: skip
+    if as_json:
+        _print_json([r.model_dump(mode="json") for r in reports])
+    else:
+        for found in reports:
+            print(_printable(found.trainer))
+            for outcome in found.outcomes:
+                print(_printable(f"  {outcome}"))
+    for found in reports:
+        if found.faulty:
+            _say(f"At fault in {_printable(found.trainer)}: {', '.join(found.faulty)}.")
+    codes = {found.exit_code for found in reports}
+    raise typer.Exit(1 if 1 in codes else 3 if 3 in codes else 0)
+
+
 @policy_app.command("show")
 def policy_show(
     policy: Annotated[Path | None, typer.Argument(help="Policy (TOML); default: bundled.")] = None,
@@ -460,6 +543,34 @@ def ledger_show(
     _print_table(("seq", "time", "data set", "scope", "kind", "purpose", "mechanism"), rows)
     for line in inventory.spent(entries):
         print(line)
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    ledger: LedgerOption = None,
+    head: Annotated[
+        Path | None,
+        typer.Option("--head", help="Model or checkpoint folder, or what --json printed before."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute every digest of the ledger; with --head also that nothing was cut off since."""
+    from genaudit import marks
+    from genaudit.ledger import PrivacyLedger
+
+    book = PrivacyLedger(ledger)
+    mark = marks.read(head) if head is not None else None
+    book.verify(mark)
+    now = book.mark()
+    if as_json:
+        _print_json(now.model_dump(mode="json"))
+        return
+    tail = (
+        f"the {mark.length:,} of {head} are the first of them."
+        if mark is not None
+        else "that none was cut off at the end is not proven without --head."
+    )
+    print(f"{now.length:,} entries, each follows from the one before; {tail}")
 
 
 @app.command("list")

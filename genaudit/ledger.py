@@ -38,6 +38,9 @@ from genaudit.errors import IntegrityError, OptionError
 
 GENESIS = "0" * 64
 
+#: How a data set that nobody named is named, before a part of its digest.
+UNDECLARED = "undeclared-"
+
 _KEY_BYTES = 32
 
 
@@ -75,7 +78,7 @@ class Mechanism(BaseModel):
         that are not known yet. No accountant composes it; its ε is added.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     noise_multiplier: float | None = Field(default=None, gt=0)
@@ -190,6 +193,23 @@ class Entry:
     head: str
 
 
+#: Entries whose stored form holds a text ("" = all), in order.
+Reader = Callable[[str], list[Entry]]
+
+
+class Mark(BaseModel):
+    """A place in one ledger's chain, carried by what was made there: later it must still be there.
+
+    id: of the ledger, as its key gives it. length: entries up to here. head: digest of them all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    length: int = Field(ge=0)
+    head: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class PrivacyLedger:
     """An append-only SQLite file of touches; safe for several processes at once.
 
@@ -214,15 +234,35 @@ class PrivacyLedger:
         Raises:
             OptionError: the ledger cannot be written.
         """
-        touch = touch.model_copy(update={"time": _now()})
-        body = _canonical(touch)
+
+        def make(read: Reader) -> Touch:
+            if check is not None:
+                check(read(""))
+            return touch
+
+        entry = self.append_made(make)
+        assert entry is not None
+        return entry
+
+    def append_made(self, make: Callable[[Reader], Touch | None]) -> Entry | None:
+        """Write the touch that follows from what is in the ledger, or none.
+
+        Args:
+            make: Called with a reader of the entries while the ledger is locked for every other
+                writer.
+
+        Raises:
+            OptionError: the ledger cannot be written.
+        """
         with self._connect(create=True) as db:
             db.execute("BEGIN IMMEDIATE")
-            if check is not None:
-                rows = db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
-                check(self._entries(rows))
-            row = db.execute("SELECT seq, head FROM touch ORDER BY seq DESC LIMIT 1").fetchone()
-            seq, before = (row[0] + 1, row[1]) if row else (1, GENESIS)
+            rows = db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
+            touch = make(lambda text: self._entries(row for row in rows if text in row[1]))
+            if touch is None:
+                return None
+            touch = touch.model_copy(update={"time": _now()})
+            body = _canonical(touch)
+            seq, before = (rows[-1][0] + 1, rows[-1][2]) if rows else (1, GENESIS)
             head = _chain(before, body)
             db.execute("INSERT INTO touch VALUES (?, ?, ?)", (seq, body, head))
             db.commit()
@@ -241,18 +281,61 @@ class PrivacyLedger:
         rows = self._rows()
         return rows[-1][2] if rows else GENESIS
 
-    def verify(self) -> str:
+    def id(self) -> str:
+        """Which ledger it is: a digest of the key beside it, 32 hex digits."""
+        return self.content_digest(b"the id of this ledger")[:32]
+
+    def mark(self) -> Mark:
+        """Where its chain stands now."""
+        rows = self._rows()
+        return Mark(id=self.id(), length=len(rows), head=rows[-1][2] if rows else GENESIS)
+
+    def verify(self, mark: Mark | None = None) -> str:
         """The head, after recomputing every link.
 
+        Args:
+            mark: A place that was once in this ledger. Without one nothing tells whether entries
+                at the end were cut off.
+
         Raises:
-            IntegrityError: an entry was changed, removed or put in by hand.
+            IntegrityError: an entry was changed, removed or put in by hand, or the mark is not in
+                the chain.
         """
-        before = GENESIS
+        heads = [GENESIS]
         for expected, (seq, body, head) in enumerate(self._rows(), start=1):
-            if seq != expected or _chain(before, body) != head:
+            if seq != expected or _chain(heads[-1], body) != head:
                 raise self._edited(expected)
-            before = head
-        return before
+            self._parsed(seq, body)
+            heads.append(head)
+        if mark is not None:
+            self._check_mark(mark, heads)
+        return heads[-1]
+
+    def check_past(self, mark: Mark) -> None:
+        """Refuse to go on if the mark is of this ledger and not in it; other ledgers may differ.
+
+        Raises:
+            IntegrityError: this ledger was changed or rolled back.
+        """
+        if mark.id == self.id():
+            self.verify(mark)
+
+    def _check_mark(self, mark: Mark, heads: Sequence[str]) -> None:
+        if mark.id != self.id():
+            raise IntegrityError(
+                f"Expected the ledger {mark.id[:8]}..., got {self.path} with the id "
+                f"{self.id()[:8]}...; name the ledger that it was made with, its key beside it."
+            )
+        if mark.length >= len(heads):
+            raise IntegrityError(
+                f"Ledger {self.path} was cut short or rolled back: expected at least "
+                f"{mark.length:,} entries, got {len(heads) - 1:,}; restore it from a copy."
+            )
+        if heads[mark.length] != mark.head:
+            raise IntegrityError(
+                f"Ledger {self.path} holds another past than expected: its first {mark.length:,} "
+                "entries have another digest; restore it from a copy."
+            )
 
     def content_digest(self, content: bytes) -> str:
         """HMAC-SHA-256 of private content: it can be compared, but not guessed without the key."""

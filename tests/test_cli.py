@@ -412,6 +412,55 @@ def test_policy_show(run_cli: Cli) -> None:
     assert json.loads(run_cli("policy", "show", "--json")[1])[0]["rationale"]
 
 
+@pytest.mark.filterwarnings("always::genaudit.errors.GenauditWarning")
+def test_a_stopped_training_goes_on(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """`--checkpoint` keeps a state, `--resume` goes on with it; the checkpoint decides the rest."""
+    train, ledger = arrests_files / "train.csv", ("--ledger", tmp_path / "l.sqlite")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("steps = 20")
+    assert run_cli("train", train, "--schema", "arrests", "--config", recipe, *ledger,
+                   "--checkpoint", tmp_path / "c", "--out", tmp_path / "m")[0] == 0  # fmt: skip
+
+    code, _, stderr = run_cli(
+        "train", train, "--resume", tmp_path / "c", *ledger, "--out", tmp_path / "again"
+    )
+    refused = run_cli("train", train, "--resume", tmp_path / "c", "--epsilon", "3", *ledger,
+                      "--out", tmp_path / "other")  # fmt: skip
+
+    assert code == 0
+    assert "20 steps are in the checkpoint, 0 are left" in stderr
+    one, other = (tmp_path / name / "model.safetensors" for name in ("m", "again"))
+    assert one.read_bytes() == other.read_bytes()
+    assert refused[0] == 2
+    assert "got --epsilon; leave it out" in refused[2]
+
+
+def test_ledger_verify(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """Every link is recomputed; a model, a checkpoint or a kept mark proves the tail as well."""
+    ledger = ("--ledger", tmp_path / "l.sqlite")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("steps = 2")
+    run_cli("train", arrests_files / "train.csv", "--schema", "arrests", "--config", recipe,
+            *ledger, "--checkpoint", tmp_path / "c", "--out", tmp_path / "m")  # fmt: skip
+    kept = tmp_path / "kept.json"
+    kept.write_text(run_cli("ledger", "verify", *ledger, "--json")[1])
+
+    code, out, _ = run_cli("ledger", "verify", *ledger)
+    assert code == 0
+    assert "is not proven without --head" in out
+    for head in ("c", "m", "kept.json"):
+        code, out, _ = run_cli("ledger", "verify", *ledger, "--head", tmp_path / head)
+        assert code == 0
+        assert "are the first of them" in out
+    (tmp_path / "l.sqlite").unlink()
+    code, _, stderr = run_cli("ledger", "verify", *ledger, "--head", kept)
+    assert code == 4
+    assert "cut short or rolled back" in stderr
+    code, _, stderr = run_cli("ledger", "verify", *ledger, "--head", recipe)
+    assert code == 2
+    assert "verify --json" in stderr
+
+
 def test_ledger_show(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """The ledger lists what training and audits read, and adds releases up."""
     ledger = tmp_path / "own.sqlite"

@@ -9,12 +9,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from race import exit_codes
 
 from genaudit.errors import BudgetError, IntegrityError, OptionError
 from genaudit.ledger import (
     GENESIS,
     Entry,
+    Mark,
     Mechanism,
     PrivacyLedger,
     Scope,
@@ -109,6 +111,41 @@ def test_an_edit_by_hand_is_found(ledger: PrivacyLedger, statement: str) -> None
     with pytest.raises(IntegrityError, match=r"at entry \d.*restore") as caught:
         ledger.verify()
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3])
+def test_a_mark_proves_that_nothing_was_cut_off(ledger: PrivacyLedger, length: int) -> None:
+    """Rows cut off at the end are found against every mark beyond them, and against no other."""
+    marks = [Mark(id=ledger.id(), length=0, head=GENESIS)]
+    marks += [Mark(id=ledger.id(), length=e.seq, head=e.head) for e in ledger.entries()]
+    assert ledger.mark() == marks[-1]
+    _edit(ledger, "DELETE FROM touch WHERE seq > ?", length)
+
+    assert ledger.verify() == marks[length].head
+    for mark in marks:
+        if mark.length <= length:
+            assert ledger.verify(mark) == marks[length].head
+        else:
+            with pytest.raises(IntegrityError, match="cut short or rolled back"):
+                ledger.verify(mark)
+
+
+def test_a_mark_finds_another_past(ledger: PrivacyLedger, tmp_path: Path) -> None:
+    """Whoever writes all that follows anew makes a sound chain, but not the one that was marked."""
+    mark, entries = ledger.mark(), ledger.entries()
+    _edit(ledger, "DELETE FROM touch WHERE seq > 1")
+    for entry in entries[1:]:
+        ledger.append(entry.touch.model_copy(update={"purpose": "forged"}))
+    other = PrivacyLedger(tmp_path / "other.sqlite")
+
+    assert ledger.verify() == ledger.head()
+    with pytest.raises(IntegrityError, match="another past"):
+        ledger.verify(mark)
+    with pytest.raises(IntegrityError, match="with the id"):
+        other.verify(mark)
+    other.check_past(mark)
+    with pytest.raises(IntegrityError, match="another past"):
+        ledger.check_past(mark)
 
 
 @pytest.mark.parametrize("body", ["{}", "no json", b"\xff\x00", 7])
@@ -277,6 +314,13 @@ def test_default_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GENAUDIT_LEDGER")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_path() == tmp_path / "genaudit" / "ledger.sqlite"
+
+
+@pytest.mark.parametrize("field", ["noise_multiplier", "epsilon"])
+def test_a_mechanism_has_finite_numbers(field: str) -> None:
+    """Endless noise would spend nothing, and an endless ε no accountant adds up."""
+    with pytest.raises(ValidationError, match="finite"):
+        Mechanism.model_validate({"name": "m", field: float("inf")})
 
 
 def test_mechanisms_read_as_sentences() -> None:

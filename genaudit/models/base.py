@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from genaudit.models.parts import Parts
+
 Rows = tuple[torch.Tensor, ...]
 
 
@@ -132,6 +134,12 @@ class Family(Protocol):
     def phases(self) -> list[Phase]:
         """What is to be trained, in order."""
 
+    def finish(self) -> None:
+        """What follows once no step is left; reads no record."""
+
+    def parts(self) -> Parts:
+        """Everything that steps change."""
+
 
 class Average:
     """An exponential moving average of a module's weights: smoother than its last step.
@@ -142,14 +150,14 @@ class Average:
     def __init__(self, module: nn.Sequential, decay: float) -> None:
         self.module = module
         self.decay = decay
-        self.n = 0
+        self.n = torch.zeros((), dtype=torch.int64)
         self.shadow = copy.deepcopy(module).requires_grad_(False)
 
     def update(self) -> None:
         """Take in the present weights."""
         self.n += 1
         # Early on the average reaches back only as far as there are steps.
-        decay = min(self.decay, self.n / (self.n + 10))
+        decay = min(self.decay, int(self.n) / (int(self.n) + 10))
         with torch.no_grad():
             for kept, new in zip(self.shadow.parameters(), self.module.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)

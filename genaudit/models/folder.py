@@ -30,6 +30,10 @@ _HEAD = '{{"size": "{size:010d}", "sha256": "{sha256}", '
 _PATTERN = re.compile(rb'\{"size": "(\d{10})", "sha256": "([0-9a-f]{64})", ')
 _HEAD_LENGTH = len(_HEAD.format(size=0, sha256="0" * 64))
 
+#: A folder in a checkpoint folder: a number that grows, and chance, so that no two processes share
+#: one.
+_MOMENT = re.compile(r"\d{8}-[0-9a-f]{8}")
+
 #: Largest model.json that is read; a hostile one must not fill the memory.
 _MAX_INFO = 64 * 2**20
 
@@ -42,7 +46,7 @@ def write(folder: str | Path, info: Mapping[str, Any], tensors: Mapping[str, np.
     """
     folder = Path(folder)
     beside = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(4)}")
-    packed = save_tensors({k: np.ascontiguousarray(v) for k, v in tensors.items()})
+    packed = save_tensors({k: np.asarray(v, order="C") for k, v in tensors.items()})
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OptionError(
@@ -86,6 +90,15 @@ def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         return info, load_tensors(packed)
     except (SafetensorError, ValueError, KeyError) as error:
         raise _foreign(folder / TENSORS) from error
+
+
+def moments(folder: str | Path) -> list[Path]:
+    """The folders of all moments of a checkpoint folder, the latest last."""
+    try:
+        found = [path for path in Path(folder).iterdir() if _MOMENT.fullmatch(path.name)]
+    except OSError:
+        return []
+    return sorted(found)
 
 
 def digest(folder: str | Path) -> str:

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning, made
+from genaudit.models.parts import Parts
 
 
 class Gan:
@@ -29,7 +30,7 @@ class Gan:
         self.average = Average(self.generator, tuning.average)
         self.released = self.average.shadow
         self._marginals = reference.flat()
-        self._steps = 0
+        self._steps = torch.zeros((), dtype=torch.int64)
         betas = (0.5, 0.9)
         self._optimizer = torch.optim.Adam(
             self.generator.parameters(), lr=tuning.learning_rate, betas=betas
@@ -54,6 +55,22 @@ class Gan:
             )
         ]
 
+    def finish(self) -> None:
+        """Nothing: the average of the generator's weights is what is released."""
+
+    def parts(self) -> Parts:
+        """Both networks, the average, and their optimizers."""
+        return Parts(
+            modules={
+                "generator": self.generator,
+                "discriminator": self.discriminator,
+                "average": self.average.shadow,
+            },
+            optimizers={"generator": self._optimizer, "discriminator": self._private_optimizer},
+            counts={"steps": self._steps, "averaged": self.average.n},
+            rng=self.rng,
+        )
+
     def _rows(self, records: torch.Tensor, conditions: torch.Tensor, _: torch.Generator) -> Rows:
         with torch.no_grad():
             fakes, fake_conditions = self._fakes(self.tuning.n_fakes)
@@ -70,7 +87,7 @@ class Gan:
 
     def _public_step(self) -> Mapping[str, float]:
         self._steps += 1
-        if self._steps % self.tuning.n_critic:
+        if int(self._steps) % self.tuning.n_critic:
             return {}
         logits, conditions = made(
             self.generator, self.tuning.n_fakes, self.nets, self.reference, self.rng

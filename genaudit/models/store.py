@@ -15,7 +15,7 @@ from torch import nn
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError
-from genaudit.ledger import Touch
+from genaudit.ledger import Mark, Touch
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
 from genaudit.modalities.table.nets import TableNets
@@ -32,7 +32,7 @@ class Trained:
     """A generator with its promise and its record.
 
     claim: None where it promises nothing. touches: release touches behind it, in order.
-    ledger_head: head of the ledger's chain when training ended.
+    ledger: where the ledger's chain stood when training ended, None without a ledger.
     history: what was seen while training; of a private model only what is public.
     recipe: how it was trained. digest: of the folder it was read from.
     """
@@ -41,7 +41,7 @@ class Trained:
     sampler: Sampler
     claim: Claim | None = None
     touches: tuple[Touch, ...] = ()
-    ledger_head: str = ""
+    ledger: Mark | None = None
     history: tuple[Mapping[str, float], ...] = ()
     recipe: Mapping[str, JsonValue] = field(default_factory=dict)
     digest: str | None = None
@@ -56,7 +56,7 @@ class Trained:
         """Columns whose values can be set when sampling."""
         return self.sampler.layout.condition
 
-    def sample(self, n: int, seed: int = 0, where: Mapping[str, str] | None = None) -> Dataset:
+    def sample(self, n: int, seed: int = 0, where: Mapping[str, Any] | None = None) -> Dataset:
         """Make n records, fewer where `where` is rare (`Sampler.sample`)."""
         return self.sampler.sample(n, seed, where)
 
@@ -76,7 +76,7 @@ class Trained:
             latent=sampler.nets.latent,
             claim=self.claim,
             touches=self.touches,
-            ledger_head=self.ledger_head,
+            ledger=self.ledger,
             history=tuple(dict(h) for h in self.history),
             recipe=dict(self.recipe),
         )
@@ -113,7 +113,7 @@ def load(folder: str | Path) -> Trained:
         sampler=sampler,
         claim=info.claim,
         touches=info.touches,
-        ledger_head=info.ledger_head,
+        ledger=info.ledger,
         history=info.history,
         recipe=info.recipe,
         digest=folders.digest(folder),
@@ -136,7 +136,7 @@ class _Info(BaseModel):
     latent: int = Field(ge=1)
     claim: Claim | None
     touches: tuple[Touch, ...]
-    ledger_head: str
+    ledger: Mark | None = None
     history: tuple[dict[str, float], ...]
     recipe: dict[str, JsonValue]
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning
+from genaudit.models.parts import Parts
 from genaudit.models.raking import rake
 
 
@@ -47,6 +48,19 @@ class Vae:
             )
         ]
 
+    def finish(self) -> None:
+        """Bring what the decoder makes to the marginals."""
+        rake(self.released, self.nets, self.reference, self.rng)
+
+    def parts(self) -> Parts:
+        """Encoder, decoder and its average."""
+        return Parts(
+            modules={"halves": self.module, "average": self.average.shadow},
+            optimizers={"halves": self._optimizer},
+            counts={"averaged": self.average.n},
+            rng=self.rng,
+        )
+
     def _rows(self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator) -> Rows:
         noise = torch.randn(len(records), self.nets.latent, generator=rng, device=records.device)
         return records, conditions, noise
@@ -60,8 +74,6 @@ class Vae:
 
     def _public_step(self) -> Mapping[str, float]:
         self.average.update()
-        if self.average.n == self.tuning.steps:
-            rake(self.released, self.nets, self.reference, self.rng)
         return {}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from genaudit.data.dataset import Dataset
-from genaudit.data.frame import decoded
+from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditError, OptionError
 from genaudit.result import Claim
@@ -21,7 +21,7 @@ def from_frame(
     samples: pd.DataFrame, schema: Schema, *, name: str = "samples", claim: Claim | None = None
 ) -> Subject:
     """A table of samples as a subject."""
-    data = Dataset.of_samples(_named(samples), schema)
+    data = Dataset.of_samples(flat(samples, "samples"), schema)
     return Subject(name, "data frame", samples=data, claim=claim)
 
 
@@ -45,7 +45,7 @@ def from_callable(
             ) from error
         if not isinstance(made, pd.DataFrame):
             raise DataError(f"Expected {name} to return a DataFrame, got {type(made).__name__}.")
-        data = Dataset.of_samples(_named(made), schema)
+        data = Dataset.of_samples(flat(made, "samples"), schema)
         for column, value in (where or {}).items():
             data = data.take((data.frame[column].astype(str) == value).to_numpy())
         return data
@@ -59,18 +59,28 @@ def from_spec(spec: str, schema: Schema, *, claim: Claim | None = None) -> Subje
     Raises:
         OptionError: the module or the name does not exist, or the module cannot be imported.
     """
+    found = imported(spec, "CALLABLE")
+    if not callable(found):
+        raise OptionError(f"Expected a callable at {spec!r}, got {type(found).__name__}.")
+    return from_callable(found, schema, name=spec, claim=claim)
+
+
+def imported(spec: str, what: str) -> Any:
+    """What `module:name` means, `what` being the word for it. This runs the code of that module.
+
+    Raises:
+        OptionError: the module or the name does not exist, or the module cannot be imported.
+    """
     module, _, attribute = spec.partition(":")
     if not module or module.startswith(".") or not attribute:
-        raise OptionError(f"Expected MODULE:CALLABLE, such as package.module:make, got {spec!r}.")
+        raise OptionError(f"Expected MODULE:{what}, such as package.module:make, got {spec!r}.")
     try:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # importing runs the module, which may raise anything
-        raise OptionError(f"Expected a callable at {spec!r}, got {_said(error)}.") from error
-    if not callable(found):
-        raise OptionError(f"Expected a callable at {spec!r}, got {type(found).__name__}.")
-    return from_callable(found, schema, name=spec, claim=claim)
+        raise OptionError(f"Expected a {what.lower()} at {spec!r}, got {_said(error)}.") from error
+    return found
 
 
 def _takes_seed(make: Callable[..., Any]) -> bool:
@@ -78,10 +88,6 @@ def _takes_seed(make: Callable[..., Any]) -> bool:
         return "seed" in inspect.signature(make).parameters
     except (TypeError, ValueError):  # a builtin may have no signature
         return False
-
-
-def _named(samples: pd.DataFrame) -> pd.DataFrame:
-    return decoded(samples.rename(columns=str), "samples")
 
 
 def _said(error: BaseException) -> str:

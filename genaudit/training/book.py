@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,17 @@ from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
 from genaudit.errors import BudgetError
-from genaudit.ledger import Entry, Mechanism, PrivacyLedger, Scope, Touch, TouchKind, counted
+from genaudit.ledger import (
+    UNDECLARED,
+    Entry,
+    Mark,
+    Mechanism,
+    PrivacyLedger,
+    Scope,
+    Touch,
+    TouchKind,
+    counted,
+)
 from genaudit.result import Relation, Unit
 from genaudit.training.recipe import Recipe
 
@@ -20,7 +31,10 @@ from genaudit.training.recipe import Recipe
 class Book:
     """The pen of one training: writes touches of one data set that flow into one artefact.
 
-    Without a ledger touches are kept for the model alone. run: set once something is reserved.
+    Without a ledger touches are kept for the model alone.
+
+    run: this training, whatever process goes on with it. reserved: whether room is kept under a
+    total. resumable: whether it can be gone on with after an error: what is reserved then stays so.
     """
 
     ledger: PrivacyLedger | None
@@ -30,7 +44,9 @@ class Book:
     unit: Unit = "record"
     relation: Relation = "zero-out"
     touches: list[Touch] = field(default_factory=list)
-    run: str = ""
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
+    reserved: bool = False
+    resumable: bool = False
 
     @classmethod
     def of(cls, ledger: PrivacyLedger | None, data: Dataset, dataset: str, artefact: str) -> Book:
@@ -42,7 +58,14 @@ class Book:
     @property
     def public_id(self) -> str:
         """The data set as an artefact may name it; an id made of its digest stays at home."""
-        return "undeclared" if self.dataset.startswith("undeclared-") else self.dataset
+        return "undeclared" if self.dataset.startswith(UNDECLARED) else self.dataset
+
+    def go_on(self, run: str) -> None:
+        """Be the pen of a training that another process began."""
+        self.run, self.resumable = run, True
+        self.reserved = any(
+            e.touch.kind is TouchKind.RESERVED and e.touch.run == run for e in self._entries()
+        )
 
     def charge(
         self,
@@ -52,21 +75,80 @@ class Book:
         scope: Scope = Scope.RELEASE,
     ) -> None:
         """Write a touch down; call it before the records are read."""
-        touch = Touch(
+        touch = self._touch(kind, purpose, mechanism, scope)
+        if self.ledger is not None:
+            touch = self.ledger.append(touch).touch
+        if scope is Scope.RELEASE:
+            self.touches.append(touch)
+
+    def lease(self, whole: Mechanism, steps: int) -> int:
+        """Charge the next steps of this training before they are taken; how many there are.
+
+        All processes that go on with one training share its steps. What one of them charged counts,
+        whether the steps were taken or not.
+
+        Args:
+            whole: The training; its `steps` are all that may be taken together.
+            steps: To charge, >= 1; fewer where fewer are left, 0 where none is.
+        """
+
+        def next_of(touches: Iterable[Touch]) -> Touch | None:
+            before = self._leases(touches, whole)
+            granted = min(steps, whole.steps - sum(before))
+            if granted <= 0:
+                return None
+            part, parts = len(before) + 1, math.ceil(whole.steps / steps)
+            return self._touch(
+                TouchKind.ACCOUNTED, f"private training, part {part} of {max(part, parts)}",
+                whole.model_copy(update={"steps": granted}),
+            )  # fmt: skip
+
+        if self.ledger is None:
+            touch = next_of(self.touches)
+        else:
+            entry = self.ledger.append_made(lambda read: next_of(e.touch for e in read(self.run)))
+            touch = entry.touch if entry else None
+        if touch is None:
+            return 0
+        self.touches.append(touch)
+        assert touch.mechanism is not None
+        return touch.mechanism.steps
+
+    def leased(self, whole: Mechanism) -> int:
+        """Steps of this training that are charged, by whatever process."""
+        return sum(self._leases(self.lineage(), whole))
+
+    def lineage(self) -> list[Touch]:
+        """Release touches of this training, by whatever process, in order."""
+        if self.ledger is None:
+            return self.touches
+        mine = [e.touch for e in self.ledger.entries() if e.touch.run == self.run]
+        return [t for t in mine if t.scope is Scope.RELEASE and t.kind is not TouchKind.RESERVED]
+
+    def public_lineage(self) -> tuple[Touch, ...]:
+        """The same as an artefact may carry it."""
+        # The digest tells whether any record changed since another release: it stays at home.
+        at_home = {"digest": "", "run": "", "dataset": self.public_id}
+        return tuple(t.model_copy(update=at_home) for t in self.lineage())
+
+    def mark(self) -> Mark | None:
+        """Where the ledger's chain stands, None without a ledger."""
+        return self.ledger.mark() if self.ledger is not None else None
+
+    def _touch(
+        self, kind: TouchKind, purpose: str, mechanism: Mechanism | None = None,
+        scope: Scope = Scope.RELEASE,
+    ) -> Touch:  # fmt: skip
+        return Touch(
             dataset=self.dataset, kind=kind, scope=scope, purpose=purpose, artefact=self.artefact,
             mechanism=mechanism, unit=self.unit, relation=self.relation, digest=self.digest,
             run=self.run,
         )  # fmt: skip
-        if self.ledger is not None:
-            touch = self.ledger.append(touch).touch
-        if scope is Scope.RELEASE:
-            # The digest tells whether any record changed since another release: it stays at home.
-            at_home = {"digest": "", "run": "", "dataset": self.public_id}
-            self.touches.append(touch.model_copy(update=at_home))
 
-    def head(self) -> str:
-        """Head of the ledger's chain, empty without a ledger."""
-        return self.ledger.head() if self.ledger is not None else ""
+    def _leases(self, touches: Iterable[Touch], whole: Mechanism) -> list[int]:
+        """Steps in each charge for steps of this training."""
+        mechanisms = [t.mechanism for t in touches if t.run == self.run and t.mechanism is not None]
+        return [m.steps for m in mechanisms if m.model_copy(update={"steps": whole.steps}) == whole]
 
     def check_room(
         self, total: float, recipe: Recipe, first: Sequence[Mechanism] = (), *, unpaid: bool = False
@@ -116,17 +198,16 @@ class Book:
         # Composing takes a second: done here first, it comes from a cache while others must wait.
         self._check(self._entries(), total, delta, planned)
         if self.ledger is not None:
-            run = self.run or secrets.token_hex(8)
             self._reserve(
-                run, f"the whole release, under a total of ε = {total:g}", planned,
+                f"the whole release, under a total of ε = {total:g}", planned,
                 lambda entries: self._check(entries, total, delta, planned),
             )  # fmt: skip
-            self.run = run
+            self.reserved = True
 
     def close(self) -> None:
         """End the reservation, if there is one: from here on, what was charged counts instead."""
-        if self.run:
-            self._reserve(self.run, "nothing more: what was charged counts", ())
+        if self.reserved:
+            self._reserve("nothing more: what was charged counts", ())
 
     @contextmanager
     def closing_on_error(self) -> Iterator[None]:
@@ -134,18 +215,19 @@ class Book:
         try:
             yield
         except BaseException:
-            self.close()
+            if not self.resumable:
+                self.close()
             raise
 
     def _reserve(
-        self, run: str, purpose: str, planned: Sequence[Mechanism],
+        self, purpose: str, planned: Sequence[Mechanism],
         check: Callable[[Sequence[Entry]], None] | None = None,
     ) -> None:  # fmt: skip
         assert self.ledger is not None
         touch = Touch(
             dataset=self.dataset, kind=TouchKind.RESERVED, scope=Scope.RELEASE, purpose=purpose,
             artefact=self.artefact, unit=self.unit, relation=self.relation, digest=self.digest,
-            run=run, planned=tuple(planned),
+            run=self.run, planned=tuple(planned),
         )  # fmt: skip
         self.ledger.append(touch, check)
 
@@ -163,11 +245,11 @@ class Book:
         ]  # fmt: skip
         if any(t.unpaid for t in release):
             raise self._uncovered("An earlier release", total)
-        earlier = counted(t for t in release if not self.run or t.run != self.run)
+        earlier = counted(t for t in release if t.run != self.run)
         self._check_units(earlier)
         mechanisms = [*(m for t in earlier for m in t.spends), *planned]
         spent = max(at_least, together(mechanisms, delta, self.relation))
-        if spent > total:
+        if not spent <= total:  # NaN lets nothing through
             raise BudgetError(
                 f"This release and {len({t.artefact for t in earlier})} earlier ones of data set "
                 f"{self.dataset!r} would spend ε = {spent:.3g} together at δ = {delta:g}; the "

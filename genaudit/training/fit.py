@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 
 from genaudit.data.dataset import Dataset
-from genaudit.errors import OptionError
-from genaudit.ledger import PrivacyLedger
+from genaudit.data.schema import Schema
+from genaudit.errors import DataError, GenauditWarning, OptionError
+from genaudit.ledger import Mark, PrivacyLedger, Touch
 from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Family, Reference, Tuning, made
 from genaudit.models.cgan import Cgan
@@ -26,17 +31,24 @@ from genaudit.models.gan import Gan
 from genaudit.models.sampler import Sampler
 from genaudit.models.store import Trained
 from genaudit.models.vae import Vae
+from genaudit.training import checkpoint as checkpoints
 from genaudit.training import marginals, plain
 from genaudit.training.book import Book
-from genaudit.training.prepared import Batch, Prepared, check_condition, nets_of
-from genaudit.training.recipe import Recipe, Settled
+from genaudit.training.checkpoint import Checkpoint, Keeper
+from genaudit.training.pace import Pace
+from genaudit.training.prepared import Basis, Batch, Prepared, check_condition, nets_of
+from genaudit.training.recipe import Recipe, Settled, check_budget_total
+from genaudit.training.world import ALONE, World
 
-__all__ = ["Progress", "Trained", "Update", "fit", "plan"]
+__all__ = ["Progress", "Trained", "Update", "fit", "plan", "resume"]
 
 _FAMILIES: Mapping[str, type[Gan | Vae]] = {"gan": Gan, "cgan": Cgan, "vae": Vae}
 
 #: How often live quality is looked at, as a share of all steps.
 _LOOK = 0.05
+
+#: Most of the time that checkpoints may take; leases that end sooner are kept with the next.
+KEPT_SHARE = 0.01
 
 #: Records made to look at.
 _LOOK_AT = 1024
@@ -68,7 +80,9 @@ def fit(
     dataset_id: str = "",
     artefact: str = "model",
     budget_total: float | None = None,
+    checkpoint: str | Path | None = None,
     progress: Progress | None = None,
+    world: World = ALONE,
 ) -> Trained:
     """Train a generator on records.
 
@@ -79,34 +93,122 @@ def fit(
         recipe: Family, budget and numbers.
         data: Checked records.
         ledger: Where every read is charged; None keeps the touches in the model alone.
-        dataset_id: Name of the data set in the ledger.
+        dataset_id: Name of the data set in the ledger; a total needs one.
         artefact: Name of the model in the ledger.
         budget_total: Refuse if this and all earlier releases of the data set exceed this ε.
+        checkpoint: A folder to go on from if training is stopped (`resume`); needs a ledger.
         progress: Called after every step.
+        world: Processes that train together; only the leader needs ledger and checkpoint.
 
     Raises:
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
+    if world.leads:  # a follower has no ledger, so it does not know the name
+        check_budget_total(budget_total, dataset_id)
     _check_device(recipe.device)
+    if world.size > 1 and not recipe.private:
+        raise OptionError(
+            "Plain training runs in one process, got several; start it without torchrun."
+        )
+    if not world.leads:
+        return _follow(data, world)
+    if checkpoint is not None and ledger is None:
+        raise OptionError("A checkpoint needs a ledger that says what it has spent; give one.")
+    if checkpoint is not None and checkpoints.exists(checkpoint):
+        raise OptionError(
+            f"Expected a new or empty folder for checkpoints at {str(checkpoint)!r}, but it holds "
+            "one; go on from it with --resume, or name another."
+        )
     book = Book.of(ledger, data, dataset_id, artefact)
+    book.resumable = checkpoint is not None
     with _one_thread(recipe.device), book.closing_on_error():
-        prepared = _prepare(recipe)(recipe, data, book, budget_total)
-        nets = nets_of(prepared.layout, prepared.settled)
-        reference = _reference(prepared, nets, recipe.device)
-        family = _family(recipe, prepared.settled, nets, reference)
-        history = _train(family, prepared, recipe, nets, reference, progress=progress)
-    book.close()
-    sampler = Sampler(
-        prepared.schema, prepared.layout, nets, family.released, prepared.marginals.joint
-    )
-    return Trained(
-        family=recipe.family,
-        sampler=sampler,
-        claim=prepared.claim,
-        touches=tuple(book.touches),
-        ledger_head=book.head(),
-        history=tuple(history),
-        recipe={**recipe.model_dump(mode="json"), **prepared.settled.model_dump(mode="json")},
+        prepared = _prepared(recipe, data, book, budget_total, world)
+        job = _Job.of(recipe, data.schema, prepared, book, checkpoint, world)
+        job.keep()
+        return job.run(progress)
+
+
+def resume(
+    checkpoint: Checkpoint,
+    folder: str | Path,
+    data: Dataset,
+    *,
+    ledger: PrivacyLedger,
+    budget_total: float | None = None,
+    progress: Progress | None = None,
+    world: World = ALONE,
+) -> Trained:
+    """Go on with a training that was stopped, with the steps that the ledger leaves it.
+
+    A warning says how many steps were charged but are not in the checkpoint, and how many are left.
+
+    Args:
+        checkpoint: Where to go on, of `folder`, which later moments are written to.
+        folder: Of the checkpoint.
+        data: The same records, checked.
+        ledger: The same ledger.
+        budget_total: As in `fit`.
+        progress: Called after every step.
+        world: As in `fit`.
+
+    Raises:
+        IntegrityError: it is another ledger, or one that was rolled back.
+        DataError: these are other records.
+        OptionError, BudgetError: as in `fit`.
+    """
+    info, recipe = checkpoint.info, checkpoint.info.recipe
+    check_budget_total(budget_total, info.dataset)
+    _check_device(recipe.device)
+    if not world.leads:
+        return _follow(data, world)
+    ledger.verify(info.mark)
+    book = Book.of(ledger, data, info.dataset, info.artefact)
+    book.go_on(info.run)
+    if book.digest != info.content:
+        raise DataError(
+            f"The checkpoint in {str(folder)!r} is of other records than these; give the file that "
+            "it was trained on."
+        )
+    with _one_thread(recipe.device), book.closing_on_error():
+        if recipe.private:
+            world.share(checkpoint.to_bytes())
+            prepared = _private().resume(
+                recipe, data, book, budget_total, checkpoint.basis, info.done, world
+            )
+        else:
+            prepared = plain.resume(recipe, data, book, budget_total, checkpoint.basis, info.done)
+        job = _Job.of(recipe, data.schema, prepared, book, folder, world)
+        try:
+            job.family.parts().load(checkpoint.parts)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise DataError(
+                f"The checkpoint in {str(folder)!r} is not usable: its weights are of another "
+                "training."
+            ) from error
+        job.history.extend(info.history)
+        _say_what_is_left(prepared.pace)
+        return job.run(progress)
+
+
+def _follow(data: Dataset, world: World) -> Trained:
+    """Train beside a leader, which pays for everything, from where it stands."""
+    moment = Checkpoint.from_bytes(world.share())
+    info, recipe = moment.info, moment.info.recipe
+    book = Book(None, info.dataset, info.artefact)
+    with _one_thread(recipe.device):
+        prepared = _private().resume(recipe, data, book, None, moment.basis, info.done, world)
+        job = _Job.of(recipe, data.schema, prepared, book, None, world)
+        if moment.parts:
+            job.family.parts().load(moment.parts)
+        return job.run(None)
+
+
+def _say_what_is_left(pace: Pace) -> None:
+    lost = f", {pace.lost:,} more were charged and count as spent" if pace.lost else ""
+    warnings.warn(
+        f"Resumed: {pace.done:,} steps are in the checkpoint{lost}, {pace.left:,} are left.",
+        GenauditWarning,
+        stacklevel=4,
     )
 
 
@@ -124,22 +226,130 @@ def plan(recipe: Recipe, data: Dataset) -> list[str]:
     return [*lines, *regime.plan(recipe, data)]
 
 
-def _prepare(
-    recipe: Recipe,
-) -> Callable[[Recipe, Dataset, Book, float | None], Prepared]:
+def _prepared(
+    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, world: World
+) -> Prepared:
     if not recipe.private:
-        return plain.prepare
+        return plain.prepare(recipe, data, book, budget_total)
+
+    def announce(basis: Basis) -> None:
+        if world.size > 1:
+            world.share(Checkpoint.of(recipe, data.schema, basis, book).to_bytes())
+
+    return _private().prepare(recipe, data, book, budget_total, world, announce)
+
+
+def _private() -> ModuleType:
     from genaudit.training.dp import regime  # Opacus takes a second to import
 
-    return regime.prepare
+    return regime
 
 
-def _reference(prepared: Prepared, nets: TableNets, device: str) -> Reference:
-    cells = torch.as_tensor(prepared.layout.cells)
+class _Read(BaseModel):
+    """Touches that flowed into a model, and where the ledger stands."""
+
+    touches: tuple[Touch, ...]
+    mark: Mark | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A training that is ready for its next step. keeper: where it writes checkpoints, if it does.
+
+    history: live quality so far.
+    """
+
+    recipe: Recipe
+    prepared: Prepared
+    book: Book
+    nets: TableNets
+    reference: Reference
+    family: Family
+    keeper: Keeper | None
+    world: World
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, recipe: Recipe, declared: Schema, prepared: Prepared, book: Book,
+        folder: str | Path | None, world: World,
+    ) -> _Job:  # fmt: skip
+        basis = prepared.basis
+        nets = nets_of(basis.layout, basis.settled)
+        reference = _reference(basis, nets, recipe.device)
+        family = _family(recipe, basis.settled, nets, reference)
+        keeper = None
+        if folder is not None:
+            keeper = Keeper(Path(folder), recipe, declared, basis, book)
+        return cls(recipe, prepared, book, nets, reference, family, keeper, world)
+
+    def keep(self) -> None:
+        """Write a checkpoint, where there is a place for it."""
+        if self.keeper is not None:
+            state = self.family.parts().state()
+            self.keeper.keep(self.prepared.pace.done, state, self.history)
+
+    def keep_if_due(self, seconds: float) -> None:
+        """The same between steps, after so many seconds of them; the last state is always kept."""
+        at_end = self.prepared.pace.left == 0
+        if self.keeper is not None and (at_end or self.keeper.seconds < KEPT_SHARE * seconds):
+            self.keep()
+
+    def run(self, progress: Progress | None) -> Trained:
+        """Take the steps that are left, and hand over what came of it."""
+        self._steps(progress)
+        self.family.finish()
+        if self.world.leads:
+            self.book.close()
+        basis, read = self.prepared.basis, self._read()
+        sampler = Sampler(
+            basis.schema, basis.layout, self.nets, self.family.released, basis.marginals.joint
+        )
+        return Trained(
+            family=self.recipe.family,
+            sampler=sampler,
+            claim=basis.claim,
+            touches=read.touches,
+            ledger=read.mark,
+            history=tuple(self.history),
+            recipe={**self.recipe.model_dump(mode="json"), **basis.settled.model_dump(mode="json")},
+        )
+
+    def _read(self) -> _Read:
+        """What is on record of this training, in every process."""
+        if not self.world.leads:
+            return _Read.model_validate_json(self.world.share())
+        read = _Read(touches=self.book.public_lineage(), mark=self.book.mark())
+        self.world.share(read.model_dump_json().encode())
+        return read
+
+    def _steps(self, progress: Progress | None) -> None:
+        pace, end = self.prepared.pace, 0
+        look, batch = _Look(self), _batches(self.prepared, self.nets, self.recipe.device)
+        started, before = time.monotonic(), pace.done
+        for phase in self.family.phases():
+            end += phase.steps
+            if pace.done >= end:
+                continue
+            take = self.prepared.stepper(phase, batch)
+            while pace.done < end and pace.next():
+                metrics = dict(take() or {}) | dict(phase.public_step())
+                quality = look(metrics)
+                if progress is not None:
+                    passed = (time.monotonic() - started) / (pace.done - before)
+                    progress(Update(pace.done, pace.done + pace.left, passed * pace.left, quality,
+                                    metrics))  # fmt: skip
+                if pace.resting:
+                    self.world.check_same(self.family.parts().modules.values())
+                    self.keep_if_due(time.monotonic() - started)
+
+
+def _reference(basis: Basis, nets: TableNets, device: str) -> Reference:
+    cells = torch.as_tensor(basis.layout.cells)
     return Reference(
         conditions=nets.one_hot_condition(cells).to(device),
-        weights=torch.as_tensor(prepared.marginals.joint, dtype=torch.float32, device=device),
-        marginals=prepared.marginals.blocks,
+        weights=torch.as_tensor(basis.marginals.joint, dtype=torch.float32, device=device),
+        marginals=basis.marginals.blocks,
     )
 
 
@@ -160,41 +370,10 @@ def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Refere
         return _FAMILIES[recipe.family](nets, reference, tuning, rng)
 
 
-def _train(
-    family: Family,
-    prepared: Prepared,
-    recipe: Recipe,
-    nets: TableNets,
-    reference: Reference,
-    *,
-    progress: Progress | None,
-) -> list[Mapping[str, float]]:
-    """Step through all phases; what was seen at each look."""
-    phases = family.phases()
-    steps = sum(phase.steps for phase in phases)
-    look, done = _Look(steps, prepared, nets, reference, recipe.seed), 0
-    history: list[Mapping[str, float]] = []
-    batch = _batches(prepared, nets, recipe.device)
-    started = time.monotonic()
-    for phase in phases:
-        take = prepared.stepper(phase, batch)
-        for _ in range(phase.steps):
-            prepared.before(done)
-            metrics = dict(take() or {}) | dict(phase.public_step())
-            done += 1
-            quality = look(done, family)
-            if quality is not None:
-                history.append({"step": float(done), "quality": quality, **metrics})
-            if progress is not None:
-                left = (time.monotonic() - started) / done * (steps - done)
-                progress(Update(done, steps, left, quality, metrics))
-    return history
-
-
 def _batches(prepared: Prepared, nets: TableNets, device: str) -> Batch:
     """Records at some positions as one-hot codes; codes exist for one batch at a time."""
     digits = torch.as_tensor(prepared.digits, device=device)
-    cells = torch.as_tensor(prepared.layout.cells[prepared.joint], device=device)
+    cells = torch.as_tensor(prepared.basis.layout.cells[prepared.joint], device=device)
 
     def batch(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         chosen = torch.as_tensor(rows, device=device)
@@ -207,22 +386,25 @@ def _batches(prepared: Prepared, nets: TableNets, device: str) -> Batch:
 class _Look:
     """Live quality: made marginals against reference marginals, and nothing else."""
 
-    steps: int
-    prepared: Prepared
-    nets: TableNets
-    reference: Reference
-    seed: int
-    next_at: int = 0
+    job: _Job
 
-    def __call__(self, done: int, family: Family) -> float | None:
-        if done < self.next_at and done < self.steps:
+    def __post_init__(self) -> None:
+        pace = self.job.prepared.pace
+        self._every = max(1, round(_LOOK * (pace.done + pace.left)))
+
+    def __call__(self, metrics: Mapping[str, float]) -> float | None:
+        """The distance now and then, and after the last step; it goes into the history."""
+        job, pace = self.job, self.job.prepared.pace
+        if pace.done % self._every and pace.left:
             return None
-        self.next_at = done + max(1, round(_LOOK * self.steps))
-        rng = torch.Generator(self.reference.conditions.device).manual_seed(self.seed)
+        reference = job.reference
+        rng = torch.Generator(reference.conditions.device).manual_seed(job.recipe.seed)
         with torch.no_grad():
-            logits, _ = made(family.released, _LOOK_AT, self.nets, self.reference, rng)
-            shares = self.nets.shares(logits).mean(0).cpu().numpy()
-        return marginals.distance(shares, self.prepared.marginals)
+            logits, _ = made(job.family.released, _LOOK_AT, job.nets, reference, rng)
+            shares = job.nets.shares(logits).mean(0).cpu().numpy()
+        quality = marginals.distance(shares, job.prepared.basis.marginals)
+        job.history.append({"step": float(pace.done), "quality": quality, **metrics})
+        return quality
 
 
 @contextmanager

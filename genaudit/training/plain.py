@@ -14,7 +14,9 @@ from genaudit.modalities.table.layout import Layout
 from genaudit.models.base import Phase, Rows
 from genaudit.training import marginals
 from genaudit.training.book import Book
+from genaudit.training.pace import Counted
 from genaudit.training.prepared import (
+    Basis,
     Batch,
     Prepared,
     check_condition,
@@ -26,6 +28,9 @@ from genaudit.training.recipe import Recipe
 
 #: Every so many steps the penalty is added, as many times as strong (Karras et al. 2020, "lazy").
 _PENALTY_EVERY = 4
+
+#: Between the seeds of two steps: a prime, so that no two trainings of nearby seeds share many.
+_STRIDE = 2_147_483_647
 
 
 def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> Prepared:
@@ -41,32 +46,55 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     book.charge(TouchKind.UNACCOUNTED, f"plain training, {settled.steps:,} steps")
     digits, joint = encoded(layout, data)
 
+    exact = marginals.exact(layout, digits, joint)
+    basis = Basis(data.schema, layout, settled, exact, None)
+    return _prepared(recipe, basis, digits, joint)
+
+
+def resume(
+    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, basis: Basis, done: int
+) -> Prepared:
+    """Go on after `done` steps: what follows is what would have followed."""
+    if budget_total is not None:
+        book.check_total(budget_total, 0.0, [])
+    return _prepared(recipe, basis, *encoded(basis.layout, data), done)
+
+
+def _prepared(
+    recipe: Recipe, basis: Basis, digits: np.ndarray, joint: np.ndarray, done: int = 0
+) -> Prepared:
     def steps(phase: Phase, batch: Batch) -> Callable[[], Mapping[str, float]]:
         return stepper(
-            phase, batch, len(data),
-            batch_size=settled.batch_size, seed=recipe.seed, device=recipe.device,
+            phase, batch, len(digits), batch_size=basis.settled.batch_size, seed=recipe.seed,
+            device=recipe.device, done=done,
         )  # fmt: skip
 
-    exact = marginals.exact(layout, digits, joint)
-    return Prepared(data.schema, layout, settled, digits, joint, exact, lambda _: None, steps, None)
+    return Prepared(basis, digits, joint, Counted(basis.settled.steps, done), steps)
 
 
 def stepper(
     phase: Phase, batch: Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]], n: int,
-    *, batch_size: int, seed: int, device: str,
+    *, batch_size: int, seed: int, device: str, done: int = 0,
 ) -> Callable[[], Mapping[str, float]]:  # fmt: skip
-    """A function that takes one step on the next batch; its loss is computed on real records."""
-    order = np.random.default_rng([seed, 0xBA7C])
-    noise = torch.Generator(device).manual_seed(seed + 1)
-    queue: list[np.ndarray] = []
-    taken = 0
+    """A function that takes one step on the next batch; its loss is computed on real records.
+
+    Batch and noise follow from the seed and the number of the step, of which `done` were taken.
+    """
+    noise = torch.Generator(device)
+    n_batches = max(1, n // batch_size)
+    shuffled, epoch, taken = np.empty(0, dtype=np.int64), -1, done
+
+    def rows_of(step: int) -> np.ndarray:
+        nonlocal shuffled, epoch
+        if epoch != step // n_batches:
+            epoch = step // n_batches
+            shuffled = np.random.default_rng([seed, epoch, 0xBA7C]).permutation(n)
+        return np.array_split(shuffled, n_batches)[step % n_batches]
 
     def take() -> Mapping[str, float]:
         nonlocal taken
-        if not queue:
-            shuffled = order.permutation(n)
-            queue.extend(np.array_split(shuffled, max(1, n // batch_size)))
-        records, conditions = batch(queue.pop())
+        records, conditions = batch(rows_of(taken))
+        noise.manual_seed((seed + 1 + _STRIDE * taken) % 2**63)
         rows = phase.rows(records, conditions, noise)
         loss = phase.losses(*rows).mean()
         taken += 1

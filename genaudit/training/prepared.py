@@ -13,6 +13,7 @@ import torch
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import GenauditWarning, OptionError
+from genaudit.ledger import Mechanism
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import MAX_JOINT, Layout
 from genaudit.modalities.table.nets import TableNets
@@ -20,6 +21,7 @@ from genaudit.models.base import Phase
 from genaudit.models.cgan import UNCONDITIONAL
 from genaudit.result import Claim
 from genaudit.training.marginals import Marginals
+from genaudit.training.pace import Pace
 from genaudit.training.recipe import Recipe, Settled
 
 #: Positions of records -> their one-hot codes and conditions.
@@ -27,21 +29,32 @@ Batch = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """A regime's answer: records as numbers, what a family may know of them, and how to step.
+class Basis:
+    """What stands before the first step; a checkpoint keeps it, so it is paid for once.
 
-    before: called with the number of the next step, before it reads records.
+    schema: with what was learned. planned: all that a private training spends, its steps last.
     """
 
     schema: Schema
     layout: Layout
     settled: Settled
+    marginals: Marginals
+    claim: Claim | None
+    planned: tuple[Mechanism, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A regime's answer: records as numbers, what a family may know of them, and how to step.
+
+    pace: asked before each step, and charges it where that costs something.
+    """
+
+    basis: Basis
     digits: np.ndarray
     joint: np.ndarray
-    marginals: Marginals
-    before: Callable[[int], None]
+    pace: Pace
     stepper: Callable[[Phase, Batch], Callable[[], Mapping[str, float] | None]]
-    claim: Claim | None
 
 
 def check_condition(recipe: Recipe, schema: Schema) -> None:

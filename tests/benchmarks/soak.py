@@ -1,57 +1,46 @@
 """Soak: private trainings killed at random moments leave a true ledger and nothing half-written.
 
-Run `python tests/benchmarks/soak.py --rounds 20`. Prints one line a round and a sum at the end.
+Run `python tests/benchmarks/soak.py --kills 1000`. Prints one line every few trainings and a sum.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from genaudit.ledger import PrivacyLedger
+import torch
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-def one_round(folder: Path, wait: float) -> tuple[bool, int]:
-    """Train, kill after `wait` seconds; whether it had finished, and the touches in the ledger."""
-    ledger, model = folder / "ledger.sqlite", folder / "model"
-    command = [
-        sys.executable, "-m", "genaudit", "--quiet", "train", "arrests", "--epsilon", "3",
-        "--delta", "1e-5", "--preset", "quick", "--ledger", str(ledger), "--out", str(model),
-    ]  # fmt: skip
-    process = subprocess.Popen(command)
-    time.sleep(wait)
-    if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
-    process.wait()
-    book = PrivacyLedger(ledger)
-    book.verify()
-    finished = process.returncode == 0
-    if finished != model.exists():
-        raise AssertionError(f"finished: {finished}, but the model folder exists: {model.exists()}")
-    return finished, len(book.entries())
+from tests import kills
 
 
 def main() -> None:
-    """Kill trainings at random moments."""
+    """Kill trainings at random moments: children of one process, and a dozen with a full start."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
-    done = 0
-    for i in range(arguments.rounds):
-        wait = rng.uniform(1, 25)
-        with tempfile.TemporaryDirectory() as folder:
-            finished, touches = one_round(Path(folder), wait)
-        done += finished
-        print(f"round {i}: killed after {wait:.1f} s, finished {finished}, {touches} touches, true")
-    print(f"{arguments.rounds} passed, 0 failed ({done} finished before the kill)")
+    torch.set_num_threads(1)
+    killed = trainings = whole = 0
+    with tempfile.TemporaryDirectory() as folder:
+        duration = kills.usual_duration(Path(folder) / "warm")
+        print(f"seed {arguments.seed}; a training takes {duration:.2f} s", flush=True)
+        while killed < arguments.kills:
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                killed += kills.play(Path(place), rng, duration, 6)
+            trainings += 1
+            if trainings % 20 == 0:
+                print(f"{killed} kills in {trainings} trainings, every ledger true", flush=True)
+        while whole < 12:
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                whole += kills.play_whole(Path(place), rng)
+    print(f"{killed} kills of children and {whole} of whole processes; every ledger was true")
 
 
 if __name__ == "__main__":

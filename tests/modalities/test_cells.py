@@ -115,6 +115,14 @@ def test_levels_come_back() -> None:
     assert cells.decode(codes, np.random.default_rng(0)).equals(values)
 
 
+def test_levels_that_may_be_missing_and_are_not() -> None:
+    """A nullable column of levels is encoded where every cell holds one."""
+    cells = _public(kind=Kind.CATEGORICAL, categories=("a", "b"), nullable=True)
+
+    assert cells.encode(pd.Series(pd.Categorical(["b", "a"]))).tolist() == [1, 0]
+    assert cells.encode(pd.Series(["b", None], dtype=object)).tolist() == [1, 2]
+
+
 def test_undeclared_columns_are_refused() -> None:
     """Public cells need declared bounds and categories."""
     with pytest.raises(SchemaError, match="bounds"):

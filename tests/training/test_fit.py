@@ -132,8 +132,10 @@ def test_ledger_and_model_agree(cell: Cell) -> None:
     release = [e.touch for e in ledger.entries() if e.touch.scope is Scope.RELEASE]
     kinds = {t.kind for t in release}
 
-    assert list(trained.touches) == [t.model_copy(update={"digest": ""}) for t in release]
-    assert trained.ledger_head == ledger.verify()
+    assert list(trained.touches) == [
+        t.model_copy(update={"digest": "", "run": ""}) for t in release
+    ]
+    assert trained.ledger == ledger.mark()
     assert {(t.dataset, t.artefact) for t in release} == {("people", "made")}
     assert all(len(t.digest) == 64 for t in release)
     if not private:
@@ -408,6 +410,23 @@ def test_budget_total(tmp_path: Path) -> None:
     ledger.append(Touch(dataset="f", kind="unaccounted", scope="release", purpose="plain"))
     with pytest.raises(BudgetError, match="no ε"):
         fit(recipe, data, ledger=ledger, dataset_id="f", budget_total=9)
+
+
+@pytest.mark.parametrize(("total", "named"), [
+    (float("nan"), "d"), (float("inf"), "d"), (0.0, "d"), (-1.0, "d"), (9.0, ""),
+    (9.0, "undeclared-0123456789ab"),
+])  # fmt: skip
+@pytest.mark.parametrize("private", [True, False])
+def test_a_total_that_nothing_is_held_to(
+    tmp_path: Path, total: float, named: str, private: bool
+) -> None:
+    """No finite number above 0, or of data without a name: refused with an empty ledger."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+
+    with pytest.raises(OptionError, match="--budget-total"):
+        fit(_recipe("cgan", private=private), _data(), ledger=ledger, dataset_id=named,
+            budget_total=total)  # fmt: skip
+    assert ledger.entries() == []
 
 
 @pytest.mark.parametrize("rows", ["public", pytest.param(None, marks=pytest.mark.slow)])

@@ -34,7 +34,7 @@ from genaudit.audits.bias._groups import (
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import listed
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.disclosure import hidden
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
@@ -75,7 +75,7 @@ _HEADINGS = {
 class Options:
     """n_resamples: bootstrap samples of the holdout."""
 
-    n_resamples: int = 500
+    n_resamples: int = ranged(500, 100)
 
 
 @audit(

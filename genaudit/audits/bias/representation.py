@@ -24,7 +24,7 @@ from genaudit.audits.bias._groups import (
     with_words,
 )
 from genaudit.audits.figures import Bar, bar, bars, forest, rate_bar
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import hidden, shown_cells, shown_parts
 from genaudit.modalities.table.learner import Target
@@ -65,7 +65,7 @@ _HEADINGS = {
 class Options:
     """max_intersections: most intersections of two sensitive columns that are looked at."""
 
-    max_intersections: int = 60
+    max_intersections: int = ranged(60, 0)
 
 
 @audit(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binom
 
 from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, smallest
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
@@ -43,7 +43,7 @@ _ENOUGH = 30
 class RareCopiesOptions:
     """Parameters: rows count as rare above this quantile of the rarity of reference rows."""
 
-    quantile: float = 0.9
+    quantile: float = ranged(0.9, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)

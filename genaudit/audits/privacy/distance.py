@@ -18,7 +18,7 @@ from genaudit.audits._power import (
 )
 from genaudit.audits.privacy._reach import Reach, auc_ceiling, auc_detectable
 from genaudit.audits.privacy.copies import holdout_seen
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
@@ -51,9 +51,9 @@ class DistanceOptions:
     tau: distance, as a share of the longest, below which nearer means little; fixed beforehand.
     """
 
-    max_records: int = 5000
-    max_pool: int = 50_000
-    tau: float = 0.01
+    max_records: int = ranged(5000, 1)
+    max_pool: int = ranged(50_000, 1)
+    tau: float = ranged(0.01, 1e-6, 1)
 
 
 @dataclass(frozen=True, eq=False)

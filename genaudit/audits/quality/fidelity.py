@@ -11,7 +11,7 @@ import numpy as np
 from genaudit.audits.figures import Bar, bar, bars
 from genaudit.audits.quality import _baseline
 from genaudit.audits.words import COLUMN_WORD
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.modalities.table.cells import ColumnCells, Grid
@@ -55,9 +55,9 @@ _EXPECTED = 25
 class Options:
     """Most intervals of a numeric column, the same in pairs, and most pairs of columns."""
 
-    intervals: int = 20
-    pair_intervals: int = 8
-    max_pairs: int = 500
+    intervals: int = ranged(20, 2)
+    pair_intervals: int = ranged(8, 2)
+    max_pairs: int = ranged(500, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from torch.nn.utils import parametrize
 
 from genaudit.errors import OptionError
 from genaudit.training.dp.clipping.module import BookKeepingModule, readable
+from genaudit.training.world import ALONE, World
 
 #: What mixes the records of a batch or hides its weights, and what to use instead.
 _INSTEAD: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
@@ -62,6 +63,7 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
         divisor: int,
         noise: torch.Generator,
         hardened: bool = False,
+        world: World = ALONE,
     ) -> tuple[BookKeepingModule, DPOptimizerFastGradientClipping]:
         """A watched module, and an optimizer that adds noise to what it leaves in `p.grad`.
 
@@ -77,6 +79,7 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
             noise: Stream of the noise, seeded by the operating system.
             hardened: Add four Gaussians for each number, whose floating-point residue cannot be
                 told back to one (Holohan & Braghin 2021, section 5.1; Opacus's `secure_mode`).
+            world: Processes that each bring the sum of their own rows; one noise is added.
 
         Raises:
             OptionError: a layer cannot be trained privately.
@@ -84,8 +87,8 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
         watched = self._prepare_model(
             module, max_grad_norm=max_grad_norm, loss_reduction="sum", grad_sample_mode="ghost"
         )
-        wrapped = DPOptimizerFastGradientClipping(
-            optimizer, noise_multiplier=noise_multiplier, max_grad_norm=max_grad_norm,
+        wrapped = _Optimizer(
+            optimizer, world, noise_multiplier=noise_multiplier, max_grad_norm=max_grad_norm,
             expected_batch_size=divisor, loss_reduction="mean", generator=noise,
             secure_mode=hardened,
         )  # fmt: skip
@@ -122,6 +125,27 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
         self, *, module: BookKeepingModule, criterion: Any, **_: Any
     ) -> _Criterion:
         return _Criterion(module, criterion)
+
+
+class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opacus brings no types
+    """Opacus's optimizer on a sum over processes.
+
+    The leader's share gets the noise before anything is summed, so that no process ever holds the
+    sum of all records without it.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, world: World, **options: Any) -> None:
+        super().__init__(optimizer, **options)
+        self.world = world
+
+    def add_noise(self) -> None:
+        """Put the noisy sum over all processes into `p.grad`."""
+        if self.world.leads:
+            super().add_noise()
+        else:
+            for p in self.params:
+                p.grad = p.summed_grad.view_as(p)
+        self.world.add_up([p.grad for p in self.params])
 
 
 class _Criterion:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import BudgetError
 from genaudit.ledger import Mechanism, TouchKind
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
@@ -17,7 +18,9 @@ from genaudit.training import marginals
 from genaudit.training.book import Book
 from genaudit.training.dp import budget, intake, preprocessing, unit
 from genaudit.training.dp import step as private_step
+from genaudit.training.pace import Leased
 from genaudit.training.prepared import (
+    Basis,
     Batch,
     Prepared,
     check_condition,
@@ -26,17 +29,22 @@ from genaudit.training.prepared import (
     nets_of,
 )
 from genaudit.training.recipe import Recipe
+from genaudit.training.world import ALONE, World
 
 #: How a plan names the source of chance, without and with a seed.
 _SEEDED = ("seeded by the operating system", "seeded for an experiment, so nothing is private")
 
 
-def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> Prepared:
-    """Pay for what is not public, solve the noise, make noisy marginals; charge each first."""
+def prepare(
+    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, world: World = ALONE,
+    announce: Callable[[Basis], None] = lambda _: None,
+) -> Prepared:  # fmt: skip
+    """Pay for what is not public, solve the noise, make noisy marginals; charge each first.
+
+    announce: told what stands before the first step, as soon as it does.
+    """
     relation = _open(recipe, data.schema, book, budget_total)
-    streams = private_step.Streams.of(
-        recipe.device, hardened=recipe.noise == "hardened", seed=recipe.noise_seed
-    )
+    streams = _streams(recipe)
     ready = intake.take_in(recipe, data, book)
     schema, settled = ready.data.schema, recipe.settled(ready.n)
     grid = Grid.public(schema)
@@ -58,9 +66,50 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
         layout, digits[units.kept], joint[units.kept], n=ready.n, noise_multiplier=sigma,
         rng=streams.draws, cap=recipe.cap,
     )  # fmt: skip
+    claim = None
+    if recipe.noise_seed is None:
+        claim = Claim(epsilon=recipe.epsilon, delta=recipe.delta, unit=book.unit, relation=relation)
+    basis = Basis(schema, layout, settled, noisy, claim, tuple(solved.mechanisms))
+    announce(basis)
+    return _prepared(recipe, basis, book, (digits, joint), units, streams, world)
+
+
+def resume(
+    recipe: Recipe, data: Dataset, book: Book, budget_total: float | None, basis: Basis, done: int,
+    world: World = ALONE,
+) -> Prepared:  # fmt: skip
+    """Go on from a basis that is paid for, with fresh streams; `done` steps are in the weights.
+
+    A process that does not lead starts like this as well.
+    """
+    assert recipe.delta is not None
+    book.relation = intake.relation_of(data.schema)
+    book.unit = unit.unit_of(recipe, data.schema)
+    if budget_total is not None:
+        book.check_total(budget_total, recipe.delta, basis.planned)
+    if data.schema.undeclared:
+        data = preprocessing.project(data, basis.schema)
+    streams = _streams(recipe, done, world.rank)
+    units = unit.Units.of(data, book.unit, recipe.cap, streams.draws)
+    return _prepared(recipe, basis, book, encoded(basis.layout, data), units, streams, world, done)
+
+
+def _streams(recipe: Recipe, done: int = 0, rank: int = 0) -> private_step.Streams:
+    # Steps that go on must not meet the noise of those before, nor processes each other's draws,
+    # not even in a seeded experiment.
+    seed = None if recipe.noise_seed is None else (recipe.noise_seed, done, rank)
+    return private_step.Streams.of(recipe.device, hardened=recipe.noise == "hardened", seed=seed)
+
+
+def _prepared(
+    recipe: Recipe, basis: Basis, book: Book, codes: tuple[np.ndarray, np.ndarray],
+    units: unit.Units, streams: private_step.Streams, world: World, done: int = 0,
+) -> Prepared:  # fmt: skip
+    training, settled = basis.planned[-1], basis.settled
+    world.check_apart(streams.states())
+    units = units.part(world.mine(len(units)))
 
     def stepper(phase: Phase, batch: Batch) -> Callable[[], None]:
-        training = solved.training
         assert training.noise_multiplier is not None
         assert training.sampling_rate is not None
         return private_step.stepper(
@@ -68,13 +117,10 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
             sampling_rate=training.sampling_rate, noise_multiplier=training.noise_multiplier,
             max_grad_norm=settled.max_grad_norm,
             divisor=settled.batch_size + phase.n_extra // recipe.cap, streams=streams,
+            world=world,
         )  # fmt: skip
 
-    claim = None
-    if recipe.noise_seed is None:
-        claim = Claim(epsilon=recipe.epsilon, delta=recipe.delta, unit=book.unit, relation=relation)
-    before = _charging(book, solved)
-    return Prepared(schema, layout, settled, digits, joint, noisy, before, stepper, claim)
+    return Prepared(basis, *codes, Leased(book, training, done, world), stepper)
 
 
 def _check(recipe: Recipe, schema: Schema) -> None:
@@ -99,26 +145,6 @@ def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None
             TouchKind.UNACCOUNTED, "an experiment: noise and batches have a seed, none is private"
         )
     return book.relation
-
-
-def _charging(book: Book, solved: budget.Budget) -> Callable[[int], None]:
-    """A function that charges a part of the training when its first step (0, 1, ...) is next."""
-    blocks = solved.blocks()
-    starts = {sum(b.steps for b in blocks[:i]): i for i in range(len(blocks))}
-
-    def before(step: int) -> None:
-        if step >= solved.training.steps:
-            raise BudgetError(
-                f"The budget pays for {solved.training.steps:,} private steps, but training goes "
-                "on; nothing more was read."
-            )
-        if step in starts:
-            i = starts[step]
-            book.charge(
-                TouchKind.ACCOUNTED, f"private training, part {i + 1} of {len(blocks)}", blocks[i]
-            )
-
-    return before
 
 
 def plan(recipe: Recipe, data: Dataset) -> list[str]:

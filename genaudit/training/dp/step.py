@@ -11,7 +11,7 @@ rows are clipped like real ones).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,10 @@ import torch
 
 from genaudit.errors import BudgetError
 from genaudit.models.base import Phase, Rows
+from genaudit.training.dp.clipping.module import Losses
 from genaudit.training.dp.engine import BookKeepingEngine
 from genaudit.training.dp.unit import Units
+from genaudit.training.world import ALONE, World
 
 #: Where torch's CPU state holds the words of its Mersenne Twister: after seed, left, seeded, next.
 _MT_START, _MT_WORDS = 24, 624
@@ -51,7 +53,8 @@ class PrivateStep:
 
     The sum of clipped gradients gets noise of standard deviation noise_multiplier * max_grad_norm,
     and is divided by `divisor`, which must not depend on the records. Each `cap` rows in a row are
-    one unit, clipped together; made rows too, whose number is a multiple of it.
+    one unit, clipped together; made rows too, whose number is a multiple of it. Each process of
+    several brings its own records; the leader brings the made rows and the noise.
     """
 
     def __init__(
@@ -64,12 +67,13 @@ class PrivateStep:
         noise: torch.Generator,
         hardened: bool = False,
         cap: int = 1,
+        world: World = ALONE,
     ) -> None:
-        self.phase, self.cap = phase, cap
+        self.phase, self.cap, self.world = phase, cap, world
         self._watched, self.optimizer = BookKeepingEngine().prepare(
             phase.private, phase.optimizer, noise_multiplier=noise_multiplier,
             max_grad_norm=max_grad_norm, divisor=divisor, noise=noise,
-            hardened=hardened,
+            hardened=hardened, world=world,
         )  # fmt: skip
 
     def __call__(
@@ -92,6 +96,8 @@ class PrivateStep:
         """
         rows = self.phase.rows(records, conditions, rng)
         assert len(rows[0]) == len(records) + self.phase.n_extra, "their number is public"
+        if not self.world.leads:
+            rows = tuple(r[: len(records)] for r in rows)
         self.accumulate(rows, filled)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -104,16 +110,26 @@ class PrivateStep:
 
     def accumulate(self, rows: Rows, filled: torch.Tensor | None = None) -> None:
         """Leave the sum of clipped gradients in `p.grad`; what is not finite is left out."""
+        self._watched.clipped_sum(*self._weighted(rows, filled), cap=self.cap)
+
+    def per_sample_grads(self, rows: Rows, filled: torch.Tensor | None = None) -> torch.Tensor:
+        """The gradients that `accumulate` would clip, one for each unit, shape (units, parameters).
+
+        For examination: it holds all of them at once, which a step never does.
+        """
+        return self._watched.per_sample_grads(*self._weighted(rows, filled), cap=self.cap)
+
+    def _weighted(self, rows: Rows, filled: torch.Tensor | None) -> tuple[Losses, Rows]:
+        """Losses and their rows; an empty place has the loss 0."""
         if filled is None or bool(filled.all()):
-            self._watched.clipped_sum(self.phase.losses, rows, cap=self.cap)
-            return
+            return self.phase.losses, rows
         weights = torch.ones(len(rows[0]), device=filled.device)
         weights[: len(filled)] = filled.to(weights.dtype)
 
         def losses(*given: torch.Tensor) -> torch.Tensor:
             return self.phase.losses(*given[:-1]) * given[-1]
 
-        self._watched.clipped_sum(losses, (*rows, weights), cap=self.cap)
+        return losses, (*rows, weights)
 
     def close(self) -> None:
         """Take the hooks off the module."""
@@ -130,16 +146,51 @@ class Streams:
     hardened: bool = False
 
     @classmethod
-    def of(cls, device: str, *, hardened: bool = False, seed: int | None = None) -> Streams:
+    def of(
+        cls, device: str, *, hardened: bool = False, seed: int | tuple[int, ...] | None = None
+    ) -> Streams:
         """Three streams of the operating system's entropy; repeatable with a seed (experiments)."""
         if seed is None:
             noise = system_torch_rng(device)
             return cls(system_rng(), system_torch_rng(device), noise, hardened)
-        draws = np.random.default_rng([seed, 0xD9])
+        draws = np.random.default_rng([*(seed if isinstance(seed, tuple) else (seed,)), 0xD9])
         rows, noise = (
             torch.Generator(device).manual_seed(int(s)) for s in draws.integers(0, 2**62, 2)
         )
         return cls(draws, rows, noise, hardened)
+
+    def states(self) -> Iterator[bytes]:
+        """Where the streams stand: secret, to be compared by digest."""
+        yield repr(self.draws.bit_generator.state).encode()
+        yield self.rows.get_state().numpy().tobytes()
+        yield self.noise.get_state().numpy().tobytes()
+
+
+@dataclass(frozen=True, eq=False)
+class Stepper:
+    """Takes private steps on Poisson batches of the units, one at each call.
+
+    batch: positions of rows -> records and conditions.
+    """
+
+    step: PrivateStep
+    batch: Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
+    units: Units
+    sampling_rate: float
+    streams: Streams
+
+    def __call__(self) -> None:
+        """One step on a batch of its own drawing."""
+        self.take(self.draw())
+
+    def draw(self) -> np.ndarray:
+        """Which units are in a batch, boolean, shape (units,): each by a coin of its own."""
+        return self.streams.draws.random(len(self.units)) < self.sampling_rate
+
+    def take(self, chosen: np.ndarray) -> None:
+        """One step on the units that were drawn."""
+        filled = torch.as_tensor(self.units.filled[chosen].ravel(), device=self.streams.rows.device)
+        self.step(*self.batch(self.units.rows[chosen].ravel()), self.streams.rows, filled)
 
 
 def stepper(
@@ -152,8 +203,9 @@ def stepper(
     max_grad_norm: float,
     divisor: int,
     streams: Streams,
-) -> Callable[[], None]:
-    """A function that takes one private step on a Poisson batch of the units."""
+    world: World = ALONE,
+) -> Stepper:
+    """What takes private steps of a phase on Poisson batches of the units."""
     step = PrivateStep(
         phase,
         noise_multiplier=noise_multiplier,
@@ -162,11 +214,6 @@ def stepper(
         noise=streams.noise,
         hardened=streams.hardened,
         cap=units.cap,
+        world=world,
     )
-
-    def take() -> None:
-        chosen = streams.draws.random(len(units)) < sampling_rate
-        filled = torch.as_tensor(units.filled[chosen].ravel(), device=streams.rows.device)
-        step(*batch(units.rows[chosen].ravel()), streams.rows, filled)
-
-    return take
+    return Stepper(step, batch, units, sampling_rate, streams)

@@ -46,6 +46,10 @@ class Units:
         found: np.ndarray = self.rows[self.filled]
         return found
 
+    def part(self, places: slice) -> Units:
+        """Some of the units."""
+        return Units(self.rows[places], self.filled[places])
+
     @classmethod
     def of(cls, data: Dataset, unit: str, cap: int, rng: np.random.Generator) -> Units:
         """The units of a data set; of persons with more than `cap` rows a random `cap` are used.

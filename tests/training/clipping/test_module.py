@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 import torch
-from naive import clipped_sum, far
+from naive import clipped_sum, far, gradients
 from torch import nn
 
 from genaudit.errors import OptionError
@@ -460,3 +460,31 @@ def test_norms_survive_cancellation() -> None:
     exact = torch.einsum("ntp,ntd->npd", g.double(), a.double()).flatten(1).norm(dim=1)
 
     assert torch.allclose(factor.squared_norms().sqrt().double(), exact, rtol=1e-3)
+
+
+@pytest.mark.parametrize("cap", [1, 2])
+def test_gradients_of_each_unit(cap: int) -> None:
+    """The gradients that would be clipped are those of one unit at a time; none for no rows."""
+    torch.manual_seed(0)
+    module = nn.Sequential(_Scaled(), nn.Tanh(), nn.LayerNorm(4), nn.Linear(4, 1))
+    watched = BookKeepingModule(module, max_grad_norm=BOUND)
+    x = torch.randn(6, 5)
+
+    def losses(rows: torch.Tensor) -> torch.Tensor:
+        return module(rows).square().sum(1)
+
+    found = watched.per_sample_grads(losses, (x,), cap=cap)
+    wanted = [torch.cat([g.flatten() for g in each.values()])
+              for each in gradients(module, losses, (x,), cap)]  # fmt: skip
+
+    assert torch.allclose(found, torch.stack(wanted), atol=1e-5)
+    assert watched.per_sample_grads(losses, (x[:0],)).shape == (0, found.shape[1])
+
+
+def test_inputs_are_forgotten_once_read() -> None:
+    """After a step nothing that hooks hold leads back to the records of the batch."""
+    module = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1))
+    watched = BookKeepingModule(module, max_grad_norm=BOUND)
+    watched.clipped_sum(lambda rows: module(rows).squeeze(1), (torch.randn(6, 5),))
+
+    assert not watched.tape._uses

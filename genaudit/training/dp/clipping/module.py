@@ -115,8 +115,33 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             OptionError: a layer cannot be read, n is no multiple of cap, or a pass by `forward`
                 has not been finished.
         """
+        return self._clip(*self._factors(losses, rows, cap), cap)
+
+    def per_sample_grads(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
+        """The gradients that `clipped_sum` would clip, shape (units, parameters), side by side.
+
+        For examination and tests: one weighted product for each unit, and memory for all of them.
+
+        Args, Raises: as `clipped_sum`.
+        """
+        factors, values = self._factors(losses, rows, cap)
+        n = len(values) // cap
+        found = {id(parameter): factor for parameter, factor in factors}
+        columns = [
+            torch.stack([found[id(p)].weighted(one).flatten() for one in torch.eye(n).to(values)])
+            if id(p) in found and n
+            else values.new_zeros(n, p.numel())
+            for p in self._module.parameters()
+            if p.requires_grad
+        ]
+        return torch.cat(columns, dim=1)
+
+    def _factors(
+        self, losses: Losses, rows: Rows, cap: int
+    ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
+        """Factors of all parameters, and the losses, from one pass over the rows."""
         if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
-            return self._clip([], next(self._module.parameters()).new_zeros(0), cap)
+            return [], next(self._module.parameters()).new_zeros(0)
         self._check_finished()
         self.tape.start()
         try:
@@ -124,10 +149,8 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         finally:
             self.tape.stop()
         if self.tape.differentiated:
-            factors = whole.factors(self._module, losses, rows, cap)
-        else:
-            factors = self.tape.factors(values, cap)
-        return self._clip(factors, values.detach(), cap)
+            return whole.factors(self._module, losses, rows, cap), values.detach()
+        return self.tape.factors(values, cap), values.detach()
 
     def _check_finished(self) -> None:
         if self.tape.on:

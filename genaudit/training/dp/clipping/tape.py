@@ -119,6 +119,13 @@ class Tape:
         for (name, _), many in self._uses.items():
             for use in many:
                 self._check(name, use, len(losses))
+        try:
+            return self._found(losses, cap)
+        finally:
+            # What goes on after the step (a generator's own one) must not reach records by here.
+            self._uses.clear()
+
+    def _found(self, losses: torch.Tensor, cap: int) -> list[tuple[nn.Parameter, Factor]]:
         plain = self._witness.gradients(losses)
         by_key: dict[tuple[str, str], list[_Reached]] = {}
         for key, use, at in self._backward(losses):

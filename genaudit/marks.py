@@ -1,0 +1,49 @@
+"""Marks of a ledger, read from what was made with it: models, checkpoints, files that keep one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from genaudit.errors import DataError
+from genaudit.ledger import Mark
+from genaudit.models import folder as folders
+
+#: Largest file that is read as a mark.
+_MAX = 1 << 16
+
+
+def read(path: str | Path) -> Mark:
+    """The mark in a model or checkpoint folder, or in what `genaudit ledger verify --json` printed.
+
+    Raises:
+        DataError: there is none.
+        IntegrityError: the folder differs from its own digest.
+    """
+    path = Path(path)
+    if path.is_dir():
+        moments = folders.moments(path)
+        info, _ = folders.read(moments[-1] if moments else path)
+        return _of(info.get("mark" if moments else "ledger"), path)
+    try:
+        if path.stat().st_size > _MAX:
+            raise _none(path)
+        return Mark.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise _none(path) from error
+
+
+def _of(found: Any, path: Path) -> Mark:
+    try:
+        return Mark.model_validate(found)
+    except ValidationError as error:
+        raise _none(path) from error
+
+
+def _none(path: Path) -> DataError:
+    return DataError(
+        "Expected a model or checkpoint folder that was made with a ledger, or a file that "
+        f"`genaudit ledger verify --json` printed, got {str(path)!r}; name one of them."
+    )

@@ -1,0 +1,230 @@
+"""Checkpoints: a private folder that a training can be gone on with after it was stopped.
+
+It holds what the steps changed, the basis that was paid for, and where the ledger stood; no record,
+no sampler and no state of noise. One folder inside for each moment, written whole or not at all;
+the latest counts.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from genaudit.data.schema import Schema
+from genaudit.errors import DataError, OptionError
+from genaudit.ledger import Mark, Mechanism
+from genaudit.modalities.table.cells import Grid
+from genaudit.modalities.table.layout import Layout
+from genaudit.models import folder as folders
+from genaudit.result import Claim
+from genaudit.training.book import Book
+from genaudit.training.marginals import Marginals
+from genaudit.training.prepared import Basis
+from genaudit.training.recipe import Recipe, Settled
+
+FORMAT: Literal["genaudit.checkpoint"] = "genaudit.checkpoint"
+
+#: Seconds in which somebody may still be writing a moment.
+_YOUNG = 3600
+
+
+class Info(BaseModel):
+    """What a checkpoint says beside its tensors.
+
+    declared: the schema that the records are checked against. schema_: with what was learned.
+    done: steps in the weights. content: digest of the records under the ledger's key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["genaudit.checkpoint"] = FORMAT
+    version: Literal[1] = 1
+    recipe: Recipe
+    declared: dict[str, Any]
+    table_schema: dict[str, Any]
+    grid: list[dict[str, Any]]
+    condition: tuple[str, ...]
+    settled: Settled
+    claim: Claim | None
+    planned: tuple[Mechanism, ...]
+    blocks: int = Field(ge=1)
+    done: int = Field(ge=0)
+    history: tuple[dict[str, float], ...]
+    dataset: str
+    artefact: str
+    run: str = Field(pattern=r"^[0-9a-f]{16}$")
+    content: str
+    mark: Mark
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A moment of a training. parts: `Parts.state`."""
+
+    info: Info
+    basis: Basis
+    parts: Mapping[str, torch.Tensor]
+
+    @classmethod
+    def of(
+        cls, recipe: Recipe, declared: Schema, basis: Basis, book: Book, done: int = 0,
+        parts: Mapping[str, torch.Tensor] | None = None,
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> Checkpoint:  # fmt: skip
+        """The moment of a training in which `done` steps have led to `parts`."""
+        mark = book.mark()
+        assert mark is not None, "a training without a ledger has no checkpoint"
+        info = Info(
+            recipe=recipe,
+            declared=declared.model_dump(mode="json"),
+            table_schema=basis.schema.model_dump(mode="json"),
+            grid=basis.layout.grid.to_json(),
+            condition=basis.layout.condition,
+            settled=basis.settled,
+            claim=basis.claim,
+            planned=basis.planned,
+            blocks=len(basis.marginals.blocks),
+            done=done,
+            history=tuple(dict(h) for h in history),
+            dataset=book.dataset,
+            artefact=book.artefact,
+            run=book.run,
+            content=book.digest,
+            mark=mark,
+        )
+        return cls(info, basis, parts or {})
+
+    @classmethod
+    def restored(cls, raw: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Checkpoint:
+        """What `info` and `tensors` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError: they are not of a checkpoint.
+        """
+        info = Info.model_validate(raw)
+        basis = Basis(
+            schema=Schema.model_validate(info.table_schema),
+            layout=Layout(Grid.from_json(list(info.grid)), info.condition),
+            settled=info.settled,
+            marginals=_marginals(tensors, info.blocks),
+            claim=info.claim,
+            planned=info.planned,
+        )
+        parts = {
+            name.removeprefix("parts."): torch.from_numpy(value.copy())
+            for name, value in tensors.items()
+            if name.startswith("parts.")
+        }
+        return cls(info, basis, parts)
+
+    @property
+    def declared(self) -> Schema:
+        """The schema that the records are checked against."""
+        return Schema.model_validate(self.info.declared)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """All numbers, by name."""
+        found: dict[str, np.ndarray] = {f"parts.{k}": v.numpy() for k, v in self.parts.items()}
+        found |= {f"marginals.{i}": b for i, b in enumerate(self.basis.marginals.blocks)}
+        found["marginals.joint"] = self.basis.marginals.joint
+        return found
+
+    def to_bytes(self) -> bytes:
+        """For another process of the same training."""
+        info = self.info.model_dump_json().encode()
+        return len(info).to_bytes(8, "little") + info + save_tensors(self.tensors())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Checkpoint:
+        """What `to_bytes` gave."""
+        end = 8 + int.from_bytes(content[:8], "little")
+        return cls.restored(json.loads(content[8:end]), load_tensors(content[end:]))
+
+
+@dataclass(eq=False)
+class Keeper:
+    """Writes the moments of one training into a folder, each in the place of the one before.
+
+    seconds: that this has taken.
+    """
+
+    folder: Path
+    recipe: Recipe
+    declared: Schema
+    basis: Basis
+    book: Book
+    seconds: float = 0.0
+
+    def keep(
+        self, done: int, parts: Mapping[str, torch.Tensor], history: list[dict[str, float]]
+    ) -> None:
+        """Write a moment down, then take away those before it.
+
+        Raises:
+            OptionError: the folder cannot be written; the moment before is still there.
+        """
+        started = time.monotonic()
+        moment = Checkpoint.of(self.recipe, self.declared, self.basis, self.book, done, parts,
+                               history)  # fmt: skip
+        before = folders.moments(self.folder)
+        last = int(before[-1].name.split("-")[0]) if before else 0
+        with suppress(OSError):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{last + 1:08d}-{secrets.token_hex(4)}"
+        folders.write(self.folder / name, moment.info.model_dump(mode="json"), moment.tensors())
+        for path in (*before, *_cut_off(self.folder)):
+            shutil.rmtree(path, ignore_errors=True)
+        self.seconds += time.monotonic() - started
+
+
+def exists(folder: str | Path) -> bool:
+    """Whether a folder holds a checkpoint."""
+    return bool(folders.moments(folder))
+
+
+def read(folder: str | Path) -> Checkpoint:
+    """The latest moment in a checkpoint folder.
+
+    Raises:
+        DataError: there is none, or it is cut short or of another format.
+        IntegrityError: a file differs from its own digest.
+    """
+    moments = folders.moments(folder)
+    if not moments:
+        raise DataError(
+            f"Expected a checkpoint in {str(folder)!r}, as `genaudit train --checkpoint` writes "
+            "it, found none; check the path."
+        )
+    raw, tensors = folders.read(moments[-1])
+    raw.pop("weights", None)
+    try:
+        return Checkpoint.restored(raw, tensors)
+    except (ValidationError, ValueError, KeyError, TypeError, OptionError) as error:
+        raise DataError(
+            f"The checkpoint in {str(folder)!r} is not usable: {str(error).splitlines()[0]}."
+        ) from error
+
+
+def _cut_off(folder: Path) -> list[Path]:
+    """What a killed process left half-written; a young one may be another process at work."""
+    now = time.time()
+    return [
+        path for path in folder.glob(".????????-*.????????") if now - path.stat().st_mtime > _YOUNG
+    ]
+
+
+def _marginals(tensors: Mapping[str, np.ndarray], n: int) -> Marginals:
+    return Marginals(tuple(tensors[f"marginals.{i}"] for i in range(n)), tensors["marginals.joint"])

@@ -1,0 +1,246 @@
+"""Is the noise what it claims to be: its scale, mean, shape and independence; the public divisor.
+
+The noise of a step is what the optimizer got, times the divisor, less the clipped sum that stood
+there before; divided by the claimed deviation it is standard normal, every number for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2, f, kstest, norm
+
+from genaudit.result import Message, message
+from genaudit.stats.independence import lag_p_value, variance_p_value
+from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, count, take, vector
+from genaudit.training.dp.selfcheck.outcome import (
+    Stopped,
+    cannot_tell,
+    failed,
+)
+from genaudit.training.dp.selfcheck.protocol import Units
+
+#: Units in the batches on which noise is looked at; an empty batch besides.
+_SIZES = (1, 6, 24)
+
+#: Numbers of noise that are looked at, about, in each of these batches.
+_NUMBERS = 2**15
+
+#: Fewest and most steps on each batch.
+_STEPS = (16, 64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Steps on one batch: clipped sums and noise in units of the claimed deviation.
+
+    sums, noise: shape (steps, parameters).
+    """
+
+    sums: np.ndarray
+    noise: np.ndarray
+
+
+def scale(bench: Bench) -> Message:
+    """The deviation of the noise is the claimed one, for every parameter and every step."""
+    noise = _noise(bench)
+    steps, width = noise.shape
+    overall = float(np.sqrt(np.square(noise).mean()))
+    by = {
+        "over all": variance_p_value(np.array([np.square(noise).sum()]), noise.size),
+        "in a parameter": variance_p_value(np.square(noise).sum(0), steps),
+        "in a step": variance_p_value(np.square(noise).sum(1), width),
+    }
+    where, p_value = min(by.items(), key=lambda item: item[1])
+    # Each of the three has a third of the level.
+    if 3 * p_value < ALPHA:
+        at = {"in a parameter": 0, "in a step": 1}.get(where)
+        local = np.sqrt(np.square(noise).mean(at)) if at is not None else np.array([overall])
+        worst = float(local[np.argmax(np.abs(np.log(np.maximum(local, 1e-12))))])
+        raise failed(
+            "noise_scale",
+            "the noise {where} has {worst:number} times the claimed deviation"
+            + (", less than what ε was computed for" if worst < 1 else ", more than it says"),
+            p_value=min(1.0, 3 * p_value), where=where, worst=round(worst, 4),
+        )  # fmt: skip
+    return message(
+        "selfcheck.noise_scale_ok",
+        "noise has {share:number} times the claimed deviation, over {n:integer} numbers",
+        share=round(overall, 4), n=noise.size,
+    )  # fmt: skip
+
+
+def mean(bench: Bench) -> Message:
+    """The noise has mean 0, whatever its deviation, over all and for every parameter."""
+    noise = _noise(bench)
+    noise = noise / _spread(noise)
+    steps = len(noise)
+    total = float(noise.sum() / np.sqrt(noise.size))
+    # Sums of a parameter, and of everything: shifted ones are large.
+    p_value = 2 * min(
+        2 * float(norm.sf(abs(total))),
+        float(chi2.sf(np.square(noise.sum(0)).sum() / steps, noise.shape[1])),
+    )
+    if p_value < ALPHA:
+        raise failed(
+            "noise_mean", "the noise is not centred: its mean is {mean:number} deviations",
+            p_value=p_value, mean=round(float(noise.mean()), 5),
+        )  # fmt: skip
+    return message("selfcheck.noise_mean_ok", "noise is centred")
+
+
+def shape(bench: Bench) -> Message:
+    """The noise is normal, whatever its deviation."""
+    noise = _residual(bench)
+    # Compared with a normal of its own spread: that only makes a false alarm rarer (Lilliefors).
+    p_value = float(kstest(noise.ravel() / _spread(noise), "norm").pvalue)
+    if p_value < ALPHA:
+        raise failed(
+            "noise_shape", "the noise is not normal, and ε was computed for normal noise",
+            p_value=p_value,
+        )  # fmt: skip
+    return message("selfcheck.noise_shape_ok", "noise is normal")
+
+
+def independence(bench: Bench) -> Message:
+    """Noise of a parameter tells nothing of another's, nor of that in another step."""
+    noise = _residual(bench)
+    noise = noise / _spread(noise)
+    by = {"parameters": lag_p_value(noise), "steps": lag_p_value(noise.T.copy())}
+    axis, p_value = min(by.items(), key=lambda item: item[1])
+    if 2 * p_value < ALPHA:
+        raise failed(
+            "noise_dependent",
+            "noise of different {axis} is not independent: averaging over them removes it",
+            p_value=min(1.0, 2 * p_value), axis=axis,
+        )  # fmt: skip
+    return message(
+        "selfcheck.noise_independence_ok", "noise is independent over parameters and steps"
+    )
+
+
+def empty(bench: Bench) -> Message:
+    """A batch without units gets the noise that other batches get."""
+    try:
+        seen = bench.once("empty", lambda: _steps(bench, 0))
+    except Stopped:
+        raise
+    except Exception as error:
+        raise failed(
+            "empty_raises",
+            "a batch without units ends the training with {error}; Poisson batches may be empty",
+            error=type(error).__name__,
+        ) from error  # fmt: skip
+    if not np.isfinite(seen.noise).all():
+        raise failed("empty_not_finite", "a batch without units makes the step not finite")
+    others = _noise(bench)
+    ratio = float(np.square(seen.noise).mean() / max(np.square(others).mean(), 1e-30))
+    tails = (f.cdf(ratio, seen.noise.size, others.size), f.sf(ratio, seen.noise.size, others.size))
+    p_value = min(1.0, 2 * float(min(tails)))
+    # Noise that is not normal, or not independent, spreads otherwise: that stands elsewhere.
+    if p_value < ALPHA and not (bench.fails(independence) or bench.fails(shape)):
+        raise failed(
+            "empty_noise",
+            "on a batch without units the noise has {share:number} times the deviation that it has "
+            "on others",
+            p_value=p_value, share=round(float(np.sqrt(ratio)), 4),
+        )  # fmt: skip
+    return message("selfcheck.empty_ok", "batches without units get the same noise")
+
+
+def divisor(bench: Bench) -> Message:
+    """The clipped sum reaches the optimizer whole, divided by the public constant alone."""
+    if bench.fails(independence):
+        raise cannot_tell(
+            "divisor_hidden", "noise that is not independent hides by what sums are divided"
+        )
+    factors = []
+    for seen in _batches(bench):
+        weight = float(np.square(seen.sums).sum())
+        if weight > 0:
+            # What the optimizer got, projected on the sum: 1 but for the noise along it.
+            off = float((seen.noise * seen.sums).sum()) / weight
+            factors.append((1 + off, off * np.sqrt(weight)))
+    if not factors:
+        raise cannot_tell("no_sum", "clipped sums are 0, so no divisor can be told")
+    worst = max(factors, key=lambda f: abs(f[1]))
+    p_value = min(1.0, 2 * len(factors) * float(norm.sf(abs(worst[1]))))
+    if p_value < ALPHA:
+        raise failed(
+            "divisor",
+            "the optimizer gets {factor:number} times the clipped sum over the public divisor: it "
+            "is divided by something else, such as the size of the batch",
+            p_value=p_value, factor=round(worst[0], 4),
+        )  # fmt: skip
+    return message("selfcheck.divisor_ok", "sums are divided by the public constant")
+
+
+def _batches(bench: Bench) -> list[_Seen]:
+    return bench.once("noise", lambda: [_steps(bench, n) for n in _SIZES])
+
+
+def _noise(bench: Bench) -> np.ndarray:
+    """The noise of all steps, shape (steps, parameters), where it can be told from the sum.
+
+    Raises:
+        Stopped: the divisor is not the public one, so the noise cannot be read.
+    """
+    if bench.fails(divisor):
+        raise cannot_tell(
+            "no_divisor", "noise can be read only where sums are divided by the public constant"
+        )
+    noise = np.concatenate([seen.noise for seen in _batches(bench)])
+    if not np.isfinite(noise).all():
+        raise failed("noise_not_finite", "steps on ordinary units are not finite")
+    return noise
+
+
+def _residual(bench: Bench) -> np.ndarray:
+    """The noise of all steps without its part along the sum, which a wrong divisor would change."""
+    parts = []
+    for seen in _batches(bench):
+        squares = np.maximum(np.square(seen.sums).sum(1, keepdims=True), 1e-30)
+        along = (seen.noise * seen.sums).sum(1, keepdims=True) / squares
+        part = seen.noise - along * seen.sums
+        # A wrong divisor also scales the noise, by another factor for each size of batch.
+        parts.append(part / _spread(part))
+    return np.concatenate(parts)
+
+
+def _spread(noise: np.ndarray) -> float:
+    """Root of the mean square.
+
+    Raises:
+        Stopped: there is no noise, or it is not finite.
+    """
+    found = float(np.sqrt(np.square(noise).mean()))
+    if not 0 < found < np.inf:
+        raise cannot_tell("no_noise", "there is no finite noise whose law could be told")
+    return found
+
+
+def _steps(bench: Bench, n: int) -> _Seen:
+    """Steps on a batch of n units."""
+    trainer, promise = bench.trainer, bench.promise
+    assert promise.noise_multiplier is not None
+    assert promise.max_grad_norm is not None
+    assert promise.divisor is not None
+    deviation = promise.noise_multiplier * promise.max_grad_norm
+    if deviation <= 0:
+        raise cannot_tell("claims_no_noise", "it claims no noise, so there is none to examine")
+    pool = bench.pool(max(_SIZES))
+    batch = take(pool, bench.rng(3).permutation(count(pool))[:n])
+    sums, noise = [], []
+    for _ in range(bench.effort * _n_steps(trainer, batch)):
+        before = vector(trainer.clipped_sum(batch))
+        after = vector(trainer.step(batch)) * promise.divisor
+        sums.append(before / deviation)
+        noise.append((after - before) / deviation)
+    return _Seen(np.stack(sums), np.stack(noise))
+
+
+def _n_steps(trainer: Any, batch: Units) -> int:
+    width = len(vector(trainer.clipped_sum(batch)))
+    return int(np.clip(_NUMBERS // max(1, width), *_STEPS))

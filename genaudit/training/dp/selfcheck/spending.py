@@ -1,0 +1,218 @@
+"""Is what was charged what was done, and does it add up to what is claimed."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from genaudit.accounting import epsilon
+from genaudit.ledger import Mechanism
+from genaudit.result import Message, message
+from genaudit.training.dp.selfcheck.bench import Bench, offers
+from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
+
+#: Most steps that are taken to compare them with what is charged.
+_STEPS = 60
+
+#: How far two accountants may be apart, PRV's own error, and what rounding may add to a claim.
+_AGREE, _PRV_ERROR, _ROUNDING = 0.01, 0.002, 2e-3
+
+_POISSON = "poisson_gaussian"
+
+
+def charged(bench: Bench) -> Message:
+    """Every draw of real units is charged by the end of its step, at the claimed rate and noise."""
+    promise = bench.promise
+    trainer = bench.unused()
+    drawn = _counting(trainer) if offers(trainer, "draw") else None
+    start, taken = _paid(trainer.events()), 0
+    limit = min(_STEPS, promise.steps or _STEPS)
+    for _ in range(limit):
+        trainer.step()
+        taken += 1
+        used = max(taken, drawn() if drawn else 0)
+        _check_paid(_paid(trainer.events()) - start, used, taken)
+    _check_terms(trainer.events(), bench)
+    if promise.steps is not None and promise.steps <= limit:
+        _check_end(trainer, start, drawn, taken)
+    return message(
+        "selfcheck.charged_ok", "{n:integer} steps were taken, and each was charged", n=taken
+    )
+
+
+def claim(bench: Bench) -> Message:
+    """What a whole training charges adds up to the claimed ε at most."""
+    promise = bench.promise
+    assert promise.epsilon is not None
+    assert promise.delta is not None
+    trainer = bench.unused()
+    for _ in range(min(_STEPS, promise.steps or _STEPS)):
+        trainer.step()
+    events = _whole(list(trainer.events()), promise.steps)
+    if not events:
+        raise failed("nothing_charged", "steps were taken and nothing was charged")
+    spent = epsilon(events, promise.delta)
+    if not spent <= promise.epsilon * (1 + _ROUNDING):
+        raise failed(
+            "overspent",
+            "what is charged adds up to ε = {spent:number} at δ = {delta}, and ε = "
+            "{claimed:number} is claimed",
+            spent=round(spent, 4), claimed=promise.epsilon, delta=f"{promise.delta:g}",
+        )  # fmt: skip
+    return message(
+        "selfcheck.claim_ok",
+        "what is charged adds up to ε = {spent:number}, and {claimed:number} is claimed",
+        spent=round(spent, 4), claimed=promise.epsilon,
+    )  # fmt: skip
+
+
+def accountants(bench: Bench) -> Message:
+    """PLD, PRV and RDP say the same of the training, each within what it can."""
+    promise = bench.promise
+    assert promise.delta is not None
+    training = _training(bench)
+    pld, prv, rdp = (f(training, promise.delta) for f in (_pld, _prv, _rdp))
+    apart = math.isfinite(prv) and abs(pld - prv) > _AGREE * pld
+    if apart or pld > rdp * (1 + _PRV_ERROR):
+        raise failed(
+            "accountants_apart",
+            "accountants disagree: PLD says ε = {pld:number}, PRV {prv}, and RDP bounds it by "
+            "{rdp:number}",
+            pld=round(pld, 4), prv=f"{prv:.4g}", rdp=round(rdp, 4),
+        )  # fmt: skip
+    own = getattr(bench.trainer, "epsilon", None)
+    if callable(own):
+        said = float(own(promise.delta))
+        if not said >= pld * (1 - _AGREE):
+            raise failed(
+                "own_accountant",
+                "its own accountant says ε = {said} for the training, and PLD {pld:number}",
+                said=f"{said:.4g}", pld=round(pld, 4),
+            )  # fmt: skip
+    return message(
+        "selfcheck.accountants_ok",
+        "PLD says ε = {pld:number}, PRV {prv}, RDP at most {rdp:number}",
+        pld=round(pld, 4), prv=f"{prv:.4g}", rdp=round(rdp, 4),
+    )  # fmt: skip
+
+
+def _training(bench: Bench) -> Mechanism:
+    """The steps of the whole training as one mechanism."""
+    promise = bench.promise
+    if not (promise.noise_multiplier and promise.sampling_rate and promise.steps):
+        raise skipped("no_terms", "it does not say noise multiplier, sampling rate and steps")
+    return Mechanism(
+        name=_POISSON, noise_multiplier=promise.noise_multiplier,
+        sampling_rate=promise.sampling_rate, steps=promise.steps,
+    )  # fmt: skip
+
+
+def _pld(training: Mechanism, delta: float) -> float:
+    return epsilon([training], delta)
+
+
+def _rdp(training: Mechanism, delta: float) -> float:
+    from opacus.accountants import RDPAccountant
+
+    accountant = RDPAccountant()
+    accountant.history = [(training.noise_multiplier, training.sampling_rate, training.steps)]
+    with warnings.catch_warnings():
+        # It says that another order would be tighter; a looser bound is still a bound.
+        warnings.simplefilter("ignore")
+        return float(accountant.get_epsilon(delta))
+
+
+def _prv(training: Mechanism, delta: float) -> float:
+    """By Opacus; infinite where its grid does not reach."""
+    from opacus.accountants import PRVAccountant
+
+    accountant = PRVAccountant()
+    accountant.history = [(training.noise_multiplier, training.sampling_rate, training.steps)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return float(accountant.get_epsilon(
+                delta, eps_error=_PRV_ERROR * _pld(training, delta), delta_error=delta / 1000
+            ))  # fmt: skip
+        except (ValueError, RuntimeError, ArithmeticError):
+            return math.inf
+
+
+def _paid(events: Sequence[Mechanism]) -> int:
+    return sum(e.steps for e in events if e.name == _POISSON)
+
+
+def _whole(events: list[Mechanism], steps: int | None) -> list[Mechanism]:
+    """Events with those of the training stretched to all of its steps, if more are to come."""
+    paid = _paid(events)
+    if not steps or not paid or paid >= steps:
+        return events
+    last = next(e for e in reversed(events) if e.name == _POISSON)
+    return [*events, last.model_copy(update={"steps": steps - paid})]
+
+
+def _counting(trainer: Any) -> Callable[[], int]:
+    """Count calls of `draw`, the trainer's own included; a function that tells how many."""
+    drawn, calls = trainer.draw, [0]
+
+    def draw() -> Any:
+        calls[0] += 1
+        return drawn()
+
+    try:
+        trainer.draw = draw
+    except AttributeError:  # it has slots, so only steps can be counted
+        return lambda: 0
+    return lambda: calls[0]
+
+
+def _check_paid(paid: int, used: int, taken: int) -> None:
+    if paid < used:
+        raise failed(
+            "undercharged",
+            "after {taken:integer} steps real units were drawn {used:integer} times, and "
+            "{paid:integer} times were charged",
+            taken=taken, used=used, paid=paid,
+        )  # fmt: skip
+
+
+def _check_terms(events: Sequence[Mechanism], bench: Bench) -> None:
+    """Steps are charged at the rate and noise that the trainer says they have."""
+    promise = bench.promise
+    for event in events:
+        if event.name != _POISSON:
+            continue
+        assert event.sampling_rate is not None
+        assert event.noise_multiplier is not None
+        q, sigma = promise.sampling_rate, promise.noise_multiplier
+        if q is not None and event.sampling_rate < q * (1 - _ROUNDING):
+            raise failed(
+                "charged_rate",
+                "steps at the rate {q:number} are charged at {charged:number}",
+                q=round(q, 6), charged=round(event.sampling_rate, 6),
+            )  # fmt: skip
+        if sigma is not None and event.noise_multiplier > sigma * (1 + _ROUNDING):
+            raise failed(
+                "charged_noise",
+                "steps with noise multiplier {sigma:number} are charged at {charged:number}",
+                sigma=round(sigma, 4), charged=round(event.noise_multiplier, 4),
+            )  # fmt: skip
+
+
+def _check_end(trainer: Any, start: int, drawn: Callable[[], int] | None, taken: int) -> None:
+    """One step more than were paid for is refused, or charged."""
+    try:
+        trainer.step()
+    except Exception:
+        return
+    used = max(taken + 1, drawn() if drawn else 0)
+    if _paid(trainer.events()) - start < used:
+        raise failed(
+            "beyond_end",
+            "after its {taken:integer} steps it takes another one that is not charged",
+            taken=taken,
+        )
+    if trainer.promise.epsilon is None:
+        raise cannot_tell("no_end", "it takes more steps than it promised, and charges them")

@@ -1,0 +1,198 @@
+"""A user's trainer: what it shows is examined, what it lacks is skipped, and the exit code says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import handmade
+import numpy as np
+import pytest
+
+import genaudit as ga
+from genaudit.ledger import PrivacyLedger
+from genaudit.result import Message
+from genaudit.training.dp.selfcheck import CHECKS, Status, examine
+from genaudit.training.dp.selfcheck.bench import Bench
+from genaudit.training.dp.selfcheck.handles import _arrays, _Rows
+from genaudit.training.dp.selfcheck.outcome import Stopped, failed
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def _by_status(report: object) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for outcome in report:  # type: ignore[attr-defined]
+        found.setdefault(outcome.status.value, set()).add(outcome.check)
+    return found
+
+
+def test_handmade_trainer_passes() -> None:
+    """A page of NumPy that is right passes every check it can be put to."""
+    by = _by_status(examine(handmade.Logistic))
+
+    assert set(by) == {"passed", "skipped"}
+    assert by["skipped"] == {"release.handle", "release.bundle"}
+
+
+def test_handmade_trainer_without_a_bound_fails() -> None:
+    """Without clipping the alarm names the clipping."""
+    report = examine(handmade.Unclipped)
+
+    assert report.faulty[0] == "clipping"
+    assert report.exit_code == 1
+
+
+def test_what_is_missing_is_skipped_with_its_reason() -> None:
+    """Each skipped check says which method or promise it lacks; the others run."""
+    report = examine(handmade.StepsAlone)
+    by = {o.check: o for o in report}
+
+    assert by["sampler.poisson"].status is Status.PASSED
+    assert by["accounting.charged"].status is Status.PASSED
+    assert "per_sample_grads" in by["clipping.influence"].said.english
+    assert "promise.epsilon" in by["accounting.claim"].said.english
+    assert report.exit_code == 0
+    assert [o.check for o in report] == [c.id for c in CHECKS]
+
+
+def test_nothing_shown_cannot_tell() -> None:
+    """Where every check is skipped nobody has examined anything: exit code 3."""
+    report = examine(handmade.Nothing)
+
+    assert len(report.skipped) == len(CHECKS)
+    assert report.exit_code == 3
+
+
+def test_one_trainer_instead_of_a_factory() -> None:
+    """What takes two runs is skipped where one trainer is given, and says that it wants more."""
+    report = examine(handmade.ONE, only=["streams.noise", "streams.draws", "sampler.rate"])
+    by = {o.check: o for o in report}
+
+    assert by["streams.noise"].status is Status.SKIPPED
+    assert "factory" in by["streams.draws"].said.english
+    assert by["sampler.rate"].status is Status.PASSED
+
+
+def test_a_check_that_raises_hides_no_other() -> None:
+    """An error of the trainer ends its check without an answer; the next one runs."""
+    report = examine(handmade.Broken, only=["clipping.influence", "sampler.rate"])
+    raised, after = report
+
+    assert raised.status is Status.CANNOT_TELL
+    assert "KeyError" in raised.said.english
+    assert after.status is Status.PASSED
+    assert report.exit_code == 3
+
+
+def test_handles_are_found_in_closures_and_containers() -> None:
+    """An array of real rows is found behind a closure, in a list in an attribute."""
+    rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    kept = SimpleNamespace(deep=[{"x": rows[5:12].copy()}], own=np.ones((9, 4)))
+
+    def released() -> object:
+        return kept
+
+    found = [_Rows(rows).holds(a) for a, _ in _arrays(released)]
+    assert sorted(found) == [False, True]
+
+
+def test_command_line(run_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`module:trainer` is examined: 0 or 1, one line for each check, the part at fault named."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    code, out, _ = run_cli("selfcheck", "handmade:Logistic")
+    bad, said, err = run_cli("--quiet", "selfcheck", "handmade:Unclipped", "--json")
+
+    assert code == 0
+    assert "passed       sampler.poisson" in out
+    assert out.startswith("handmade:Logistic\n")
+    assert bad == 1
+    assert not err
+    (report,) = json.loads(said)
+    assert {o["part"] for o in report["outcomes"] if o["status"] == "failed"} >= {"clipping"}
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["no.such:thing"], "no module"),
+        (["handmade"], "MODULE:TRAINER"),
+        (["--bundle", "nowhere"], "give both"),
+        (["--bundle", "nowhere", "--train", "arrests"], "got none"),
+    ],
+)
+def test_bad_input(
+    words: list[str], part: str, run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be examined is one sentence and exit code 2."""
+    monkeypatch.setenv("GENAUDIT_LEDGER", str(tmp_path / "ledger.sqlite"))
+    code, out, err = run_cli("selfcheck", *words)
+
+    assert code == 2
+    assert not out
+    assert part.lower() in err.lower()
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_own_trainers_by_default() -> None:
+    """Without a trainer genaudit's own are examined, persons and hardened noise among them."""
+    from genaudit.training.dp.selfcheck.ours import OURS
+
+    assert {"gan", "cgan", "vae", "cgan of persons"} == set(OURS)
+    assert OURS["cgan"]().stepper.streams.hardened
+    assert OURS["cgan of persons"]().stepper.units.cap == 3
+
+
+def test_a_released_folder_is_searched(tmp_path: Path, run_cli: Cli) -> None:
+    """A folder with a training row in it is found out, one without passes; the look is charged."""
+    rng = np.random.default_rng(0)
+    lines = [f"{a!r},{b},x{c}" for a, b, c in zip(
+        rng.normal(size=50), rng.integers(0, 9, 50), rng.integers(0, 9, 50), strict=True
+    )]  # fmt: skip
+    train = tmp_path / "train.csv"
+    train.write_text("\n".join(["amount,count,level", *lines]))
+    clean, leaky = tmp_path / "clean", tmp_path / "leaky"
+    for folder, text in ((clean, "levels: x1, x2"), (leaky, f"sample: {lines[7]}")):
+        folder.mkdir()
+        (folder / "model.txt").write_text(text)
+    ledger = tmp_path / "ledger.sqlite"
+
+    good = run_cli("selfcheck", "--bundle", clean, "--train", train, "--ledger", ledger)
+    bad = run_cli("selfcheck", "--bundle", leaky, "--train", train, "--ledger", ledger)
+
+    assert good[0] == 0, good
+    assert bad[0] == 1
+    assert "bundle" in bad[2]
+    touches = [e.touch for e in PrivacyLedger(ledger).entries()]
+    assert [(t.kind.value, t.scope.value) for t in touches] == [("unaccounted", "audit")] * 2
+
+
+def test_public_face() -> None:
+    """The protocol and the function are part of the package's face."""
+    assert isinstance(handmade.ONE.promise, ga.Promise)
+    (report,) = ga.selfcheck(handmade.StepsAlone)
+    assert report.trainer == "StepsAlone"
+
+
+def test_an_alarm_must_come_twice() -> None:
+    """What chance shows once, and not on fresh chance, is no alarm; what shows again is one."""
+
+    def looked(*p_values: float) -> list[Status]:
+        left = list(p_values)
+
+        def check(bench: Bench) -> Message:
+            assert bench.effort == (1 if len(left) == len(p_values) else 4)
+            raise failed("x", "seen", p_value=left.pop(0))
+
+        try:
+            Bench(handmade.Nothing).confirmed(check)
+        except Stopped as stopped:
+            return [stopped.status, *([Status.SKIPPED] * len(left))]
+        return [Status.PASSED]
+
+    assert looked(5e-5, 0.3) == [Status.PASSED]
+    assert looked(5e-5, 5e-5) == [Status.PASSED]
+    assert looked(5e-5, 1e-9) == [Status.FAILED]
+    assert looked(1e-20) == [Status.FAILED]
