@@ -569,6 +569,10 @@ def _public(given: Schema | str | Path | None, *tables: Table | None) -> Schema 
 
 def _declared_id(schema: Schema | None, dataset_id: str | None) -> str | None:
     """What the owner calls the data set, if anything."""
+    if dataset_id is not None and not dataset_id.strip():
+        raise OptionError(
+            "Expected a name of the data set (dataset_id), got none; leave it out, or name it."
+        )
     return dataset_id or (schema and schema.id) or None
 
 

@@ -152,8 +152,17 @@ SchemaOption = Annotated[
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="Ledger file (default: the user's own).")
 ]
+
+
+def _named(dataset_id: str | None) -> str | None:
+    if dataset_id is not None and not dataset_id.strip():
+        raise typer.BadParameter("expected a name, got none; leave the option out, or name it")
+    return dataset_id
+
+
 DatasetId = Annotated[
-    str | None, typer.Option("--dataset-id", help="Name of the data in the ledger.")
+    str | None,
+    typer.Option("--dataset-id", callback=_named, help="Name of the data in the ledger."),
 ]
 Seed = Annotated[
     int,
