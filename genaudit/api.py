@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,21 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
-from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from genaudit.atomic import write_text
 from genaudit.case import AuditCase, Knowledge
+from genaudit.compliance import context as contexts
 from genaudit.compliance.controls import readings
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset, learn, widen
 from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, plain
+from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, complaint
 from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
+from genaudit.reading import read_text, read_toml
 from genaudit.render import html, json
 from genaudit.result import AuditReport, Claim, Message, message
 from genaudit.run import Progress, judge, run
@@ -192,7 +193,7 @@ def audit(
         policy: limits; the bundled default without one.
         plan: `quick`, `standard`, `full`, or a plan file.
         claim: what the maker promises, such as `"epsilon=3,delta=1e-6,unit=person"`.
-        context: what only the operator knows, for the report.
+        context: what only the operator knows, for the report (`read_context`).
         ledger: where the audit's own reads are written; the user's own by default.
         dataset_id: name of the training data in the ledger; the schema's id by default.
         seed: of everything that is drawn, at least 0; the same files and seed give the same report.
@@ -204,7 +205,7 @@ def audit(
         DataError, SchemaError, OptionError, IntegrityError: one sentence on what is not usable.
     """
     check_seed(seed)
-    context = _usable(context)
+    declared = contexts.checked(context)
     chosen_policy = policy if isinstance(policy, Policy) else Policy.read(policy)
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(plan)
     claimed = parse_claim(claim)
@@ -245,7 +246,7 @@ def audit(
         case,
         chosen_plan,
         chosen_policy,
-        context=context,
+        context=declared,
         command=command,
         audit_touches=touches,
         remarks=_remarks(public is None, who),
@@ -287,10 +288,9 @@ def _own_policy(report: AuditReport) -> Policy:
     try:
         return Policy.model_validate(report.policy.model_dump())
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise DataError(
-            f"Expected a report with a usable policy, got: {reason}; name another with --policy, "
-            "or give the whole audit.json that `genaudit audit` wrote."
+            f"Expected a report with a usable policy, got: {complaint(error.errors()[0])}; "
+            "name another with --policy, or give the whole audit.json that `genaudit audit` wrote."
         ) from error
 
 
@@ -393,7 +393,7 @@ def read_recipe(path: Path | None) -> dict[str, Any]:
     """
     from genaudit.training.recipe import Recipe
 
-    fields = _toml(path, "recipe")
+    fields = {} if path is None else read_toml(path, "a recipe (TOML)")
     model = fields.pop("model", None)
     if model is not None and fields.setdefault("family", model) != model:
         raise OptionError(
@@ -410,9 +410,9 @@ def read_context(path: Path | None) -> dict[str, Any]:
     """What only the operator knows, from `context.toml`: assessed by, purpose, applicability.
 
     Raises:
-        OptionError: the file is absent or no TOML.
+        OptionError: the file is absent or no TOML, or what it says is not usable.
     """
-    return _toml(path, "context")
+    return contexts.read(path)
 
 
 def read_report(path: str | Path) -> AuditReport:
@@ -421,12 +421,7 @@ def read_report(path: str | Path) -> AuditReport:
     Raises:
         DataError: the file is absent, empty, cut short or foreign.
     """
-    try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"Expected a report (audit.json) at {str(path)!r}: {reason}.") from error
-    return json.loads(text)
+    return json.loads(read_text(Path(path), "a report (audit.json)", DataError))
 
 
 def write_json(report: AuditReport, path: str | Path) -> Path:
@@ -437,35 +432,6 @@ def write_json(report: AuditReport, path: str | Path) -> Path:
 def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
     """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
     return write_text(path, html.to_html(check(report), lang=lang))
-
-
-def _toml(path: Path | None, what: str) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise OptionError(f"Expected a {what} (TOML) at {str(path)!r}, got: {error}.") from error
-    # Dates are written as TOML dates and read back from JSON as text.
-    return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in data.items()}
-
-
-#: What a report can keep of what only the operator knows.
-_CONTEXT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(
-    dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False)
-)
-
-
-def _usable(context: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
-    """The context, refused before anything is read where a report could not keep it."""
-    try:
-        return _CONTEXT.validate_python(dict(context or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise OptionError(
-            "Expected context as text, finite numbers, true or false, and lists and tables of "
-            f"them; it is not usable at {first['loc'][0]}: {plain(first['msg'])}."
-        ) from error
 
 
 def _is_bundled(table: object) -> bool:
@@ -604,6 +570,10 @@ def _public(given: Schema | str | Path | None, *tables: Table | None) -> Schema 
 
 def _declared_id(schema: Schema | None, dataset_id: str | None) -> str | None:
     """What the owner calls the data set, if anything."""
+    if dataset_id is not None and not dataset_id.strip():
+        raise OptionError(
+            "Expected a name of the data set (dataset_id), got none; leave it out, or name it."
+        )
     return dataset_id or (schema and schema.id) or None
 
 

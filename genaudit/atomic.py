@@ -7,7 +7,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from genaudit.errors import OptionError
+from genaudit.errors import OptionError, reason
 
 
 def write_bytes(path: str | Path, content: bytes) -> Path:
@@ -17,12 +17,9 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         OptionError: the folder cannot be made or written to, or `path` is a folder.
     """
     path = Path(path)
-    beside = path.parent / f".{path.name[:100]}.{secrets.token_hex(4)}"
+    beside = _beside(path)
     try:
-        if not path.name or path.is_dir():
-            raise OptionError(
-                f"Expected a file to write, got the folder {str(path)!r}; name a file."
-            )
+        _check_no_folder(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
             file.write(content)
@@ -32,10 +29,75 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     except OSError as error:
         with suppress(OSError):  # the folder may be what is missing
             beside.unlink(missing_ok=True)
-        raise OptionError(
-            f"Expected to write {str(path)!r}, got: {error.strerror or error}; name another place."
-        ) from error
+        raise _unwritable(path, error) from error
     return path
+
+
+def check_file(path: str | Path) -> None:
+    """Refuse a file that could not be written, before any work is done for it; nothing is left.
+
+    Raises:
+        OptionError: the folder cannot be made or written to, or `path` is a folder.
+    """
+    path = Path(path)
+    try:
+        _check_no_folder(path)
+        _probe(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def check_folder(path: str | Path, *, new: bool = True) -> None:
+    """Refuse a folder that could not be made or, where it need not be new, filled.
+
+    Raises:
+        OptionError: it holds something, is a file, or cannot be made or written to.
+    """
+    path = Path(path)
+    try:
+        taken = path.exists() and (not path.is_dir() or (new and any(path.iterdir())))
+        if taken and new:
+            raise OptionError(
+                f"Expected a new or empty folder at {str(path)!r}; it holds something. Name "
+                "another place."
+            )
+        if taken:
+            raise OptionError(
+                f"Expected a folder at {str(path)!r}, got a file; name another place."
+            )
+        # A new folder comes by a rename within its parent, another one is written into.
+        _probe(path if new else path / "x")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _probe(path: Path) -> None:
+    """Make and remove a neighbour of `path`, and the parents that it lacks."""
+    missing = [p for p in path.parents if not p.exists()]
+    beside = _beside(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.is_dir()  # a name that is too long is an error here
+        beside.touch(exist_ok=False)
+    finally:
+        for made in (beside, *missing):
+            with suppress(OSError):
+                made.unlink() if made is beside else made.rmdir()
+
+
+def _beside(path: Path) -> Path:
+    return path.parent / f".{path.name[:100]}.{secrets.token_hex(4)}"
+
+
+def _check_no_folder(path: Path) -> None:
+    if not path.name or path.is_dir():
+        raise OptionError(f"Expected a file to write, got the folder {str(path)!r}; name a file.")
+
+
+def _unwritable(path: Path, error: OSError) -> OptionError:
+    return OptionError(
+        f"Expected to write {str(path)!r}, got: {reason(error)}; name another place."
+    )
 
 
 def write_text(path: str | Path, text: str) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from genaudit.accounting import epsilon
 from genaudit.ledger import Mechanism, Touch, TouchKind
-from genaudit.result import Claim, Estimate, Finding, Limit, Section, Status, message
+from genaudit.result import LARGEST, Claim, Estimate, Finding, Limit, Section, Status, message
 from genaudit.subject import Subject
 
 #: What stands for an ε that is infinite: any number is a floor of it.
@@ -124,10 +124,12 @@ def _excess(paid: Sequence[Mechanism], claim: Claim, n: int) -> Estimate:
     if not paid:
         return Estimate.undefined(_NO_EPSILON, n=n, method=_METHOD, unit="ε")
     spent = _spent(paid, claim)
-    if math.isfinite(spent):
+    if spent - claim.epsilon <= LARGEST:
         beyond = max(0.0, spent - claim.epsilon)
         return Estimate.exact(beyond, n=n, method=_METHOD, unit="ε")
-    if _needs_more_delta(paid, claim.delta):
+    if math.isfinite(spent):
+        floor = LARGEST  # a number that no report holds
+    elif _needs_more_delta(paid, claim.delta) or _overflows(paid):
         floor = _ENDLESS
     else:
         # ε falls as δ grows, so the excess at a larger δ is a floor of that at the claimed one.
@@ -139,11 +141,16 @@ def _excess(paid: Sequence[Mechanism], claim: Claim, n: int) -> Estimate:
 
 def _spent(paid: Sequence[Mechanism], claim: Claim) -> float:
     """ε of all mechanisms at the claimed δ, by loss distributions or, where smaller, as a sum."""
-    spent = epsilon(paid, claim.delta, claim.relation)
+    spent = math.inf if _overflows(paid) else epsilon(paid, claim.delta, claim.relation)
     if all(m.name == "pure" for m in paid) and sum(m.delta * m.steps for m in paid) <= claim.delta:
         # Basic composition; where δ is 0 it holds although the accountant cuts tails.
         spent = min(spent, math.fsum((m.epsilon or 0.0) * m.steps for m in paid))
     return spent
+
+
+def _overflows(paid: Sequence[Mechanism]) -> bool:
+    """Whether the odds that some mechanism allows are more than a float holds: e^709 and more."""
+    return any(m.name == "pure" and (m.epsilon or 0.0) > 700 for m in paid)
 
 
 def _needs_more_delta(paid: Sequence[Mechanism], delta: float) -> bool:

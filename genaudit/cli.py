@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from genaudit import progress
+from genaudit.atomic import check_file, check_folder
 from genaudit.errors import GenauditError, GenauditWarning, OptionError, plain
 
 if TYPE_CHECKING:
-    from genaudit.result import AuditReport, Verdict
+    from genaudit.result import AuditReport
 
 app = typer.Typer(
     name="genaudit",
@@ -150,8 +152,17 @@ SchemaOption = Annotated[
 LedgerOption = Annotated[
     Path | None, typer.Option("--ledger", help="Ledger file (default: the user's own).")
 ]
+
+
+def _named(dataset_id: str | None) -> str | None:
+    if dataset_id is not None and not dataset_id.strip():
+        raise typer.BadParameter("expected a name, got none; leave the option out, or name it")
+    return dataset_id
+
+
 DatasetId = Annotated[
-    str | None, typer.Option("--dataset-id", help="Name of the data in the ledger.")
+    str | None,
+    typer.Option("--dataset-id", callback=_named, help="Name of the data in the ledger."),
 ]
 Seed = Annotated[
     int,
@@ -171,6 +182,7 @@ def demo(
     """Train privately on bundled real data, audit, report."""
     from genaudit.demo import run_demo
 
+    check_folder(out, new=False)
     with progress.bars(quiet=Settings.quiet) as bars:
         summary = run_demo(out, say=_say, bars=bars)
     print("\n".join(summary))
@@ -186,6 +198,8 @@ def schema(
     from genaudit import api
     from genaudit.atomic import write_text
 
+    if out is not None:
+        check_file(out)
     drafted = api.draft(data, ledger=ledger)
     text = drafted.to_toml()
     if drafted.origin == "drafted":
@@ -259,7 +273,7 @@ def train(
     if out is None and not dry_run:
         raise OptionError("Expected --out MODEL_DIR, got none; name a new folder for the model.")
     if out is not None:
-        _check_new_folder(out)
+        check_folder(out)
     given = {
         "family": model and model.value, "preset": preset and preset.value, "seed": seed,
         "condition": condition and tuple(condition), "epsilon": epsilon, "delta": delta,
@@ -337,6 +351,7 @@ def sample(
     if n < 1:
         raise OptionError(f"Expected -n of at least 1, got {n}.")
     form = files.written_as(out)
+    check_file(out)
     trained = api.load(model_dir)
     known = [column.name for column in trained.schema.modelled]
     data = trained.sample(n, seed=seed, where=_conditions(where or [], known))
@@ -374,6 +389,7 @@ def audit(
     """Audit a generator or its samples; what is not given is reported as not measured."""
     from genaudit import api
 
+    check_file(out)
     with progress.bars(quiet=Settings.quiet) as bars:
         report = api.audit(
             subject if len(subject) > 1 else subject[0],
@@ -386,7 +402,8 @@ def audit(
     _say_report(report)
     _say(f"Wrote {out}; read it with: genaudit report {out} --out report.html")
     if gate:
-        raise typer.Exit(_gate(report.verdict, missing=_unmeasured_limits(report)))
+        _say(_judged(report))
+        raise typer.Exit(_gate(report))
 
 
 @app.command()
@@ -399,6 +416,7 @@ def report(
     """Render the report that a person reads."""
     from genaudit import api
 
+    check_file(out)
     stored = api.read_report(audit_json)
     found = api.check(stored)
     pairs = zip(stored.findings(), found.findings(), strict=True)
@@ -420,11 +438,12 @@ def check(
     policy: Annotated[Path | None, typer.Option("--policy", help="Policy (TOML).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a report anew: exit 0 within, 1 outside, 3 cannot tell or not measured."""
+    """Judge a report anew: exit 0 within, 1 outside, 3 cannot tell, not measured or no limit."""
     from genaudit import api
 
     found = api.check(api.read_report(audit_json), policy)
     missing = _unmeasured_limits(found)
+    _say(_whose_limits(found, audit_json, policy))
     if as_json:
         _print_json(
             [
@@ -440,8 +459,9 @@ def check(
             if finding.limit:
                 print(_finding_line(finding))
         for metric in missing:
-            print(f"not measured  {metric}")
-    raise typer.Exit(_gate(found.verdict, missing=missing))
+            print(f"not measured  {_printable(metric)}")
+    _say(_judged(found))
+    raise typer.Exit(_gate(found))
 
 
 @app.command()
@@ -623,18 +643,6 @@ def _promise(trained: Any) -> str:
     return f"It claims {budget} for one {claim.unit} ({claim.relation})."
 
 
-def _check_new_folder(out: Path) -> None:
-    try:
-        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    except OSError as error:
-        raise OptionError(
-            f"Expected a new or empty folder at {str(out)!r}, got: {error.strerror}; "
-            "name another place."
-        ) from error
-    if taken:
-        raise OptionError(f"Expected a new or empty folder at {str(out)!r}; it holds something.")
-
-
 def _conditions(where: list[str], known: Sequence[str]) -> dict[str, str] | None:
     found: dict[str, str] = {}
     for condition in where:
@@ -704,7 +712,28 @@ def _unmeasured_limits(report: AuditReport) -> list[str]:
     return [limit.metric for limit in report.policy.limits if limit.metric not in measured]
 
 
-def _gate(verdict: Verdict, *, missing: list[str]) -> int:
-    if verdict == "outside":
+def _whose_limits(report: AuditReport, audit_json: Path, policy: Path | None) -> str:
+    where = f"stored in {audit_json}" if policy is None else f"of {policy}"
+    whose = f"{report.policy.name}, version {report.policy.version}, owner: {report.policy.owner}"
+    return _printable(f"Judged by the limits {where} ({whose}).")
+
+
+def _judged(report: AuditReport) -> str:
+    """How many findings a limit judged, and how; why nothing can pass where there is no limit."""
+    n = Counter(str(f.verdict) for _, f in report.findings() if f.limit)
+    said = (
+        f"Findings that a limit judges: {n.total()} ({n['outside']} outside, {n['cannot_tell']} "
+        f"cannot tell, {n['within']} within); limits that nothing was held against: "
+        f"{len(_unmeasured_limits(report))}."
+    )
+    if report.policy.limits:
+        return said
+    return f"{said} This policy sets no limit, so nothing can pass; give one that does (--policy)."
+
+
+def _gate(report: AuditReport) -> int:
+    """1 outside, 3 where it cannot be told or no limit of a policy judges, else 0."""
+    if report.verdict == "outside":
         return 1
-    return 3 if verdict == "cannot_tell" or missing else 0
+    undecided = report.verdict == "cannot_tell" or _unmeasured_limits(report)
+    return 3 if undecided or not report.policy.limits else 0

@@ -14,11 +14,15 @@ A message says what was expected, what came and what to do, in one sentence.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from numbers import Integral
+from typing import Any
 
 #: What pydantic says -> what we say; a user of TOML and the command line knows no tuples.
 _WORDS = {
     "Value error, ": "",
+    "Extra inputs are not permitted": "no such field is known",
     "Input should be greater": "expected a number greater",
     "Input should be less": "expected a number less",
     "Input should be": "expected",
@@ -27,6 +31,10 @@ _WORDS = {
     "a valid integer": "a whole number",
     "a valid number": "a number",
     "a valid boolean": "true or false",
+    "a valid date or datetime": "a date such as 2027-06-30",
+    "a valid date": "a date such as 2027-06-30",
+    "a valid dictionary": "a table",
+    "a valid list": "a list",
     "Field required": "it is required",
 }
 
@@ -71,7 +79,43 @@ def plain(text: str) -> str:
     """
     for theirs, ours in _WORDS.items():
         text = text.replace(theirs, ours)
-    return text
+    text = re.sub(r" or (an )?instance of \w+", "", text)
+    return re.sub(r", (unable to parse|input is|invalid character).*", "", text)
+
+
+def complaint(first: Mapping[str, Any], known: Iterable[str] = ()) -> str:
+    """What one of pydantic's errors says: what was expected and what came.
+
+    known: the fields that there are, where an unknown one may have come.
+
+    >>> complaint({"type": "int_type", "msg": "Input should be a valid integer", "input": "x"})
+    "expected a whole number, got 'x'"
+    """
+    said = reason(plain(first["msg"]))
+    if first["type"] == "extra_forbidden" and (names := ", ".join(known)):
+        said = f"{said}; there are {names}"
+    if first["type"] in ("missing", "extra_forbidden", "value_error"):
+        return said
+    return f"{said}, got {_shown(first['input'])}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+_LONGEST = 60
+
+
+def reason(error: object) -> str:
+    """What a library or the system says, fit to stand inside a sentence of ours.
+
+    >>> reason(FileNotFoundError(2, "No such file or directory", "x.toml"))
+    'No such file or directory'
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return "no UTF-8 text"
+    return " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(". ")
 
 
 def check_seed(seed: int) -> None:

@@ -34,7 +34,7 @@ from pydantic import (
     model_validator,
 )
 
-from genaudit.errors import IntegrityError, OptionError
+from genaudit.errors import IntegrityError, OptionError, reason
 
 GENESIS = "0" * 64
 
@@ -371,6 +371,7 @@ class PrivacyLedger:
         path = self.path.with_name(self.path.name + ".key")
         try:
             if not path.exists():
+                self._rows()  # a place that is refused as a ledger gets no key either
                 _write_once(path, secrets.token_bytes(_KEY_BYTES))
             key = path.read_bytes()
         except OSError as error:
@@ -398,7 +399,8 @@ class PrivacyLedger:
             raise OptionError(_unwritable(self.path, error)) from error
         except sqlite3.DatabaseError as error:
             raise OptionError(
-                f"Expected a ledger at {self.path}, got a file that SQLite cannot read: {error}."
+                f"Expected a ledger at {self.path}, got a file that SQLite cannot read: "
+                f"{reason(error)}; name another with --ledger."
             ) from error
 
 
@@ -437,4 +439,4 @@ def _now() -> str:
 
 
 def _unwritable(path: Path, error: Exception) -> str:
-    return f"The ledger {path} cannot be opened: {error}. Name another with --ledger."
+    return f"The ledger {path} cannot be opened: {reason(error)}. Name another with --ledger."

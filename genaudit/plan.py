@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from genaudit.errors import OptionError
+from genaudit.reading import read_toml
 
 #: Audits that `quick` leaves out; `standard` and `full` run everything.
 _NOT_QUICK: frozenset[str] = frozenset()
@@ -44,12 +44,7 @@ class AuditPlan:
         """
         if str(name) in ("quick", "standard", "full"):
             return cls(name=str(name))
-        try:
-            data = tomllib.loads(Path(name).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise OptionError(
-                f"Expected quick, standard, full or a plan file (TOML), got {str(name)!r}: {error}."
-            ) from error
+        data = read_toml(Path(name), "quick, standard, full or a plan file (TOML)")
         unknown = sorted(set(data) - {"audits", "options", "n_samples"})
         if unknown:
             raise OptionError(

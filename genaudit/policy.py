@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genaudit.errors import OptionError, plain
+from genaudit.errors import OptionError, complaint
+from genaudit.reading import decoded, parsed, read_bytes
 from genaudit.result import Limit, PolicyInfo
 
 #: Metrics of what a subject claims; a limit that a policy gave them would be leave to overclaim.
 CLAIM = "privacy.claim."
+
+#: Metrics whose value is a share, a rate or an area: beyond 0 and 1 a limit on them is a slip, such
+#: as 5 for 5%, that nothing could meet or that nothing could break.
+SHARES = frozenset(
+    {
+        "privacy.copies.exact", "privacy.copies.near", "privacy.distance.auc",
+        "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
+        "content.personal_data.rate", "content.personal_data.column_rate",
+        "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
+        "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",
+        "quality.validity.column_invalid_rate", "quality.validity.distinct_rate",
+    }
+)  # fmt: skip
 
 
 class Policy(BaseModel):
@@ -44,6 +58,12 @@ class Policy(BaseModel):
             raise ValueError(
                 f"metric {fixed!r} has a limit that no policy sets: that a claim must be true"
             )
+        slip = next((x for x in self.limits if x.metric in SHARES and not 0 <= x.value <= 1), None)
+        if slip is not None:
+            raise ValueError(
+                f"metric {slip.metric!r} lies between 0 and 1, so expected such a limit (0.05 for "
+                f"5%), got {slip.value:g}"
+            )
         return self
 
     def limit(self, metric: str) -> Limit | None:
@@ -62,13 +82,8 @@ class Policy(BaseModel):
             OptionError: the file is absent, is no TOML, or a limit is not usable.
         """
         source = files("genaudit") / "policies" / "default.toml" if path is None else Path(path)
-        try:
-            raw = source.read_bytes()
-            data = tomllib.loads(raw.decode("utf-8"))
-        except (OSError, ValueError) as error:
-            raise OptionError(
-                f"Expected a policy (TOML) at {str(path)!r}, got: {error}."
-            ) from error
+        raw = read_bytes(source, _WHAT, OptionError)
+        data = parsed(decoded(raw, source, _WHAT, OptionError), source, _WHAT)
         return cls._of(data, hashlib.sha256(raw).hexdigest(), str(path), default=path is None)
 
     @classmethod
@@ -97,8 +112,22 @@ class Policy(BaseModel):
             )
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "its limits"
-            reason = plain(first["msg"])
+            said = complaint(first, (*_FIELDS, "limit"))
             raise OptionError(
-                f"The policy in {source} is not usable at {where}: {reason}."
+                f"The policy in {source} is not usable at {_place(first['loc'], limits)}: {said}; "
+                "correct the file."
             ) from error
+
+
+#: What a policy file may hold beside its limits.
+_FIELDS = ("name", "version", "owner", "alpha")
+
+_WHAT = "a policy (TOML)"
+
+
+def _place(loc: Sequence[int | str], limits: Sequence[Mapping[str, Any]]) -> str:
+    """Where in the file an error is: a limit by the metric that it names."""
+    if len(loc) > 1 and loc[0] == "limits":
+        metric = limits[int(loc[1])].get("metric", f"number {int(loc[1]) + 1}")
+        return ".".join(["limit", *map(str, loc[2:])]) + f" of {metric}"
+    return ".".join(map(str, loc)) or "its limits"

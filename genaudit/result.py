@@ -15,7 +15,15 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 FORMAT_VERSION = "1.0"
 
@@ -62,7 +70,15 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-Param = str | int | float | None
+#: No number of a report is larger: nobody can read it, and no page could print it.
+LARGEST = 1e15
+
+
+def _number(x: Any) -> Any:
+    """A number as it came; text and truth values, which pydantic would turn into one, are none."""
+    if isinstance(x, bool | str):
+        raise ValueError(f"expected a number, got {x!r}")
+    return x
 
 
 def _rounded(x: float) -> float:
@@ -70,7 +86,31 @@ def _rounded(x: float) -> float:
     return float(f"{x:.10g}")
 
 
-Number = Annotated[float, AfterValidator(_rounded)]
+def _cell(x: Any) -> Any:
+    """A cell of a figure: text, nothing, or a number that can be printed."""
+    if x is None or isinstance(x, str):
+        return x
+    if isinstance(x, bool) or not isinstance(x, int | float):
+        raise ValueError(f"expected text, a number or null, got {x!r}")
+    if not abs(x) <= LARGEST:
+        raise ValueError(f"expected a number from {-LARGEST:g} to {LARGEST:g}, got {x!r}")
+    return _rounded(float(x))
+
+
+def _param(x: Any) -> Any:
+    """A field of a sentence; a whole number so long that no float holds it is refused."""
+    if isinstance(x, int) and abs(x) >= 2**64:
+        raise ValueError("expected a whole number of at most 20 digits")
+    return x
+
+
+Param = Annotated[str | int | float | None, BeforeValidator(_param)]
+Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST), BeforeValidator(_number)]
+Number = Annotated[Real, AfterValidator(_rounded)]
+Cell = Annotated[str | float | None, BeforeValidator(_cell)]
+Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_number)]
+Seconds = Annotated[float, Field(ge=0, le=LARGEST), BeforeValidator(_number)]
+Confidence = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
 
 
 class Message(Value):
@@ -120,7 +160,7 @@ def words_of(*said: Message) -> dict[str, Message]:
 class Bound(Value):
     """One rung of an estimate's ladder: the two-sided interval at `confidence`."""
 
-    confidence: float
+    confidence: Confidence
     low: Number | None
     high: Number | None
 
@@ -134,16 +174,16 @@ class Bound(Value):
 class Estimate(Value):
     """A number that can be judged: value, interval, sample size, method, unit.
 
-    The value lies in its interval; what is not finite is None with a `reason`. `ladder` holds the
-    interval at each level of `LADDER`, so that a verdict can be recomputed under another policy
-    without the data.
+    The value lies in its interval and stands on at least one record or count, `n`; what is not
+    finite, or larger than `LARGEST`, is None with a `reason`. `ladder` holds the interval at each
+    level of `LADDER`, so that a verdict can be recomputed under another policy without the data.
     """
 
     value: Number | None
     low: Number | None = None
     high: Number | None = None
-    confidence: float = 0.95
-    n: int
+    confidence: Confidence = 0.95
+    n: Count
     method: str
     unit: str = ""
     reason: Message | None = None
@@ -155,6 +195,8 @@ class Estimate(Value):
             raise ValueError(
                 f"expected low <= value <= high, got {self.low}, {self.value} and {self.high}"
             )
+        if self.value is not None and self.n < 1:
+            raise ValueError(f"expected a value to stand on n of at least 1, got n = {self.n}")
         return self
 
     @classmethod
@@ -173,7 +215,7 @@ class Estimate(Value):
         >>> e.low, e.high, e.p_above(0.408)
         (0.405, 0.595, 0.05)
         """
-        if not math.isfinite(value):
+        if _finite(value) is None:
             return cls.undefined(
                 message("estimate.not_finite", "The statistic is not defined here."),
                 n=n, method=method, unit=unit,
@@ -219,7 +261,7 @@ class Estimate(Value):
 
 
 def _finite(x: float) -> float | None:
-    return x if math.isfinite(x) else None
+    return x if math.isfinite(x) and abs(x) <= LARGEST else None
 
 
 def _in_order(*numbers: float | None) -> bool:
@@ -240,7 +282,7 @@ class Limit(Value):
     """A limit on a metric, and who answers for it."""
 
     metric: str
-    value: float
+    value: Real
     direction: Direction = Direction.MAX
     owner: str
     rationale: str
@@ -300,13 +342,38 @@ class Finding(Value):
     note: Message | None = None
 
 
-#: What the columns of a figure's table mean, by kind; a renderer needs nothing else.
+#: What the columns of a figure's table mean, by kind; a renderer needs nothing else. Bars, curves
+#: and heatmaps may end before `low` and `high`, where their numbers have no interval.
 FIGURE_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "bars": ("label", "series", "value"),
+    "bars": ("label", "series", "value", "low", "high"),
     "forest": ("label", "value", "low", "high", "limit_low", "limit_high"),
-    "curve": ("series", "x", "y"),
-    "heatmap": ("row", "column", "value"),
+    "curve": ("series", "x", "y", "low", "high"),
+    "heatmap": ("row", "column", "value", "low", "high"),
 }
+
+#: Columns that hold names; all others hold numbers.
+_NAMES = ("label", "series", "row", "column")
+
+
+def columns_without_interval(kind: str) -> int:
+    """Fewest columns of a figure of this kind."""
+    columns = FIGURE_COLUMNS[kind]
+    return len(columns) - (2 if columns[-2:] == ("low", "high") else 0)
+
+
+def _row_schema(kind: str) -> dict[str, Any]:
+    """What JSON Schema can say of the rows of one kind of figure."""
+    number = {"type": ["number", "null"], "minimum": -LARGEST, "maximum": LARGEST}
+    columns = FIGURE_COLUMNS[kind]
+    row = {
+        "prefixItems": [{"type": "string"} if c in _NAMES else number for c in columns],
+        "minItems": columns_without_interval(kind),
+        "maxItems": len(columns),
+    }
+    return {
+        "if": {"properties": {"kind": {"const": kind}}},
+        "then": {"properties": {"rows": {"items": row}}},
+    }
 
 
 class Figure(Value):
@@ -314,20 +381,59 @@ class Figure(Value):
 
     words: text in `rows` that is no name of the data -> message.
     metric: the metric that is drawn; its limit is set with the verdicts, here and in a forest's
-        rows, and stays None where there is none.
+        rows, and stays None where there is none. limit_at: the x of a curve at which it holds.
     The small-cell rule has been applied to the data before it comes here.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": [_row_schema(kind) for kind in FIGURE_COLUMNS]}
+    )
 
     id: str
     kind: Literal["bars", "forest", "curve", "heatmap"]
     title: Message
     description: Message
     headers: tuple[Message, ...]
-    rows: tuple[tuple[str | Number | None, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     unit: str = ""
     words: dict[str, Message] = {}
     metric: str = ""
     limit: Limit | None = None
+    limit_at: Number | None = None
+
+    @model_validator(mode="after")
+    def _drawable(self) -> Self:
+        for i, row in enumerate(self.rows):
+            _check_row(self.kind, i, row)
+        if len({len(row) for row in self.rows}) > 1:
+            raise ValueError("expected rows of one length")
+        if self.rows and len(self.headers) not in (0, len(self.rows[0])):
+            raise ValueError(
+                f"expected a header for each of {len(self.rows[0])} columns, "
+                f"got {len(self.headers)}"
+            )
+        return self
+
+
+def _check_row(kind: str, i: int, row: tuple[Cell, ...]) -> None:
+    """Refuse a row that is no row of such a figure: its length, kinds of cells, order of ends."""
+    columns = FIGURE_COLUMNS[kind]
+    if not columns_without_interval(kind) <= len(row) <= len(columns):
+        raise ValueError(f"row {i} of a {kind} figure: expected {', '.join(columns)}, got {row!r}")
+    known: dict[str, float] = {}
+    for name, cell in zip(columns, row, strict=False):
+        if (name in _NAMES) != isinstance(cell, str):
+            if cell is None and name not in _NAMES:
+                continue
+            what = "text" if name in _NAMES else "a number or null"
+            raise ValueError(f"row {i} of a {kind} figure: expected {what} as {name}, got {cell!r}")
+        if not isinstance(cell, str) and cell is not None:
+            known[name] = cell
+    middle = known.get("y" if kind == "curve" else "value")
+    if not _in_order(known.get("low"), middle, known.get("high")) or not _in_order(
+        known.get("limit_low"), known.get("limit_high")
+    ):
+        raise ValueError(f"row {i} of a {kind} figure: expected low <= value <= high, got {row!r}")
 
 
 class Section(Value):
@@ -342,7 +448,7 @@ class Section(Value):
     needs: tuple[str, ...] = ()
     params: dict[str, JsonValue] = {}
     source: str = ""
-    seconds: float | None = None
+    seconds: Seconds | None = None
 
     @property
     def chapter(self) -> str:
@@ -402,7 +508,7 @@ class SubjectInfo(Value):
 
     name: str
     kind: str
-    n: int | None
+    n: Count | None
     digest: str | None = None
     claim: Claim | None = None
 
@@ -411,8 +517,8 @@ class DataInfo(Value):
     """A data set that the auditor held: never its content, never a digest that could be guessed."""
 
     name: str
-    n: int
-    n_distinct: int | None = None
+    n: Count
+    n_distinct: Count | None = None
 
 
 class TouchInfo(Value):
@@ -427,11 +533,11 @@ class TouchInfo(Value):
     scope: str
     mechanism: str
     mechanism_text: Message | None = None
-    steps: int | None = None
-    part: int | None = None
-    parts: int | None = None
-    epsilon: float | None = None
-    delta: float | None = None
+    steps: Count | None = None
+    part: Count | None = None
+    parts: Count | None = None
+    epsilon: float | None = Field(None, ge=0)
+    delta: float | None = Field(None, ge=0, le=1)
 
 
 class LedgerInfo(Value):
@@ -449,7 +555,7 @@ class PolicyInfo(Value):
     version: str
     owner: str
     digest: str
-    alpha: float
+    alpha: float = Field(gt=0, lt=1)
     default: bool
     limits: tuple[Limit, ...]
 
@@ -464,7 +570,7 @@ class Provenance(Value):
     seed: int
     plan: str
     started: str | None = None
-    seconds: float | None = None
+    seconds: Seconds | None = None
 
 
 class AuditReport(Value):

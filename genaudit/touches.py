@@ -45,7 +45,7 @@ _PURPOSES = (
 def printed(touch: Touch) -> TouchInfo:
     """One line of the ledger for a report."""
     mechanism, purpose = touch.mechanism, said(touch.purpose)
-    place = purpose.params if purpose is not None and purpose.id == "ledger.part" else {}
+    parts = purpose.params if purpose is not None and purpose.id == "ledger.part" else {}
     return TouchInfo.model_validate(
         {
             "purpose": touch.purpose,
@@ -57,7 +57,7 @@ def printed(touch: Touch) -> TouchInfo:
             "steps": mechanism.steps if mechanism else None,
             "epsilon": mechanism.epsilon if mechanism else None,
             "delta": mechanism.delta if mechanism and mechanism.epsilon is not None else None,
-            **place,
+            **{name: int(str(number)) for name, number in parts.items()},
         }
     )
 

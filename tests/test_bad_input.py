@@ -421,3 +421,31 @@ def test_words_of_libraries_do_not_leak(tmp_path: Path, run_cli: Cli) -> None:
     assert code == 2
     assert "'fr' is not one of 'en', 'zh'" in stderr
     assert "Value error" not in stderr
+
+
+def test_one_row_is_one_row(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """A single bad row is said in the singular."""
+    frame = pd.read_csv(arrests_files / "train.csv", dtype=str)
+    frame.assign(age=["200", *frame["age"][1:]]).to_csv(tmp_path / "t.csv", index=False)
+
+    _, _, err = run_cli("train", tmp_path / "t.csv", "--schema", "arrests", "--out", tmp_path / "m")
+
+    assert "'200' in 1 row; expected" in err
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_data_set_without_a_name_is_refused(
+    name: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """An empty --dataset-id would be another data set in the ledger each time."""
+    for words in (
+        ("train", arrests_files / "train.csv", "--schema", "arrests", "--out", tmp_path / "m"),
+        ("audit", arrests_files / "train.csv", "--schema", "arrests", "--out", tmp_path / "a.json"),
+        ("ledger", "show"),
+    ):
+        code, _, err = run_cli(*words, "--dataset-id", name)
+        assert code == 2
+        assert "'--dataset-id': expected a name" in err
+        assert err.count("\n") == 1
+
+    assert list(tmp_path.iterdir()) == []

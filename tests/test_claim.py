@@ -51,6 +51,14 @@ def test_a_claim_is_held_against_what_was_spent(claimed: float, verdict: Verdict
     assert _verdicts(Claim(epsilon=claimed, delta=1e-5), _touch(SGD)) == (verdict, WITHIN)
 
 
+def test_an_epsilon_that_no_report_holds_is_outside() -> None:
+    """A release that spent more than can be printed is stated by a floor, not by a crash."""
+    excess, _ = _findings(Claim(epsilon=3, delta=0), _touch(_pure(1e20)))
+
+    assert excess.verdict == OUTSIDE
+    assert (excess.estimate.value, excess.estimate.high) == (1e15, None)
+
+
 @pytest.mark.parametrize(("claimed", "mechanisms"), [
     (Claim(epsilon=3, delta=0), [SGD]),
     (Claim(epsilon=1e6, delta=0), [SGD]),

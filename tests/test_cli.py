@@ -89,6 +89,19 @@ def test_sample_where(model_dir: Path, tmp_path: Path, run_cli: Cli) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_sample_of_more_than_fits_is_refused(model_dir: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """So many records that memory would run out are refused at once, with an estimate."""
+    for more in ((), ("--where", "colour=Black")):
+        code, _, err = run_cli(
+            "sample", model_dir, "-n", 99_999_999_999, "--out", tmp_path / "s.csv", *more
+        )
+        assert code == 2
+        assert "99,999,999,999 records of 8 columns would need about" in err
+        assert "another seed" in err
+
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("where", "says"),
     [("colour=Green", "Green"), ("nose=big", "nose"), ("colour", "COLUMN=VALUE")],
@@ -217,6 +230,50 @@ def test_gate_and_check_agree(
 
     assert run_cli("check", tmp_path / "lie.json")[:2] == (code, out)
     assert run_cli("check", audit_json, "--policy", strict)[0] == 1
+
+
+def test_check_says_whose_limits_it_used(audit_json: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """Those in the report or those given, and how many findings they judged."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'name = "house"\nversion = "7"\nowner = "DPO"\n[[limit]]\nrationale = "r"\n'
+        'metric = "quality.validity.invalid_rate"\nvalue = 0.5\n'
+    )
+
+    _, _, stored = run_cli("check", audit_json)
+    code, out, given = run_cli("check", audit_json, "--policy", policy, "--json")
+
+    assert f"limits stored in {audit_json} (genaudit default, version 1" in stored
+    assert f"limits of {policy} (house, version 7, owner: DPO)" in given
+    assert "Findings that a limit judges: 1 (0 outside, 0 cannot tell, 1 within)" in given
+    assert (code, len(json.loads(out))) == (0, 1)
+
+
+def test_without_a_limit_nothing_passes(audit_json: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """A policy that limits nothing is no gate: exit 3, and a sentence that says so."""
+    (tmp_path / "none.toml").write_text('name = "none"\nowner = "me"\n')
+
+    code, out, err = run_cli("check", audit_json, "--policy", tmp_path / "none.toml")
+
+    assert (code, out) == (3, "")
+    assert "sets no limit, so nothing can pass" in err
+
+
+def test_metrics_that_are_shares_are_known_to_policies(audit_json: Path) -> None:
+    """A policy knows which metrics lie in [0, 1]: those, and no others, whose intervals do."""
+    from genaudit.policy import SHARES
+
+    inside: dict[str, bool] = {}
+    for section in json.loads(audit_json.read_text("utf-8"))["sections"]:
+        for finding in section["findings"]:
+            ends = [b[k] for b in finding["estimate"]["ladder"] for k in ("low", "high")]
+            if ends:
+                fits = all(end is not None and 0 <= end <= 1 for end in ends)
+                inside[finding["metric"]] = inside.get(finding["metric"], True) and fits
+
+    assert {metric for metric, fits in inside.items() if fits} <= SHARES
+    assert not {metric for metric, fits in inside.items() if not fits} & SHARES
+    assert len(SHARES & set(inside)) > 8
 
 
 def test_report_shows_verdicts_that_the_numbers_say(

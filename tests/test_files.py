@@ -213,3 +213,20 @@ def test_cells_of_many_values_in_parquet_are_refused(tmp_path: Path, cell: objec
 
     with pytest.raises(DataError, match="'c' holds lists or records"):
         files.read(path, "train")
+
+
+def test_words_of_numpy_and_arrow_do_not_leak(tmp_path: Path) -> None:
+    """No advice to unpickle a stranger's file, no doubled full stop, and what to do."""
+    (tmp_path / "noise.npz").write_bytes(bytes(range(256)) * 9)
+    np.savez(tmp_path / "objects.npz", a=np.array([{}, None], dtype=object))
+    (tmp_path / "noise.parquet").write_bytes(bytes(range(256)) * 9)
+    (tmp_path / "noise.csv").write_bytes(b"a,b\n\xff,1\n")
+
+    for name, says in (("noise.npz", "no archive"), ("objects.npz", "'a' holds Python objects"),
+                       ("noise.parquet", "Parquet"), ("noise.csv", "no UTF-8 text")):  # fmt: skip
+        with pytest.raises(DataError, match=says) as refused:
+            files.read(tmp_path / name)
+        said = str(refused.value)
+        assert "pickle" not in said
+        assert ".." not in said
+        assert said.endswith("; write the file anew.")

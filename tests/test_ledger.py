@@ -332,3 +332,30 @@ def test_mechanisms_read_as_sentences() -> None:
         "Gaussian, noise multiplier 4, 3x"
     )
     assert str(Mechanism(name="pure", epsilon=0.5)) == "pure, ε = 0.5, δ = 0"
+
+
+@pytest.mark.parametrize("content", [b"a,b\n1,2\n" * 99, None])
+def test_what_is_no_ledger_gets_no_key(content: bytes | None, tmp_path: Path) -> None:
+    """A file or folder that is refused as a ledger is left as it was, with nothing beside it."""
+    path = tmp_path / "train.csv"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+    with pytest.raises(OptionError, match=r"ame another with --ledger\.$"):
+        PrivacyLedger(path).content_digest(b"rows")
+
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_place_without_a_folder_is_named_once(tmp_path: Path) -> None:
+    """The reason is said in words, and the path stands there once."""
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "l.sqlite"
+
+    with pytest.raises(OptionError) as refused:
+        PrivacyLedger(path).content_digest(b"rows")
+
+    assert "Errno" not in str(refused.value)
+    assert str(refused.value).count(str(tmp_path / "file")) == 1

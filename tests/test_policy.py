@@ -114,3 +114,34 @@ def test_an_absent_policy_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(OptionError, match="Expected a policy"):
             Policy.read(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("true", "value of privacy.copies.exact: expected a number, got True"),
+        ("'0.01'", "expected a number, got '0.01'"),
+        ("-1", "lies between 0 and 1"),
+        ("5", r"\(0.05 for 5%\), got 5"),
+        ("nan", "a finite number, got nan"),
+        ("1e300", "value of privacy.copies.exact: expected a number less"),
+    ],
+)
+def test_a_value_that_no_share_can_have_is_refused(value: str, says: str, tmp_path: Path) -> None:
+    """A limit on a share is a number from 0 to 1; truth values and text are no numbers."""
+    with pytest.raises(OptionError, match=says):
+        _read(tmp_path, GOOD.replace("value = 0.02", f"value = {value}"))
+
+
+def test_limits_of_differences_may_be_below_zero(tmp_path: Path) -> None:
+    """What can be negative may have a negative limit, such as a gap that has to shrink."""
+    text = GOOD.replace('"bias.gap"\ndirection = "abs"', '"quality.utility.loss"')
+    policy = _read(tmp_path, text.replace("value = 0.1\n", "value = -0.1\n"))
+
+    assert policy.limits[1].value == -0.1
+
+
+def test_an_unknown_field_of_a_policy_is_named(tmp_path: Path) -> None:
+    """The fields that there are stand beside it."""
+    with pytest.raises(OptionError, match="at alfa: no such field is known; there are name"):
+        _read(tmp_path, f"alfa = 0.01\n{GOOD}")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from genaudit.result import Figure, Finding, Message, message, words_of
+from genaudit.data.dataset import Dataset
+from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
+from genaudit.stats.intervals import wilson
+
+#: A bar: group, series, value, and its 95% interval where it has one.
+Bar = tuple[str, str, float | None, float | None, float | None]
 
 
 def forest(
@@ -40,9 +45,26 @@ def forest(
     return (figure,)
 
 
+def bar(label: str, series: Message, estimate: Estimate | None) -> Bar:
+    """An estimate as a bar; no estimate is a bar without a number."""
+    if estimate is None:
+        return label, series.text_en, None, None, None
+    return label, series.text_en, estimate.value, estimate.low, estimate.high
+
+
+def rate_bar(label: str, series: Message, k: int, n: int, *, rows: Dataset) -> Bar:
+    """The share k / n among rows of a table as a bar with Wilson's interval.
+
+    Without one where several rows are of one person: they are not independent.
+    """
+    independent = rows.n_units() == len(rows)
+    low, high = wilson(k, n, 0.95) if independent else (None, None)
+    return label, series.text_en, k / n, low, high
+
+
 def bars(
     id: str,
-    rows: Sequence[tuple[str, str, float | None]],
+    rows: Sequence[Bar],
     title: Message,
     description: Message,
     value: Message,
@@ -55,9 +77,15 @@ def bars(
 
     series: names in `rows` that are words of ours. metric: of which the values are findings.
     """
-    if not any(v is not None for _, _, v in rows):
+    if not any(row[2] is not None for row in rows):
         return ()
-    headers = (message("figure.group", "Group"), message("figure.series", "Rows"), value)
+    headers = (
+        message("figure.group", "Group"),
+        message("figure.series", "Rows"),
+        value,
+        message("figure.low", "95% interval from"),
+        message("figure.high", "to"),
+    )
     figure = Figure(
         id=id, kind="bars", title=title, description=description, headers=headers,
         rows=tuple(rows), unit=unit, words=words_of(*series), metric=metric,

@@ -102,10 +102,14 @@ def readings(sections: Sequence[Section], context: Mapping[str, JsonValue]) -> l
 def _answers(context: Mapping[str, JsonValue]) -> dict[str, bool]:
     given = context.get("applicability", {})
     if not isinstance(given, dict):
-        raise OptionError(f"Expected applicability as a table of true and false, got {given!r}.")
+        raise OptionError(
+            f"Expected applicability as a table of true and false, got {given!r}; correct it."
+        )
     for name, answer in given.items():
         if not isinstance(answer, bool):
-            raise OptionError(f"Expected applicability.{name} to be true or false, got {answer!r}.")
+            raise OptionError(
+                f"Expected applicability.{name} to be true or false, got {answer!r}; correct it."
+            )
     return {name: answer for name, answer in given.items() if isinstance(answer, bool)}
 
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from genaudit.data.frame import as_text, coerce, learn_column, restore
+from genaudit.data.frame import as_text, coerce, learn_column, n_rows, restore
 from genaudit.data.schema import Column, Kind, Role, Schema
 from genaudit.errors import DataError
 
@@ -233,8 +233,8 @@ def _check_persons(data: Dataset, source: str) -> None:
     gone = 0 if person is None else int(data.frame[person.name].isna().sum())
     if person is not None and gone:
         raise DataError(
-            f"Column {person.name!r} of {source} has missing values in {gone:,} rows; expected the "
-            "person of every row. Fill them in, or give each such row a person of its own."
+            f"Column {person.name!r} of {source} has missing values in {n_rows(gone)}; expected "
+            "the person of every row. Fill them in, or give each such row a person of its own."
         )
 
 

@@ -64,7 +64,7 @@ def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
     if gone.any() and not column.nullable:
         n_bad += int(gone.sum())
         problem = problem or (
-            f"missing values in {int(gone.sum()):,} rows; expected none, "
+            f"missing values in {n_rows(int(gone.sum()))}; expected none, "
             "as the schema does not say nullable = true"
         )
     return Coerced(canonical, n_bad, problem)
@@ -310,12 +310,21 @@ def _all_bad(raw: pd.Series, column: Column, problem: str) -> Coerced:
     return Coerced(values, len(raw), problem)
 
 
+def n_rows(n: int) -> str:
+    """How many rows, in words.
+
+    >>> n_rows(1), n_rows(2000)
+    ('1 row', '2,000 rows')
+    """
+    return "1 row" if n == 1 else f"{n:,} rows"
+
+
 def _describe(bad: pd.Series, column: Column, why: str) -> str:
     shown = repr(str(bad.iloc[0]))
     if len(shown) > 60:
         shown = shown[:57] + "...'"
     what = "category" if column.discrete else "value"
-    return f"{what} {shown} in {len(bad):,} rows; expected {why}"
+    return f"{what} {shown} in {n_rows(len(bad))}; expected {why}"
 
 
 def _opened(raw: pd.Series) -> pd.Series:

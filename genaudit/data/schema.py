@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -27,7 +26,8 @@ from pydantic import (
     model_validator,
 )
 
-from genaudit.errors import SchemaError, plain
+from genaudit.errors import SchemaError, complaint
+from genaudit.reading import parsed, read_text
 
 
 class Kind(StrEnum):
@@ -292,11 +292,9 @@ class Schema(BaseModel):
         Raises:
             SchemaError: the file is absent, is no TOML, or declares something impossible.
         """
-        text = _text(path)
-        try:
-            return cls.from_dict(tomllib.loads(text), str(path))
-        except tomllib.TOMLDecodeError as error:
-            raise SchemaError(f"Expected TOML in {path}, got: {error}.") from error
+        what = f"a schema file (TOML) or one of {', '.join(bundled_schemas())}"
+        text = _text(path, what)
+        return cls.from_dict(parsed(text, Path(path), what, SchemaError), str(path))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "schema") -> Schema:
@@ -304,6 +302,12 @@ class Schema(BaseModel):
         columns = data.get("columns")
         if isinstance(columns, Mapping):
             columns = [{"name": n, **_fields(n, f, source)} for n, f in columns.items()]
+        elif not isinstance(columns, list) or not all(isinstance(c, Mapping) for c in columns):
+            got = "none" if columns is None else repr(columns)
+            raise SchemaError(
+                f"Expected a table [columns.NAME] for each column in {source}, got {got}; "
+                "`genaudit schema` drafts such a file."
+            )
         return _validated({**data, "columns": columns}, source)
 
     def to_toml(self) -> str:
@@ -331,17 +335,10 @@ def bundled_schemas() -> tuple[str, ...]:
                         if f.name.endswith(".toml")))  # fmt: skip
 
 
-def _text(path: str | Path) -> str:
+def _text(path: str | Path, what: str) -> str:
     if str(path) in bundled_schemas() and not Path(path).exists():
         return (files("genaudit.data") / "schemas" / f"{path}.toml").read_text("utf-8")
-    try:
-        return Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        known = ", ".join(bundled_schemas())
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise SchemaError(
-            f"Expected a schema file (TOML) or one of {known} at {str(path)!r}: {reason}."
-        ) from error
+    return read_text(Path(path), what, SchemaError)
 
 
 def _fields(name: str, fields: Any, source: str) -> Mapping[str, Any]:
@@ -365,8 +362,11 @@ def _validated(data: Mapping[str, Any], source: str) -> Schema:
             )
             where = f"columns.{name}" + "".join(f".{p}" for p in loc[2:])
         at = f" at {where}" if where else ""
-        reason = plain(first["msg"])
-        raise SchemaError(f"The schema in {source} is not usable{at}: {reason}.") from error
+        known = Column.model_fields if len(loc) > 1 and loc[0] == "columns" else Schema.model_fields
+        said = complaint(first, [name for name in known if name != "name"])
+        raise SchemaError(
+            f"The schema in {source} is not usable{at}: {said}; correct it."
+        ) from error
 
 
 def _toml(value: Any) -> str:

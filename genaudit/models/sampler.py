@@ -26,6 +26,12 @@ _CHUNK = 4096
 #: Records made for each one wanted before a rare condition is given up.
 _TRIES = 200
 
+#: Records that would need more memory than this are refused.
+MAX_BYTES = 4 * 2**30
+
+#: Memory that a cell takes while it is made and written, measured on tables of mixed types.
+_CELL_BYTES = 80
+
 
 @dataclass(frozen=True)
 class _Wanted:
@@ -79,19 +85,31 @@ class Sampler:
             where: Column -> value, as a file would write it or pandas holds it; None is missing.
 
         Raises:
-            OptionError: n or seed is out of range, or no such column or value exists.
+            OptionError: n or seed is out of range, so many records would not fit into memory, or no
+                such column or value exists.
         """
         check_seed(seed)
         if not isinstance(n, Integral) or n < 0:
             raise OptionError(f"Expected n as a whole number of at least 0 records, got {n!r}.")
         if not isinstance(where, Mapping | None):
             raise OptionError(f"Expected where as column -> value (a dict), got {where!r}.")
+        self._check_size(int(n))
         wanted = [self._wanted(name, value) for name, value in (where or {}).items()]
         rng = np.random.default_rng([seed, 0x5A3])
         weights = self._weights(wanted)
         if not wanted:
             return self._decoded(self._codes(n, weights, rng), rng)
         return self._matching(n, wanted, weights, rng)
+
+    def _check_size(self, n: int) -> None:
+        """Refuse what would not fit into memory, with an estimate."""
+        size = _CELL_BYTES * n * len(self.schema.modelled)
+        if size > MAX_BYTES:
+            raise OptionError(
+                f"Making {n:,} records of {len(self.schema.modelled):,} columns would need about "
+                f"{size:,} bytes of memory; expected at most {MAX_BYTES:,}. Make fewer, or several "
+                "files with another seed each."
+            )
 
     def _codes(self, n: int, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cells of n records, shape (n, columns)."""

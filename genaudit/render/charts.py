@@ -18,11 +18,11 @@ from genaudit.render.text import shortened, visible, width
 Format = Callable[[float], str]
 Cell = str | float | None
 Interval = tuple[float | None, float | None, float | None]  # value, low, high
+Edges = tuple[float | None, float | None]  # what a limit allows, from and to
 
 #: Rows or columns of a chart; the rest is in its table.
 MOST = 30
 
-_LABEL = 40  # columns of text that fit over a row at 320 px
 _SERIES = 6  # colours in the style sheet
 _ROW = 24  # height of a heatmap's row
 
@@ -32,6 +32,8 @@ class Words:
     """What a chart says of itself: its name for assistive technology and how it writes numbers.
 
     ticks: how the numbers of an axis are written, all together; each like any number without it.
+    estimated: how a value with an interval and a limit is written, so that the same finding has the
+        same digits in a chart and beside it; like any number without it.
     """
 
     id: str
@@ -39,29 +41,42 @@ class Words:
     description: str
     number: Format
     ticks: Callable[[Sequence[float]], list[str]] | None = None
+    estimated: Callable[[Interval, Edges], Format] | None = None
 
     def axis(self, at: Sequence[float]) -> list[str]:
         """The numbers of an axis."""
         return self.ticks(at) if self.ticks else [self.number(x) for x in at]
 
+    def value(self, interval: Interval, edges: Edges = (None, None)) -> str:
+        """The value of a row; a dash where there is none."""
+        value, low, high = interval
+        if value is None:
+            return "–"
+        if self.estimated is None or (low is None and high is None):
+            return self.number(value)
+        return self.estimated(interval, edges)(value)
+
 
 def bars(
     rows: Sequence[Sequence[Cell]],
     words: Words,
-    limits: tuple[float | None, float | None] = (None, None),
+    limits: Edges = (None, None),
 ) -> Markup:
-    """Horizontal bars of `(label, series, value)`, one group for each label; a line at a limit."""
+    """Horizontal bars of `(label, series, value[, low, high])`, one group for each label.
+
+    A thin line over a bar is its interval; a line through all of them is a limit.
+    """
     shown = _first_labels(rows)
     series = list(dict.fromkeys(str(r[1]) for r in shown))
-    values = [v for r in shown if (v := _number(r[2])) is not None]
+    values = [v for r in shown for c in r[2:5] if (v := _number(c)) is not None]
     edges = [x for x in limits if x is not None]
     span = _Span.over([0.0, *values, *edges], left=0, right=50)
     parts, y = [], 0
     for label in dict.fromkeys(str(r[0]) for r in shown):
-        parts.append(_text(0, y + 13, label, "label"))
+        parts.append(_over(label, y, 100))
         y += 20
         for row in (r for r in shown if str(r[0]) == label):
-            parts.append(_bar(row, span, y, series, words.number))
+            parts.append(_bar(row, span, y, series, words, limits))
             y += 16
         y += 10
     at = [_el("line", x1=span.at(x), x2=span.at(x), y1=0, y2=y, class_="edge") for x in edges]
@@ -76,11 +91,12 @@ def forest(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
     span = _Span.over([*numbers, *zero], left=1, right=99)
     parts, y = [], 0
     for row in shown:
-        value = _number(row[1])
-        parts.append(_text(0, y + 13, str(row[0]), "label"))
-        parts.append(_text(100, y + 13, "–" if value is None else words.number(value), "value end"))
-        low, high, *limits = (_number(c) for c in row[2:6])
-        marks = _line(span, (value, low, high), (limits[0], limits[1]))
+        value, low, high, *limits = (_number(c) for c in row[1:6])
+        edges = (limits[0], limits[1])
+        parts.append(_over(str(row[0]), y, 76))
+        said = words.value((value, low, high), edges)
+        parts.append(_text(100, y + 13, said, "value end"))
+        marks = _line(span, (value, low, high), edges)
         parts.append(_el("svg", *marks, class_="strip", y=y + 16))
         y += 42
     if zero:
@@ -90,7 +106,7 @@ def forest(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
 
 def strip(
     estimate: Interval,
-    limits: tuple[float | None, float | None],
+    limits: Edges,
     others: Sequence[tuple[str, float]] = (),
     beside: Sequence[float] = (),
 ) -> Markup:
@@ -108,8 +124,16 @@ def strip(
     return Markup(drawn)  # noqa: S704 - every attribute is escaped by _el
 
 
-def curve(rows: Sequence[Sequence[Cell]], words: Words, axes: tuple[str, str]) -> Markup:
-    """Lines of `(series, x, y)`; where all numbers are rates, on two logarithmic axes."""
+def curve(
+    rows: Sequence[Sequence[Cell]],
+    words: Words,
+    axes: tuple[str, str],
+    limit: tuple[str, float, float] | None = None,
+) -> Markup:
+    """Lines of `(series, x, y[, low, high])`; where all are rates, on two logarithmic axes.
+
+    Where they have intervals these are a band. limit: its name, and where (x, y) it lies.
+    """
     points = [
         (str(r[0]), x, y)
         for r in rows
@@ -121,17 +145,44 @@ def curve(rows: Sequence[Sequence[Cell]], words: Words, axes: tuple[str, str]) -
     if rates and not _has_chance(points):
         ends = f"{plot.place(plot.x[0], plot.y[0])} {plot.place(1, 1)}"
         parts.append(_el("polyline", points=ends, class_="chance"))
-    for i, name in enumerate(dict.fromkeys(p[0] for p in points)):
+    series = list(dict.fromkeys(p[0] for p in points))
+    parts += [_band(rows, name, plot, i) for i, name in enumerate(series)]
+    for i, name in enumerate(series):
         line = " ".join(plot.place(x, y) for s, x, y in points if s == name)
         parts.append(_el("polyline", points=line, class_=f"line s{i % _SERIES}"))
         parts.append(_el("line", x1=52, x2=68, y1=20 + 16 * i, y2=20 + 16 * i,
                          class_=f"line s{i % _SERIES}"))  # fmt: skip
         parts.append(_text_at(74, 24 + 16 * i, shortened(name, 34), "label"))
+    if limit is not None:
+        name, x, y = limit
+        at_x, at_y = (float(c) for c in plot.place(x, y).split(","))
+        parts.append(_el("line", x1=at_x - 10, x2=at_x + 10, y1=at_y, y2=at_y, class_="edge"))
+        y = 20 + 16 * len(series)
+        parts.append(_el("line", x1=52, x2=68, y1=y, y2=y, class_="edge"))
+        parts.append(_text_at(74, y + 4, shortened(name, 34), "label"))
     return _chart(words, None, parts, box="0 0 360 300", class_="chart curve")
 
 
+def _band(rows: Sequence[Sequence[Cell]], name: str, plot: _Plot, i: int) -> str:
+    """What lies between the ends of the intervals of one line."""
+    cells = [[_number(c) for c in r[1:]] for r in rows if str(r[0]) == name and len(r) == 5]
+    ends = [
+        (x, low, high)
+        for x, _, low, high in cells
+        if x is not None and low is not None and high is not None
+    ]
+    if len(ends) < 2:
+        return ""
+    around = [plot.place(x, low) for x, low, _ in ends]
+    around += [plot.place(x, high) for x, _, high in reversed(ends)]
+    return _el("polygon", points=" ".join(around), class_=f"band s{i % _SERIES}")
+
+
 def heatmap(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
-    """Cells of `(row, column, value)`, shaded by size, with a second colour below zero."""
+    """Cells of `(row, column, value[, low, high])`, shaded by size, another colour below zero.
+
+    Under them stands what the shades mean.
+    """
     names, columns = (side[:MOST] for side in sides(rows))
     cells = {(str(r[0]), str(r[1])): v for r in rows if (v := _number(r[2])) is not None}
     left, step, bottom = 30.0, 70.0 / max(len(columns), 1), len(names) * _ROW
@@ -150,13 +201,48 @@ def heatmap(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
                 said = words.number(cells[name, column])
                 parts.append(_text(left + step * (j + 0.5), y + 16, said, "value mid"))
     longest = max((width(shortened(c, 16)) for c in columns), default=0)
-    return _chart(words, bottom + 20 + 5 * longest, parts)
+    bottom += 30 + 5 * longest
+    parts += _shade_scale(cells.values(), left, bottom, words)
+    return _chart(words, bottom + 34, parts)
+
+
+def _shade_scale(values: Iterable[float], left: float, y: int, words: Words) -> list[str]:
+    """Three shades with their numbers, five where some are below zero."""
+    known = list(values)
+    largest = max(map(abs, known), default=0.0)
+    if not largest:
+        return []
+    low = -largest if min(known) < 0 else 0.0
+    marks = [low + (largest - low) * i / (4 if low else 2) for i in range(5 if low else 3)]
+    wide = 70.0 / 5
+    parts = []
+    for i, (mark, said) in enumerate(zip(marks, map(words.number, marks), strict=True)):
+        x = left + wide * i
+        parts.append(_el("rect", x=f"{x:.1f}%", y=y, width=f"{wide:.1f}%", height=12,
+                         class_="more" if mark >= 0 else "less",
+                         fill_opacity=_shade(mark, largest)))  # fmt: skip
+        parts.append(_text(x + wide / 2, y + 26, said, "tick mid"))
+    return parts
+
+
+def _shade(value: float, largest: float) -> float:
+    """How dark a cell is; no more than half, so that text on it keeps its contrast."""
+    return round(0.02 + 0.48 * abs(value) / largest, 2)
 
 
 def _beside(name: str, y: int, room: float) -> str:
     """The name of a row: HTML, as only that ends in an ellipsis wherever the room ends."""
-    text = _el("div", str(escape(shortened(visible(name)))), class_="name")
-    return _el("foreignObject", text, y=y, width=f"{room}%", height=_ROW)
+    return _named(name, y, room, _ROW, "name")
+
+
+def _over(name: str, y: int, room: float) -> str:
+    """The name over a row."""
+    return _named(name, y, room, 16, "name head")
+
+
+def _named(name: str, y: int, room: float, height: int, class_: str) -> str:
+    text = _el("div", str(escape(shortened(visible(name)))), class_=class_)
+    return _el("foreignObject", text, y=y, width=f"{room}%", height=height)
 
 
 def sides(rows: Sequence[Sequence[Cell]]) -> tuple[list[str], list[str]]:
@@ -246,8 +332,11 @@ def _has_chance(points: Sequence[tuple[str, float, float]]) -> bool:
     return any(all(x == y for s, x, y in points if s == name) for name in names)
 
 
-def _bar(row: Sequence[Cell], span: _Span, y: int, series: Sequence[str], number: Format) -> str:
-    name, value = str(row[1]), _number(row[2])
+def _bar(
+    row: Sequence[Cell], span: _Span, y: int, series: Sequence[str], words: Words, limits: Edges
+) -> str:
+    name = str(row[1])
+    value, low, high = (_number(c) for c in (*row[2:5], None, None)[:3])
     label = shortened(name, 18)
     if value is None:
         return _text(0, y + 11, f"{label} –", "value")
@@ -255,14 +344,19 @@ def _bar(row: Sequence[Cell], span: _Span, y: int, series: Sequence[str], number
     rank = series.index(name) % _SERIES
     rect = _el("rect", x=f"{start:.1f}%", y=y, width=f"{max(end - start, 0.3):.1f}%", height=12,
                rx=1.5, class_=f"fill s{rank}")  # fmt: skip
-    said = number(value) if len(series) < 2 else f"{number(value)} {label}"
+    said = words.value((value, low, high), limits)
+    if low is not None and high is not None:
+        rect += _el("rect", x=f"{span.percent(low):.1f}%", y=y + 5, height=2, class_="whisker",
+                    width=f"{span.percent(high) - span.percent(low):.1f}%")  # fmt: skip
+        end = max(end, span.percent(high))
+    said = said if len(series) < 2 else f"{said} {label}"
     return rect + _text(end, y + 10.5, said, "value", dx=6)
 
 
 def _line(
     span: _Span,
     estimate: Interval,
-    limits: tuple[float | None, float | None],
+    limits: Edges,
     others: Sequence[tuple[str, float]] = (),
 ) -> list[str]:
     """The marks of one line; heights are in the style sheet, as a report may hold hundreds."""
@@ -306,9 +400,7 @@ def _shades(
     for i, name in enumerate(names):
         for j, column in enumerate(columns):
             if (value := cells.get((name, column))) is not None:
-                # Shading stops at 0.5, so that text on the darkest cell keeps its contrast.
-                shade = round(0.02 + 0.48 * abs(value) / largest, 2)
-                key = ("more" if value >= 0 else "less", shade)
+                key = ("more" if value >= 0 else "less", _shade(value, largest))
                 paths.setdefault(key, []).append(f"M{j} {i}h1v1h-1z")
     drawn = [
         _el("path", class_=class_, fill_opacity=shade, d="".join(squares))
@@ -348,7 +440,7 @@ def _number(cell: Cell) -> float | None:
 
 
 def _text(x: float, y: float, text: str, class_: str, **more: object) -> str:
-    return _text_at(f"{x:.1f}%", y, shortened(text, _LABEL), class_, **more)
+    return _text_at(f"{x:.1f}%", y, text, class_, **more)
 
 
 def _text_at(x: object, y: float, text: str, class_: str, **more: object) -> str:

@@ -9,7 +9,7 @@ from genaudit.errors import OptionError
 from genaudit.render import view
 from genaudit.render.html import page
 from genaudit.render.text import Text
-from genaudit.result import AuditReport, Figure, Finding, Message, message
+from genaudit.result import AuditReport, Direction, Figure, Finding, Message, message
 
 #: Metrics of the chart, by how their id begins; those that exist in any report are drawn.
 KEY_METRICS = ("privacy.", "bias.downstream.", "quality.utility.")
@@ -37,6 +37,7 @@ def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "e
         rows=rows,
         key_figures=key_figures(reports, rows),
         names=[r.subject.name for r in reports],
+        n_undefined=n_undefined,
     )
 
 
@@ -69,23 +70,34 @@ def matched(reports: Sequence[AuditReport]) -> list[Row]:
 
 
 def _leading(metric: view.Metric) -> view.Metric:
-    """The groups with the one first that lies furthest beyond its limit or nearest to it."""
+    """The worst verdict first; under one verdict the group that goes furthest to the outside."""
     ranked = sorted(metric.findings, key=lambda f: (view.severity(f), -_reach(f)))
     return view.Metric(metric.id, tuple(ranked))
 
 
 def _reach(finding: Finding) -> float:
-    """How far a value goes towards the outside of its limit; larger is worse."""
+    """How far a value goes towards the outside of its limit; larger is worse.
+
+    Without a limit there is no outside, so what counts is how far it is from zero, where nothing
+    differs.
+    """
     value, limit = finding.estimate.value, finding.limit
     if value is None:
         return float("-inf")
-    match limit.direction.value if limit else "max":
-        case "abs":
+    match limit.direction if limit else Direction.ABS:
+        case Direction.ABS:
             return abs(value)
-        case "min":
+        case Direction.MIN:
             return -value
-        case _:
+        case Direction.MAX:
             return value
+
+
+def n_undefined(metric: view.Metric) -> int:
+    """Groups for which there is no number, beside one that is shown with its own."""
+    if metric.first.estimate.value is None:
+        return 0
+    return sum(f.estimate.value is None for f in metric.findings)
 
 
 def key_figures(reports: Sequence[AuditReport], rows: Sequence[Row]) -> list[Figure]:

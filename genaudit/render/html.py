@@ -19,6 +19,8 @@ from genaudit.render.numbers import Numbers, scale
 from genaudit.render.text import Text, isolated, whole
 from genaudit.result import FIGURE_COLUMNS, AuditReport, Figure, Finding
 
+Row = Sequence[str | float | None]
+
 #: Rows of a figure's table; longer ones are thinned evenly and the page says so.
 TABLE_ROWS = 60
 
@@ -120,6 +122,9 @@ class Figures:
             description=self._text(figure.description),
             number=self._format(figure),
             ticks=lambda at: self._numbers.ticks(at, figure.unit),
+            estimated=lambda interval, edges: self._numbers.as_estimated(
+                interval, figure.unit, [x for x in edges if x is not None]
+            ),
         )
         return _DRAW[figure.kind](self._worded(figure), words, self._text)
 
@@ -153,24 +158,32 @@ class Figures:
         figure = self._worded(figure)
         if figure.kind == "heatmap":
             return self._matrix(figure)
-        kinds, keep = FIGURE_COLUMNS[figure.kind], self._columns(figure)
-        rows = view.thinned([r for r in figure.rows if len(r) == len(kinds)], TABLE_ROWS)
-        return [[self._cell(row[i], kinds[i], figure) for i in keep] for row in rows]
+        keep = self._columns(figure)
+        rows = view.thinned(figure.rows, TABLE_ROWS)
+        return [[self._cell(row, i, figure) for i in keep] for row in rows]
 
     def _matrix(self, figure: Figure) -> list[list[Markup]]:
-        cells = {(str(r[0]), str(r[1])): self._cell(r[2], "value", figure) for r in figure.rows}
+        cells = {(str(r[0]), str(r[1])): self._with_interval(r, figure) for r in figure.rows}
         names, columns = charts.sides(figure.rows)
         return [
             [isolated(row), *(cells.get((row, column), Markup("–")) for column in columns)]
             for row in names
         ]
 
+    def _with_interval(self, row: Row, figure: Figure) -> Markup:
+        """The number of a heatmap's row, with its interval where it has one."""
+        value, *ends = (self._cell(row, i, figure) for i in range(2, len(row)))
+        if not ends or row[3] is None or row[4] is None:
+            return value
+        between = self._text.say_html("page.range", low=ends[0], high=ends[1])
+        return value + self._text.say_html("page.brackets", x=between)
+
     def _columns(self, figure: Figure) -> list[int]:
         """Columns of the table that hold something."""
         kinds = FIGURE_COLUMNS[figure.kind]
         return [
             i
-            for i in range(len(kinds))
+            for i in range(len(kinds))  # fewer where rows end before their interval
             if i == 0 or any(len(r) > i and r[i] is not None for r in figure.rows)
         ]
 
@@ -185,25 +198,40 @@ class Figures:
     def _format(self, figure: Figure) -> Callable[[float], str]:
         if figure.kind == "curve" and _all_rates(figure):
             return self._rate
-        # The limits of a forest stand in its last two columns.
-        end = 4 if figure.kind == "forest" else None
+        kinds = FIGURE_COLUMNS[figure.kind]
         numbers, edges = (
-            [c for r in figure.rows for c in r[part] if isinstance(c, int | float)]
-            for part in (slice(1, end), slice(end or 9, None))
-        )
+            [c for r in figure.rows for k, c in zip(kinds, r, strict=False)
+             if k.startswith("limit") == limits and isinstance(c, int | float)]
+            for limits in (False, True)
+        )  # fmt: skip
         return self._numbers.alike(numbers, figure.unit, edges)
+
+    def _row_format(self, row: Row, figure: Figure) -> Callable[[float], str]:
+        """How the numbers of a row are written: as its finding's, where it has an interval."""
+        cells = dict(zip(FIGURE_COLUMNS[figure.kind], row, strict=False))
+        interval = tuple(_number(cells.get(k)) for k in ("value", "low", "high"))
+        if figure.kind == "curve" or interval[1:] == (None, None):
+            return self._format(figure)
+        limits = [_number(cells.get(k)) for k in ("limit_low", "limit_high")]
+        edges = [*limits, *(view.limit_edges(figure.limit) if figure.kind == "bars" else ())]
+        return self._numbers.as_estimated(
+            interval, figure.unit, [x for x in edges if x is not None]
+        )
 
     def _rate(self, x: float) -> str:
         return self._text.percent(x, next((d for d in (0, 1, 2) if round(x, d + 2) == x), 2))
 
-    def _cell(self, cell: str | float | None, kind: str, figure: Figure) -> Markup:
+    def _cell(self, row: Row, i: int, figure: Figure) -> Markup:
+        cell, kind = row[i], FIGURE_COLUMNS[figure.kind][i]
         if cell is None:
             return Markup("–")
         if isinstance(cell, str):
             return isolated(cell)
         if kind == "x" and not _all_rates(figure):
             return escape(self._text.number(cell))
-        return escape(self._format(figure)(cell))
+        if kind.startswith("limit"):
+            return escape(self._numbers.ticks([cell], figure.unit)[0])
+        return escape(self._row_format(row, figure)(cell))
 
 
 def _all_rates(figure: Figure) -> bool:
@@ -215,7 +243,14 @@ def _curve(figure: Figure, words: charts.Words, text: Text) -> Markup:
     axes = (
         (text(figure.headers[1]), text(figure.headers[2])) if len(figure.headers) > 2 else ("", "")
     )
-    return charts.curve(figure.rows, words, axes)
+    limit = None
+    if figure.limit is not None and figure.limit_at is not None:
+        limit = (text.say("page.limit"), figure.limit_at, figure.limit.value)
+    return charts.curve(figure.rows, words, axes, limit)
+
+
+def _number(cell: str | float | None) -> float | None:
+    return cell if isinstance(cell, int | float) else None
 
 
 _DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from genaudit.errors import DataError
+from genaudit.errors import DataError, complaint
 from genaudit.result import FORMAT_VERSION, AuditReport
 
 _DO = "give the whole audit.json that `genaudit audit` wrote"
@@ -42,7 +42,7 @@ def loads(text: str) -> AuditReport:
         where = ".".join(map(str, first["loc"])) or "the top"
         raise DataError(
             f"Expected a report (audit.json) of format {FORMAT_VERSION}, "
-            f"but {where} is not usable: {first['msg']}; {_DO}."
+            f"but {where} is not usable: {complaint(first)}; {_DO}."
         ) from error
 
 

@@ -128,6 +128,14 @@ class Numbers:
             decimals += 1
         return lambda x: self._show(x, kind, decimals)
 
+    def as_estimated(
+        self, interval: Sequence[float | None], unit: str = "", edges: Sequence[float] = ()
+    ) -> Callable[[float], str]:
+        """How a value with its interval is written: as the estimate is that it comes from."""
+        kind = scale(unit)
+        decimals = _digits(kind, [x for x in interval if x is not None], edges)
+        return lambda x: self._show(x, kind, decimals)
+
     def ticks(self, numbers: Sequence[float], unit: str = "") -> list[str]:
         """Numbers of an axis, with the decimals that tell them apart and no more."""
         kind = scale(unit)
@@ -152,16 +160,20 @@ def _factor(kind: Scale) -> int:
 
 def _decimals(estimate: Estimate, limit: Limit | None) -> int:
     """Decimals that a reader can use: by the interval's width, and enough to tell the limit."""
-    kind = scale(estimate.unit)
+    shown = [x for x in (estimate.value, estimate.low, estimate.high) if x is not None]
+    edges = [] if limit is None else [limit.value, -limit.value]
+    return _digits(scale(estimate.unit), shown, edges)
+
+
+def _digits(kind: Scale, numbers: Sequence[float], edges: Sequence[float]) -> int:
     factor = _factor(kind)
-    shown = [x * factor for x in (estimate.value, estimate.low, estimate.high) if x is not None]
+    shown = [x * factor for x in numbers]
     if kind == "count" and all(float(x).is_integer() for x in shown):
         return 0
     decimals = _by_width(shown, least=1 if factor == 100 else 3)
-    if limit is None:
-        return decimals
-    edges = [s * limit.value * factor for s in (1, -1)]
-    while decimals < 6 and any(_confused(x, edge, decimals) for x in shown for edge in edges):
+    while decimals < 6 and any(
+        _confused(x, edge * factor, decimals) for x in shown for edge in edges
+    ):
         decimals += 1
     return decimals
 

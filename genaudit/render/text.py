@@ -24,7 +24,7 @@ from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup, escape
 
 from genaudit.errors import OptionError
-from genaudit.result import Message, Param
+from genaudit.result import LARGEST, Message, Param
 
 #: Language -> CLDR locale; the keys are what `--lang` takes.
 LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh_Hans_CN"}
@@ -97,12 +97,16 @@ class Text:
         return id in self._english
 
     def percent(self, x: float, decimals: int = 1) -> str:
-        """A share as a percentage."""
+        """A share as a percentage; a plain number where no page could print it as one."""
+        if abs(x) > LARGEST:
+            return _scientific(x)
         pattern = "#,##0" + (f".{'0' * decimals}" if decimals else "") + "%"
         return str(format_percent(x, format=pattern, locale=self.locale)).replace("-", _MINUS)
 
     def decimal(self, x: float, decimals: int) -> str:
-        """A number with so many decimals."""
+        """A number with so many decimals; in powers of ten where no page could print them."""
+        if abs(x) > LARGEST:
+            return _scientific(x)
         pattern = "#,##0" + (f".{'0' * decimals}" if decimals else "")
         return str(format_decimal(x, format=pattern, locale=self.locale)).replace("-", _MINUS)
 

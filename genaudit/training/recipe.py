@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from genaudit.errors import OptionError, plain
+from genaudit.errors import OptionError, complaint
 from genaudit.ledger import UNDECLARED
 from genaudit.models import FAMILIES
+from genaudit.reading import read_toml
 
 #: Family, private -> numbers that a preset fills in where the recipe leaves them open.
 _PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
@@ -140,13 +140,7 @@ class Recipe(BaseModel):
         Raises:
             OptionError: the file is absent, no TOML, or not usable.
         """
-        try:
-            fields = tomllib.loads(Path(path).read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise OptionError(
-                f"Expected a recipe (TOML) at {str(path)!r}, got: {error}."
-            ) from error
-        return cls.of(**fields)
+        return cls.of(**read_toml(Path(path), "a recipe (TOML)"))
 
     @property
     def private(self) -> bool:
@@ -229,7 +223,5 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(Recipe.model_fields)
         return f"A recipe has no field {where!r}; it has {known}."
-    reason = plain(first["msg"])
-    if not where:
-        return f"This recipe is not usable: {reason}."
-    return f"This recipe is not usable: {where}: {reason}, got {first['input']!r}."
+    said = complaint(first)
+    return f"This recipe is not usable: {f'{where}: ' if where else ''}{said}."

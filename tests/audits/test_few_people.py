@@ -105,7 +105,7 @@ def test_attacked_rows_are_counted_in_tens():
 
     assert tpr.estimate.n == 990
     assert auc.estimate.n % 10 == 0
-    assert all(y == 0 or y * 990 > 9.5 for s, _, y in outcome.figures[0].rows if s == "attack")
+    assert all(y == 0 or y * 990 > 9.5 for s, _, y, *_ in outcome.figures[0].rows if s == "attack")
 
 
 @pytest.mark.parametrize(("repeated", "told"), [(0, True), (4, False), (40, True)])

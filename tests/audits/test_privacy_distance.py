@@ -78,7 +78,7 @@ def test_power_is_printed():
 def test_the_curve_hides_small_cells():
     """No point of the figure stands for fewer than ten non-members."""
     outcome = distance(make_case("honest", 2))
-    drawn = [x for name, x, _ in outcome.figures[0].rows if name == "attack"]
+    drawn = [x for name, x, *_ in outcome.figures[0].rows if name == "attack"]
     n_others = 400
 
     assert min(drawn) * n_others >= 10

@@ -99,7 +99,7 @@ _BAD = {
     "no date": (_with("since", ["2020-01-01"] * 5 + ["soon"]), "'since'.*'soon'"),
     "one group": (_with("sex", "f"), "'sex'.*one group.*'f'"),
     "open quote": (_with("job", ["a"] * 5 + ["x" * 50_000_000]), "'job'.*50,000,000 characters"),
-    "missing person": (_with("who", [1, 2, 3, None, 5, 6]), "'who'.*1 rows.*person"),
+    "missing person": (_with("who", [1, 2, 3, None, 5, 6]), "'who'.*1 row;.*person"),
     "numbered columns": (_raw().set_axis(range(8), axis=1), "'who'"),
     "two headers": (_raw().set_axis(
         pd.MultiIndex.from_tuples([(c, "x") for c in _raw()]), axis=1), "'who'"),

@@ -127,11 +127,11 @@ def test_every_form_of_a_value_is_read(
 
 
 _BAD = [
-    ("numeric", {}, ["1", "abc"], "value 'abc' in 1 rows; expected numbers"),
+    ("numeric", {}, ["1", "abc"], "value 'abc' in 1 row; expected numbers"),
     ("numeric", {}, [1.0, np.inf], "value 'inf'"),
     ("numeric", {}, ["1", "-Infinity"], "value '-Infinity'"),
     ("numeric", {}, ["1", "1e999"], "1e999"),
-    ("numeric", {"bounds": [0, 1]}, [0, 7], "value '7' in 1 rows; expected numbers from 0 to 1"),
+    ("numeric", {"bounds": [0, 1]}, [0, 7], "value '7' in 1 row; expected numbers from 0 to 1"),
     ("numeric", {}, [1 + 2j, 1], "value"),
     ("numeric", {}, [{"a": 1}, 2], "value"),
     ("integer", {}, [1, 1.5], "expected whole numbers"),
@@ -141,14 +141,14 @@ _BAD = [
      "from 2020-01-01 to 2021-01-01"),
     ("datetime", {"bounds": [-1e15, 1e15]}, ["old"], "from -1e+15 to 1e+15"),
     ("integer", {"bounds": [0, 2e6]}, ["-1"], "from 0 to 2000000"),
-    ("integer", {}, [2**53, 2**53 + 1], f"'{2**53 + 1}' in 1 rows; expected whole numbers that a"),
+    ("integer", {}, [2**53, 2**53 + 1], f"'{2**53 + 1}' in 1 row; expected whole numbers that a"),
     ("integer", {}, ["5", str(2**53 + 1)], "the role id, or the kind numeric"),
     ("integer", {}, [2**64 - 1, 1], "beyond 2^53"),
     ("categorical", {"categories": ["a"]}, ["a", b"\xff"], "category"),
     ("numeric", {}, [1, b"\xff"], "value"),
     ("datetime", {}, [0.0, np.inf], "'inf'"),
     ("datetime", {}, ["2020-01-01", True], "dates such as"),
-    ("categorical", {"categories": ["a"]}, ["a", "<b>"], "category '<b>' in 1 rows; expected one"),
+    ("categorical", {"categories": ["a"]}, ["a", "<b>"], "category '<b>' in 1 row; expected one"),
     ("categorical", {"categories": ["a"]}, ["a", ["a"]], "category"),
     ("boolean", {}, ["True", "maybe"], "'maybe'"),
     ("boolean", {}, [0, 2], "'2'"),
@@ -318,7 +318,7 @@ def test_a_level_that_no_row_has_is_none() -> None:
     assert coerce(raw, column, MISSING).values.tolist() == ["b", "a"]
     assert draft_column(raw, "x", MISSING).categories == ("a", "b")
     raw[0] = "c"
-    assert "category 'c' in 1 rows; expected one of 'a', 'b'" in str(
+    assert "category 'c' in 1 row; expected one of 'a', 'b'" in str(
         coerce(raw, column, MISSING).problem
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json as plain
+from collections.abc import Iterator
 from importlib.resources import files
+from typing import Any
 
 import fixture
 import jsonschema
@@ -11,6 +13,7 @@ import pytest
 
 from genaudit.errors import DataError
 from genaudit.render import json
+from genaudit.render.html import to_html
 from genaudit.result import AuditReport, json_schema
 
 SCHEMA = plain.loads(
@@ -90,6 +93,112 @@ def test_unusable_text_is_refused(text: str, says: str) -> None:
 
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+def _set(data: Any, path: tuple[str | int, ...], value: object) -> object:
+    """Put a value in a place; what stood there."""
+    for part in path[:-1]:
+        data = data[part]
+    before, data[path[-1]] = data[path[-1]], value
+    return before
+
+
+def _mutated(path: tuple[str | int, ...], value: object) -> str:
+    """The text of the fixture with one value in the place of another."""
+    data = plain.loads(TEXT)
+    _set(data, path, value)
+    return plain.dumps(data)
+
+
+ESTIMATE = ("sections", 0, "findings", 0, "estimate")
+BARS, ROC, FOREST, HEAT = (
+    ("sections", 0, "figures", 0, "rows"), ("sections", 1, "figures", 0, "rows"),
+    ("sections", 2, "figures", 0, "rows"), ("sections", 2, "figures", 1, "rows"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ((*ESTIMATE, "n"), -5, "n is not usable"),
+        ((*ESTIMATE, "n"), 0, "n of at least 1"),
+        ((*ESTIMATE, "n"), True, "expected a number, got True"),
+        ((*ESTIMATE, "confidence"), 7, "confidence is not usable"),
+        ((*ESTIMATE, "confidence"), 0, "confidence is not usable"),
+        ((*ESTIMATE, "value"), True, "expected a number, got True"),
+        ((*ESTIMATE, "high"), 1e300, "high is not usable"),
+        ((*ESTIMATE, "low"), -1e300, "low is not usable"),
+        ((*ESTIMATE, "ladder", 0, "confidence"), 1, "confidence is not usable"),
+        (("policy", "alpha"), 2, "alpha is not usable"),
+        (("policy", "limits", 0, "value"), 1e300, "value is not usable"),
+        (("knowledge", 0, "n"), -1, "n is not usable"),
+        (("provenance", "seconds"), -1, "seconds is not usable"),
+        (BARS, [[1]], "row 0 of a bars figure"),
+        ((*BARS, 1), ["a", "b", "c"], "expected a number or null as value, got 'c'"),
+        ((*BARS, 0), ["a", "b", 1e308], "expected a number from"),
+        ((*BARS, 0), ["a", "b", 0.2, 0.3, 0.4], "low <= value <= high"),
+        ((*BARS, 0), ["a", "b", 0.2, 0.1, 0.4], "rows of one length"),
+        ((*BARS, 0), ["a", "b", True], "got True"),
+        (ROC, [[1]], "row 0 of a curve figure"),
+        ((*FOREST, 0), ["a", 0.1, 0.0, 0.2, 0.3, -0.3], "low <= value <= high"),
+        ((*FOREST, 0), ["a", 0.1, 0.2, 0.1, None, None], "low <= value <= high"),
+        ((*HEAT, 0), ["a", None, 0.1], "expected text as column"),
+        (
+            ("sections", 0, "figures", 0, "headers"),
+            [{"id": "h", "text_en": "H"}],
+            "a header for each of 3 columns",
+        ),
+    ],
+)
+def test_a_doctored_report_is_refused(
+    path: tuple[str | int, ...], value: object, says: str
+) -> None:
+    """What no audit writes, and no page could show, is one sentence that names its place."""
+    with pytest.raises(DataError, match=says) as caught:
+        json.loads(_mutated(path, value))
+
+    assert path[0] in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [((*ESTIMATE, "n"), -5), ((*ESTIMATE, "confidence"), 7), ((*ESTIMATE, "value"), 1e300),
+     ((*BARS, 0), [1]), ((*ROC, 0), ["a", "b", "c"]), ((*HEAT, 0), ["a", "b", 1e308]),
+     (("policy", "alpha"), 2)],
+)  # fmt: skip
+def test_the_published_schema_refuses_it_too(path: tuple[str | int, ...], value: object) -> None:
+    """Whoever checks a report with the JSON Schema alone sees what is out of range."""
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(plain.loads(_mutated(path, value)))
+
+
+def _numbers(data: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where numbers stand, one place of each shape."""
+    children = data.items() if isinstance(data, dict) else enumerate(data)  # type: ignore[arg-type]
+    for key, value in children:
+        if isinstance(value, dict | list):
+            yield from _numbers(value, (*path, key))
+        elif isinstance(value, int | float):
+            yield (*path, key)
+
+
+def test_no_number_is_too_large_to_print() -> None:
+    """A number far out of range is refused wherever it stands, or the page can print it."""
+    data = plain.loads(TEXT)
+    shapes = {tuple(p for p in path if isinstance(p, str)): path for path in _numbers(data)}
+    accepted = 0
+    for path in shapes.values():
+        before = _set(data, path, 1e300)
+        try:
+            json.loads(plain.dumps(data))
+            accepted += 1
+        except DataError:
+            _set(data, path, before)
+    page = to_html(json.loads(plain.dumps(data)), "zh")
+
+    assert 0 < accepted < len(shapes) / 2
+    assert "10³⁰⁰" in page
 
 
 def test_every_verdict_survives() -> None:

@@ -31,13 +31,14 @@ from genaudit.audits.bias._groups import (
     too_few,
     with_words,
 )
-from genaudit.audits.figures import bars, forest
+from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import by_person, listed
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.disclosure import hidden
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
+from genaudit.stats.components import component_interval
 from genaudit.subject import Access
 
 GAP = "bias.downstream.gap_change"
@@ -106,7 +107,10 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
     findings = [
         f for table in tables for f in _findings(table, found, case, options.n_resamples)
     ]  # fmt: skip
-    return with_words(Outcome(tuple(findings), _figures(tables, findings, target)), groupings)
+    whole = case.holdout.n_units() == len(case.holdout)
+    return with_words(
+        Outcome(tuple(findings), _figures(tables, findings, target, independent=whole)), groupings
+    )
 
 
 # Findings ----------------------------------------------------------------------------------------
@@ -237,18 +241,41 @@ def _without_learners(
                    group={grouping.name: _ALL.text_en}, words=words_of(_ALL))  # fmt: skip
 
 
+def selection_rate(decisions: np.ndarray, *, independent: bool = True) -> Estimate:
+    """Share of rows that learners decide for, from bools of shape (K, n), as a chart shows it.
+
+    The interval covers the chance of the holdout rows and of the learners' own rows; where rows are
+    not independent there is none.
+    """
+    k, n = decisions.shape
+    value = float(decisions.mean())
+    if not independent or n < 2:
+        return Estimate(value=value, n=n, method=RATE_METHOD, unit="share")
+    rows = max(float(decisions.mean(axis=0).var(ddof=1)) / n, 1 / n**2)
+    components = [(rows, float(n - 1))]
+    if k > 1:
+        components.append((float(decisions.mean(axis=1).var(ddof=1)) / k, k - 1))
+    low, high = component_interval(value, components, 0.95)
+    return Estimate(value=value, low=max(low, 0.0), high=min(high, 1.0), n=n, method=RATE_METHOD,
+                    unit="share")  # fmt: skip
+
+
 # Figures -----------------------------------------------------------------------------------------
 
 
-def _figures(tables: list[Table], findings: list[Finding], target: Target) -> tuple[Figure, ...]:
-    rows: list[tuple[str, str, float | None]] = []
+def _figures(
+    tables: list[Table], findings: list[Finding], target: Target, *, independent: bool
+) -> tuple[Figure, ...]:
+    """independent: whether no two holdout rows are of one person."""
+    rows: list[Bar] = []
     for table in tables:
         told = table.told
         for i, level in enumerate(table.grouping.levels):
             mine = table.group == i
             name, shown = in_words({table.grouping.name: level}), told[i] and mine.any()
             for series, side in ((_MADE, table.made), (_REAL, table.real)):
-                rows.append((name, series.text_en, float(side[:, mine].mean()) if shown else None))
+                rate = selection_rate(side[:, mine], independent=independent) if shown else None
+                rows.append(bar(name, series, rate))
     return (
         *bars(
             "bias.downstream.selection_rates", rows,

@@ -26,7 +26,7 @@ from genaudit.audits.bias._groups import (
     with_words,
     worth_of_samples,
 )
-from genaudit.audits.figures import bars, forest
+from genaudit.audits.figures import Bar, bar, bars, forest, rate_bar
 from genaudit.audits.words import by_person
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
@@ -346,7 +346,7 @@ def _gap_finding(
 def _share_figures(
     case: AuditCase, groupings: Sequence[Grouping], findings: Sequence[Finding]
 ) -> tuple[Figure, ...]:
-    rows: list[tuple[str, str, float | None]] = []
+    rows: list[Bar] = []
     for g in groupings:
         if g.name in case.samples.absent:
             continue
@@ -354,9 +354,10 @@ def _share_figures(
         told = g.told(case.train)
         for i, level in enumerate(g.levels):
             name = in_words({g.name: level})
-            rows.append((name, _MADE.text_en, float(made[i]) / len(case.samples)))
-            share = float(real[i]) / len(case.train) if told[i] else None
-            rows.append((name, _REAL.text_en, share))
+            sides = ((_MADE, made, case.samples, True), (_REAL, real, case.train, told[i]))
+            for series, counts, data, shown in sides:
+                found = rate_bar(name, series, int(counts[i]), len(data), rows=data)
+                rows.append(found if shown else bar(name, series, None))
     return (
         *bars(
             "bias.representation.shares", rows,
@@ -381,16 +382,21 @@ def _gap_figures(
     if column is None or column.name in case.samples.absent:
         return ()
     target = Target.of(column, case.train)
-    rows: list[tuple[str, str, float | None]] = []
+    rows: list[Bar] = []
     for g in groupings:
         if g.name in case.samples.absent:
             continue
         made, real = favoured_rates(case.samples, g, target), favoured_rates(case.train, g, target)
         for i, level in enumerate(g.levels):
             name = in_words({g.name: level})
-            rows.append((name, _MADE.text_en, made[i].value if made.n[i] else None))
-            shown = real.told[i] and real.n[i] > 0
-            rows.append((name, _REAL.text_en, real[i].value if shown else None))
+            sides = ((_MADE, made, case.samples, True), (_REAL, real, case.train, real.told[i]))
+            for series, rates, data, shown in sides:
+                k, n = rates[i].k, rates[i].n
+                rows.append(
+                    rate_bar(name, series, k, n, rows=data)
+                    if shown and n
+                    else bar(name, series, None)
+                )
     return (
         *bars(
             "bias.representation.label_rates", rows,

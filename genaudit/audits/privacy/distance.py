@@ -103,7 +103,7 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
     findings = [_auc(scores, reach), _tpr(scores, reach, 0.01, "privacy.distance.tpr_at_1pct_fpr")]
     findings.append(_tpr(scores, reach, 0.001, "privacy.distance.tpr_at_01pct_fpr"))
     done = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or note}) for f in findings)
-    return Outcome(done, (_figure(scores),), left_out)
+    return Outcome(done, (_banded(_figure(scores), scores, reach),), left_out)
 
 
 def _scores(case: AuditCase, options: DistanceOptions) -> tuple[Scores | None, Reach]:
@@ -384,4 +384,27 @@ def _figure(scores: Scores) -> Figure:
         unit="share",
         words=words_of(_ATTACK, _WITHOUT, _CHANCE),
         metric="privacy.distance.tpr_at_1pct_fpr",
+        limit_at=0.01,
+    )
+
+
+def _banded(figure: Figure, scores: Scores, reach: Reach) -> Figure:
+    """The curves with the interval of each of their points, as the findings state them."""
+    sides = {
+        _ATTACK.text_en: (scores.members, scores.non_members, reach),
+        _WITHOUT.text_en: (scores.blind_members, scores.blind_non_members, None),
+    }
+
+    def ends(series: str, fpr: float, tpr: float) -> tuple[float | None, float | None]:
+        if series not in sides or fpr == 1:  # everybody is accused, so everybody is found
+            return None, None
+        members, non_members, seen = sides[series]
+        found = _tpr_estimate(members, non_members, fpr, seen)
+        inside = found.low is not None and found.high is not None and found.low <= tpr <= found.high
+        return (found.low, found.high) if inside else (None, None)
+
+    rows = tuple((s, x, y, *ends(str(s), float(x or 0), float(y or 0))) for s, x, y in figure.rows)
+    headers = (message("figure.low", "95% interval from"), message("figure.high", "to"))
+    return Figure.model_validate(
+        {**dict(figure), "rows": rows, "headers": (*figure.headers, *headers)}
     )

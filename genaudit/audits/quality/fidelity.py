@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genaudit.audits.figures import bars
+from genaudit.audits.figures import Bar, bar, bars
 from genaudit.audits.quality import _baseline
 from genaudit.audits.words import COLUMN_WORD, clustered
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
@@ -92,6 +92,10 @@ class Tables:
             for table in (self.made, self.real, self.blind)
         )
 
+    def made_distance(self, view: View, case: AuditCase) -> Distance:
+        """How far generated rows are from the holdout in one view."""
+        return distance(self.made, self.holdout, [view], case.rng("quality.fidelity.halves"))
+
 
 @audit(
     title="Likeness of samples and real rows",
@@ -128,7 +132,7 @@ def fidelity(case: AuditCase, options: Options) -> Outcome:
         overall.append(_overall(TWO_WAY, _TWO_WAY, double, list(crossed.values()), case))
     if shown:
         made = double.distances(list(shown.values()), case)[0]
-        figures += _pair_figure(double, list(shown), made)
+        figures += _pair_figure(double, shown, made, case)
     findings = (*overall, *each)
     if clustered(case.train, case.samples, case.holdout):
         # Halves of the rows share persons, which no bound on the worth of a row makes good.
@@ -259,11 +263,10 @@ def _column(tables: Tables, j: int, view: View, case: AuditCase) -> Finding:
 
 
 def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, ...]:
-    rows: list[tuple[str, str, float | None]] = []
+    rows: list[Bar] = []
     for finding in columns[:_SHOWN]:
         name = finding.group["column"]
-        rows.append((name, _MADE.text_en, finding.estimate.value))
-        rows.append((name, _REAL.text_en, finding.null.value if finding.null else None))
+        rows += [bar(name, _MADE, finding.estimate), bar(name, _REAL, finding.null)]
     return bars(
         "quality.fidelity.columns",
         rows,
@@ -284,23 +287,30 @@ def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, 
 
 
 def _pair_figure(
-    tables: Tables, pairs: Sequence[tuple[int, int]], distance: Distance
+    tables: Tables, views: dict[tuple[int, int], View], distance: Distance, case: AuditCase
 ) -> tuple[Figure, ...]:
-    """A heatmap of the pairs among the columns that are furthest off."""
+    """A heatmap of the pairs among the columns that are furthest off, with their intervals."""
+    pairs = list(views)
     worst = np.zeros(len(tables.names))
     for (i, j), value in zip(pairs, distance.values, strict=True):
         worst[[i, j]] = np.maximum(worst[[i, j]], value)
     kept = set(np.argsort(-worst, kind="stable")[:_SHOWN].tolist())
-    rows = tuple(
-        (tables.names[a], tables.names[b], float(value))
-        for (i, j), value in zip(pairs, distance.values, strict=True)
+    found = {
+        (i, j): _estimate(tables.made_distance(views[i, j], case))
+        for i, j in pairs
         if i in kept and j in kept
+    }
+    rows = tuple(
+        (tables.names[a], tables.names[b], e.value, e.low, e.high)
+        for (i, j), e in found.items()
         for a, b in ((i, j), (j, i))
     )
     headers = (
         message("figure.column", "Column"),
         message("figure.other_column", "Other column"),
         message("figure.distance", "Distance"),
+        message("figure.low", "95% interval from"),
+        message("figure.high", "to"),
     )
     return (
         Figure(

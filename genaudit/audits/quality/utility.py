@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genaudit.audits.figures import bars
+from genaudit.audits.figures import bar, bars
 from genaudit.audits.learners import Comparison, comparison, learn_from
 from genaudit.audits.quality import _baseline
 from genaudit.audits.words import by_person
@@ -33,6 +33,8 @@ _REAL, _MADE, _BLIND = (
     message("series.samples", "samples"),
     message("series.marginals", "independent marginals"),
 )
+
+_AUC = message("figure.auc", "AUC")
 
 #: Learners of the baseline: it is far from the subjects, so its own error matters little.
 _BASELINE_LEARNERS = 4
@@ -178,10 +180,15 @@ def _level(metric: str, side: Skill, target: Target, found: Comparison) -> Findi
     return Finding(
         metric=metric,
         label=_label(metric, target),
-        estimate=_auc_estimate(side.value, side, side.between),
+        estimate=_level_estimate(side),
         doubt=found.doubt,
         note=found.note,
     )
+
+
+def _level_estimate(side: Skill) -> Estimate:
+    """The mean AUC of one side."""
+    return _auc_estimate(side.value, side, side.between)
 
 
 def _halves(found: Comparison) -> Estimate | None:
@@ -222,7 +229,9 @@ def _undefined(metric: str, target: Target, reason: Message, n: int) -> Finding:
 
 def _figure(real: Skill, made: Skill, blind: Skill | None, target: Target) -> tuple[Figure, ...]:
     sides = ((_REAL, real), (_MADE, made), (_BLIND, blind))
-    rows = [(name.text_en, "AUC", side.value) for name, side in sides if side is not None]
+    rows = [
+        bar(name.text_en, _AUC, _level_estimate(side)) for name, side in sides if side is not None
+    ]
     return bars(
         "quality.utility.aucs",
         rows,
@@ -232,7 +241,7 @@ def _figure(real: Skill, made: Skill, blind: Skill | None, target: Target) -> tu
             "Area under the ROC curve on real holdout rows after training on each kind of rows: 1 "
             "is perfect, 0.5 is a coin.",
         ),
-        message("figure.auc", "AUC"),
+        _AUC,
         series=[name for name, _ in sides],
         unit="AUC",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from genaudit.audits.figures import bars
+from genaudit.audits.figures import bar, bars
 from genaudit.audits.words import COLUMN_WORD
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
@@ -150,7 +150,7 @@ def _distinct_estimate(data: Dataset, *, real: bool = False) -> Estimate:
 def _figure(columns: tuple[Finding, ...]) -> tuple[Figure, ...]:
     return bars(
         "quality.validity.columns",
-        [(f.group["column"], _BAD.text_en, f.estimate.value) for f in columns[:15]],
+        [bar(f.group["column"], _BAD, f.estimate) for f in columns[:15]],
         message("figure.invalid.title", "Columns with values that the schema does not allow"),
         message("figure.invalid.text", "Share of the generated values of each column, the worst "
                 "first."),

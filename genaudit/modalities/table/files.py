@@ -17,7 +17,7 @@ import pandas as pd
 
 from genaudit.atomic import write_bytes
 from genaudit.data.frame import MAX_CELL, decoded, safe_text, unsafe_text
-from genaudit.errors import DataError, OptionError
+from genaudit.errors import DataError, OptionError, reason
 from genaudit.modalities.table import jsonl
 
 
@@ -38,10 +38,9 @@ def read(path: str | Path, what: str = "data") -> pd.DataFrame:
     except DataError:
         raise
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split())[:200]
         raise DataError(
             f"Expected {path.suffix} in the {what} file {str(path)!r}, got something else or a "
-            f"file cut short: {reason}."
+            f"file cut short: {reason(error)[:200]}; write the file anew."
         ) from error
     if len(frame) == 0:
         raise DataError(f"Expected rows in the {what} file {str(path)!r}, got only a header.")
@@ -178,14 +177,27 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_npz(path: Path) -> pd.DataFrame:
-    arrays = np.load(path, allow_pickle=False)
-    if not isinstance(arrays, np.lib.npyio.NpzFile):
-        raise ValueError("a single array; expected one array of shape (n,) for each column")
-    with arrays:
-        columns = {name: arrays[name] for name in arrays.files}
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            got = "a single array" if file.read(6) == b"\x93NUMPY" else "no archive of arrays"
+        raise ValueError(f"{got}; expected one array of shape (n,) for each column")
+    with np.load(path, allow_pickle=False) as arrays:
+        columns = {name: _array(arrays, name) for name in arrays.files}
     if any(a.ndim != 1 for a in columns.values()):
         raise ValueError("expected one array of shape (n,) for each column")
     return pd.DataFrame(columns)
+
+
+def _array(arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    try:
+        return np.asarray(arrays[name])
+    except ValueError as error:
+        # NumPy's own words advise to unpickle it, which would run what a stranger wrote there.
+        if "allow_pickle" not in str(error):
+            raise
+        raise ValueError(
+            f"array {name!r} holds Python objects; expected numbers or text (such as dtype U)"
+        ) from error
 
 
 def _write_csv(frame: pd.DataFrame, missing: str) -> bytes:

@@ -1,0 +1,122 @@
+"""What only the operator knows about an audit: by whom, for what, until when, and which laws apply.
+
+It comes as `context.toml` or as a mapping, and is checked before anything is read or run. What else
+an operator writes there is kept and printed, as long as it can be stored as JSON.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    JsonValue,
+    StrictBool,
+    StrictStr,
+    ValidationError,
+    field_validator,
+)
+
+from genaudit.compliance.controls import regulations
+from genaudit.errors import OptionError, complaint
+from genaudit.reading import read_toml
+
+
+def _day(value: object) -> str:
+    """A day as ISO text, from a date or its text."""
+    try:
+        if isinstance(value, str):
+            return dt.date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    raise ValueError(f"expected a date such as 2027-06-30, got {value!r}")
+
+
+class Context(BaseModel):
+    """The fields that the page knows; any others are kept beside them.
+
+    applicability: question of a regulation -> the operator's answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, JsonValue]
+
+    assessed_by: StrictStr | None = None
+    purpose: StrictStr | None = None
+    valid_until: Annotated[str, BeforeValidator(_day)] | None = None
+    applicability: dict[str, StrictBool] = {}
+
+    @field_validator("applicability")
+    @classmethod
+    def _asked(cls, answers: dict[str, bool]) -> dict[str, bool]:
+        for name in answers:
+            if name not in questions():
+                near = difflib.get_close_matches(name, questions(), n=1)
+                hint = f" (did you mean {near[0]!r}?)" if near else ""
+                raise ValueError(
+                    f"no clause asks {name!r}{hint}; the questions are {', '.join(questions())}"
+                )
+        return answers
+
+
+def questions() -> tuple[str, ...]:
+    """What an operator is asked: whether a regulation applies to this use."""
+    return tuple(sorted({c.applicability for r in regulations() for c in r.controls}))
+
+
+def checked(given: Mapping[str, Any] | None, source: str = "the context") -> dict[str, JsonValue]:
+    """The context as a report carries it: dates as text, every number finite.
+
+    Raises:
+        OptionError: a field that the page knows is of another kind, or some value is no JSON.
+    """
+    if not given:
+        return {}
+    plain = _plain(given, source)
+    try:
+        found = Context.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = _place(first["loc"])
+        raise OptionError(
+            f"{source[:1].upper()}{source[1:]} is not usable at {where}: {complaint(first)}; "
+            "correct it."
+        ) from error
+    return {k: v for k, v in found.model_dump(exclude_unset=True).items() if v is not None}
+
+
+def read(path: str | Path | None) -> dict[str, JsonValue]:
+    """The context in a TOML file; nothing without one.
+
+    Raises:
+        OptionError: the file is absent or no TOML, or what it says is not usable.
+    """
+    if path is None:
+        return {}
+    return checked(read_toml(Path(path), "a context (TOML)"), f"the context in {path}")
+
+
+def _plain(value: Any, source: str) -> Any:
+    """A value with dates and times as ISO text and tuples as lists, at any depth."""
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        unnamed = next((key for key in value if not isinstance(key, str)), None)
+        if unnamed is not None:
+            raise OptionError(f"Expected text as every name in {source}, got {unnamed!r}.")
+        return {key: _plain(item, source) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, source) for item in value]
+    return value
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """Names of tables and items; what pydantic adds of the kind that it tried is left out."""
+    kinds = ("str", "int", "float", "bool", "list", "dict", "nullable")
+    return ".".join(str(part) for part in loc if part not in kinds) or "its top"

@@ -1,0 +1,90 @@
+"""What only the operator knows: checked once, before anything is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+
+from genaudit import api
+from genaudit.compliance.context import checked, questions, read
+from genaudit.errors import OptionError
+
+
+def _written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "context.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_context_is_kept_with_its_dates_as_text(tmp_path: Path) -> None:
+    """Dates and times become text at any depth, and what the page does not know is kept."""
+    found = read(
+        _written(
+            tmp_path,
+            "assessed_by = 'A'\nvalid_until = 2027-06-30\n"
+            "reviewed = {on = 2024-01-01, at = [{hour = 10:00:00}]}\n"
+            "[applicability]\npersonal_data = true\n",
+        )
+    )
+
+    assert found == {
+        "assessed_by": "A",
+        "valid_until": "2027-06-30",
+        "reviewed": {"on": "2024-01-01", "at": [{"hour": "10:00:00"}]},
+        "applicability": {"personal_data": True},
+    }
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("valid_until = nan", "valid_until: expected a date such as 2027-06-30, got nan"),
+        ("valid_until = 'not a date'", "got 'not a date'"),
+        ("valid_until = 2027", "got 2027"),
+        ("applicability = 3", "applicability: expected a table, got 3"),
+        ("[applicability]\npersonal_data = 'maybe'", "expected true or false, got 'maybe'"),
+        ("[applicability]\npersonal_data = 1", "expected true or false, got 1"),
+        ("[applicability]\npersonal_date = true", "did you mean 'personal_data'?"),
+        ("purpose = 3", "purpose: expected a string, got 3"),
+        ("assessed_by = ['A']", "assessed_by: expected a string"),
+        ("a = {b = [1, inf]}", "a.b.1: expected a finite number, got inf"),
+    ],
+)
+def test_a_context_that_is_not_usable_is_refused(text: str, says: str, tmp_path: Path) -> None:
+    """Whatever is wrong with it is named with its place, in one sentence."""
+    with pytest.raises(OptionError) as refused:
+        read(_written(tmp_path, text))
+
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_context_of_python_is_checked_too() -> None:
+    """Dates are taken, names that are no text and values that are no JSON are not."""
+    assert checked({"valid_until": dt.date(2027, 6, 30)}) == {"valid_until": "2027-06-30"}
+    assert checked(None) == checked({}) == {}
+    with pytest.raises(OptionError, match="text as every name"):
+        checked({"a": {1: 2}})
+    with pytest.raises(OptionError, match="is not usable at a"):
+        checked({"a": object()})
+
+
+def test_the_questions_are_those_of_the_clauses() -> None:
+    """An operator can answer what some clause asks, and nothing else."""
+    assert {"personal_data", "eu_ai_act_high_risk"} <= set(questions())
+
+
+def test_nothing_is_read_before_the_context_is_checked(arrests_files: Path, tmp_path: Path) -> None:
+    """A context that is refused leaves the ledger as it was: no file was opened."""
+    ledger = tmp_path / "ledger.sqlite"
+    with pytest.raises(OptionError, match="valid_until"):
+        api.audit(
+            arrests_files / "samples.csv", train=arrests_files / "train.csv", schema="arrests",
+            ledger=ledger, context={"valid_until": float("nan")},
+        )  # fmt: skip
+
+    assert not ledger.exists()
