@@ -39,6 +39,7 @@ _PURPOSES = (
     message("ledger.audit.train", "audit reads train"),
     message("ledger.audit.holdout", "audit reads holdout"),
     message("ledger.audit.auxiliary", "audit reads auxiliary"),
+    message("ledger.bundle", "rows are looked for in a released folder"),
 )
 
 
