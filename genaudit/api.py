@@ -6,25 +6,27 @@ Everything that the command line does is a call of this module.
 from __future__ import annotations
 
 import datetime as dt
+import os
 import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
-from pydantic import JsonValue, ValidationError
+from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 
 from genaudit.atomic import write_text
 from genaudit.case import AuditCase, Knowledge
 from genaudit.compliance.controls import readings
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset, learn, widen
-from genaudit.data.frame import decoded, draft_schema
+from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed
-from genaudit.ledger import Mark, PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, plain
+from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
@@ -69,7 +71,8 @@ def train(
         delta: well under 1/n; goes with epsilon.
         ledger: where touches are written; the user's own by default.
         dataset_id: name of the data in the ledger; the schema's id by default.
-        budget_total: refuse if this and all earlier releases of the data set exceed this ε.
+        budget_total: refuse if this and all earlier releases of the data set exceed this ε; it
+            needs a name for that, by its schema's id or `dataset_id`.
         artefact: what the ledger calls the release.
         checkpoint: a folder to go on from with `resume` if training is stopped.
         progress: called with a `genaudit.training.fit.Update` while training.
@@ -79,13 +82,15 @@ def train(
         DataError, SchemaError, OptionError, BudgetError: one sentence on what is not usable.
     """
     from genaudit.training.fit import fit
-    from genaudit.training.recipe import Recipe
+    from genaudit.training.recipe import Recipe, check_budget_total
     from genaudit.training.world import World
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
+    public = _public(schema, data)
+    check_budget_total(budget_total, _declared_id(public, dataset_id))
     book, world = _ledger(ledger), World.of_environment()
     checked, named = _checked_together(
-        data, schema, dataset_id, book, world, private=epsilon is not None
+        data, public, dataset_id, book, world, private=epsilon is not None
     )
     return fit(
         recipe,
@@ -128,14 +133,17 @@ def resume(
     """
     from genaudit.training import checkpoint as checkpoints
     from genaudit.training import fit
+    from genaudit.training.recipe import check_budget_total
     from genaudit.training.world import World
 
     found, book, world = checkpoints.read(checkpoint), _ledger(ledger), World.of_environment()
+    check_budget_total(budget_total, found.info.dataset)
     if world.leads:
         book.verify(found.info.mark)
     checked, _ = _checked_together(
-        data, found.declared, found.info.dataset, book, world, private=found.info.recipe.private
-    )
+        data, _public(found.declared, data), found.info.dataset, book, world,
+        private=found.info.recipe.private,
+    )  # fmt: skip
     return fit.resume(
         found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress,
         world=world,
@@ -196,27 +204,28 @@ def audit(
         DataError, SchemaError, OptionError, IntegrityError: one sentence on what is not usable.
     """
     check_seed(seed)
-    tables = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.AUXILIARY: auxiliary}
-    raws: dict[Knowledge, pd.DataFrame] = {}
-    known: Schema | None = None
-    for knowledge, table in tables.items():
-        if table is not None:
-            raws[knowledge], brought = _table(table, knowledge.value)
-            known = known or brought
+    context = _usable(context)
     chosen_policy = policy if isinstance(policy, Policy) else Policy.read(policy)
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(plan)
     claimed = parse_claim(claim)
     model = as_model(subject)
     own: Schema | None = None if model is None else model.schema
-    public = _public(schema, own or known)
+    public = (
+        own if own is not None and schema is None else _public(schema, train, holdout, auxiliary)
+    )
     book = _ledger(ledger)
     made_at = getattr(model, "ledger", None)
     if isinstance(made_at, Mark):
         book.check_past(made_at)
-    touches = [
-        _record_look(book, raw, public, dataset_id, f"audit reads {knowledge}", knowledge)
-        for knowledge, raw in raws.items()
-    ]
+    tables = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.AUXILIARY: auxiliary}
+    raws, touches = {}, []
+    for knowledge, table in tables.items():
+        if table is not None:
+            look = _Look(
+                book, public, dataset_id, purpose=f"audit reads {knowledge}", knowledge=knowledge
+            )
+            raws[knowledge], touch = look.at(table, knowledge.value)
+            touches.append(touch)
     if public is None:
         schema = _draft(list(raws.values()) or sample_frames(subject))
     elif schema is None and own is not None and own.origin != "declared":
@@ -328,10 +337,11 @@ def selfcheck(
         examine(make, name=name, seed=seed, progress=progress) for name, make in trainers.items()
     ]
     if bundle is not None and train is not None:
-        raw, known = _table(train, "train")
-        _record_look(
-            _ledger(ledger), raw, known, dataset_id, "rows are looked for in a released folder"
-        )
+        look = _Look(
+            _ledger(ledger), _public(None, train), dataset_id,
+            purpose="rows are looked for in a released folder",
+        )  # fmt: skip
+        raw, _ = look.at(train, "train")
         reports.append(scanned(Path(bundle), raw, seed=seed))
     return reports
 
@@ -341,11 +351,11 @@ def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> S
 
     A bundled data set brings its public schema, and nothing is looked at.
     """
-    raw, known = _table(data, "data")
+    known = _public(None, data)
     if known is not None:
         return known
-    _record_look(_ledger(ledger), raw, None, None, "draft of a schema, shown to the operator")
-    return draft_schema(raw)
+    look = _Look(_ledger(ledger), None, None, purpose="draft of a schema, shown to the operator")
+    return draft_schema(look.at(data, "data")[0])
 
 
 def plan_training(
@@ -357,17 +367,21 @@ def plan_training(
     delta: float | None = None,
     ledger: PrivacyLedger | str | Path | None = None,
     dataset_id: str | None = None,
+    budget_total: float | None = None,
     **options: Any,
 ) -> list[str]:
     """What a training would do and spend, as lines for a person; nothing is trained.
 
     The rows are checked as in training, and what is wrong with them is shown: the ledger says so.
+    Whether a total has room for it, training alone says.
     """
     from genaudit.training.fit import plan
-    from genaudit.training.recipe import Recipe
+    from genaudit.training.recipe import Recipe, check_budget_total
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
-    checked, _ = _checked(data, schema, dataset_id, _ledger(ledger), private=epsilon is not None)
+    public = _public(schema, data)
+    check_budget_total(budget_total, _declared_id(public, dataset_id))
+    checked, _ = _checked(data, public, dataset_id, _ledger(ledger), private=epsilon is not None)
     return plan(recipe, checked)
 
 
@@ -436,21 +450,109 @@ def _toml(path: Path | None, what: str) -> dict[str, Any]:
     return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in data.items()}
 
 
-def _table(table: Table, what: str) -> tuple[pd.DataFrame, Schema | None]:
+#: What a report can keep of what only the operator knows.
+_CONTEXT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(
+    dict[str, JsonValue], config=ConfigDict(allow_inf_nan=False)
+)
+
+
+def _usable(context: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
+    """The context, refused before anything is read where a report could not keep it."""
+    try:
+        return _CONTEXT.validate_python(dict(context or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise OptionError(
+            "Expected context as text, finite numbers, true or false, and lists and tables of "
+            f"them; it is not usable at {first['loc'][0]}: {plain(first['msg'])}."
+        ) from error
+
+
+def _is_bundled(table: object) -> bool:
+    return (
+        isinstance(table, str | os.PathLike)
+        and str(table) in bundled.DATASETS
+        and not Path(table).exists()
+    )
+
+
+def _table(table: Table, what: str) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
-        table = table.rename(columns=str)
+        table = flat(table, what)
         if table.columns.has_duplicates:
             twice = table.columns[table.columns.duplicated()][0]
             raise DataError(f"Column {twice!r} is in {what} twice; expected each name once.")
-        return decoded(table, what), None
-    if str(table) in bundled.DATASETS and not Path(table).exists():
-        return bundled.load(str(table))
-    return files.read(table, what), None
+        return table
+    return bundled.load(str(table))[0] if _is_bundled(table) else files.read(table, what)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Rows that flow to the operator's screen or into a report, and the touch that says so."""
+
+    ledger: PrivacyLedger
+    schema: Schema | None
+    dataset_id: str | None
+    purpose: str = field(kw_only=True)
+    knowledge: Knowledge = field(default=Knowledge.TRAIN, kw_only=True)
+
+    def at(self, table: Table, what: str) -> tuple[pd.DataFrame, Touch]:
+        """The rows, and the touch that was written down before anything of them is shown."""
+        if not isinstance(table, pd.DataFrame) and not _is_bundled(table):
+            _check_there(table, what)
+        try:
+            raw = _table(table, what)
+        except DataError:
+            # What is wrong with it is shown, and may quote it.
+            if (content := _unread(table)) is not None:
+                self._record(content)
+            raise
+        return raw, self._record(_content(raw))
+
+    def _record(self, content: bytes) -> Touch:
+        digest = self.ledger.content_digest(content)
+        named = _declared_id(self.schema, self.dataset_id) or f"{UNDECLARED}{digest[:12]}"
+        by_person = self.schema is not None and self.schema.person is not None
+        touch = Touch(
+            # Rows that were not trained on are other people: their touches are kept apart.
+            dataset=named if self.knowledge is Knowledge.TRAIN else f"{named}:{self.knowledge}",
+            kind=TouchKind.UNACCOUNTED,
+            scope=Scope.AUDIT,
+            purpose=self.purpose,
+            unit="person" if by_person else "record",
+            digest=digest,
+        )
+        return self.ledger.append(touch).touch
+
+
+def _check_there(table: object, what: str) -> None:
+    """Refuse what is no table and no file of one, without a look inside."""
+    if not isinstance(table, str | os.PathLike):
+        raise DataError(
+            f"Expected {what} as a data frame, a file or the name of a bundled data set, got "
+            f"{type(table).__name__}; make a data frame of it, with a name for each column."
+        )
+    files.check_there(Path(table), what)
+
+
+def _content(raw: pd.DataFrame) -> bytes:
+    """What a data set is known by, where nobody named it: its rows, in their order."""
+    return row_hashes(raw.astype(str)).tobytes()
+
+
+def _unread(table: Table) -> bytes | None:
+    """The same of a table that could not be read as one; None where nothing could be read."""
+    if isinstance(table, pd.DataFrame):
+        return _content(table)
+    try:
+        return Path(table).read_bytes()
+    except OSError:
+        return None
 
 
 def _checked_together(
     data: Table,
-    schema: Schema | str | Path | None,
+    public: Schema | None,
     dataset_id: str | None,
     ledger: PrivacyLedger,
     world: World,
@@ -459,31 +561,31 @@ def _checked_together(
 ) -> tuple[Dataset, str]:
     """Rows to train on; no process looks at them before the leader has written that they do."""
     if world.leads:
-        found = _checked(data, schema, dataset_id, ledger, private=private)
+        found = _checked(data, public, dataset_id, ledger, private=private)
         world.wait()
         return found
     world.wait()
-    return _checked(data, schema, dataset_id, None, private=private)
+    return _checked(data, public, dataset_id, None, private=private)
 
 
 def _checked(
     data: Table,
-    schema: Schema | str | Path | None,
+    public: Schema | None,
     dataset_id: str | None,
     ledger: PrivacyLedger | None,
     *,
     private: bool,
 ) -> tuple[Dataset, str]:
     """Rows to train on, checked after the ledger says that they are looked at; and their name."""
-    raw, known = _table(data, "train")
-    public = _public(schema, known)
     drawn = (
         "checked against" if public else "looked at for a draft of its schema and checked against"
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
-    named = ""
-    if ledger is not None:
-        named = _record_look(ledger, raw, public, dataset_id, purpose).dataset
+    if ledger is None:
+        raw, named = _table(data, "train"), ""
+    else:
+        raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
+        named = touch.dataset
     found = public or _draft([raw], quiet=private, stacklevel=4)
     if not private and found.undeclared:
         found = learn(found, raw)
@@ -493,11 +595,16 @@ def _checked(
     return checked, named
 
 
-def _public(given: Schema | str | Path | None, known: Schema | None) -> Schema | None:
-    """The schema that is there without a look at the data, if there is one."""
+def _public(given: Schema | str | Path | None, *tables: Table | None) -> Schema | None:
+    """The schema that is there without a look at the data: given, or of a bundled data set."""
     if given is None:
-        return known
-    return given if isinstance(given, Schema) else Schema.read(given)
+        given = next((str(table) for table in tables if _is_bundled(table)), None)
+    return given if given is None or isinstance(given, Schema) else Schema.read(given)
+
+
+def _declared_id(schema: Schema | None, dataset_id: str | None) -> str | None:
+    """What the owner calls the data set, if anything."""
+    return dataset_id or (schema and schema.id) or None
 
 
 def _draft(raws: Sequence[pd.DataFrame], *, quiet: bool = False, stacklevel: int = 3) -> Schema:
@@ -538,33 +645,6 @@ def _check_overlaps(data: Mapping[Knowledge, Dataset]) -> None:
 
 def _ledger(ledger: PrivacyLedger | str | Path | None) -> PrivacyLedger:
     return ledger if isinstance(ledger, PrivacyLedger) else PrivacyLedger(ledger)
-
-
-def _digest(raw: pd.DataFrame, ledger: PrivacyLedger) -> str:
-    return ledger.content_digest(row_hashes(raw.astype(str)).tobytes())
-
-
-def _record_look(
-    ledger: PrivacyLedger,
-    raw: pd.DataFrame,
-    schema: Schema | None,
-    dataset_id: str | None,
-    purpose: str,
-    knowledge: Knowledge = Knowledge.TRAIN,
-) -> Touch:
-    """Write down that rows flow to the operator's screen or into a report, before they do."""
-    digest = _digest(raw, ledger)
-    named = dataset_id or (schema and schema.id) or f"undeclared-{digest[:12]}"
-    touch = Touch(
-        # Rows that were not trained on are other people: their touches are kept apart.
-        dataset=named if knowledge is Knowledge.TRAIN else f"{named}:{knowledge}",
-        kind=TouchKind.UNACCOUNTED,
-        scope=Scope.AUDIT,
-        purpose=purpose,
-        unit="record" if schema is None or schema.person is None else "person",
-        digest=digest,
-    )
-    return ledger.append(touch).touch
 
 
 def _remarks(drafted: bool, subject: Subject) -> list[Message]:

@@ -7,6 +7,7 @@ without verdicts; `genaudit.run` judges them. Its id is its path below `genaudit
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ T = TypeVar("T")
 
 #: Records to draw from a sampler at least: rates of one in a thousand can then be told from none.
 MIN_DRAWN = 5000
+
+#: Where the field of an option keeps the least and the largest value that it may have.
+_RANGE = "range"
 
 
 class Knowledge(StrEnum):
@@ -150,7 +154,7 @@ class Audit:
         """The options with some fields given, as a plan file names them.
 
         Raises:
-            OptionError: an unknown option or a value of the wrong type.
+            OptionError: an unknown option, or a value of the wrong type or out of range.
         """
         known = {f.name: f for f in dataclasses.fields(self.options)}
         hints = get_type_hints(self.options)
@@ -160,13 +164,16 @@ class Audit:
                     f"Audit {self.id!r} has no option {name!r}; "
                     f"it has {', '.join(known) or 'none'}."
                 )
-            kind = hints[name]
-            if isinstance(kind, type) and not _fits(value, kind):
+            if expected := _unmet(value, hints[name], known[name].metadata.get(_RANGE)):
                 raise OptionError(
-                    f"Option {name!r} of audit {self.id!r}: expected {kind.__name__}, "
-                    f"got {value!r}."
+                    f"Option {name!r} of audit {self.id!r}: expected {expected}, got {value!r}."
                 )
         return self.options(**given)
+
+
+def ranged(default: float, low: float, high: float = math.inf) -> Any:
+    """An option from `low` to `high`: beyond, an audit would find nothing, or what is not there."""
+    return field(default=default, metadata={_RANGE: (low, high)})
 
 
 @dataclass(frozen=True)
@@ -199,7 +206,18 @@ def audit(
     return decorate
 
 
+def _unmet(value: Any, kind: Any, ends: tuple[float, float] | None) -> str | None:
+    """What an option is expected to be and is not; None where it is."""
+    if isinstance(kind, type) and not _fits(value, kind):
+        return "a finite number" if kind is float else kind.__name__
+    if ends is None or ends[0] <= value <= ends[1]:
+        return None
+    return f"at least {ends[0]:g}" + (f" and at most {ends[1]:g}" if ends[1] < math.inf else "")
+
+
 def _fits(value: object, kind: type) -> bool:
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return -math.inf < value < math.inf
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

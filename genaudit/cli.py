@@ -245,7 +245,10 @@ def train(
     ] = None,
     dataset_id: DatasetId = None,
     budget_total: Annotated[
-        float | None, typer.Option("--budget-total", help="Refuse beyond this ε over all releases.")
+        float | None,
+        typer.Option(
+            "--budget-total", help="Refuse beyond this ε over all releases (needs an id)."
+        ),
     ] = None,
     ledger: LedgerOption = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu or cuda.")] = None,
@@ -279,8 +282,9 @@ def train(
     family = options.pop("family", "cgan")
     if dry_run:
         lines = api.plan_training(
-            data, schema, model=family, ledger=ledger, dataset_id=dataset_id, **options
-        )
+            data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
+            budget_total=budget_total, **options,
+        )  # fmt: skip
         print("\n".join(lines))
         return
     assert out is not None, "checked above"

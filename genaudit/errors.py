@@ -14,6 +14,8 @@ A message says what was expected, what came and what to do, in one sentence.
 
 from __future__ import annotations
 
+from numbers import Integral
+
 #: What pydantic says -> what we say; a user of TOML and the command line knows no tuples.
 _WORDS = {
     "Value error, ": "",
@@ -76,7 +78,7 @@ def check_seed(seed: int) -> None:
     """Refuse a seed that some random stream would not take.
 
     Raises:
-        OptionError: it is negative, or too large for 64 bits.
+        OptionError: it is no whole number, negative, or too large for 64 bits.
     """
-    if not 0 <= seed < 2**63:
-        raise OptionError(f"Expected a seed from 0 to {2**63 - 1}, got {seed}.")
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**63:
+        raise OptionError(f"Expected a seed from 0 to {2**63 - 1}, got {seed!r}.")

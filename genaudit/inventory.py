@@ -8,12 +8,18 @@ from typing import Any
 from genaudit.audits import audits
 from genaudit.compliance.controls import regulations
 from genaudit.data import bundled
-from genaudit.ledger import Entry, Scope, Touch, TouchKind, counted
+from genaudit.ledger import UNDECLARED, Entry, Scope, Touch, TouchKind, counted
 from genaudit.models import FAMILIES
 from genaudit.training.book import together
 
 #: δ at which releases are added up; a claim's own δ stands in its model.
 _DELTA = 1e-6
+
+#: Said of the total of a data set that is known by its content alone.
+_APART = (
+    ", in this very file: the same people in another file count apart until both have one name "
+    "(--dataset-id, or the id of a schema)"
+)
 
 
 def listing(what: str) -> list[dict[str, Any]]:
@@ -65,4 +71,5 @@ def _total(dataset: str, paid: Sequence[Touch]) -> str:
         f"{dataset}: all accounted releases together spend at most ε = {total:.3g} "
         f"at δ = {_DELTA:g} for one {paid[0].unit} ({relation})"
         + (", what is reserved included" if reserved else "")
+        + (_APART if dataset.startswith(UNDECLARED) else "")
     )

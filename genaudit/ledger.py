@@ -38,6 +38,9 @@ from genaudit.errors import IntegrityError, OptionError
 
 GENESIS = "0" * 64
 
+#: How a data set that nobody named is named, before a part of its digest.
+UNDECLARED = "undeclared-"
+
 _KEY_BYTES = 32
 
 
@@ -75,7 +78,7 @@ class Mechanism(BaseModel):
         that are not known yet. No accountant composes it; its ε is added.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     noise_multiplier: float | None = Field(default=None, gt=0)

@@ -16,6 +16,7 @@ from genaudit import claim
 from genaudit.audits import audits, find
 from genaudit.case import Audit, AuditCase, Knowledge
 from genaudit.compliance.controls import readings
+from genaudit.data.disclosure import shown_share
 from genaudit.errors import GenauditError, GenauditWarning
 from genaudit.ledger import Touch
 from genaudit.plan import AuditPlan
@@ -273,25 +274,8 @@ def _ask(
         )  # fmt: skip
         return base.model_copy(update={"status": Status.FAILED, "reason": reason}), []
     seconds = round(time.perf_counter() - clock, 2)
-    findings = outcome.findings
-    if base.chapter in ("bias", "quality") and _clustered(case):
-        findings = tuple(f.model_copy(update={"doubt": f.doubt or _CLUSTERED}) for f in findings)
-    done = {"findings": findings, "figures": outcome.figures, "seconds": seconds}
+    done = {"findings": outcome.findings, "figures": outcome.figures, "seconds": seconds}
     return base.model_copy(update=done), list(outcome.not_measured)
-
-
-_CLUSTERED = message(
-    "section.clustered",
-    "Persons have several rows, which this interval counts as if they were independent.",
-)
-
-
-def _clustered(case: AuditCase) -> bool:
-    """Whether any real data set holds several rows of one person."""
-    person = case.schema.person
-    return person is not None and any(
-        bool(d.frame[person.name].duplicated().any()) for d in case.data.values()
-    )
 
 
 #: Families of attack and harm that no audit of this version looks at; a report lists them.
@@ -320,8 +304,9 @@ def _subject(case: AuditCase) -> SubjectInfo:
 
 def _data(knowledge: Knowledge, case: AuditCase) -> DataInfo:
     data = case.data[knowledge]
-    n_distinct = len(data.records.drop_duplicates())
-    return DataInfo(name=knowledge.value, n=len(data), n_distinct=n_distinct)
+    n, n_distinct = len(data), len(data.records.drop_duplicates())
+    told = shown_share(n_distinct, n) is not None
+    return DataInfo(name=knowledge.value, n=n, n_distinct=n_distinct if told else None)
 
 
 def _ledger(release: Sequence[Touch], audit: Sequence[Touch], *, has_claim: bool) -> LedgerInfo:

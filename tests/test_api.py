@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 from genaudit import api
 from genaudit.compliance.controls import readings, regulations
 from genaudit.data.schema import Schema
-from genaudit.errors import BudgetError, DataError, GenauditWarning
+from genaudit.errors import BudgetError, DataError, GenauditWarning, OptionError
 from genaudit.ledger import PrivacyLedger, Scope
 from genaudit.policy import Policy
 from genaudit.result import (
@@ -105,6 +106,94 @@ def test_a_plain_plan_warns_of_its_draft() -> None:
         lines = api.plan_training(_rows(), model="gan")
 
     assert "Plain training" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"region,age\nnorth,30\nJane Doe\n", "cut short"), (b"age,age\n1,2\n", "twice"),
+     (b"region,age\n", "only a header")],
+)  # fmt: skip
+def test_a_file_that_is_no_table_is_written_down_before_it_is_quoted(
+    content: bytes, says: str, tmp_path: Path
+) -> None:
+    """Of a file that was read and could not be used, the ledger holds the digest of its bytes."""
+    bad, ledger = tmp_path / "bad.csv", PrivacyLedger()
+    bad.write_bytes(content)
+
+    for use in (
+        lambda: api.train(bad, SCHEMA), lambda: api.plan_training(bad, SCHEMA),
+        lambda: api.audit(_rows(), train=bad, schema=SCHEMA),
+        lambda: api.audit(_rows(), holdout=bad, schema=SCHEMA), lambda: api.draft(bad),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=says):
+            use()
+    touches = [e.touch for e in ledger.entries()]
+
+    assert {t.digest for t in touches} == {ledger.content_digest(content)}
+    assert [t.dataset for t in touches[:4]] == ["few", "few", "few", "few:holdout"]
+    assert touches[4].dataset.startswith("undeclared-")
+
+
+@pytest.mark.parametrize("name", ["none.csv", "empty.csv", "table.xlsx"])
+def test_a_file_that_was_not_read_leaves_no_touch(name: str, tmp_path: Path) -> None:
+    """Absent, empty or foreign: nothing of it was looked at, and the ledger does not say so."""
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "table.xlsx").write_bytes(b"x")
+
+    with pytest.raises(DataError):
+        api.train(tmp_path / name, SCHEMA)
+    assert PrivacyLedger().entries() == []
+
+
+@pytest.mark.parametrize("what", [
+    _rows()["age"], _rows().to_numpy(), [1, 2], {"age": [1]}, 3,
+], ids=lambda what: type(what).__name__)  # fmt: skip
+def test_what_is_no_table_is_refused_by_its_type(what: Any) -> None:
+    """A series, an array or a list has no names of columns; the sentence says what has."""
+    for use in (
+        lambda: api.train(what, SCHEMA), lambda: api.draft(what),
+        lambda: api.audit(_rows(), train=what, schema=SCHEMA),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=rf"data frame.*got {type(what).__name__}"):
+            use()
+
+
+def test_several_names_for_a_column_are_refused() -> None:
+    """A frame with a MultiIndex of columns is no table, wherever it comes in."""
+    raw = _rows()
+    raw.columns = pd.MultiIndex.from_product([["a"], raw.columns])
+
+    for use in (
+        lambda: api.train(raw), lambda: api.draft(raw), lambda: api.audit(raw),
+        lambda: api.audit(_rows(), train=raw, schema=SCHEMA),
+        lambda: api.audit(raw.head, schema=SCHEMA),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match="one name for each column"):
+            use()
+
+
+@pytest.mark.filterwarnings("ignore:No schema was given")
+def test_a_draft_of_rows_without_numbers_of_their_own() -> None:
+    """Whatever index a frame has, its rows are counted from 0."""
+    raw = _rows()
+    doubled = raw.set_index(pd.Index([5] * len(raw)))
+    nested = raw.set_index(["region", "age"], drop=False)
+
+    assert api.plan_training(doubled, model="gan") == api.plan_training(raw, model="gan")
+    assert api.plan_training(nested, model="gan") == api.plan_training(raw, model="gan")
+
+
+def test_a_total_is_kept_of_named_data_alone() -> None:
+    """The same rows in another order would be other data; nothing is read before that is said."""
+    nameless = SCHEMA.replace(id=None)
+    total: dict[str, Any] = {"model": "gan", "budget_total": 2}
+
+    for use in (api.train, api.plan_training):
+        with pytest.raises(OptionError, match="give the schema an id, or --dataset-id"):
+            use(_rows(), nameless, **total)
+    assert PrivacyLedger().entries() == []
+    assert api.plan_training(_rows(), nameless, dataset_id="people", **total)
+    assert api.plan_training("arrests", **total)
 
 
 def _report(expires: dt.date | None = None) -> AuditReport:

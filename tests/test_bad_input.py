@@ -157,6 +157,42 @@ def test_bad_training_options(
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("total", ["nan", "inf", "0", "-1"])
+def test_a_total_that_is_none_is_refused_unread(
+    total: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """No number that every ε stays under: one sentence, and the ledger has nothing to tell."""
+    for words in (("--dry-run",), ("--out", tmp_path / "m")):
+        code, stdout, stderr = run_cli(
+            "train", arrests_files / "train.csv", "--schema", "arrests", "--epsilon", "1",
+            "--delta", "1e-6", "--budget-total", total, *words,
+        )  # fmt: skip
+        assert (code, stdout) == (2, "")
+        assert "Expected --budget-total as a finite number above 0" in stderr
+        assert stderr.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+    assert "holds no touch" in run_cli("ledger", "show")[2]
+
+
+def test_a_total_needs_a_name_of_the_data(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """A data set known by its content would be another one in another order, so it has no total."""
+    from genaudit.data.schema import Schema
+
+    nameless = tmp_path / "nameless.toml"
+    nameless.write_text(Schema.read("arrests").replace(id=None).to_toml())
+    words = ("train", arrests_files / "train.csv", "--schema", nameless, "--epsilon", "1",
+             "--delta", "1e-6", "--budget-total", "1.5")  # fmt: skip
+
+    for more in (("--dry-run",), ("--out", tmp_path / "m")):
+        code, _, stderr = run_cli(*words, *more)
+        assert code == 2
+        assert "give the schema an id, or --dataset-id" in stderr
+        assert stderr.count("\n") == 1
+    assert "holds no touch" in run_cli("ledger", "show")[2]
+
+
 def test_private_training_without_schema_says_what_to_do(
     arrests_files: Path, tmp_path: Path, run_cli: Cli
 ) -> None:
@@ -255,12 +291,21 @@ def test_bad_schema(
         (("--seed", "-1"), "--seed"),
         (("--seed", str(2**63)), "--seed"),
         (("--context", "none.toml"), "none.toml"),
+        (("--context", "nan.toml"), "not usable at score: expected a finite number"),
+        (("--plan", "nan.toml"), "'tau' of audit 'privacy.distance': expected a finite number"),
+        (("--plan", "low.toml"), "expected at least 1e-06 and at most 1, got -1"),
     ],
 )
 def test_bad_audit_options(
-    words: tuple[str, ...], says: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
-) -> None:
+    words: tuple[str, ...], says: str, arrests_files: Path, tmp_path: Path, run_cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """Plans, policies, claims and contexts that cannot be used are refused by name."""
+    monkeypatch.chdir(tmp_path)
+    tau = '[options."privacy.distance"]\ntau = '
+    Path("nan.toml").write_text(f"{tau}nan\n" if "--plan" in words else "score = nan\n")
+    Path("low.toml").write_text(f"{tau}-1\n")
+
     code, _, stderr = run_cli(
         "audit", arrests_files / "samples.csv", "--schema", "arrests",
         "--out", tmp_path / "a.json", *words,

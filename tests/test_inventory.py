@@ -46,6 +46,17 @@ def test_what_is_reserved_counts_once() -> None:
     assert "ε = 1 " in done
 
 
+def test_a_total_of_nameless_data_says_what_it_is_of() -> None:
+    """What is known by its content alone is another data set in another file."""
+    [line] = _lines({"mechanism": HALF, "dataset": "undeclared-0123456789ab"})
+    [named] = _lines({"mechanism": HALF})
+
+    assert "ε = 0.5 " in line
+    assert "the same people in another file count apart" in line
+    assert "--dataset-id" in line
+    assert "another file" not in named
+
+
 def test_unpaid_reads_are_counted_apart() -> None:
     """Reads that no ε covers are a line of their own; audit touches are none."""
     unpaid = {"kind": "unaccounted"}

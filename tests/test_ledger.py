@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from race import exit_codes
 
 from genaudit.errors import BudgetError, IntegrityError, OptionError
@@ -313,6 +314,13 @@ def test_default_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GENAUDIT_LEDGER")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert default_path() == tmp_path / "genaudit" / "ledger.sqlite"
+
+
+@pytest.mark.parametrize("field", ["noise_multiplier", "epsilon"])
+def test_a_mechanism_has_finite_numbers(field: str) -> None:
+    """Endless noise would spend nothing, and an endless ε no accountant adds up."""
+    with pytest.raises(ValidationError, match="finite"):
+        Mechanism.model_validate({"name": "m", field: float("inf")})
 
 
 def test_mechanisms_read_as_sentences() -> None:

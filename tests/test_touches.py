@@ -32,7 +32,7 @@ def purposes() -> set[str]:
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            given = node.args if name in ("charge", "_touch", "_record_look") else []
+            given = node.args if name in ("charge", "_touch") else []
             named = [k.value for k in node.keywords if k.arg == "purpose"]
             found |= {text for arg in (*given, *named) if (text := _text(arg))}
     return found

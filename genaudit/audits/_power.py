@@ -31,6 +31,15 @@ def shown(n: int) -> str:
     return f"<{SMALL_CELL}" if shown_count(n) is None else f"{n:,}"
 
 
+def shown_of(n: int, total: int) -> str:
+    """Some of a known total as text, without a value where it or what it leaves over is small.
+
+    >>> shown_of(1234, 2000), shown_of(3, 2000), shown_of(1996, 2000), shown_of(2000, 2000)
+    ('1,234', '<10', '>1,990', '2,000')
+    """
+    return f">{total - SMALL_CELL:,}" if shown_count(total - n) is None else shown(n)
+
+
 def smallest(flagged: Callable[[float], bool], low: float, high: float) -> float | None:
     """Smallest value in [low, high] that is flagged, by bisection; None where not even high is."""
     if not flagged(high):

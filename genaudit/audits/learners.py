@@ -13,12 +13,14 @@ import numpy as np
 
 from genaudit.case import AuditCase
 from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import SMALL_CELL, in_tens
 from genaudit.modalities.table.learner import Features, Target, fit_predict
 from genaudit.result import Message, message
 
-#: Learners on each side, and how many rows one of them needs and takes.
+#: Learners on each side, and how many rows, of how many persons, one of them needs and takes.
 MAX_LEARNERS = 8
 MIN_ROWS = 200
+MIN_PERSONS = 20
 MAX_ROWS = 2000
 
 _SIDES = {
@@ -30,11 +32,13 @@ _SIDES = {
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What the learners say of the n holdout rows that have a label.
+    """What the learners say of n holdout rows that have a label.
 
-    rows: positions of those rows in the holdout, shape (n,). y: their classes, shape (n,).
-    real, made: class probabilities after training on real rows and on samples, shape
-    (K, n, classes). rows_each: training rows of one learner.
+    rows: positions of those rows in the holdout, shape (n,): all of them, or a multiple of ten
+    where others have no label. y: their classes, shape (n,). real, made: class probabilities after
+    training on real rows and on samples, shape (K, n, classes). rows_each: training rows of one
+    learner. persons: the number of each row's person, shape (n,); None where a row is a person.
+    data: training rows, samples and holdout.
     """
 
     target: Target
@@ -43,6 +47,13 @@ class Comparison:
     real: np.ndarray
     made: np.ndarray
     rows_each: int
+    persons: np.ndarray | None
+    data: tuple[Dataset, ...]
+
+    @property
+    def rows_shown(self) -> int:
+        """Training rows of one learner, without what would tell of a few without a label."""
+        return self.rows_each - self.rows_each % SMALL_CELL
 
     @property
     def n_learners(self) -> int:
@@ -56,9 +67,11 @@ class Comparison:
             return None
         return message(
             "learners.too_few",
-            "Fewer than {n:integer} rows with a label on one side: too few to tell how much chance "
-            "in the training rows moves this number.",
+            "Fewer than {n:integer} rows with a label on one side, or rows of fewer than "
+            "{persons:integer} persons: too few to tell how much chance in the training rows moves "
+            "this number.",
             n=2 * MIN_ROWS,
+            persons=2 * MIN_PERSONS,
         )
 
     @property
@@ -66,16 +79,22 @@ class Comparison:
         """How the number came about, and what its interval leaves out."""
         return message(
             "learners.note",
-            "Average over {k:integer} learners a side, each trained on {m:integer} rows. The "
-            "interval covers chance in training rows and in holdout rows, but not another training "
-            "of the generator.",
+            "Average over {k:integer} learners a side, each trained on {m:integer} rows or a few "
+            "more. The interval covers chance in training rows and in holdout rows, but not "
+            "another training of the generator.",
             k=self.n_learners,
-            m=self.rows_each,
+            m=self.rows_shown,
         )  # fmt: skip
 
     def selects(self, probabilities: np.ndarray) -> np.ndarray:
         """Whether each learner predicts the favoured class for each row, bools (K, n)."""
         return probabilities.argmax(axis=2) == self.target.favoured
+
+    def margins(self, probabilities: np.ndarray) -> np.ndarray:
+        """Favoured class minus the likeliest other, and the sum of the two, shape (2, K, n)."""
+        favoured = probabilities[:, :, self.target.favoured]
+        other = np.delete(probabilities, self.target.favoured, axis=2).max(axis=2, initial=0.0)
+        return np.stack([favoured - other, favoured + other])
 
 
 def comparison(case: AuditCase, target: Target) -> Comparison | Message:
@@ -104,20 +123,23 @@ def _compare(case: AuditCase, target: Target) -> Comparison | Message:
         "holdout": target.encode(case.holdout),
     }
     n = {side: int((y >= 0).sum()) for side, y in labels.items()}
-    empty = next((side for side, count in n.items() if count == 0), None)
+    empty = next((side for side, count in n.items() if count < SMALL_CELL), None)
     if empty:
         return message(
-            "learners.no_label", "No row on one side ({side}) has a value of {column}.",
-            side=_SIDES[empty], column=target.name,
+            "learners.no_label",
+            "Fewer than {n:integer} rows on one side ({side}) have a value of {column}.",
+            n=SMALL_CELL, side=_SIDES[empty], column=target.name,
         )  # fmt: skip
     size = min(n["real"], n["made"])
-    k = min(max(size // MIN_ROWS, 1), MAX_LEARNERS)
+    people = min(_n_people(d, labels[s]) for s, d in (("real", case.train), ("made", case.samples)))
+    k = min(max(min(size // MIN_ROWS, people // MIN_PERSONS), 1), MAX_LEARNERS)
     m = min(size // k, MAX_ROWS)
-    rows = np.flatnonzero(labels["holdout"] >= 0)
+    rows = _asked(labels["holdout"], case.rng("learners.holdout"))
     features = Features.of(case.train, target.name)
     test = features.encode(case.holdout)[rows]
-    real = _parts(labels["real"], k, m, case.rng("learners.real"))
-    made = _parts(labels["made"], k, m, case.rng("learners.made"))
+    real = _parts(labels["real"], k, m, case.rng("learners.real"), case.train.persons)
+    made = _parts(labels["made"], k, m, case.rng("learners.made"), case.samples.persons)
+    persons = case.holdout.persons
     return Comparison(
         target=target,
         rows=rows,
@@ -125,12 +147,39 @@ def _compare(case: AuditCase, target: Target) -> Comparison | Message:
         real=_side(features, case.train, target, real, test),
         made=_side(features, case.samples, target, made, test),
         rows_each=m,
+        persons=None if persons is None else persons[rows],
+        data=(case.train, case.samples, case.holdout),
     )
 
 
-def _parts(labels: np.ndarray, k: int, m: int, rng: np.random.Generator) -> np.ndarray:
-    """Positions of labelled rows in k disjoint parts of (at most) m, shape (k, m)."""
+def _n_people(data: Dataset, labels: np.ndarray) -> int:
+    """Persons with a labelled row; rows where a row is a person."""
+    units = data.persons if data.persons is not None else np.arange(len(data))
+    return len(np.unique(units[labels >= 0]))
+
+
+def _asked(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Positions of the labelled rows; of a multiple of ten where some rows have no label."""
+    rows = np.flatnonzero(labels >= 0)
+    return np.sort(rng.permutation(rows)[: in_tens(len(rows), len(labels))])
+
+
+def _parts(
+    labels: np.ndarray,
+    k: int,
+    m: int,
+    rng: np.random.Generator,
+    persons: np.ndarray | None = None,
+) -> np.ndarray:
+    """Positions of labelled rows in k disjoint parts of (at most) m, shape (k, m).
+
+    Rows of a person stay together, but for persons on an edge: learners that share persons would
+    differ too little.
+    """
     labelled = rng.permutation(np.flatnonzero(labels >= 0))
+    if persons is not None:
+        place = rng.permutation(int(persons.max()) + 1)
+        labelled = labelled[np.argsort(place[persons[labelled]], kind="stable")]
     m = min(m, len(labelled) // k)
     return labelled[: k * m].reshape(k, m)
 

@@ -119,6 +119,14 @@ class Dataset:
         roles = (Role.TARGET, Role.SENSITIVE, Role.PERSON)
         return self.frame[[c.name for c in self.schema.columns if c.role in roles]]
 
+    @cached_property
+    def persons(self) -> np.ndarray | None:
+        """The number of the person of each row, shape (n,); None where not every row has one."""
+        person = self.schema.person
+        if person is None or bool(self.frame[person.name].isna().any()):
+            return None
+        return np.asarray(pd.factorize(self.frame[person.name])[0])
+
     def take(self, rows: np.ndarray) -> Dataset:
         """The records at `rows` (positions or a mask, shape (k,) or (n,)), renumbered."""
         rows = _positions(rows)

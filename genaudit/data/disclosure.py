@@ -33,6 +33,28 @@ def shown_share(count: float, n: int, minimum: int = SMALL_CELL) -> float | None
     return None if n == 0 or hidden else count / n
 
 
+def taken_for(count: int, n: int, minimum: int = SMALL_CELL) -> tuple[int, int]:
+    """Smallest and largest number that a reader may take `count` of n for.
+
+    >>> taken_for(0, 200), taken_for(3, 200), taken_for(25, 200), taken_for(199, 200)
+    ((0, 0), (1, 9), (25, 25), (191, 199))
+    """
+    if 0 < count < minimum:
+        return 1, min(minimum - 1, n)
+    if 0 < n - count < minimum:
+        return max(n - minimum + 1, 1), n - 1
+    return count, count
+
+
+def in_tens(n: int, total: int, minimum: int = SMALL_CELL) -> int:
+    """How many of n rows to use where a known total has more: so that nobody tells how many more.
+
+    >>> in_tens(1000, 1000), in_tens(996, 1000), in_tens(4, 1000)
+    (1000, 990, 0)
+    """
+    return n if n == total else n - n % minimum
+
+
 def hidden() -> Message:
     """Why a number is not in a report that could be there."""
     return message(

@@ -43,6 +43,7 @@ class Coerced:
 
 def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
     """One raw column (text or typed) in canonical form, checked against its declaration."""
+    raw = _opened(raw)
     gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
     present = raw[~gone]
     if _textual(present) and len(present):
@@ -121,6 +122,20 @@ def readable(value: float, column: Column) -> str:
     return date.isoformat() if isinstance(date, dt.date) else f"{value:.15g}"
 
 
+def flat(raw: pd.DataFrame, source: str) -> pd.DataFrame:
+    """A frame as a file would hold it: one text names a column, rows are numbered, no bytes.
+
+    Raises:
+        DataError: a column has several names, or holds bytes that are no UTF-8 text.
+    """
+    if raw.columns.nlevels > 1:
+        raise DataError(
+            f"Expected one name for each column of {source}, got {raw.columns.nlevels} names for "
+            "each (a MultiIndex); join them, or drop one with DataFrame.droplevel."
+        )
+    return decoded(raw.rename(columns=str).reset_index(drop=True), source)
+
+
 def decoded(raw: pd.DataFrame, source: str) -> pd.DataFrame:
     """The table with bytes read as the text that they are.
 
@@ -144,7 +159,14 @@ def decoded(raw: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def draft_column(raw: pd.Series, name: str, missing: tuple[str, ...]) -> Column:
-    """A guess at what a column is, made by looking at its values."""
+    """A guess at what a column is, made by looking at its values.
+
+    Raises:
+        DataError: they are of a type that no kind of column models.
+    """
+    if not isinstance(raw.dtype, pd.CategoricalDtype):  # whose values are levels, whatever they are
+        _check_modelled(raw, name)
+    raw = _opened(raw)
     gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
     present, nullable = raw[~gone], bool(gone.any())
     if present.empty:
@@ -199,7 +221,9 @@ def _datetime(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
 
 
 def _numeric(present: pd.Series) -> pd.Series:
-    """Values as float64, NaN where one is no real number."""
+    """Values as float64, NaN where one is no real number; pandas counts spans of time in ticks."""
+    if isinstance(present.dtype, pd.PeriodDtype) or present.dtype.kind == "m":
+        return pd.Series(np.nan, index=present.index)
     if pd.api.types.is_object_dtype(present):
         present = present.where(~present.map(_beyond_float), np.nan)
     values = pd.to_numeric(present, errors="coerce")
@@ -255,7 +279,7 @@ def _level(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
     text = present.map(_plain_text)
     levels = column.levels
     if levels is None:
-        return text, "categories"
+        return text.mask(_nested(present)), "one value in each cell"
     known = set(levels)
     text = text.map(lambda t: t if t in known else unsafe_text(t))
     if column.kind is Kind.BOOLEAN:
@@ -292,6 +316,43 @@ def _describe(bad: pd.Series, column: Column, why: str) -> str:
         shown = shown[:57] + "...'"
     what = "category" if column.discrete else "value"
     return f"{what} {shown} in {len(bad):,} rows; expected {why}"
+
+
+def _opened(raw: pd.Series) -> pd.Series:
+    """A categorical as the values in its rows: its type lists levels that no row may have."""
+    return raw.astype(object) if isinstance(raw.dtype, pd.CategoricalDtype) else raw
+
+
+#: What `infer_dtype` calls values of no kind -> what to make of them.
+_NO_KIND = {
+    "timedelta": "numbers, such as with .dt.total_seconds()",
+    "timedelta64": "numbers, such as with .dt.total_seconds()",
+    "period": "dates, such as with .dt.to_timestamp()",
+    "complex": "two columns of numbers",
+    "interval": "levels, such as with .astype(str)",
+}
+
+
+def _check_modelled(raw: pd.Series, name: str) -> None:
+    """Refuse what a draft would take for something else: spans of time, complex numbers, lists."""
+    found = pd.api.types.infer_dtype(raw, skipna=True)
+    if found in _NO_KIND:
+        raise DataError(
+            f"Column {name!r} holds values of type {found}, which no kind of column models; turn "
+            f"it into {_NO_KIND[found]}, or drop it."
+        )
+    if _nested(raw).any():
+        raise DataError(
+            f"Column {name!r} holds lists or records; expected one value in each cell. Spread it "
+            "over columns of its own, or drop it."
+        )
+
+
+def _nested(raw: pd.Series) -> np.ndarray:
+    """Which cells hold a list, a record or another value of values, a mask of shape (n,)."""
+    if not (pd.api.types.is_object_dtype(raw) or isinstance(raw.dtype, pd.ArrowDtype)):
+        return np.zeros(len(raw), dtype=bool)
+    return np.fromiter(map(pd.api.types.is_list_like, raw), dtype=bool, count=len(raw))
 
 
 def _textual(raw: pd.Series) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class Sampler:
         self.generator = generator.to("cpu", torch.float64).requires_grad_(False).eval()
         self.weights = np.asarray(weights, dtype=float)
 
-    def sample(self, n: int, seed: int = 0, where: Mapping[str, str] | None = None) -> Dataset:
+    def sample(self, n: int, seed: int = 0, where: Mapping[str, Any] | None = None) -> Dataset:
         """Make n records; with `where` only such as have these values, fewer where they are rare.
 
         Conditions of the model are set; values of other columns are waited for.
@@ -75,14 +76,16 @@ class Sampler:
         Args:
             n: How many, at least 0.
             seed: The same seed gives the same records; at least 0.
-            where: Column -> value, as a file would write it.
+            where: Column -> value, as a file would write it or pandas holds it; None is missing.
 
         Raises:
             OptionError: n or seed is out of range, or no such column or value exists.
         """
         check_seed(seed)
-        if n < 0:
-            raise OptionError(f"Expected n of at least 0 records, got {n}.")
+        if not isinstance(n, Integral) or n < 0:
+            raise OptionError(f"Expected n as a whole number of at least 0 records, got {n!r}.")
+        if not isinstance(where, Mapping | None):
+            raise OptionError(f"Expected where as column -> value (a dict), got {where!r}.")
         wanted = [self._wanted(name, value) for name, value in (where or {}).items()]
         rng = np.random.default_rng([seed, 0x5A3])
         weights = self._weights(wanted)
@@ -147,14 +150,15 @@ class Sampler:
         shares: np.ndarray = kept / kept.sum()
         return shares
 
-    def _wanted(self, name: str, value: str) -> _Wanted:
+    def _wanted(self, name: str, value: Any) -> _Wanted:
         known = [c.name for c in self.schema.modelled]
         if name not in known:
             raise OptionError(
                 f"No column is called {name!r}; the model makes {', '.join(map(repr, known))}."
             )
         column = self.schema[name]
-        if column.nullable and value in self.schema.missing:
+        gone = pd.api.types.is_scalar(value) and pd.isna(value)
+        if column.nullable and (gone or (isinstance(value, str) and value in self.schema.missing)):
             return _Wanted(column, None)
         coerced = coerce(pd.Series([value], dtype=object), column, self.schema.missing)
         if coerced.problem or coerced.values.isna().any():

@@ -56,7 +56,7 @@ class Trained:
         """Columns whose values can be set when sampling."""
         return self.sampler.layout.condition
 
-    def sample(self, n: int, seed: int = 0, where: Mapping[str, str] | None = None) -> Dataset:
+    def sample(self, n: int, seed: int = 0, where: Mapping[str, Any] | None = None) -> Dataset:
         """Make n records, fewer where `where` is rare (`Sampler.sample`)."""
         return self.sampler.sample(n, seed, where)
 

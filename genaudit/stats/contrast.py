@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from genaudit.stats.intervals import Interval, wilson
 
 
-def rate_contrast(parts: Sequence[tuple[float, int, int]], confidence: float) -> Interval:
+def rate_contrast(parts: Sequence[tuple[float, float, float]], confidence: float) -> Interval:
     """Interval of Σ c·p over independent rates p = k / n, from their Wilson intervals.
 
     Each rate adds the distance to its own bound on the side that matters ("method of variance
@@ -16,7 +16,8 @@ def rate_contrast(parts: Sequence[tuple[float, int, int]], confidence: float) ->
     0. With two rates and coefficients (1, -1) this is Newcombe's interval.
 
     Args:
-        parts: (coefficient, successes k, trials n) of each rate, n > 0.
+        parts: (coefficient, successes k, trials n) of each rate, n > 0. They need not be whole:
+            clustered rows are worth fewer independent ones.
         confidence: Two-sided, in (0, 1).
 
     Source: Zou & Donner 2008, Statistics in Medicine 27, equations 7 and 8.

@@ -30,8 +30,10 @@ def clopper_pearson(k: int, n: int, confidence: float) -> Interval:
     return low, high
 
 
-def wilson(k: int, n: int, confidence: float) -> Interval:
+def wilson(k: float, n: float, confidence: float) -> Interval:
     """Score interval of a rate: shorter than the exact one, right on average over rates.
+
+    Counts need not be whole: clustered rows are worth fewer independent ones.
 
     Source: Wilson 1927, JASA 22; (0, 1) where n is 0.
 
@@ -97,11 +99,11 @@ def newcombe(k1: int, n1: int, k2: int, n2: int, confidence: float) -> Interval:
     )
 
 
-def miettinen_nurminen(k1: int, n1: int, k2: int, n2: int, confidence: float) -> Interval:
+def miettinen_nurminen(k1: float, n1: float, k2: float, n2: float, confidence: float) -> Interval:
     """Score interval of p1 - p2 for two independent rates; keeps its level with few events.
 
     Inverts the score test whose variance is that of the most likely rates with the given
-    difference. (-1, 1) where a denominator is empty.
+    difference. (-1, 1) where a denominator is empty. Counts need not be whole.
 
     Source: Miettinen & Nurminen 1985, Statistics in Medicine 4, equations 7 and 9.
 
@@ -173,7 +175,7 @@ def _z(confidence: float) -> float:
     return float(norm.isf(_tail(confidence)))
 
 
-def _mn_error(k1: int, n1: int, k2: int, n2: int, delta: float) -> float:
+def _mn_error(k1: float, n1: float, k2: float, n2: float, delta: float) -> float:
     """Standard error of the difference at the most likely rates with p1 - p2 = delta."""
     n, k = n1 + n2, k1 + k2
     # Cubic of the restricted likelihood in p2, solved in closed form (their appendix I).

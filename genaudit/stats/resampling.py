@@ -35,7 +35,12 @@ def bootstrap_se(
     >>> bool(abs(se - 0.05) < 0.003)
     True
     """
-    values = np.asarray(statistic(resamples(counts, n_resamples, rng)), dtype=float)
+    return spread(statistic(resamples(counts, n_resamples, rng)))
+
+
+def spread(resampled: np.ndarray) -> np.ndarray:
+    """Standard deviation over resamples, from values of shape (n_resamples, ...); NaN as above."""
+    values = np.asarray(resampled, dtype=float)
     undefined = ~np.isfinite(values)
     kept = np.where(undefined, np.nan, values)
     n_defined = (~undefined).sum(axis=0)
@@ -59,3 +64,29 @@ def resamples(counts: np.ndarray, n_resamples: int, rng: np.random.Generator) ->
         return np.zeros((n_resamples, *counts.shape), dtype=np.int64)
     drawn = rng.multinomial(n, flat / n, size=n_resamples)
     return drawn.reshape(n_resamples, *counts.shape)
+
+
+def cluster_resamples(
+    cells: np.ndarray, units: np.ndarray, n_cells: int, n_resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Cell counts of bootstrap samples of whole clusters of rows, (n_resamples, n_cells).
+
+    Args:
+        cells: Cell of each row, shape (n,).
+        units: Number of the cluster of each row, shape (n,).
+        n_cells: Number of cells.
+        n_resamples: How many.
+        rng: Random stream.
+
+    Source: Davison & Hinkley 1997, Bootstrap Methods and their Application, section 3.8.
+
+    >>> rng = np.random.default_rng(0)
+    >>> drawn = cluster_resamples(np.array([0, 0, 1, 1]), np.array([5, 5, 6, 6]), 2, 20, rng)
+    >>> sorted({tuple(counts) for counts in drawn.tolist()})
+    [(0, 4), (2, 2), (4, 0)]
+    """
+    _, codes = np.unique(units, return_inverse=True)
+    n = int(codes.max(initial=-1)) + 1
+    drawn = (rng.multinomial(n, np.full(n, 1 / n)) for _ in range(n_resamples))
+    counts = [np.bincount(cells, times[codes], n_cells) for times in drawn]
+    return np.stack(counts).astype(np.int64)

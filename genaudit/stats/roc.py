@@ -7,7 +7,7 @@ seen, so no correction for a search is needed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +83,13 @@ def auc(members: np.ndarray, non_members: np.ndarray) -> Auc:
     return Auc(float(of_members.mean()), math.sqrt(variance), m, k)
 
 
+Taken = Callable[[int, int], tuple[int, int]]
+
+
+def _plainly(count: int, _n: int) -> tuple[int, int]:
+    return count, count
+
+
 @dataclass(frozen=True, eq=False)
 class TprAtFpr:
     """Share of members found at a fixed rate of false accusations.
@@ -97,8 +104,10 @@ class TprAtFpr:
     members: np.ndarray
     non_members: np.ndarray
 
-    def interval(self, confidence: float) -> Interval:
+    def interval(self, confidence: float, taken_for: Taken = _plainly) -> Interval:
         """Exact two-sided interval of the TPR where the *true* FPR is fpr.
+
+        taken_for: count, n -> smallest and largest number that the count may be taken for.
 
         Half of each tail pays for the threshold, which is itself estimated: a stricter order
         statistic has a true FPR of at most fpr, a looser one of at least fpr (binomial, exact). The
@@ -111,10 +120,10 @@ class TprAtFpr:
         low, high = 0.0, 1.0
         if strict is not None:
             above = int((self.members > self.non_members[strict]).sum())
-            low = clopper_pearson(above, n, 1 - 2 * half)[0]
+            low = clopper_pearson(taken_for(above, n)[0], n, 1 - 2 * half)[0]
         if loose is not None:
             above = int((self.members >= self.non_members[loose]).sum())
-            high = clopper_pearson(above, n, 1 - 2 * half)[1]
+            high = clopper_pearson(taken_for(above, n)[1], n, 1 - 2 * half)[1]
         return low, high
 
     def ceiling(self, confidence: float, leaked: float = 1.0) -> float:

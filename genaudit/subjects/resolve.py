@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from genaudit.data.frame import decoded
+from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import OptionError, plain
 from genaudit.modalities.table import files
@@ -72,7 +72,7 @@ def as_model(subject: Any) -> Any:
 def sample_frames(subject: Any) -> list[pd.DataFrame]:
     """Samples to draft a schema from, where nothing else is known."""
     if isinstance(subject, pd.DataFrame):
-        return [decoded(subject.rename(columns=str), "samples")]
+        return [flat(subject, "samples")]
     paths = _paths(subject)
     return [files.read(path, "samples") for path in paths] if paths else []
 

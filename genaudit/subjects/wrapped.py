@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from genaudit.data.dataset import Dataset
-from genaudit.data.frame import decoded
+from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditError, OptionError
 from genaudit.result import Claim
@@ -21,7 +21,7 @@ def from_frame(
     samples: pd.DataFrame, schema: Schema, *, name: str = "samples", claim: Claim | None = None
 ) -> Subject:
     """A table of samples as a subject."""
-    data = Dataset.of_samples(_named(samples), schema)
+    data = Dataset.of_samples(flat(samples, "samples"), schema)
     return Subject(name, "data frame", samples=data, claim=claim)
 
 
@@ -45,7 +45,7 @@ def from_callable(
             ) from error
         if not isinstance(made, pd.DataFrame):
             raise DataError(f"Expected {name} to return a DataFrame, got {type(made).__name__}.")
-        data = Dataset.of_samples(_named(made), schema)
+        data = Dataset.of_samples(flat(made, "samples"), schema)
         for column, value in (where or {}).items():
             data = data.take((data.frame[column].astype(str) == value).to_numpy())
         return data
@@ -88,10 +88,6 @@ def _takes_seed(make: Callable[..., Any]) -> bool:
         return "seed" in inspect.signature(make).parameters
     except (TypeError, ValueError):  # a builtin may have no signature
         return False
-
-
-def _named(samples: pd.DataFrame) -> pd.DataFrame:
-    return decoded(samples.rename(columns=str), "samples")
 
 
 def _said(error: BaseException) -> str:

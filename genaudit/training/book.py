@@ -12,7 +12,17 @@ from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
 from genaudit.errors import BudgetError
-from genaudit.ledger import Entry, Mark, Mechanism, PrivacyLedger, Scope, Touch, TouchKind, counted
+from genaudit.ledger import (
+    UNDECLARED,
+    Entry,
+    Mark,
+    Mechanism,
+    PrivacyLedger,
+    Scope,
+    Touch,
+    TouchKind,
+    counted,
+)
 from genaudit.result import Relation, Unit
 from genaudit.training.recipe import Recipe
 
@@ -48,7 +58,7 @@ class Book:
     @property
     def public_id(self) -> str:
         """The data set as an artefact may name it; an id made of its digest stays at home."""
-        return "undeclared" if self.dataset.startswith("undeclared-") else self.dataset
+        return "undeclared" if self.dataset.startswith(UNDECLARED) else self.dataset
 
     def go_on(self, run: str) -> None:
         """Be the pen of a training that another process began."""
@@ -239,7 +249,7 @@ class Book:
         self._check_units(earlier)
         mechanisms = [*(m for t in earlier for m in t.spends), *planned]
         spent = max(at_least, together(mechanisms, delta, self.relation))
-        if spent > total:
+        if not spent <= total:  # NaN lets nothing through
             raise BudgetError(
                 f"This release and {len({t.artefact for t in earlier})} earlier ones of data set "
                 f"{self.dataset!r} would spend ε = {spent:.3g} together at δ = {delta:g}; the "

@@ -37,7 +37,7 @@ from genaudit.training.book import Book
 from genaudit.training.checkpoint import Checkpoint, Keeper
 from genaudit.training.pace import Pace
 from genaudit.training.prepared import Basis, Batch, Prepared, check_condition, nets_of
-from genaudit.training.recipe import Recipe, Settled
+from genaudit.training.recipe import Recipe, Settled, check_budget_total
 from genaudit.training.world import ALONE, World
 
 __all__ = ["Progress", "Trained", "Update", "fit", "plan", "resume"]
@@ -93,7 +93,7 @@ def fit(
         recipe: Family, budget and numbers.
         data: Checked records.
         ledger: Where every read is charged; None keeps the touches in the model alone.
-        dataset_id: Name of the data set in the ledger.
+        dataset_id: Name of the data set in the ledger; a total needs one.
         artefact: Name of the model in the ledger.
         budget_total: Refuse if this and all earlier releases of the data set exceed this ε.
         checkpoint: A folder to go on from if training is stopped (`resume`); needs a ledger.
@@ -103,6 +103,8 @@ def fit(
     Raises:
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
     """
+    if world.leads:  # a follower has no ledger, so it does not know the name
+        check_budget_total(budget_total, dataset_id)
     _check_device(recipe.device)
     if world.size > 1 and not recipe.private:
         raise OptionError(
@@ -155,6 +157,7 @@ def resume(
         OptionError, BudgetError: as in `fit`.
     """
     info, recipe = checkpoint.info, checkpoint.info.recipe
+    check_budget_total(budget_total, info.dataset)
     _check_device(recipe.device)
     if not world.leads:
         return _follow(data, world)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import tomllib
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from genaudit.errors import OptionError, plain
+from genaudit.ledger import UNDECLARED
 from genaudit.models import FAMILIES
 
 #: Family, private -> numbers that a preset fills in where the recipe leaves them open.
@@ -193,6 +195,31 @@ def check_delta(delta: float, n: int) -> None:
         raise OptionError(
             f"Expected delta well under 1/n = {1 / n:.3g} for {n:,} records, got {delta:g}; such a "
             f"delta allows whole records to be published. Try {suggested:g}."
+        )
+
+
+def check_budget_total(total: float | None, dataset: str | None) -> None:
+    """Refuse a total over all releases of a data set that could not be kept.
+
+    Args:
+        total: ε that all releases may spend together; None where none is kept.
+        dataset: What its owner calls the data set. One without a name is known by its content
+            alone, and the same people in another file would start anew.
+
+    Raises:
+        OptionError: the total is no finite number above 0, or the data set has no name.
+    """
+    if total is None:
+        return
+    if not isinstance(total, Real) or not 0 < total < math.inf:
+        raise OptionError(
+            f"Expected --budget-total as a finite number above 0, got {total!r}; give the ε that "
+            "all releases of the data set may spend together, or leave it out."
+        )
+    if not dataset or dataset.startswith(UNDECLARED):
+        raise OptionError(
+            "Expected a name of the data set to keep --budget-total for, got none, and the same "
+            "people in another file would start anew; give the schema an id, or --dataset-id."
         )
 
 

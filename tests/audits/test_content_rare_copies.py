@@ -2,13 +2,15 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from subjects import SCHEMA, broken, case_of, judged, make_case, population
 
-from genaudit.audits.content.rare_copies import _rarity, rare_copies
+from genaudit.audits.content.rare_copies import _difference, _rarity, _taken_for, rare_copies
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Schema
 from genaudit.result import Verdict
+from genaudit.stats.intervals import newcombe
 
 
 def test_rarity_on_paper():
@@ -53,21 +55,60 @@ def test_honest_subjects_are_never_accused():
         assert finding.baseline.low <= 0 <= finding.baseline.high
 
 
-def test_every_group_is_listed():
-    """Each group of each sensitive column has a finding; tiny ones say why they have no number."""
+def groups_if_women_are(one_in):
+    """Findings by group where so few rows are women's and a third of train is copied."""
     rows = {part: population(1500, seed) for part, seed in (("train", 1), ("holdout", 2))}
     for table in rows.values():
-        table["sex"] = np.where(np.arange(1500) % 100 == 0, "Female", "Male")
+        table["sex"] = np.where(np.arange(1500) % one_in == 0, "Female", "Male")
     samples = rows["train"].sample(500, random_state=0)
     groups = judged("content.rare_copies", case_of(samples, **rows))[1:]
-    found = {f.group["sex"]: f for f in groups}
 
-    assert set(found) == {"Female", "Male"}
-    assert found["Female"].estimate.value is None
-    assert found["Female"].estimate.reason is not None
-    assert found["Male"].estimate.value > 0.1
     assert all(f.verdict is Verdict.INFO for f in groups)
     assert all(f.estimate.n >= SMALL_CELL for f in groups)
+    return {f.group["sex"]: f for f in groups}
+
+
+def test_every_group_is_listed():
+    """Each group of each sensitive column has a finding with its number."""
+    found = groups_if_women_are(3)
+
+    assert set(found) == {"Female", "Male"}
+    assert all(f.estimate.value > 0.1 for f in found.values())
+
+
+def test_tiny_groups_say_why_they_have_no_number():
+    """A group of a few rare rows has no number, nor has the group that would tell of it."""
+    found = groups_if_women_are(100)
+
+    assert set(found) == {"Female", "Male"}
+    assert all(f.estimate.value is None and f.estimate.reason is not None for f in found.values())
+
+
+@pytest.mark.parametrize("hits", [(3, 0), (0, 4), (60, 5), (199, 0), (8, 7)])
+def test_no_number_tells_of_a_few_copies(hits):
+    """Value, interval and ladder are those of at least two other numbers of hits as well."""
+    totals = (200, 300)
+    shown = _difference(hits[0], 200, hits[1], 300, 1000)
+    for place, n in enumerate(totals):
+        near = [k for k in range(hits[place] - 9, hits[place] + 10) if 0 <= k <= n]
+        pairs = [(k, hits[1]) if place == 0 else (hits[0], k) for k in near]
+        taken = [_taken_for(a, 200, b, 300) for a, b in pairs]
+        alike = [k for k, t in zip(near, taken, strict=True) if t == taken[near.index(hits[place])]]
+        few = 0 < hits[place] < SMALL_CELL or 0 < n - hits[place] < SMALL_CELL
+        other = pairs[near.index(alike[0])]
+
+        assert len(alike) >= 3 if few else alike == [hits[place]]
+        assert _difference(other[0], 200, other[1], 300, 1000) == shown
+
+
+def test_hidden_numbers_keep_their_verdict():
+    """Nine of 60 rare rows copied are beyond the limit beside 3,000 calm ones, one is not."""
+    low = {k: _difference(k, 60, 0, 3000, 1000).p_above(0.01) for k in range(12)}
+
+    assert low[1] == low[2] == low[3] > 0.005
+    assert low[9] == low[8] == low[7] <= 0.005
+    for k in range(1, 10):
+        assert (low[k] <= 0.005) <= (newcombe(k, 60, 0, 3000, 0.99)[0] > 0.01)
 
 
 def test_few_rare_rows_make_doubt():

@@ -9,6 +9,7 @@ import pytest
 from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
 
 from genaudit.audits import CHAPTERS, audits, find
+from genaudit.errors import OptionError
 from genaudit.render.text import Text, catalogue
 from genaudit.render.view import metrics
 from genaudit.result import Section, Status, Verdict
@@ -62,6 +63,18 @@ def test_declares_itself(name):
     assert audit.options.__dataclass_params__.frozen
     assert audit.needs
     assert name in PLANTED
+
+
+@pytest.mark.parametrize("name", AUDITS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1])
+def test_options_have_a_range(name, value):
+    """No option takes a number at which the audit would judge what it did not look at."""
+    audit = find(name)
+
+    for option in dataclasses.fields(audit.options):
+        with pytest.raises(OptionError, match=f"Option '{option.name}'.*got {value}"):
+            audit.configure({option.name: value})
+        assert audit.configure({option.name: option.default}) == audit.options()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Copies: counts on paper, planted copies found, fresh rows never accused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +77,34 @@ def test_near_copies_are_flagged():
 
     assert exact.verdict is not Verdict.OUTSIDE
     assert near.verdict is Verdict.OUTSIDE
+
+
+@pytest.mark.parametrize("column", ["age", "income"])
+def test_copies_that_always_differ_in_one_column_are_covered(column):
+    """A fifth of the samples is copied but for one column: below the upper end, and power says so.
+
+    Rows that need that column to be told apart hide their copies, so that what would be found
+    is more than if any column had been altered.
+    """
+    for seed in range(3):
+        train, holdout, fresh = (population(1200, 3 * seed + i) for i in range(3))
+        altered = train[:240].assign(**{column: fresh[column][:240]})
+        _, near = judged("privacy.copies", case_of(pd.concat([altered, fresh[240:]]), train,
+                                                   holdout, seed=seed))  # fmt: skip
+
+        assert near.estimate.low <= 0.2 <= near.estimate.high
+        assert near.verdict is Verdict.OUTSIDE or near.detectable > 0.2
+
+
+def test_what_is_not_seen_widens_the_upper_end():
+    """Where the altered column leaves a tenth of the rows apart, ten times as many copies fit."""
+    counts = Counts(1000, 1000, 20, 0, 1000, 1000)
+    hidden = replace(counts, least_rows=100)
+
+    assert np.isclose(hidden.interval(0.95)[1], 10 * counts.interval(0.95)[1])
+    assert hidden.interval(0.95)[0] == counts.interval(0.95)[0]
+    assert hidden.value() == counts.value()
+    assert replace(counts, least_rows=0).interval(0.95)[1] == 1
 
 
 def test_fresh_rows_are_never_accused():

@@ -129,6 +129,10 @@ _ODD = {
     "dates as objects": _with("since", pd.date_range("2020-01-01", periods=6).date),
     "missing dates": _with("since", [pd.NaT, *pd.date_range("2020-01-01", periods=5)]),
     "categoricals": _raw().astype({"sex": "category", "job": "category"}),
+    "a level that no row has": _with("sex", pd.Categorical(["m", "f"] * 3, list("fmx"))),
+    "levels in another order": _with("sex", pd.Categorical(["m", "f"] * 3, list("mf"))),
+    "missing as a level": _with("job", pd.Categorical(["a", "?"] * 3)),
+    "numbers as levels": _raw().astype({"age": "category", "since": "category"}),
     "mixed missing": _with("job", ["a", "?", "", None, np.nan, pd.NA]),
     "nothing in an ignored column": _with("note", None),
 }  # fmt: skip

@@ -257,6 +257,72 @@ def test_a_draft_fits_its_own_data(values: object, kind: Kind, role: Role) -> No
     assert (found.problem, found.n_bad) == (None, 0)
 
 
+_NO_KIND = {
+    "timedelta64": (pd.to_timedelta([1, 2], "D"), r"timedelta64.*total_seconds"),
+    "timedelta objects": (np.array([pd.Timedelta(1), None], dtype=object), "total_seconds"),
+    "timedelta of arrow": (pd.array(pd.to_timedelta([1, 2], "s"), dtype="duration[s][pyarrow]"),
+                           "total_seconds"),
+    "complex": (np.array([1, 2], dtype=complex), "two columns of numbers"),
+    "period": (pd.period_range("2020-01", periods=2, freq="M"), "to_timestamp"),
+    "interval": (pd.interval_range(0, 2), "astype"),
+    "lists": ([[1], [2]], "one value in each cell"),
+    "one dict": ([1, {"a": 2}], "one value in each cell"),
+    "arrays": ([np.zeros(2), np.ones(2)], "one value in each cell"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "why"), _NO_KIND.values(), ids=_NO_KIND)
+def test_a_draft_takes_nothing_for_what_it_is_not(values: object, why: str) -> None:
+    """Values that no kind of column models are refused by name, with what to make of them."""
+    with pytest.raises(DataError, match=f"'x'.*{why}") as caught:
+        draft_column(pd.Series(values), "x", MISSING)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_intervals_of_a_categorical_are_levels() -> None:
+    """What `pd.cut` makes are levels by their text, also where the last one has no row."""
+    raw = pd.cut(pd.Series([1, 2, 5, None]), [0, 3, 6, 9])
+
+    column = draft_column(raw, "x", MISSING)
+
+    assert (column.kind, column.categories) == (Kind.CATEGORICAL, ("(0, 3]", "(3, 6]"))
+    assert coerce(raw, column, MISSING).problem is None
+
+
+@pytest.mark.parametrize("values", [
+    pd.to_timedelta([1, 2], "D"), pd.period_range("2020-01", periods=2, freq="M"),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", ["numeric", "integer"])
+def test_ticks_are_no_numbers(kind: str, values: object) -> None:
+    """Spans of time are not read as the ticks that pandas keeps them in."""
+    found = coerce(pd.Series(values), _column(kind), MISSING)
+
+    assert found.n_bad == 2
+    assert "expected" in str(found.problem)
+
+
+def test_lists_are_no_levels_to_learn() -> None:
+    """A column of undeclared levels holds one value in each cell."""
+    found = coerce(pd.Series([[1], "a"], dtype=object), _column("categorical"), MISSING)
+
+    assert found.n_bad == 1
+    assert "expected one value in each cell" in str(found.problem)
+
+
+def test_a_level_that_no_row_has_is_none() -> None:
+    """Of a categorical the values count, not what its type lists; a present level must be known."""
+    column = _column("categorical", categories=["a", "b"])
+    raw = pd.Series(pd.Categorical(["b", "a"], categories=["c", "b", "a"]))
+
+    assert coerce(raw, column, MISSING).values.tolist() == ["b", "a"]
+    assert draft_column(raw, "x", MISSING).categories == ("a", "b")
+    raw[0] = "c"
+    assert "category 'c' in 1 rows; expected one of 'a', 'b'" in str(
+        coerce(raw, column, MISSING).problem
+    )
+
+
 def test_a_draft_leaves_endless_values_to_the_check() -> None:
     """A column of numbers with one infinity is numeric, so that the check names the infinity."""
     raw = pd.Series([np.inf, 1.0, 2.5])

@@ -115,6 +115,20 @@ def test_levels_come_back() -> None:
     assert cells.decode(codes, np.random.default_rng(0)).equals(values)
 
 
+@pytest.mark.parametrize("kind", [Kind.CATEGORICAL, Kind.BOOLEAN])
+@pytest.mark.parametrize("dtype", [object, "category"])
+def test_a_column_that_may_miss_values_but_misses_none(kind: Kind, dtype: str) -> None:
+    """Levels of a nullable column are encoded though no cell is missing; the values are kept."""
+    cells = _public(kind=kind, categories=("no", "yes"), nullable=True)
+    values = pd.Series(["yes", "no", "no"], dtype=dtype)
+
+    codes = cells.encode(values)
+    codes[0] = 0
+
+    assert codes.tolist() == [0, 0, 0]
+    assert cells.encode(values).tolist() == [1, 0, 0]
+
+
 def test_undeclared_columns_are_refused() -> None:
     """Public cells need declared bounds and categories."""
     with pytest.raises(SchemaError, match="bounds"):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -77,6 +80,24 @@ def test_where() -> None:
         assert holds(made).all(), where
 
 
+@pytest.mark.parametrize("value", [None, float("nan"), pd.NA, pd.NaT])
+def test_where_missing_as_pandas_holds_it(value: object) -> None:
+    """None, NaN, NA and NaT mean missing where that exists, and are refused where it does not."""
+    made = _sampler().sample(40, seed=0, where={"k": value}).frame
+
+    assert len(made) == 40
+    assert made["k"].isna().all()
+    with pytest.raises(OptionError, match="'b'"):
+        _sampler().sample(3, where={"b": value})
+
+
+@pytest.mark.parametrize("where", ["k", ["k"], 3])
+def test_where_is_a_mapping(where: Any) -> None:
+    """Anything else is refused in a sentence."""
+    with pytest.raises(OptionError, match="Expected where as column -> value"):
+        _sampler().sample(3, where=where)
+
+
 def test_a_rare_value_comes_back_short() -> None:
     """What is too rare to wait for gives fewer records and a warning with the reason."""
     with pytest.warns(GenauditWarning, match=r"0 of 10 records.*b = y"):
@@ -116,14 +137,16 @@ def test_a_rare_date_is_named_as_a_date() -> None:
         _sampler(rare=-40.0).sample(9, where={"b": "y", "day": "2020-01-03", "k": "NA"})
 
 
-def test_negative_number() -> None:
-    """A negative number of records is refused."""
-    with pytest.raises(OptionError, match="-1"):
-        _sampler().sample(-1)
+@pytest.mark.parametrize("n", [-1, 1.5, 2.0, "3", None, float("nan")])
+def test_a_number_of_records_is_whole(n: Any) -> None:
+    """A negative number of records is refused, and what is no whole number; NumPy's own is one."""
+    with pytest.raises(OptionError, match=f"whole number of at least 0 records, got {n!r}"):
+        _sampler().sample(n)
+    assert len(_sampler().sample(np.int64(2))) == 2
 
 
-@pytest.mark.parametrize("seed", [-3, 2**63])
-def test_a_seed_out_of_range(seed: int) -> None:
+@pytest.mark.parametrize("seed", [-3, 2**63, 1.5, None])
+def test_a_seed_out_of_range(seed: Any) -> None:
     """A seed that no random stream takes is refused."""
     with pytest.raises(OptionError, match=f"seed from 0 .* got {seed}"):
         _sampler().sample(3, seed=seed)

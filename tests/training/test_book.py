@@ -118,6 +118,15 @@ def test_reads_before_the_noise_is_known_reserve_the_whole_release(ledger: Priva
     assert exactly < with_the_rest - 0.5
 
 
+def test_what_is_no_number_lets_nothing_through(ledger: PrivacyLedger) -> None:
+    """No ε is at most NaN: a check that cannot be made is one that fails."""
+    with pytest.raises(BudgetError):
+        Book(ledger, "d", "a").check_total(float("nan"), DELTA, [SGD])
+    with pytest.raises(BudgetError):
+        Book(ledger, "d", "a").check_room(float("nan"), _recipe(1.0))
+    assert ledger.entries() == []
+
+
 def test_units_that_differ_are_refused(ledger: PrivacyLedger) -> None:
     """What was spent for a record says nothing about a person, so there is no total of both."""
     _charge(Book(ledger, "d", "a", unit="record"), [SGD])

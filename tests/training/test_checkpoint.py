@@ -155,6 +155,26 @@ def test_a_total_holds_over_a_stop(tmp_path: Path) -> None:
     assert entries[-1].touch.purpose == "nothing more: what was charged counts"
 
 
+@pytest.mark.parametrize(("total", "named"), [
+    (float("nan"), "small"), (float("inf"), "small"), (0.0, "small"), (9.0, None),
+])  # fmt: skip
+def test_a_total_that_cannot_be_kept_is_refused_on_the_way_too(
+    tmp_path: Path, total: float, named: str | None
+) -> None:
+    """What `train` refuses as a total, `resume` refuses as well, and writes nothing."""
+    ledger = PrivacyLedger(tmp_path / "ledger.sqlite")
+    with pytest.raises(StoppedError):
+        api.train(
+            rows(), SCHEMA.replace(id=named), model="vae", ledger=ledger, progress=_stopping(3),
+            checkpoint=tmp_path / "checkpoint", **NUMBERS,
+        )  # fmt: skip
+    before = ledger.head()
+
+    with pytest.raises(OptionError, match="--budget-total"):
+        api.resume(rows(), tmp_path / "checkpoint", ledger=ledger, budget_total=total)
+    assert ledger.head() == before
+
+
 def test_another_ledger_is_refused(tmp_path: Path) -> None:
     """A new ledger, an older state of it, or one with another past: exit code 4, nothing read."""
     ledger = tmp_path / "ledger.sqlite"

@@ -412,6 +412,23 @@ def test_budget_total(tmp_path: Path) -> None:
         fit(recipe, data, ledger=ledger, dataset_id="f", budget_total=9)
 
 
+@pytest.mark.parametrize(("total", "named"), [
+    (float("nan"), "d"), (float("inf"), "d"), (0.0, "d"), (-1.0, "d"), (9.0, ""),
+    (9.0, "undeclared-0123456789ab"),
+])  # fmt: skip
+@pytest.mark.parametrize("private", [True, False])
+def test_a_total_that_nothing_is_held_to(
+    tmp_path: Path, total: float, named: str, private: bool
+) -> None:
+    """No finite number above 0, or of data without a name: refused with an empty ledger."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+
+    with pytest.raises(OptionError, match="--budget-total"):
+        fit(_recipe("cgan", private=private), _data(), ledger=ledger, dataset_id=named,
+            budget_total=total)  # fmt: skip
+    assert ledger.entries() == []
+
+
 @pytest.mark.parametrize("rows", ["public", pytest.param(None, marks=pytest.mark.slow)])
 def test_a_budgeted_training_is_reserved_as_a_whole(tmp_path: Path, rows: str | None) -> None:
     """While it runs all of it counts, once it is stopped what it charged; never twice."""

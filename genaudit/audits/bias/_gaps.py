@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, mean_prediction
+from scipy.stats import norm
 
 from genaudit.audits.bias._groups import Grouping
 from genaudit.audits.learners import Comparison
 from genaudit.case import AuditCase
-from genaudit.data.disclosure import shown_cells, shown_parts
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import in_tens, shown_cells, shown_parts
 from genaudit.result import Estimate
+from genaudit.stats.clusters import equal_worth, mean_variance, n_units
 from genaudit.stats.components import component_interval, jackknife_variance
-from genaudit.stats.resampling import bootstrap_se
+from genaudit.stats.intervals import Interval
+from genaudit.stats.resampling import cluster_resamples, resamples, spread
 
-GAP_METHOD = "Fairlearn MetricFrame; bootstrap of holdout rows and jackknife over learners"
-RATE_METHOD = "paired difference of mean predictions over holdout rows and learners"
+GAP_METHOD = (
+    "Fairlearn MetricFrame; bootstrap of holdout rows with a label, jackknife over learners, "
+    "chance of near ties"
+)
+RATE_METHOD = (
+    "paired difference of mean predictions over holdout rows with a label and learners, chance of "
+    "near ties"
+)
 UNIT = "difference of shares"
+
+#: Learners drawn to see how often near ties fall the other way.
+_N_LEARNERS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +41,11 @@ class Table:
     """What the learners decide about the holdout rows, for one sensitive column.
 
     group, y: group code and favoured label (0 / 1) of each row, shape (n,); rows without a group
-    are left out. real, made: decisions after training on real rows and on samples, bools (K, n).
+    are left out, and where others of a group have no label, so many more that a multiple of ten is
+    left. real, made: decisions after training on real rows and on samples, bools (K, n).
+    real_lead, made_lead: how far the average learner is from a tie about each row, in standard
+    errors of what another learner of its kind would say, shape (n,), > 0 = selected; None where
+    there are decisions alone. person: number of each row's person; None where a row is a person.
     """
 
     grouping: Grouping
@@ -36,42 +53,127 @@ class Table:
     y: np.ndarray
     real: np.ndarray
     made: np.ndarray
+    real_lead: np.ndarray | None = None
+    made_lead: np.ndarray | None = None
+    person: np.ndarray | None = None
 
     @classmethod
     def of(cls, grouping: Grouping, found: Comparison, case: AuditCase) -> Table:
         """The decisions about all holdout rows whose group and label are known."""
-        group = grouping.codes(case.holdout)[found.rows]
-        known = group >= 0
+        everybody = grouping.codes(case.holdout)
+        rng = case.rng(f"bias.downstream.rows.{grouping.name}")
+        known = _kept(everybody[found.rows], everybody, rng)
+        group = everybody[found.rows][known]
+        real, made = found.real[:, known], found.made[:, known]
+        rows = [_worth(grouping, data, group) for data in (case.train, case.samples)]
+        real_lead, made_lead = (
+            _lead(found.margins(side), worth[group] * found.rows_each)
+            for side, worth in zip((real, made), rows, strict=True)
+        )
         return cls(
             grouping,
-            group[known],
-            (found.y[known] == found.target.favoured).astype(np.int64),
-            found.selects(found.real)[:, known],
-            found.selects(found.made)[:, known],
+            group,
+            y=(found.y[known] == found.target.favoured).astype(np.int64),
+            real=found.selects(real),
+            made=found.selects(made),
+            real_lead=real_lead,
+            made_lead=made_lead,
+            person=None if found.persons is None else found.persons[known],
         )
 
     @property
     def sizes(self) -> np.ndarray:
         """Holdout rows in each group and label, shape (levels, 2)."""
-        flat = np.bincount(2 * self.group + self.y, minlength=2 * len(self.grouping.levels))
-        return flat.reshape(-1, 2)
+        return self._counted(None)
+
+    @property
+    def people(self) -> np.ndarray:
+        """Persons in each group and label, shape (levels, 2); rows where a row is a person."""
+        return self._counted(self.person)
+
+    def _counted(self, units: np.ndarray | None) -> np.ndarray:
+        return n_units(2 * self.group + self.y, units, 2 * len(self.grouping.levels)).reshape(-1, 2)
+
+    @property
+    def n_people(self) -> np.ndarray:
+        """Persons in each group, shape (levels,)."""
+        return n_units(self.group, self.person, len(self.grouping.levels))
 
     @property
     def told(self) -> np.ndarray:
         """Groups whose size and selection rates on both sides may be printed, bools (levels,)."""
         n = np.bincount(self.group, minlength=len(self.grouping.levels))
-        told = shown_parts(n)
+        told = shown_parts(n) & shown_parts(self.n_people)
         for side in (self.real, self.made):
             selected = np.bincount(self.group, side.mean(axis=0), minlength=len(n))
             told &= shown_cells(np.column_stack([selected, n - selected])).all(axis=1)
         return told
 
+    @property
+    def halves(self) -> Table | None:
+        """Learners on real rows against as many others on real rows; None with one a side."""
+        half = len(self.real) // 2
+        if half < 2:
+            return None
+        one, other = self.real[:half], self.real[half : 2 * half]
+        return replace(self, made=one, real=other, made_lead=self.real_lead)
+
     def where(self, groups: np.ndarray) -> Table:
         """The rows of some groups (codes)."""
         rows = np.isin(self.group, groups)
-        return Table(
-            self.grouping, self.group[rows], self.y[rows], self.real[:, rows], self.made[:, rows]
+
+        def some(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            group=self.group[rows],
+            y=self.y[rows],
+            real=self.real[:, rows],
+            made=self.made[:, rows],
+            real_lead=some(self.real_lead),
+            made_lead=some(self.made_lead),
+            person=some(self.person),
         )
+
+
+def _kept(group: np.ndarray, everybody: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which of the labelled rows take part, bools, from their group codes and those of all rows."""
+    kept = group >= 0
+    for g in np.unique(group[kept]):
+        rows = rng.permutation(np.flatnonzero(group == g))
+        kept[rows[in_tens(len(rows), int(np.sum(everybody == g))) :]] = False
+    return kept
+
+
+def _worth(grouping: Grouping, data: Dataset, holdout: np.ndarray) -> np.ndarray:
+    """Independent rows in each group per row that learners saw, shape (levels,), never 0.
+
+    Rows without the column do not tell it, so that those of the holdout (group codes) stand in.
+    """
+    codes = holdout if grouping.name in data.absent else grouping.codes(data)
+    persons = None if grouping.name in data.absent else data.persons
+    masks = [codes == i for i in range(len(grouping.levels))]
+    counts = [m.sum() if persons is None else equal_worth(persons[m]) for m in masks]
+    return np.maximum(counts, 1) / max(len(codes), 1)
+
+
+def _lead(margins: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """Mean margin of K learners in standard errors of the margin of one more, shape (rows,).
+
+    A learner can be no surer of a group than its n training rows in it are.
+
+    Args:
+        margins: Probability of the favoured class minus that of the likeliest other, and the sum of
+            the two, each of shape (K, rows).
+        n: Training rows of one learner in each row's group, shape (rows,).
+    """
+    margin, both = margins.mean(axis=1)
+    # Of two classes that are a and b of n rows, a - b varies by (a + b - (a - b)^2) / n; the mean
+    # of K learners, which stands for what the next one will say, by a K-th of that.
+    variance = np.maximum(both - margin**2, 0.0) / n * (1 + 1 / margins.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(variance > 0, margin / np.sqrt(variance), np.sign(margin) * np.inf)
 
 
 # Gaps --------------------------------------------------------------------------------------------
@@ -130,8 +232,10 @@ def gap_change(
     """A gap after training on samples minus the gap after training on real rows.
 
     The error has two sources: which rows are in the holdout (bootstrap of the counts of group x
-    label x votes of both sides, so it is paired) and which rows each learner saw (jackknife over
-    the learners of each side).
+    label x votes of both sides, so it is paired; of whole persons where a row is none) and which
+    rows each learner saw (jackknife over the learners of each side, and at least what near ties
+    may do: learners that decide a whole group alike may agree by luck, and their agreement is then
+    no measure of what the next one will say).
 
     Args:
         table: Rows of the groups that are compared.
@@ -151,14 +255,20 @@ def gap_change(
         with np.errstate(invalid="ignore", divide="ignore"):
             return gap(made, sizes) - gap(real, sizes)
 
-    holdout = float(bootstrap_se(_cells(table, groups), statistic, n_resamples, rng)) ** 2
+    holdout = float(spread(statistic(_resampled(table, groups, n_resamples, rng)))) ** 2
     # No resample of rows that all agree can disagree: the error is never below that of one row
     # of the smallest group.
-    smallest = min(np.sum(table.group == g) for g in groups)
+    smallest = min(table.n_people[groups])
     holdout = max(holdout, 1 / smallest**2)
     training = [
-        (jackknife_variance(_without_one(table, side, gap, groups)), k - 1)
-        for side in (table.real, table.made)
+        (
+            max(
+                jackknife_variance(_without_one(table, side, gap, groups)),
+                _tie_variance(table, lead, gap, groups, rng) / k,
+            ),
+            k - 1,
+        )
+        for side, lead in ((table.real, table.real_lead), (table.made, table.made_lead))
         if k > 1
     ]
     components = [(holdout, math.inf), *training]
@@ -166,20 +276,53 @@ def gap_change(
         change = math.nan
     return Estimate.of(
         change,
-        lambda c: component_interval(change, components, c),
+        lambda c: _within_one(component_interval(change, components, c)),
         n=len(table.group),
         method=GAP_METHOD,
         unit=UNIT,
     )
 
 
-def _cells(table: Table, groups: np.ndarray) -> np.ndarray:
-    """Rows by group, label, and votes of the learners of each side, (G, 2, K + 1, K + 1)."""
+def _within_one(interval: Interval) -> Interval:
+    """An interval of a difference of shares ends where differences of shares end."""
+    return max(interval[0], -1.0), min(interval[1], 1.0)
+
+
+def _tie_variance(
+    table: Table, lead: np.ndarray | None, gap: Gap, groups: np.ndarray, rng: np.random.Generator
+) -> float:
+    """Variance of one learner's gap if chance moves each group as a whole, 0 without leads."""
+    if lead is None:
+        return 0.0
+    moved = rng.standard_normal((_N_LEARNERS, len(groups)))
+    selected = np.empty((_N_LEARNERS, len(groups), 2))
+    n = np.empty((len(groups), 2))
+    for i, group in enumerate(groups):
+        for y in (0, 1):
+            leads = np.sort(lead[(table.group == group) & (table.y == y)])
+            n[i, y] = len(leads)
+            selected[:, i, y] = _n_selected(leads, moved[:, i])
+    return float(gap(selected, np.broadcast_to(n, selected.shape)).var())
+
+
+def _n_selected(leads: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """How many of the ascending leads lie above zero once they are moved, for each move."""
+    return len(leads) - np.searchsorted(leads, -moved, side="right")
+
+
+def _resampled(
+    table: Table, groups: np.ndarray, n_resamples: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Rows by group, label, and votes of the learners of each side, (resamples, G, 2, K+1, K+1)."""
     k = len(table.real)
     shape = (len(groups), 2, k + 1, k + 1)
     index = (np.searchsorted(groups, table.group), table.y, table.real.sum(0), table.made.sum(0))
-    flat = np.ravel_multi_index(index, shape)
-    return np.bincount(flat, minlength=math.prod(shape)).reshape(shape)
+    cells, size = np.ravel_multi_index(index, shape), math.prod(shape)
+    if table.person is None:
+        drawn = resamples(np.bincount(cells, minlength=size), n_resamples, rng)
+    else:
+        drawn = cluster_resamples(cells, table.person, size, n_resamples, rng)
+    return drawn.reshape(n_resamples, *shape)
 
 
 def _without_one(table: Table, side: np.ndarray, gap: Gap, groups: np.ndarray) -> np.ndarray:
@@ -192,18 +335,32 @@ def _without_one(table: Table, side: np.ndarray, gap: Gap, groups: np.ndarray) -
     return gap(others, np.broadcast_to(n, others.shape))
 
 
-def rate_change(made: np.ndarray, real: np.ndarray) -> Estimate:
-    """Mean decision of one side minus the other's, from bools of shape (K, n)."""
-    k, n = made.shape
-    difference = made.mean(axis=0) - real.mean(axis=0)
+def rate_change(table: Table) -> Estimate:
+    """Mean decision of the learners on samples minus that of the others, for one group's rows."""
+    k, n = table.made.shape
+    difference = table.made.mean(axis=0) - table.real.mean(axis=0)
     value = float(difference.mean())
-    components = [(max(float(difference.var(ddof=1)) / n, 1 / n**2), float(n - 1))]
+    persons = np.arange(n) if table.person is None else table.person
+    n_persons = len(np.unique(persons))
+    holdout = max(mean_variance(difference, persons), 1 / n_persons**2)
+    components = [(holdout, float(n_persons - 1))]
     if k > 1:
-        components += [(float(s.mean(axis=1).var(ddof=1)) / k, k - 1) for s in (made, real)]
+        components += [
+            (max(float(side.mean(axis=1).var(ddof=1)), _rate_variance(lead)) / k, k - 1)
+            for side, lead in ((table.made, table.made_lead), (table.real, table.real_lead))
+        ]
     return Estimate.of(
         value,
-        lambda c: component_interval(value, components, c),
+        lambda c: _within_one(component_interval(value, components, c)),
         n=n,
         method=RATE_METHOD,
         unit=UNIT,
     )
+
+
+def _rate_variance(lead: np.ndarray | None) -> float:
+    """Variance of one learner's mean decision if chance moves all rows as one, 0 without leads."""
+    if lead is None:
+        return 0.0
+    moved = norm.ppf((np.arange(_N_LEARNERS) + 0.5) / _N_LEARNERS)
+    return float((_n_selected(np.sort(lead), moved) / len(lead)).var())

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
-from genaudit.case import Outcome
+from genaudit.case import AuditCase, Outcome
 from genaudit.data.dataset import Dataset
-from genaudit.data.disclosure import SMALL_CELL, shown_cells, shown_parts
+from genaudit.data.disclosure import SMALL_CELL, in_tens, shown_cells, shown_parts
 from genaudit.data.schema import Column
 from genaudit.modalities.table.learner import Target, levels_of, show_number
 from genaudit.result import Figure, Finding, Message, message, words_of
+from genaudit.stats.clusters import equal_worth, n_units, rate_worth
 
 #: Below this a group's number is shown with its interval but not judged.
 JUDGED = 30
@@ -80,37 +81,113 @@ class Grouping:
         codes = self.codes(data)
         return np.bincount(codes[codes >= 0], minlength=len(self.levels))
 
+    def told(self, data: Dataset) -> np.ndarray:
+        """Groups whose number of rows may be printed, bools (levels,)."""
+        codes, persons = self.codes(data), data.persons
+        mine = None if persons is None else persons[codes >= 0]
+        people = n_units(codes[codes >= 0], mine, len(self.levels))
+        return shown_parts(self.counts(data)) & shown_parts(people)
+
 
 @dataclass(frozen=True)
 class Rate:
-    """k of n rows."""
+    """k of n rows, each of which is worth so much of an independent one, in (0, 1]."""
 
     k: int
     n: int
+    worth: float = 1.0
 
     @property
     def value(self) -> float:
         """Share k / n; n is positive."""
         return self.k / self.n
 
+    @property
+    def independent(self) -> tuple[float, float]:
+        """The counts k and n in independent rows."""
+        return self.k * self.worth, self.n * self.worth
 
-@dataclass(frozen=True)
+
+def share_of(hit: np.ndarray, persons: np.ndarray | None, worth: float = 1.0) -> Rate:
+    """The share of hits among rows, of which those of one person (codes) may be alike.
+
+    worth: that of a row where persons are None.
+    """
+    k, n = int(np.sum(hit)), len(hit)
+    if persons is None or not n:
+        return Rate(k, n, worth)
+    return Rate(k, n, rate_worth(hit, persons) / n)
+
+
+def worth_of_samples(case: AuditCase) -> float:
+    """What a sample is worth of an independent one, where samples name no persons.
+
+    Whoever makes rows of persons may make several for each, as the training rows have; as it is
+    not said which, each counts for as little as a training row.
+    """
+    persons = case.train.persons
+    if persons is None or case.samples.persons is not None:
+        return 1.0
+    return equal_worth(persons) / len(persons)
+
+
+@dataclass(frozen=True, eq=False)
 class GroupRates:
-    """How often each group gets the favoured outcome, as Fairlearn counts it."""
+    """How often each group gets the favoured outcome, as Fairlearn counts it.
+
+    n, k: rows with a label, and with the favoured one. worth: see `Rate`. told: groups whose size
+    and rate may be printed, bools (groups,).
+    """
 
     n: tuple[int, ...]
     k: tuple[int, ...]
+    worth: tuple[float, ...]
+    told: np.ndarray
 
     @classmethod
-    def of(cls, groups: np.ndarray, favoured: np.ndarray, n_groups: int) -> GroupRates:
-        """From group codes and labels 0 / 1 (-1 = not known: left out), shape (n,)."""
+    def of(
+        cls,
+        groups: np.ndarray,
+        favoured: np.ndarray,
+        n_groups: int,
+        persons: np.ndarray | None = None,
+        worth: float = 1.0,
+    ) -> GroupRates:
+        """From group codes and labels 0 / 1 (-1 = not known: left out), shape (n,).
+
+        Where a group has rows without a label, its rows with one are counted down to a multiple of
+        ten at the same rate: the two numbers would tell how many the former are.
+
+        Args:
+            groups: Group codes, -1 = none.
+            favoured: Labels.
+            n_groups: Number of groups.
+            persons: The number of each row's person; None where a row is a person.
+            worth: That of a row where persons are None.
+        """
         known = (groups >= 0) & (favoured >= 0)
         if not known.any():
-            return cls((0,) * n_groups, (0,) * n_groups)
-        n = np.bincount(groups[known], minlength=n_groups)
-        cells, weight = np.unique(
-            np.column_stack([groups[known], favoured[known]]), axis=0, return_counts=True
-        )
+            return cls((0,) * n_groups, (0,) * n_groups, (1.0,) * n_groups, np.ones(n_groups, bool))
+        everybody = np.bincount(groups[groups >= 0], minlength=n_groups)
+        groups, favoured = groups[known], favoured[known]
+        persons = None if persons is None else persons[known]
+        n, k = cls._counted(groups, favoured, n_groups)
+        kept = [in_tens(int(a), int(b)) for a, b in zip(n, everybody, strict=True)]
+        rates = [share_of(favoured[groups == g] == 1, _some(persons, groups == g), worth)
+                 for g in range(n_groups)]  # fmt: skip
+        scaled = [round(k[g] * kept[g] / max(int(n[g]), 1)) for g in range(n_groups)]
+        told = _told(2 * groups + favoured, None, n_groups)
+        if persons is not None:
+            told &= _told(2 * groups + favoured, persons, n_groups)
+        return cls(tuple(kept), tuple(scaled), tuple(r.worth for r in rates), told)
+
+    @staticmethod
+    def _counted(
+        groups: np.ndarray, favoured: np.ndarray, n_groups: int
+    ) -> tuple[np.ndarray, list[int]]:
+        """Rows, and favoured rows by Fairlearn's rate, of each group."""
+        n = np.bincount(groups, minlength=n_groups)
+        cells, weight = np.unique(np.column_stack([groups, favoured]), axis=0, return_counts=True)
         # A row for each cell, weighted by its people: the same rates a hundred times faster.
         rates = MetricFrame(
             metrics={"rate": selection_rate},
@@ -119,24 +196,31 @@ class GroupRates:
             sensitive_features=pd.Series(cells[:, 0], name="group"),
             sample_params={"rate": {"sample_weight": pd.Series(weight)}},
         ).by_group["rate"]
-        k = [round(rates.get(i, 0.0) * int(n[i])) for i in range(n_groups)]
-        return cls(tuple(n.tolist()), tuple(k))
-
-    @property
-    def told(self) -> np.ndarray:
-        """Groups whose size and rate may be printed, bools (groups,)."""
-        n, k = np.array(self.n), np.array(self.k)
-        return shown_parts(n) & shown_cells(np.column_stack([k, n - k])).all(axis=1)
+        return n, [round(rates.get(i, 0.0) * int(n[i])) for i in range(n_groups)]
 
     def __getitem__(self, group: int) -> Rate:
-        return Rate(self.k[group], self.n[group])
+        return Rate(self.k[group], self.n[group], self.worth[group])
 
 
-def favoured_rates(data: Dataset, grouping: Grouping, target: Target) -> GroupRates:
-    """How often each group of a data set gets the favoured outcome."""
+def _told(cells: np.ndarray, units: np.ndarray | None, n_groups: int) -> np.ndarray:
+    """Groups whose size and rate may be printed, from 2 * group + label of each row."""
+    n = n_units(cells // 2, units, n_groups)
+    labels = n_units(cells, units, 2 * n_groups).reshape(-1, 2)
+    return shown_parts(n) & shown_cells(labels).all(axis=1)
+
+
+def _some(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[rows]
+
+
+def favoured_rates(
+    data: Dataset, grouping: Grouping, target: Target, worth: float = 1.0
+) -> GroupRates:
+    """How often each group of a data set gets the favoured outcome; `worth` as in `share_of`."""
     classes = target.encode(data)
     favoured = np.where(classes < 0, -1, classes == target.favoured)
-    return GroupRates.of(grouping.codes(data), favoured, len(grouping.levels))
+    codes = grouping.codes(data)
+    return GroupRates.of(codes, favoured, len(grouping.levels), data.persons, worth)
 
 
 def in_words(group: dict[str, str]) -> str:

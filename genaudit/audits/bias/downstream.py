@@ -33,8 +33,8 @@ from genaudit.audits.bias._groups import (
 )
 from genaudit.audits.figures import bars, forest
 from genaudit.audits.learners import Comparison, comparison
-from genaudit.audits.words import listed
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.audits.words import by_person, listed
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.disclosure import hidden
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
@@ -74,7 +74,7 @@ _HEADINGS = {
 class Options:
     """n_resamples: bootstrap samples of the holdout."""
 
-    n_resamples: int = 500
+    n_resamples: int = ranged(500, 100)
 
 
 @audit(
@@ -116,8 +116,8 @@ def _findings(
     table: Table, found: Comparison, case: AuditCase, n_resamples: int
 ) -> Iterator[Finding]:
     sizes = table.sizes
-    judged = sizes.sum(axis=1) >= JUDGED
-    filled = judged & (sizes.min(axis=1) >= ESTIMABLE)
+    judged = table.n_people >= JUDGED
+    filled = judged & (table.people.min(axis=1) >= ESTIMABLE)
     for metric, enough in ((GAP, judged), (ODDS, filled)):
         rows = table.where(np.flatnonzero(enough))
         yield _gap_finding(metric, rows, found, case, n_resamples, int(sizes.sum()))
@@ -132,39 +132,35 @@ def _gap_finding(
     name = table.grouping.name
     label = _gap_label(metric, name, found.target)
     note = _note(table, found)
-    group = {name: _ALL.text_en}
+    group, method = {name: _ALL.text_en}, by_person(GAP_METHOD, *found.data)
     if len(np.unique(table.group)) < 2:
         reason = message(
             "bias.downstream.one_group",
             "Not estimable: fewer than two groups of {column} have enough holdout rows.",
             column=name,
         )
-        estimate = Estimate.undefined(reason, n=max(n, 1), method=GAP_METHOD, unit=UNIT)
+        estimate = Estimate.undefined(reason, n=max(n, 1), method=method, unit=UNIT)
         return Finding(metric=metric, label=label, heading=_HEADINGS[metric], estimate=estimate,
                        group=group, words=words_of(_ALL), note=note)  # fmt: skip
 
     gap: Gap = parity_gap if metric == GAP else odds_gap
 
-    def estimate_of(one: np.ndarray, other: np.ndarray, stream: str) -> Estimate:
-        first, second = (fairlearn_gap(table, gap, s.mean(axis=0)) for s in (one, other))
-        pair = Table(table.grouping, table.group, table.y, real=other, made=one)
+    def estimate_of(pair: Table, stream: str) -> Estimate:
+        made, real = (fairlearn_gap(pair, gap, s.mean(axis=0)) for s in (pair.made, pair.real))
         rng = case.rng(f"{metric}.{name}.{stream}")
-        change = gap_change(pair, gap, first - second, rng, n_resamples)
+        change = gap_change(pair, gap, made - real, rng, n_resamples)
         # Rows of all groups: those that take no part may be a few people, so no less is told.
-        return change.model_copy(update={"n": n})
+        return change.model_copy(update={"n": n, "method": method})
 
-    half = found.n_learners // 2
-    null = (
-        estimate_of(table.real[:half], table.real[half : 2 * half], "null") if half else None
-    )  # fmt: skip
+    halves = table.halves
     return Finding(
         metric=metric,
         label=label,
         heading=_HEADINGS[metric],
-        estimate=estimate_of(table.made, table.real, "samples"),
+        estimate=estimate_of(table, "samples"),
         group=group,
         words=words_of(_ALL),
-        null=null,
+        null=None if halves is None else estimate_of(halves, "null"),
         doubt=found.doubt,
         note=note,
     )
@@ -182,18 +178,19 @@ def _selection_finding(
         outcome=outcome(found.target),
         group=in_words(group),
     )
-    rows = table.group == i
-    n = int(rows.sum())
+    method = by_person(RATE_METHOD, *found.data)
+    n = int(table.n_people[i])
     if n < ESTIMABLE or not told:
         reason = too_few(group, ESTIMABLE) if n < ESTIMABLE else hidden()
-        estimate = Estimate.undefined(reason, n=len(rows), method=RATE_METHOD, unit=UNIT)
+        n_rows = max(len(table.group), 1)
+        estimate = Estimate.undefined(reason, n=n_rows, method=method, unit=UNIT)
         return Finding(metric=SELECTION, label=label, heading=_HEADINGS[SELECTION],
                        estimate=estimate, group=group)  # fmt: skip
     return Finding(
         metric=SELECTION,
         label=label,
         heading=_HEADINGS[SELECTION],
-        estimate=rate_change(table.made[:, rows], table.real[:, rows]),
+        estimate=rate_change(table.where(np.array([i]))).model_copy(update={"method": method}),
         group=group,
         doubt=few(group) if n < JUDGED else found.doubt,
         note=found.note,
@@ -221,11 +218,12 @@ def _note(table: Table, found: Comparison) -> Message:
     names = [words.get(level, level) for i, level in enumerate(levels) if i not in present]
     return message(
         "bias.downstream.note",
-        "Average over {k:integer} learners a side, each trained on {m:integer} rows; another "
-        "training of the generator is not covered. Groups with too few holdout rows to take part: "
-        "{groups}. A gap also shrinks when models lose their skill: read it beside usefulness.",
+        "Average over {k:integer} learners a side, each trained on {m:integer} rows or a few more; "
+        "another training of the generator is not covered. Groups with too few holdout rows to "
+        "take part: {groups}. A gap also shrinks when models lose their skill: read it beside "
+        "usefulness.",
         k=found.n_learners,
-        m=found.rows_each,
+        m=found.rows_shown,
         groups=listed(names),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,15 +21,19 @@ from genaudit.audits.bias._groups import (
     no_sensitive,
     no_target,
     outcome,
+    share_of,
     too_few,
     with_words,
+    worth_of_samples,
 )
 from genaudit.audits.figures import bars, forest
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.audits.words import by_person
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
-from genaudit.data.disclosure import hidden, shown_cells, shown_parts
+from genaudit.data.disclosure import hidden, shown_cells
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.stats.clusters import n_units
 from genaudit.stats.contrast import rate_contrast
 from genaudit.stats.intervals import miettinen_nurminen
 from genaudit.subject import Access
@@ -38,7 +43,8 @@ INTERSECTION = "bias.representation.intersection_share_difference"
 LABEL_GAP = "bias.representation.label_gap_change"
 
 _UNIT = "difference of shares"
-_GAP_METHOD = "four Wilson intervals combined (MOVER)"
+_SHARE_METHOD = "Miettinen-Nurminen"
+_GAP_METHOD = "four Wilson intervals combined (MOVER), rows with a label"
 
 #: What the charts compare.
 _MADE, _REAL = message("series.generated", "generated"), message("series.real", "real")
@@ -65,7 +71,7 @@ _HEADINGS = {
 class Options:
     """max_intersections: most intersections of two sensitive columns that are looked at."""
 
-    max_intersections: int = 60
+    max_intersections: int = ranged(60, 0)
 
 
 @audit(
@@ -99,41 +105,50 @@ def representation(case: AuditCase, options: Options) -> Outcome:
 # Shares ------------------------------------------------------------------------------------------
 
 
-def share_difference(made: Rate, real: Rate) -> Estimate:
+def share_difference(made: Rate, real: Rate, method: str = _SHARE_METHOD) -> Estimate:
     """P(group | generated) - P(group | real) from two independent counts."""
     return Estimate.of(
         made.value - real.value,
-        lambda c: miettinen_nurminen(made.k, made.n, real.k, real.n, c),
+        lambda c: miettinen_nurminen(*made.independent, *real.independent, c),
         n=min(made.n, real.n),
-        method="Miettinen-Nurminen",
+        method=method,
         unit=_UNIT,
     )
 
 
 def _share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
-    real, made = grouping.counts(case.train), grouping.counts(case.samples)
-    told = shown_parts(real)
+    real = _shares(grouping, case.train)
+    made = _shares(grouping, case.samples, worth_of_samples(case))
+    told = grouping.told(case.train)
     lacks = absent(grouping.name) if grouping.name in case.samples.absent else None
     unseen: list[Rate | None] = [None] * len(grouping.levels)
     if Knowledge.HOLDOUT in case.data:
-        counts = grouping.counts(case.holdout)
-        unseen = [Rate(int(k), len(case.holdout)) if t else None
-                  for k, t in zip(counts, shown_parts(counts), strict=True)]  # fmt: skip
+        pairs = zip(_shares(grouping, case.holdout), grouping.told(case.holdout), strict=True)
+        unseen = [rate if shown else None for rate, shown in pairs]
+    method = by_person(_SHARE_METHOD, case.train, case.samples)
     for i, level in enumerate(grouping.levels):
         yield _share_finding(
             {grouping.name: level},
-            Rate(int(made[i]), len(case.samples)),
-            Rate(int(real[i]), len(case.train)),
+            made[i],
+            real[i],
+            method,
             told=bool(told[i]),
             unseen=unseen[i],
             lacks=lacks,
         )
 
 
+def _shares(grouping: Grouping, data: Dataset, worth: float = 1.0) -> list[Rate]:
+    """Share of each group among all rows; `worth` as in `share_of`."""
+    codes, persons = grouping.codes(data), data.persons
+    return [share_of(codes == i, persons, worth) for i in range(len(grouping.levels))]
+
+
 def _share_finding(
     group: dict[str, str],
     made: Rate,
     real: Rate,
+    method: str,
     *,
     told: bool,
     unseen: Rate | None = None,
@@ -150,21 +165,20 @@ def _share_finding(
     if not reason and not (_estimable(made, real) and told):
         reason = hidden() if real.k >= ESTIMABLE and not told else too_few(group, ESTIMABLE)
     if reason:
-        estimate = Estimate.undefined(
-            reason, n=min(made.n, real.n), method="Miettinen-Nurminen", unit=_UNIT
-        )
+        estimate = Estimate.undefined(reason, n=min(made.n, real.n), method=method, unit=_UNIT)
         return Finding(metric=metric, label=label, heading=_HEADINGS[metric], estimate=estimate,
                        group=group)  # fmt: skip
     # A large group that has vanished among the samples is known well: the larger count decides.
-    clear = max(made.k, real.k) >= JUDGED and min(made.n, real.n) >= JUDGED
+    (k_made, n_made), (k_real, n_real) = made.independent, real.independent
+    clear = max(k_made, k_real) >= JUDGED and min(n_made, n_real) >= JUDGED
     null = None
     if unseen is not None and _estimable(unseen, real):
-        null = share_difference(unseen, real)
+        null = share_difference(unseen, real, method)
     return Finding(
         metric=metric,
         label=label,
         heading=_HEADINGS[metric],
-        estimate=share_difference(made, real),
+        estimate=share_difference(made, real, method),
         group=group,
         null=null,
         doubt=None if clear else few(group),
@@ -199,23 +213,30 @@ def _intersections(
 
 
 def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Finding]:
-    real, made = (_cross_counts(d, one, other) for d in (case.train, case.samples))
-    told = shown_cells(real)
-    for i, j in zip(*np.nonzero(real + made), strict=True):
-        yield _share_finding(
-            {one.name: one.levels[i], other.name: other.levels[j]},
-            Rate(int(made[i, j]), len(case.samples)),
-            Rate(int(real[i, j]), len(case.train)),
-            told=bool(told[i, j]),
-        )
+    shape = (len(one.levels), len(other.levels))
+    real, made = (_cross_codes(d, one, other) for d in (case.train, case.samples))
+    told = shown_cells(n_units(real[real >= 0], None, math.prod(shape)).reshape(shape))
+    if case.train.persons is not None:
+        people = n_units(real[real >= 0], case.train.persons[real >= 0], math.prod(shape))
+        told &= shown_cells(people.reshape(shape))
+    method = by_person(_SHARE_METHOD, case.train, case.samples)
+    worth = worth_of_samples(case)
+    for cell in np.unique(np.concatenate([real, made])):
+        if cell >= 0:
+            i, j = divmod(int(cell), shape[1])
+            yield _share_finding(
+                {one.name: one.levels[i], other.name: other.levels[j]},
+                share_of(made == cell, case.samples.persons, worth),
+                share_of(real == cell, case.train.persons),
+                method,
+                told=bool(told[i, j]),
+            )
 
 
-def _cross_counts(data: Dataset, one: Grouping, other: Grouping) -> np.ndarray:
-    table = np.zeros((len(one.levels), len(other.levels)), dtype=np.int64)
+def _cross_codes(data: Dataset, one: Grouping, other: Grouping) -> np.ndarray:
+    """Joint group of each row, shape (n,); -1 where it has none."""
     i, j = one.codes(data), other.codes(data)
-    known = (i >= 0) & (j >= 0)
-    np.add.at(table, (i[known], j[known]), 1)
-    return table
+    return np.where((i >= 0) & (j >= 0), i * len(other.levels) + j, -1)
 
 
 def _too_many(one: Grouping, other: Grouping) -> Message:
@@ -230,15 +251,17 @@ def _too_many(one: Grouping, other: Grouping) -> Message:
 # Label gaps --------------------------------------------------------------------------------------
 
 
-def label_gap_change(made: tuple[Rate, Rate], real: tuple[Rate, Rate]) -> Estimate:
+def label_gap_change(
+    made: tuple[Rate, Rate], real: tuple[Rate, Rate], method: str = _GAP_METHOD
+) -> Estimate:
     """Gap (group - reference) in the rate of an outcome among generated minus among real rows."""
     signed = ((1, made[0]), (-1, made[1]), (-1, real[0]), (1, real[1]))
-    parts = [(sign, rate.k, rate.n) for sign, rate in signed]
+    parts = [(sign, *rate.independent) for sign, rate in signed]
     return Estimate.of(
         sum(sign * rate.value for sign, rate in signed),
         lambda c: rate_contrast(parts, c),
         n=min(rate.n for _, rate in signed),
-        method=_GAP_METHOD,
+        method=method,
         unit=_UNIT,
     )
 
@@ -257,7 +280,8 @@ def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterat
     real = favoured_rates(case.train, grouping, target)
     reference = int(np.argmax(real.n))
     missing = [n for n in (grouping.name, target.name) if n in case.samples.absent]
-    made = None if missing else favoured_rates(case.samples, grouping, target)
+    worth = worth_of_samples(case)
+    made = None if missing else favoured_rates(case.samples, grouping, target, worth)
     unseen = (
         favoured_rates(case.holdout, grouping, target) if Knowledge.HOLDOUT in case.data else None
     )  # fmt: skip
@@ -276,7 +300,8 @@ def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterat
             pairs = [None if r is None else (r[i], r[reference]) for r in (made, real, unseen)]
             told = [r is not None and bool(r.told[[i, reference]].all()) for r in (real, unseen)]
             lacks = absent(missing[0]) if missing else None
-            yield _gap_finding(label, group, pairs, told, lacks, n)
+            method = by_person(_GAP_METHOD, case.train, case.samples)
+            yield _gap_finding(label, group, pairs, told, lacks, n, method)
 
 
 def _gap_finding(
@@ -286,6 +311,7 @@ def _gap_finding(
     told: Sequence[bool],
     lacks: Message | None,
     n: int,
+    method: str,
 ) -> Finding:
     """A change of a gap from (group, reference) pairs of generated, training and unseen rows.
 
@@ -296,20 +322,21 @@ def _gap_finding(
     smallest = min([r.n for pair in (made, real) if pair for r in pair], default=0)
     if lacks or smallest < ESTIMABLE or made is None or real is None or not told[0]:
         reason = lacks or (too_few({**group}, ESTIMABLE) if smallest < ESTIMABLE else hidden())
-        estimate = Estimate.undefined(reason, n=n, method=_GAP_METHOD, unit=_UNIT)
+        estimate = Estimate.undefined(reason, n=n, method=method, unit=_UNIT)
         return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
                        estimate=estimate, group=group)  # fmt: skip
+    independent = min(r.independent[1] for pair in (made, real) for r in pair)
     null = None
     if unseen and told[1] and min(r.n for r in unseen) >= ESTIMABLE:
-        null = label_gap_change(unseen, real)
+        null = label_gap_change(unseen, real, method)
     return Finding(
         metric=LABEL_GAP,
         label=label,
         heading=_HEADINGS[LABEL_GAP],
-        estimate=label_gap_change(made, real),
+        estimate=label_gap_change(made, real, method),
         group=group,
         null=null,
-        doubt=few(group) if smallest < JUDGED else None,
+        doubt=few(group) if independent < JUDGED else None,
     )
 
 
@@ -324,7 +351,7 @@ def _share_figures(
         if g.name in case.samples.absent:
             continue
         made, real = g.counts(case.samples), g.counts(case.train)
-        told = shown_parts(real)
+        told = g.told(case.train)
         for i, level in enumerate(g.levels):
             name = in_words({g.name: level})
             rows.append((name, _MADE.text_en, float(made[i]) / len(case.samples)))

@@ -1,12 +1,15 @@
 """Identifiers that a pattern and a checksum recognise in text, without a model or a download.
 
 A checksum is passed by chance as well: by one in ten strings that look like card numbers, one in
-eleven resident IDs, one in 97 IBANs. Whoever judges a column counts those that fail it, too.
+eleven resident IDs, one in 97 IBANs. Whoever judges a column counts those that fail it, too. What a
+number of a few digits means often shows by the word before it alone, in the text or in the name of
+its column (`labelled`).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
@@ -63,6 +66,20 @@ def kinds_in(text: str) -> frozenset[str]:
     return look(text).valid
 
 
+def labelled(column: str) -> str:
+    """The word that the name of a column puts before its numbers; empty where it is none of ours.
+
+    >>> labelled("mobile_no"), labelled("ssn"), labelled("phone_model")
+    ('tel', 'ssn', '')
+    """
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|[\W_]+", " ", column).strip().lower()
+    if re.fullmatch(
+        rf"(?:.* )?(?:{_PHONE_WORDS})(?: (?:no|nr|num|number))?|.*(?:{_PHONE_SIGNS})码?", name
+    ):
+        return "tel"
+    return "ssn" if re.fullmatch(rf"(?:.* )?(?:{_SSN_WORDS})", name) else ""
+
+
 def luhn(text: str) -> bool:
     """Whether the digits of a card number fit its last one.
 
@@ -84,8 +101,10 @@ def iban(text: str) -> bool:
     >>> iban("GB82 WEST 1234 5698 7654 32"), iban("GB82 WEST 1234 5698 7654 33")
     (True, False)
     """
-    plain = text.replace(" ", "")
-    return int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+    plain = _account(text)
+    return plain is not None and (
+        int("".join(str(int(c, 36)) for c in plain[4:] + plain[:4])) % 97 == 1
+    )
 
 
 def resident_id(text: str) -> bool:
@@ -117,8 +136,48 @@ def issued(text: str) -> bool:
     )
 
 
+def mobile(text: str) -> bool:
+    """Whether eleven digits begin as Chinese mobile numbers do.
+
+    Source: MIIT, Telecommunications Network Numbering Plan (2017), network codes in use.
+
+    >>> mobile("138 1234 5678"), mobile("15412345678"), mobile("20240131123")
+    (True, False, False)
+    """
+    return text[:3] in _MOBILE
+
+
+def north_american(text: str) -> bool:
+    """Whether digits in three groups are an area, an exchange and a line of North America.
+
+    Source: North American Numbering Plan, INC Assignment Guidelines: no area or exchange begins
+    with 0 or 1 or ends with 11, and no area has a 9 in its middle.
+
+    >>> north_american("212-555-0123"), north_american("1-800-555-0199")
+    (True, True)
+    >>> north_american("123-456-7890"), north_american("2125-555-0123")
+    (False, False)
+    """
+    area, exchange, line = re.split("[-. ]", text.removeprefix("1"))[-3:]
+    return (
+        (len(area), len(exchange), len(line)) == (3, 3, 4)
+        and all(part[0] in "23456789" and part[1:] != "11" for part in (area, exchange))
+        and area[1] != "9"
+    )
+
+
+def _account(text: str) -> str | None:
+    """What of a text is as long as accounts of its country are; None where no word ends there."""
+    words, plain, size = text.split(" "), "", _IBAN_SIZES.get(text[:2].upper())
+    for word in words:
+        plain += word
+        if len(plain) == size:
+            return plain
+    return None
+
+
 def _iban_length(text: str) -> bool:
-    return 15 <= len(text.replace(" ", "")) <= 34
+    return _account(text) is not None
 
 
 def _born(text: str) -> bool:
@@ -131,7 +190,19 @@ def _born(text: str) -> bool:
 
 
 def _phone(text: str) -> bool:
-    return 8 <= sum(c.isdigit() for c in text) <= 15
+    return 7 <= sum(c.isdigit() for c in text) <= 15
+
+
+def _public_address(text: str) -> bool:
+    """Whether a text is an IPv6 address that leads to a machine.
+
+    Source: RFC 4291 with the ranges that IANA gives out: global, unique local and link-local.
+    """
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return any(address in network for network in _IPV6_NETWORKS)
 
 
 def _always(_text: str) -> bool:
@@ -141,6 +212,58 @@ def _always(_text: str) -> bool:
 def _shape(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)
 
+
+#: Words before a phone number, in the languages of the toolkit and its neighbours.
+_PHONE_WORDS = (
+    "tel|telephone|telefon|telefono|teléfono|téléphone|phone|phone number|mobile|mobil|cell|"
+    "cellphone|cell phone|fax|whatsapp|handy"
+)
+_PHONE_SIGNS = "电话|電話|手机|手機|手机号|电话号|联系方式|传真"
+_SSN_WORDS = "ssn|social security|social security number|social security no"
+
+#: Word -> names of columns whose numbers it could precede.
+_COLUMNS = {
+    "tel": re.compile(
+        rf"(?:.* )?(?:{_PHONE_WORDS})(?: (?:no|nr|num|number))?|.*(?:{_PHONE_SIGNS})码?"
+    ),
+    "ssn": re.compile(rf"(?:.* )?(?:{_SSN_WORDS})"),
+}
+
+#: What may stand between such a word and the number.
+_AFTER = r"(?: ?(?:no|nr|number|号码?|是|为))?[ .:#=]{0,4}"
+
+#: North American: the brackets say what it is, so that the exchange may be any.
+_BRACKETS = r"(?<![\w+.-])(?:1[-. ]?)?\([2-9]\d{2}\)[-. ]?\d{3}[-. ]\d{4}(?![\w-])"
+_LABELLED = (
+    rf"(?:\b(?i:{_PHONE_WORDS})\b|{_PHONE_SIGNS}){_AFTER}[(+]{{0,2}}\d(?:[ ()./-]{{0,2}}\d){{6,14}}"
+    r"(?!\d)"
+)
+_SSN = r"(?!000|666|9)\d{3}"
+
+#: Network codes of mobile numbers in mainland China.
+_MOBILE = frozenset(
+    f"1{code}" for code in (*range(30, 40), *range(45, 50), *range(50, 54), *range(55, 60), 62, 65,
+                            66, 67, *range(70, 79), *range(80, 90), *range(90, 94), *range(95, 100))
+)  # fmt: skip
+
+#: Networks whose addresses belong to somebody's machine.
+_IPV6_NETWORKS = tuple(map(ipaddress.IPv6Network, ("2000::/3", "fc00::/7", "fe80::/10")))
+
+#: Country -> length of its account numbers, from the IBAN registry (SWIFT, release 97).
+_IBAN_SIZES = {
+    country: int(size)
+    for size, countries in (
+        line.split(":")
+        for line in (
+            "15:NO", "16:BE", "18:DK FI FK FO GL NL SD", "19:MK SI", "20:AT BA EE KZ LT LU MN XK",
+            "21:CH HR LI LV", "22:BG BH CR DE GB GE IE ME RS VA", "23:AE GI IL IQ OM SO TL",
+            "24:AD CZ ES MD PK RO SA SE SK TN VG", "25:LY PT ST", "26:IS TR",
+            "27:BI DJ FR GR IT MC MR SM", "28:AL AZ BY CY DO GT HN HU LB NI PL SV",
+            "29:BR EG PS QA UA", "30:JO KW MU YE", "31:MT SC", "32:LC", "33:RU",
+        )
+    )
+    for country in countries.split()
+}  # fmt: skip
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
 
@@ -175,7 +298,27 @@ PATTERNS = (
         _shape(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"),
         _always,
     ),
-    Pattern("phone number", _shape(r"(?<![\w+])\+[1-9](?:[ ().-]{0,2}\d){7,14}(?!\d)"), _phone),
+    Pattern(
+        "phone number",
+        _shape(rf"(?<![\w+])\+[1-9](?:[ ().-]{{0,2}}\d){{7,14}}(?!\d)|{_BRACKETS}|{_LABELLED}"),
+        _phone,
+    ),
+    Pattern(
+        "North American phone number",
+        _shape(r"(?<![\w+.-])(?:1[-. ])?\d{3,4}[-. ]\d{3,4}[-.]\d{4}(?![\w-])(?!\.\d)"),
+        _always,
+        north_american,
+        # Of codes of three, three and four digits 0.57 would do.
+        2 / 3,
+    ),
+    Pattern(
+        "Chinese mobile number",
+        _shape(r"(?<![\w+-])(?<!\d\.)[1-9]\d{2}([ -]?)\d{4}\1\d{4}(?![\w-])(?!\.\d)"),
+        _always,
+        mobile,
+        # Of other numbers of eleven digits one in sixteen, but they may lie in one range.
+        1 / 2,
+    ),
     Pattern(
         "card number",
         # Nor the digits before or after a decimal point.
@@ -185,15 +328,29 @@ PATTERNS = (
         1 / 10,
     ),
     Pattern(
-        "IBAN", _shape(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{1,4}){3,8}\b"), _iban_length, iban, 1 / 97
+        "IBAN",
+        _shape(
+            r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{1,4}){3,8}\b|\b[a-z]{2}\d{2}(?: ?[a-z0-9]{1,4}){3,8}\b"
+        ),
+        _iban_length,
+        iban,
+        1 / 97,
     ),
     Pattern(
         "US social security number",
-        _shape(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])"),
+        _shape(
+            rf"(?<![\w-]){_SSN}-(?!00)\d{{2}}-(?!0000)\d{{4}}(?![\w-])"
+            rf"|\b(?i:{_SSN_WORDS})\b{_AFTER}{_SSN}[ -]?(?!00)\d{{2}}[ -]?(?!0000)\d{{4}}(?!\d)"
+        ),
         _always,
     ),
     Pattern(
         "Chinese resident ID", _shape(r"(?<!\w)[1-9]\d{16}[\dXx](?!\w)"), _born, resident_id, 1 / 11
+    ),
+    Pattern(
+        "IPv6 address",
+        _shape(r"(?<![\w:.])[0-9A-Fa-f]{1,4}(?:::?[0-9A-Fa-f]{1,4}){1,7}(?:::)?(?![\w:])"),
+        _public_address,
     ),
     Pattern("IPv4 address", _shape(rf"(?<![\w.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\w.])"), _always),
 )

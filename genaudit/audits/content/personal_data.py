@@ -1,4 +1,4 @@
-"""Personal identifiers among the samples: e-mail addresses, phone and card numbers, IDs."""
+"""Personal identifiers among the samples: addresses of mail and machines, numbers of persons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from genaudit.audits._power import default_limit, smallest
-from genaudit.audits.content._pattern import PATTERNS, look
+from genaudit.audits.content._pattern import PATTERNS, labelled, look
 from genaudit.audits.words import COLUMN_WORD, listed
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
@@ -35,8 +35,17 @@ _POWER_CONFIDENCE = 0.99
 #: Chance that a checksum is held to be passed for a reason though it is passed by luck.
 _LUCK = 1e-4
 
-#: Numbers from here on are long enough to be a card number or a resident ID.
-_LONG = 1e12
+#: Numbers from here on are long enough to be a card number or a resident ID; in a column whose
+#: name says so, to be a phone number.
+_LONG, _LABELLED = 1e12, 1e6
+
+
+_UNSEARCHED = message(
+    "content.personal_data.unsearched",
+    "Names, postal addresses, and numbers of persons that no pattern tells from others: phone "
+    "numbers without a country code, a known national format or a word such as 'phone' before "
+    "them, and identity numbers of countries other than those named in the finding.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +68,7 @@ class Scan:
     title="Personal identifiers",
     needs={Access.SAMPLES},
     source="ISO/IEC 7812-1 (Luhn), ISO 13616-1 (IBAN), GB 11643-1999 (resident ID), ITU-T E.164 "
-    "(phone numbers)",
+    "and the numbering plans of North America and China (phone numbers), RFC 4291 (IPv6)",
 )
 def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
     """Identifiers of people in what the generator makes.
@@ -69,9 +78,10 @@ def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
     happens to be somebody's; whoever publishes it answers for it. Searched is every text of every
     row: in columns of levels, in those that are not modelled, in those that the schema does not
     know, and among values that it does not allow, with all whole numbers of thirteen digits or
-    more; what the schema declares as a public category does not count. Where a checksum fits about
-    as often as it fits by chance, the strings are numbers of another kind and are not counted. The
-    report names columns and kinds, never the strings.
+    more, and of seven in a column whose name says that they are phone numbers; what the schema
+    declares as a public category does not count. Where a checksum fits about as often as it fits by
+    chance, the strings are numbers of another kind and are not counted. The report names columns
+    and kinds, never the strings.
     """
     scan = _scan(case.samples)
     columns = [name for name, _, _ in _searched(case.samples)]
@@ -90,7 +100,7 @@ def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
         note=_note(len(dict.fromkeys(columns)), scan),
     )
     each = tuple(_of_column(scan, column, kind) for column, kind in scan.masks)
-    return Outcome((overall, *each), not_measured=luck)
+    return Outcome((overall, *each), not_measured=(_UNSEARCHED, *luck))
 
 
 def _searched(data: Dataset) -> Iterator[tuple[str, pd.Series, set[str]]]:
@@ -103,11 +113,8 @@ def _searched(data: Dataset) -> Iterator[tuple[str, pd.Series, set[str]]]:
             yield column.name, data.frame[column.name].astype(object), public
         else:
             numbers = data.frame[column.name]
-            yield (
-                column.name,
-                as_text(numbers[numbers.abs() >= _LONG]).reindex(numbers.index),
-                set(),
-            )
+            long = numbers.abs() >= (_LABELLED if labelled(column.name) else _LONG)
+            yield column.name, as_text(numbers[long]).reindex(numbers.index), set()
     for name, cells in data.unplaced.items():
         yield str(name)[:80], cells, set()
 
@@ -117,7 +124,10 @@ def _scan(data: Dataset) -> Scan:
     masks: dict[tuple[str, str], np.ndarray] = {}
     lucky = []
     for name, texts, public in _searched(data):
-        found = {text: look(str(text)) for text in pd.unique(texts.dropna()) if text not in public}
+        said = f"{word}: " if (word := labelled(name)) else ""
+        found = {
+            text: look(f"{said}{text}") for text in pd.unique(texts.dropna()) if text not in public
+        }
         for pattern in PATTERNS:
             valid = [text for text, kinds in found.items() if pattern.kind in kinds.valid]
             alike = sum(pattern.kind in kinds.alike for kinds in found.values())
@@ -194,7 +204,7 @@ def _by_luck(key: tuple[str, str]) -> Message:
     return message(
         "content.personal_data.luck",
         "Identifiers of the kind {kind} in {column}: strings there have the right shape, but their "
-        "checksum fits no more often than by chance, so they were not counted.",
+        "checksum or prefix fits no more often than by chance, so they were not counted.",
         column=column,
         kind=_IDENTIFIERS[kind],
     )

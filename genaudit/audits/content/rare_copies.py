@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, smallest
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, shown_of, smallest
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
-from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.disclosure import SMALL_CELL, hidden, shown_cells, shown_parts, taken_for
 from genaudit.data.schema import Column
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
@@ -21,7 +21,7 @@ from genaudit.stats.intervals import Interval, newcombe
 from genaudit.subject import Access
 
 _METRIC = "content.rare_copies.rate"
-_METHOD = "difference of two hit rates, Newcombe"
+_METHOD = "difference of two hit rates, Newcombe; a few hits as any number of a few"
 _UNIT = "share of rare training rows"
 
 _NOT_ESTIMABLE = message(
@@ -38,12 +38,15 @@ _POWER_CONFIDENCE = 0.99
 #: Fewest rows of a group for a number that may be judged; under `SMALL_CELL` there is no number.
 _ENOUGH = 30
 
+#: Fewest numbers of a few people that are not told apart from each other.
+_LEAST_APART = 3
+
 
 @dataclass(frozen=True)
 class RareCopiesOptions:
     """Parameters: rows count as rare above this quantile of the rarity of reference rows."""
 
-    quantile: float = 0.9
+    quantile: float = ranged(0.9, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +92,7 @@ def rare_copies(case: AuditCase, options: RareCopiesOptions) -> Outcome:
     blind = _hits(tables, rare, reference, columns)
     # A row that has lost one cell is still found by all others.
     n_unreadable = Gaps.of(samples, columns, *tables).n_rows(2)
-    findings = (_overall(found, blind, len(samples), n_unreadable), *_by_group(found))
+    findings = (_overall(found, blind, case, n_unreadable), *_by_group(found, len(case.train)))
     return Outcome(findings, not_measured=_left_out((*samples.absent, *unread)))
 
 
@@ -151,17 +154,17 @@ def _hits(
 
 
 def _overall(
-    found: tuple[Rare, Rare], blind: tuple[Rare, Rare], n_samples: int, n_unreadable: int
+    found: tuple[Rare, Rare], blind: tuple[Rare, Rare], case: AuditCase, n_unreadable: int
 ) -> Finding:
     train, unseen = found
     (hits, n), (control_hits, n_control) = train.count(), unseen.count()
-    half = np.arange(n_control) % 2 == 0
+    half, n_rows = np.arange(n_control) % 2 == 0, len(case.train)
     finding = Finding(
         metric=_METRIC,
         label=message(_METRIC, "Rare training rows among the samples, beyond chance"),
-        estimate=_difference(hits, n, control_hits, n_control, n_unreadable),
-        null=_difference(*unseen.count(half), *unseen.count(~half)),
-        baseline=_difference(*blind[0].count(), *blind[1].count()),
+        estimate=_difference(hits, n, control_hits, n_control, n_rows, n_unreadable),
+        null=_difference(*unseen.count(half), *unseen.count(~half), n_rows),
+        baseline=_difference(*blind[0].count(), *blind[1].count(), n_rows),
         baseline_label=message(
             "content.rare_copies.blind",
             "Real rows that the generator never saw, in place of its samples",
@@ -174,24 +177,29 @@ def _overall(
             "columns but one.",
             n=shown(n),
             control=shown(n_control),
-            hits=shown(hits),
-            control_hits=shown(control_hits),
+            hits=shown_of(hits, n),
+            control_hits=shown_of(control_hits, n_control),
         ),
     )
+    n_samples = len(case.samples)
     return finding.model_copy(update=_power(n, control_hits, n_control, n_samples))
 
 
-def _by_group(found: tuple[Rare, Rare]) -> Iterator[Finding]:
+def _by_group(found: tuple[Rare, Rare], n_rows: int) -> Iterator[Finding]:
     """Who is exposed most: the same difference in each group of each sensitive column."""
     train, unseen = found
     for column in train.table.schema.sensitive:
-        mine, other = (_texts(rows, column) for rows in found)
-        for level in sorted(set(mine) | set(other)):
+        groups = [_texts(rows, column) for rows in found]
+        levels = sorted({*groups[0], *groups[1]})
+        told = [_told(rows, mine, levels) for rows, mine in zip(found, groups, strict=True)]
+        for i, level in enumerate(levels):
             (hits, n), (control_hits, n_control) = (
-                train.count(mine == level),
-                unseen.count(other == level),
+                train.count(groups[0] == level),
+                unseen.count(groups[1] == level),
             )
-            least = min(n, n_control)
+            least, reason = min(n, n_control), None
+            if least < SMALL_CELL or not (told[0][i] and told[1][i]):
+                reason = _NOT_ESTIMABLE if least < SMALL_CELL else hidden()
             yield Finding(
                 metric="content.rare_copies.group_rate",
                 label=message(
@@ -200,11 +208,19 @@ def _by_group(found: tuple[Rare, Rare]) -> Iterator[Finding]:
                 ),
                 group={column.name: level},
                 words=words_of(_MISSING) if level == _MISSING.text_en else {},
-                estimate=_difference(hits, n, control_hits, n_control)
-                if least >= SMALL_CELL
-                else Estimate.undefined(_NOT_ESTIMABLE, n=len(mine), method=_METHOD, unit=_UNIT),
-                doubt=_few(least) if least >= SMALL_CELL else None,
+                estimate=_difference(hits, n, control_hits, n_control, n_rows)
+                if reason is None
+                else Estimate.undefined(reason, n=n_rows, method=_METHOD, unit=_UNIT),
+                doubt=_few(least) if reason is None else None,
             )
+
+
+def _told(rows: Rare, groups: np.ndarray, levels: list[str]) -> np.ndarray:
+    """Levels whose rows and hits may be printed where those of all levels are, bools (levels,)."""
+    if not levels:
+        return np.zeros(0, dtype=bool)
+    hits, n = np.array([rows.count(groups == level) for level in levels]).T
+    return shown_parts(n) & shown_cells(np.column_stack([hits, n - hits])).all(axis=1)
 
 
 def _texts(rows: Rare, column: Column) -> np.ndarray:
@@ -213,29 +229,71 @@ def _texts(rows: Rare, column: Column) -> np.ndarray:
 
 
 def _difference(
-    hits: int, n: int, control_hits: int, n_control: int, n_unreadable: int = 0
+    hits: int, n: int, control_hits: int, n_control: int, n_rows: int, n_unreadable: int = 0
 ) -> Estimate:
-    """Difference of two rates; the upper end supposes that unreadable samples are copies of n."""
-    if min(n, n_control) == 0:
-        return Estimate.undefined(_NOT_ESTIMABLE, n=max(n, 1), method=_METHOD, unit=_UNIT)
+    """Difference of two rates; the upper end supposes that unreadable samples are copies of n.
+
+    Numbers of a few people are the same for each such number, so that none can be worked out.
+
+    n_rows: rows to state where there is no number; those that are rare may be a few.
+    """
+    if min(n, n_control) < SMALL_CELL:
+        return Estimate.undefined(_NOT_ESTIMABLE, n=n_rows, method=_METHOD, unit=_UNIT)
+    (least, most), (calm_least, calm_most) = _taken_for(hits, n, control_hits, n_control)
 
     def interval(confidence: float) -> Interval:
-        low, high = newcombe(hits, n, control_hits, n_control, confidence)
+        low, _ = newcombe(least, n, calm_most, n_control, confidence)
+        _, high = newcombe(most, n, calm_least, n_control, confidence)
         return low, min(1.0, high + n_unreadable / n)
 
-    value = hits / n - control_hits / n_control
+    value = (least + most) / 2 / n - (calm_least + calm_most) / 2 / n_control
     return Estimate.of(value, interval, n=n, method=_METHOD, unit=_UNIT)
+
+
+def _taken_for(
+    hits: int, n: int, control_hits: int, n_control: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Numbers that a reader may take hits and control hits for, smallest and largest.
+
+    The verdict of the bundled policy is no secret, so that of the numbers of a few people those
+    are apart for which it differs, where there are enough of them on each side.
+    """
+    mine, calm = taken_for(hits, n), taken_for(control_hits, n_control)
+
+    def beyond(k: int, c: int) -> bool:
+        low, _ = newcombe(k, n, c, n_control, _POWER_CONFIDENCE)
+        return low > default_limit(_METRIC)
+
+    if mine[0] < mine[1]:
+        return _side(hits, *mine, lambda k: beyond(k, calm[1])), calm
+    # Fewer control hits are more evidence, so that the numbers are tried downwards.
+    low, high = _side(-control_hits, -calm[1], -calm[0], lambda c: beyond(hits, -c))
+    return mine, (-high, -low)
+
+
+def _side(count: int, low: int, high: int, beyond: Callable[[int], bool]) -> tuple[int, int]:
+    """The part of [low, high] that holds the count, cut where numbers begin to be beyond a limit.
+
+    Each part has `_LEAST_APART` numbers at least, or there is none but the whole.
+    """
+    first = next((x for x in range(low, high + 1) if beyond(x)), high + 1)
+    cut = max(first, low + _LEAST_APART)
+    if first == low or cut > high + 1 - _LEAST_APART:
+        return low, high
+    return (low, cut - 1) if count < cut else (cut, high)
 
 
 def _power(n: int, control_hits: int, n_control: int, n_samples: int) -> dict[str, float | None]:
     """Ceiling and detectable difference, as fields of a finding."""
-    if min(n, n_control) == 0:
+    if min(n, n_control) < SMALL_CELL:
         return {}
     limit = default_limit(_METRIC)
     chance = control_hits / n_control
 
     def low(hits: float) -> float:
-        return newcombe(min(round(hits), n), n, control_hits, n_control, _POWER_CONFIDENCE)[0]
+        k = min(round(hits), n)
+        (least, _), (_, calm_most) = _taken_for(k, n, control_hits, n_control)
+        return newcombe(least, n, calm_most, n_control, _POWER_CONFIDENCE)[0]
 
     return {
         "ceiling": low(min(n, n_samples)),

@@ -14,6 +14,7 @@ from genaudit.audits._power import (
     POWER_CONFIDENCE,
     default_limit,
     shown,
+    shown_of,
     smallest,
 )
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
@@ -39,6 +40,8 @@ class Counts:
         among samples. n_all_members: all members, told apart or not. n_samples: generated rows.
     members_repeated, controls_repeated: samples that hit a member, or a control, hit before.
     visible_rows: training rows that can be told apart, and all; None where a member is a row.
+    least_rows: training rows that can be told apart by what is left of a copy, where that is the
+        column-but-one that sets fewest apart; None where a copy is whole.
     n_unreadable: samples that may be copies, but have lost the cells that would show it.
     """
 
@@ -51,6 +54,7 @@ class Counts:
     members_repeated: int = 0
     controls_repeated: int = 0
     visible_rows: tuple[int, int] | None = None
+    least_rows: int | None = None
     n_unreadable: int = 0
 
     @property
@@ -58,6 +62,15 @@ class Counts:
         """Share of the training rows that can be told apart."""
         rows, of = self.visible_rows or (self.n_members, self.n_all_members)
         return rows / of
+
+    @property
+    def least(self) -> float:
+        """That share if a generator alters the same column of every copy, the one that hides most.
+
+        A row is told apart by all columns but one, and copies without that one by others alone.
+        """
+        _, of = self.visible_rows or (self.n_members, self.n_all_members)
+        return self.visible if self.least_rows is None else self.least_rows / of
 
     def value(self) -> float:
         """Most likely share of generated rows that are copies, not below 0.
@@ -81,7 +94,8 @@ class Counts:
         sample of this size happens to hold. The low end counts each training row once and only
         rows that can be told apart; the high end counts repeats as copies, but for as many as
         controls see at least, and supposes that rows that cannot be told apart are copied as often
-        as the others and that all unreadable samples are copies.
+        as the others, that no copy has the column altered by which it would be seen best, and that
+        all unreadable samples are copies.
         """
         split = (1 + confidence) / 2
         low, high = beyond_chance(
@@ -90,12 +104,10 @@ class Counts:
         n = self.n_samples
         by_chance = self._repeats_low(split) * self.n_members / self.n_controls
         repeats = max(0, math.ceil(self.members_repeated - by_chance))
-        most = min(high + repeats, n)
+        seen = clopper_pearson(min(high + repeats, n), n, split)[1]
         unread = clopper_pearson(self.n_unreadable, n, split)[1] if self.n_unreadable else 0.0
-        return (
-            clopper_pearson(min(low, n), n, split)[0],
-            min(1.0, clopper_pearson(most, n, split)[1] / self.visible + unread),
-        )
+        most = seen / self.least if self.least else 1.0
+        return clopper_pearson(min(low, n), n, split)[0], min(1.0, most + unread)
 
     def _repeats_low(self, confidence: float) -> float:
         """Low end of the expected repeats of controls.
@@ -145,10 +157,13 @@ class Counts:
         chance = (self.n_members - copies) * self.controls_hit / max(self.n_controls, 1)
         return replace(self, members_hit=copies + round(chance), members_repeated=0)
 
-    def low_if(self, share: float, quantile: float) -> float:
-        """Low end at `POWER_CONFIDENCE` that a true share of copies reaches at a quantile."""
+    def low_if(self, share: float, quantile: float, visible: float) -> float:
+        """Low end at `POWER_CONFIDENCE` that a true share of copies reaches at a quantile.
+
+        visible: share of the training rows whose copies are seen.
+        """
         readable = 1 - self.n_unreadable / self.n_samples
-        copied = binom.ppf(quantile, self.n_samples, share * self.visible * readable)
+        copied = binom.ppf(quantile, self.n_samples, share * visible * readable)
         distinct = self.n_members * -np.expm1(-copied / self.n_members)
         return self.with_copies(round(float(distinct))).interval(POWER_CONFIDENCE)[0]
 
@@ -255,7 +270,7 @@ def count(
     hits = find(pool, samples)
     member = np.arange(len(pool)) < len(members)
     members_hit, controls_hit = pool.n_units(hits.hit & member), pool.n_units(hits.hit & ~member)
-    visible = hits.visible & member
+    visible, keys = hits.visible & member, hits.apart.shape[1]
     return Counts(
         n_members=pool.n_units(visible),
         n_controls=pool.n_units(hits.visible & ~member),
@@ -266,6 +281,7 @@ def count(
         members_repeated=max(0, hits.rows(member) - members_hit),
         controls_repeated=max(0, hits.rows(~member) - controls_hit),
         visible_rows=None if pool.owner is None else (int(visible.sum()), len(members)),
+        least_rows=hits.n_least(member) if keys > 1 else None,
         n_unreadable=n_unreadable,
     )
 
@@ -309,23 +325,40 @@ def _finding(
     seen = main.controls_favoured() or main.controls_seen(blind)
     doubt = _UNLIKE if blind.unequal() else _HOLDOUT_SEEN if seen else None
     power = {
-        "ceiling": main.low_if(1.0, 0.5),
-        "detectable": smallest(lambda share: main.low_if(share, 0.2) > limit, limit, 1.0),
+        "ceiling": main.low_if(1.0, 0.5, main.visible),
+        "detectable": smallest(lambda p: main.low_if(p, 0.2, main.least) > limit, limit, 1.0),
         "doubt": doubt,
     }
     return finding.model_copy(update=power)
 
 
 def _note(keys: dict[str, Keys], counts: Counts) -> Message:
-    shared = np.isin(keys["holdout"].exact, keys["train"].exact).sum()
+    """What was looked for and found; of near copies also how few rows show some."""
+    note, n = _looked_for(keys, counts), len(keys["train"])
+    if counts.least_rows is None:
+        return note
+    return message(
+        "privacy.copies.near_note",
+        "{note} Where the altered column is the one that tells rows apart best, near copies of "
+        "only {least} of {n} training rows are seen; the upper end and the smallest leak that "
+        "would be found suppose that all near copies are of that kind.",
+        note=note,
+        least=shown_of(counts.least_rows, n),
+        n=shown(n),
+    )
+
+
+def _looked_for(keys: dict[str, Keys], counts: Counts) -> Message:
+    holdout = keys["holdout"]
+    shared = int(np.isin(holdout.exact, keys["train"].exact).sum())
     params = {
-        "shared": shown(int(shared)),
-        "n_holdout": shown(len(keys["holdout"])),
-        "members": shown(counts.n_members),
+        "shared": shown_of(shared, len(holdout)),
+        "n_holdout": shown(len(holdout)),
+        "members": shown_of(counts.n_members, counts.n_all_members),
         "n_train": shown(counts.n_all_members),
-        "controls": shown(counts.n_controls),
-        "members_hit": shown(counts.members_hit),
-        "controls_hit": shown(counts.controls_hit),
+        "controls": shown_of(counts.n_controls, holdout.n_units(np.ones(len(holdout), bool))),
+        "members_hit": shown_of(counts.members_hit, counts.n_members),
+        "controls_hit": shown_of(counts.controls_hit, counts.n_controls),
     }
     if counts.visible_rows is not None:
         return message(

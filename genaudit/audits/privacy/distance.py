@@ -18,9 +18,9 @@ from genaudit.audits._power import (
 )
 from genaudit.audits.privacy._reach import Reach, auc_ceiling, auc_detectable
 from genaudit.audits.privacy.copies import holdout_seen
-from genaudit.case import AuditCase, Knowledge, Outcome, audit
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
-from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.disclosure import SMALL_CELL, shown_share, taken_for
 from genaudit.data.schema import Column
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
 from genaudit.modalities.table.space import Keys, Space, exact_hits, one_each
@@ -51,9 +51,9 @@ class DistanceOptions:
     tau: distance, as a share of the longest, below which nearer means little; fixed beforehand.
     """
 
-    max_records: int = 5000
-    max_pool: int = 50_000
-    tau: float = 0.01
+    max_records: int = ranged(5000, 1)
+    max_pool: int = ranged(50_000, 1)
+    tau: float = ranged(0.01, 1e-6, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ def _scores(case: AuditCase, options: DistanceOptions) -> tuple[Scores | None, R
     single = _singletons((train, unseen, reference), columns)
     positions = _some(one_each(train, single[0], rng), options.max_records, rng)
     others = _some(one_each(unseen, single[1], rng), options.max_records, rng)
-    if min(len(positions) // 2, len(others)) < 2:
+    if min(len(positions), len(others)) < SMALL_CELL:
         return None, reach
     members, non_members = train.take(positions), unseen.take(others)
     space = Space.fit(calm, columns, drawn, members, non_members)
@@ -195,6 +195,8 @@ def _singletons(tables: tuple[Dataset, ...], columns: tuple[Column, ...]) -> lis
 
 
 def _some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows to attack: not quite all, as how many there are would tell of a few that repeat."""
+    most = min(most, len(rows) - len(rows) % SMALL_CELL)
     return np.sort(rng.permutation(rows)[:most])
 
 
@@ -280,13 +282,14 @@ def _tpr(scores: Scores, reach: Reach, fpr: float, metric: str) -> Finding:
 
     def flagged(share: float) -> bool:
         hits = int(binom.ppf(0.2, m, share * kept * reach.searched))
-        return clopper_pearson(hits, m, (1 + POWER_CONFIDENCE) / 2)[0] > limit
+        return clopper_pearson(taken_for(hits, m)[0], m, (1 + POWER_CONFIDENCE) / 2)[0] > limit
 
     note = message(
         "privacy.distance.tpr_note",
-        "The threshold accuses {achieved:percent} of {others} non-members; the interval also pays "
-        "for a threshold estimated from so many.",
-        achieved=found.achieved_fpr,
+        "The threshold accuses at most {fpr:percent} of {others} non-members; the interval also "
+        "pays for a threshold estimated from so many. A few members found may be any number from "
+        "one to nine in value and interval.",
+        fpr=fpr,
         others=shown(k),
     )
     update = {
@@ -313,16 +316,17 @@ def _tpr_estimate(
         return Estimate.undefined(reason, n=max(n, 1), method=_TPR_METHOD, unit=_TPR_UNIT)
 
     def interval(confidence: float) -> Interval:
-        searched = found.interval(confidence)
+        searched = found.interval(confidence, taken_for)
         return searched if reach is None else reach.whole(searched, fpr)
 
-    return Estimate.of(found.value, interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
+    value = sum(taken_for(round(found.value * n), n)) / 2 / n
+    return Estimate.of(value, interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
 
 
 def _undefined(n: int) -> tuple[Finding, ...]:
     reason = message(
         "privacy.distance.no_singletons",
-        "Fewer than two training rows, or two unseen rows, occur once in all real tables.",
+        "Fewer than ten training rows, or ten unseen rows, occur once in all real tables.",
     )
     tpr = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
     area = Estimate.undefined(reason, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
@@ -349,7 +353,7 @@ _ATTACK, _WITHOUT, _CHANCE = (
 
 
 def _figure(scores: Scores) -> Figure:
-    # A rate that stands for fewer non-members than the small-cell limit is not drawn.
+    # A rate that stands for fewer people than the small-cell limit is not drawn.
     grid = [fpr for fpr in _GRID[:-1] if fpr * len(scores.non_members) >= SMALL_CELL]
     pairs = (
         (_ATTACK, (scores.members, scores.non_members)),
@@ -359,6 +363,7 @@ def _figure(scores: Scores) -> Figure:
         (name.text_en, fpr, tpr)
         for name, (members, non_members) in pairs
         for fpr, tpr in (*roc_points(members, non_members, grid), (1.0, 1.0))
+        if shown_share(round(tpr * len(members)), len(members)) is not None
     ]
     rows += [(_CHANCE.text_en, fpr, fpr) for fpr in (*grid, 1.0)]
     return Figure(

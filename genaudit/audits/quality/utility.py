@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genaudit.audits.figures import bars
 from genaudit.audits.learners import Comparison, comparison, learn_from
 from genaudit.audits.quality import _baseline
+from genaudit.audits.words import by_person
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message
+from genaudit.stats.clusters import cluster_sums, n_units
 from genaudit.stats.components import auc_influence, component_interval
 from genaudit.stats.intervals import Interval
 from genaudit.subject import Access
@@ -23,7 +25,7 @@ LOSS = "quality.utility.loss"
 TSTR = "quality.utility.tstr_auc"
 TRTR = "quality.utility.trtr_auc"
 
-_METHOD = "DeLong over holdout rows, variance between learners, Satterthwaite's t"
+_METHOD = "DeLong over holdout rows with a label, variance between learners, Satterthwaite's t"
 
 #: What the models of the chart were trained on.
 _REAL, _MADE, _BLIND = (
@@ -40,12 +42,14 @@ _BASELINE_LEARNERS = 4
 class Skill:
     """AUC of each learner of a side, shape (K,), and influence of each holdout row on their mean.
 
-    n_min: holdout rows of the smallest class that takes part, or that none of those has.
+    n_min: holdout rows of the smallest class that takes part, or that none of those has. persons:
+    the number of each row's person; None where a row is a person.
     """
 
     aucs: np.ndarray
     influence: np.ndarray
     n_min: int
+    persons: np.ndarray | None = None
 
     @property
     def value(self) -> float:
@@ -81,7 +85,7 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
     found = comparison(case, target)
     if isinstance(found, Message):
         return Outcome((_undefined(LOSS, target, found, len(case.holdout)),))
-    real, made = (skill(side, found.y) for side in (found.real, found.made))
+    real, made = (skill(side, found.y, found.persons) for side in (found.real, found.made))
     if real is None or made is None:
         reason = message(
             "quality.utility.few",
@@ -90,7 +94,7 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
             minimum=SMALL_CELL,
             column=target.name,
         )
-        return Outcome((_undefined(LOSS, target, reason, len(found.y)),))
+        return Outcome((_undefined(LOSS, target, reason, len(case.holdout)),))
     blind = _blind(case, found)
     findings = (
         Finding(
@@ -106,10 +110,21 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
         _level(TSTR, made, target, found),
         _level(TRTR, real, target, found),
     )
-    return Outcome(findings, _figure(real, made, blind, target))
+    method = by_person(_METHOD, *found.data)
+    named = tuple(_with_method(f, method) for f in findings)
+    return Outcome(named, _figure(real, made, blind, target))
 
 
-def skill(probabilities: np.ndarray, y: np.ndarray) -> Skill | None:
+def _with_method(finding: Finding, method: str) -> Finding:
+    estimates = {k: getattr(finding, k) for k in ("estimate", "null", "baseline")}
+    return finding.model_copy(
+        update={k: e and e.model_copy(update={"method": method}) for k, e in estimates.items()}
+    )
+
+
+def skill(
+    probabilities: np.ndarray, y: np.ndarray, persons: np.ndarray | None = None
+) -> Skill | None:
     """AUC of each learner, one class against the rest averaged over classes.
 
     Classes of a few rows, or of all but a few, are left out: an area has their number of rows in
@@ -118,9 +133,10 @@ def skill(probabilities: np.ndarray, y: np.ndarray) -> Skill | None:
     Args:
         probabilities: Shape (K, n, classes).
         y: Class of each row, shape (n,).
+        persons: The number of each row's person; None where a row is a person.
     """
-    classes, n = np.unique(y, return_counts=True)
-    n_min = np.minimum(n, len(y) - n)
+    classes = np.unique(y)
+    n_min = np.array([n_units((y == c).astype(int), persons, 2).min() for c in classes], dtype=int)
     enough = n_min >= SMALL_CELL
     classes, n_min = classes[enough], n_min[enough]
     if not len(classes):
@@ -130,46 +146,54 @@ def skill(probabilities: np.ndarray, y: np.ndarray) -> Skill | None:
     found = [[auc_influence(p[:, c], y == c) for c in classes] for p in probabilities]
     aucs = np.array([np.mean([auc for auc, _ in learner]) for learner in found])
     influence = np.mean([[row for _, row in learner] for learner in found], axis=(0, 1))
-    return Skill(aucs, influence, int(n_min.min()))
+    return Skill(aucs, influence, int(n_min.min()), persons)
 
 
 def auc_difference(one: Skill, other: Skill) -> Estimate:
     """Mean AUC of one side minus the other's on the same rows."""
     rows = one.influence - other.influence
     between = [*one.between, *other.between]
-    return _auc_estimate(one.value - other.value, rows, one.n_min, between)
+    return _auc_estimate(one.value - other.value, replace(one, influence=rows), between)
 
 
-def _auc_estimate(
-    value: float, influence: np.ndarray, n_min: int, between: Sequence[tuple[float, float]]
-) -> Estimate:
+def _auc_estimate(value: float, side: Skill, between: Sequence[tuple[float, float]]) -> Estimate:
+    """An area or a difference of areas, from the influence of each row of a side on it."""
+    influence, df = side.influence, math.inf
+    if side.persons is not None:
+        # What the rows of a person move together, so that it adds up before squaring.
+        influence = cluster_sums(influence, side.persons)
+        df = max(len(influence) - 1.0, 1.0)
     # Rows that all agree cannot show how they may differ: the error is at least one rare row's.
-    holdout = max(float(np.sum(influence**2)), 1 / n_min**2)
-    components = [(holdout, math.inf), *between]
+    holdout = max(float(np.sum(influence**2)), 1 / side.n_min**2)
+    components = [(holdout, df), *between]
 
     def interval(confidence: float) -> Interval:
         low, high = component_interval(value, components, confidence)
         return max(low, -1.0), min(high, 1.0)
 
-    return Estimate.of(value, interval, n=len(influence), method=_METHOD, unit="AUC")
+    return Estimate.of(value, interval, n=len(side.influence), method=_METHOD, unit="AUC")
 
 
 def _level(metric: str, side: Skill, target: Target, found: Comparison) -> Finding:
     return Finding(
         metric=metric,
         label=_label(metric, target),
-        estimate=_auc_estimate(side.value, side.influence, side.n_min, side.between),
+        estimate=_auc_estimate(side.value, side, side.between),
         doubt=found.doubt,
         note=found.note,
     )
 
 
 def _halves(found: Comparison) -> Estimate | None:
-    """The same difference between learners that were all trained on real rows."""
+    """The same difference between learners that were all trained on real rows, two a side at least.
+
+    One a side would not tell how much chance in its rows moves it.
+    """
     half = found.n_learners // 2
-    if not half:
+    if half < 2:
         return None
-    one, other = (skill(s, found.y) for s in (found.real[:half], found.real[half : 2 * half]))
+    sides = (found.real[:half], found.real[half : 2 * half])
+    one, other = (skill(s, found.y, found.persons) for s in sides)
     return None if one is None or other is None else auc_difference(one, other)
 
 
@@ -178,7 +202,8 @@ def _blind(case: AuditCase, found: Comparison) -> Skill | None:
     data = _baseline.independent_marginals(case)
     if not (found.target.encode(data) >= 0).sum() >= k:
         return None
-    return skill(learn_from(case, data, found, k, "learners.baseline"), found.y)
+    learned = learn_from(case, data, found, k, "learners.baseline")
+    return skill(learned, found.y, found.persons)
 
 
 def _label(metric: str, target: Target) -> Message:

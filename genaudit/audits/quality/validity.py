@@ -9,6 +9,7 @@ from genaudit.audits.figures import bars
 from genaudit.audits.words import COLUMN_WORD
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import hidden, shown_share
 from genaudit.modalities.table.quality import distinct_rate
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
@@ -122,7 +123,7 @@ def _distinct(case: AuditCase) -> Finding:
     if Knowledge.TRAIN in case.data:
         n = min(len(samples), len(case.train))
         rows = case.rng("quality.validity.distinct").permutation(len(case.train))[:n]
-        real = _distinct_estimate(case.train.take(rows))
+        real = _distinct_estimate(case.train.take(rows), real=True)
     return Finding(
         metric=DISTINCT,
         label=message(
@@ -138,10 +139,12 @@ def _distinct(case: AuditCase) -> Finding:
     )
 
 
-def _distinct_estimate(data: Dataset) -> Estimate:
-    return Estimate.exact(
-        distinct_rate(data.records), n=len(data), method="count", unit="share of rows"
-    )
+def _distinct_estimate(data: Dataset, *, real: bool = False) -> Estimate:
+    """Share of different rows; of real ones not where it would tell of a few that repeat."""
+    n, share = len(data), distinct_rate(data.records)
+    if real and shown_share(round(share * n), n) is None:
+        return Estimate.undefined(hidden(), n=n, method="count", unit="share of rows")
+    return Estimate.exact(share, n=n, method="count", unit="share of rows")
 
 
 def _figure(columns: tuple[Finding, ...]) -> tuple[Figure, ...]:

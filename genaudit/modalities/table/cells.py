@@ -102,7 +102,9 @@ class ColumnCells:
         """Cell of each canonical value, shape (n,); -1 where there is no cell for it."""
         if self.levels:
             where = {level: i for i, level in enumerate(self.levels)}
-            codes = values.astype(object).map(where).fillna(-1).to_numpy(dtype=np.int64)
+            found = values.astype(object).map(where).fillna(-1)
+            # Where nothing had to be filled, pandas shares its own memory, which is read-only.
+            codes = found.to_numpy(dtype=np.int64, copy=True)
         else:
             codes = self._encode_numbers(values.to_numpy(dtype=float))
         if self.nullable:

@@ -32,14 +32,7 @@ def read(path: str | Path, what: str = "data") -> pd.DataFrame:
         DataError: the file is absent, empty, cut short, in a foreign format, or has a column twice.
     """
     path = Path(path)
-    size = _size(path, what)
-    if path.suffix.lower() not in _READERS:
-        known = ", ".join(_READERS)
-        raise DataError(
-            f"Expected a {what} file that ends in {known}, got {path.name!r}; convert it to one."
-        )
-    if size == 0:
-        raise DataError(f"Expected rows in the {what} file {str(path)!r}, but it is empty.")
+    check_there(path, what)
     try:
         frame = _READERS[path.suffix.lower()](path)
     except DataError:
@@ -57,6 +50,22 @@ def read(path: str | Path, what: str = "data") -> pd.DataFrame:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise DataError(f"Column {twice!r} is in {path.name} twice; expected each name once.")
     return decoded(frame, path.name)
+
+
+def check_there(path: Path, what: str) -> None:
+    """Refuse a file that is absent, empty or of a foreign format, without a look inside.
+
+    Raises:
+        DataError: it is.
+    """
+    size = _size(path, what)
+    if path.suffix.lower() not in _READERS:
+        known = ", ".join(_READERS)
+        raise DataError(
+            f"Expected a {what} file that ends in {known}, got {path.name!r}; convert it to one."
+        )
+    if size == 0:
+        raise DataError(f"Expected rows in the {what} file {str(path)!r}, but it is empty.")
 
 
 def write(frame: pd.DataFrame, path: str | Path, missing: str = "") -> Path:

@@ -92,14 +92,24 @@ class Keys:
 class Hits:
     """Which rows of a pool were found among samples.
 
-    visible: rows that can be told apart from those of all other persons of the pool, shape (n,).
+    apart: rows that a key sets apart from those of all other persons of the pool, shape (n, keys);
+        the key of a whole row, or of all but one column each.
     hit: visible rows that a sample equals, or nearly equals.
     rows: number of samples that hit any of the pool's rows in a mask, shape (n,).
     """
 
-    visible: np.ndarray
+    apart: np.ndarray
     hit: np.ndarray
     rows: Callable[[np.ndarray], int]
+
+    @property
+    def visible(self) -> np.ndarray:
+        """Rows that some key sets apart, bools (n,)."""
+        return np.asarray(self.apart.any(axis=1))
+
+    def n_least(self, among: np.ndarray) -> int:
+        """Rows in a mask that are set apart by the key that sets fewest apart."""
+        return int(self.apart[among].sum(axis=0).min(initial=int(among.sum())))
 
 
 def exact_hits(pool: Keys, samples: Keys) -> Hits:
@@ -110,7 +120,7 @@ def exact_hits(pool: Keys, samples: Keys) -> Hits:
     def rows(among: np.ndarray) -> int:
         return int(_found(samples.exact, pool.exact[hit & among]).sum())
 
-    return Hits(visible, hit, rows)
+    return Hits(visible[:, None], hit, rows)
 
 
 def near_hits(pool: Keys, samples: Keys) -> Hits:
@@ -130,7 +140,7 @@ def near_hits(pool: Keys, samples: Keys) -> Hits:
             met |= _found(samples.near[:, j], pool.near[shared[:, j] & among, j])
         return int(met.sum())
 
-    return Hits(np.asarray(unique.any(axis=1)), np.asarray(shared.any(axis=1)), rows)
+    return Hits(unique, np.asarray(shared.any(axis=1)), rows)
 
 
 def one_row_each(data: Dataset, rng: np.random.Generator) -> Dataset:
