@@ -36,10 +36,10 @@ _PURPOSES = (
         "That column {column} is {kind} with role {role} was read off the data, unpaid.",
     ),
     message("ledger.draft", "draft of a schema, shown to the operator"),
-    message("ledger.selfcheck", "rows are looked for in a released folder"),
     message("ledger.audit.train", "audit reads train"),
     message("ledger.audit.holdout", "audit reads holdout"),
     message("ledger.audit.auxiliary", "audit reads auxiliary"),
+    message("ledger.bundle", "rows are looked for in a released folder"),
 )
 
 

@@ -50,10 +50,10 @@ def influence(bench: Bench) -> Message:
         for factor in (1.0, -30.0):
             changed = replaced(batch, j, scaled(other, factor))
             after = matrix(bench.trainer.per_sample_grads(changed), _BATCH)
-            _check_same(base[rest], after[rest], j, "is another")
+            _check_same(base[rest], after[rest], j, message("selfcheck.another", "is another"))
     fewer = take(batch, slice(0, _BATCH - 1))
     after = matrix(bench.trainer.per_sample_grads(fewer), _BATCH - 1)
-    _check_same(base[:-1], after, _BATCH - 1, "is left out")
+    _check_same(base[:-1], after, _BATCH - 1, message("selfcheck.left_out", "is left out"))
     return message("selfcheck.influence_ok", "gradients of units do not depend on each other")
 
 
@@ -179,7 +179,7 @@ def _apart(a: np.ndarray, b: np.ndarray) -> float:
     return far if np.isfinite(far) else float("inf")
 
 
-def _check_same(before: np.ndarray, after: np.ndarray, j: int, how: str) -> None:
+def _check_same(before: np.ndarray, after: np.ndarray, j: int, how: Message) -> None:
     worst = (
         max((_apart(a, b) for a, b in zip(before, after, strict=True)), default=0.0)
         if before.shape == after.shape

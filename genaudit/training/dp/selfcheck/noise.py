@@ -48,21 +48,27 @@ def scale(bench: Bench) -> Message:
     noise = _noise(bench)
     steps, width = noise.shape
     overall = float(np.sqrt(np.square(noise).mean()))
-    by = {
-        "over all": variance_p_value(np.array([np.square(noise).sum()]), noise.size),
-        "in a parameter": variance_p_value(np.square(noise).sum(0), steps),
-        "in a step": variance_p_value(np.square(noise).sum(1), width),
-    }
-    where, p_value = min(by.items(), key=lambda item: item[1])
+    squares = np.square(noise)
+    by = [
+        (message("selfcheck.over_all", "over all"), squares.sum(keepdims=True), noise.size),
+        (message("selfcheck.in_parameter", "in a parameter"), squares.sum(0), steps),
+        (message("selfcheck.in_step", "in a step"), squares.sum(1), width),
+    ]
+    found = [(variance_p_value(totals, n), where, totals / n) for where, totals, n in by]
+    p_value, where, local = min(found, key=lambda item: item[0])
     # Each of the three has a third of the level.
     if 3 * p_value < ALPHA:
-        at = {"in a parameter": 0, "in a step": 1}.get(where)
-        local = np.sqrt(np.square(noise).mean(at)) if at is not None else np.array([overall])
-        worst = float(local[np.argmax(np.abs(np.log(np.maximum(local, 1e-12))))])
+        worst = float(np.sqrt(local.flat[np.argmax(np.abs(np.log(np.maximum(local, 1e-24))))]))
+        if worst < 1:
+            raise failed(
+                "noise_little",
+                "the noise {where} has {worst:number} times the claimed deviation, less than what "
+                "ε was computed for",
+                p_value=min(1.0, 3 * p_value), where=where, worst=round(worst, 4),
+            )  # fmt: skip
         raise failed(
-            "noise_scale",
-            "the noise {where} has {worst:number} times the claimed deviation"
-            + (", less than what ε was computed for" if worst < 1 else ", more than it says"),
+            "noise_much",
+            "the noise {where} has {worst:number} times the claimed deviation, more than it says",
             p_value=min(1.0, 3 * p_value), where=where, worst=round(worst, 4),
         )  # fmt: skip
     return message(
@@ -108,8 +114,11 @@ def independence(bench: Bench) -> Message:
     """Noise of a parameter tells nothing of another's, nor of that in another step."""
     noise = _residual(bench)
     noise = noise / _spread(noise)
-    by = {"parameters": lag_p_value(noise), "steps": lag_p_value(noise.T.copy())}
-    axis, p_value = min(by.items(), key=lambda item: item[1])
+    p_value, axis = min(
+        (lag_p_value(noise), message("selfcheck.parameters", "parameters")),
+        (lag_p_value(noise.T.copy()), message("selfcheck.steps", "steps")),
+        key=lambda item: item[0],
+    )
     if 2 * p_value < ALPHA:
         raise failed(
             "noise_dependent",

@@ -78,16 +78,18 @@ class Stopped(Exception):  # noqa: N818  the end of a check, not an error
         self.status, self.said, self.p_value = status, said, p_value
 
 
-def failed(id: str, text: str, /, p_value: float | None = None, **params: Param) -> Stopped:
+def failed(
+    id: str, text: str, /, p_value: float | None = None, **params: Param | Message
+) -> Stopped:
     """The trainer is not what it claims to be."""
     return Stopped(Status.FAILED, message(f"selfcheck.{id}", text, **params), p_value)
 
 
-def cannot_tell(id: str, text: str, /, **params: Param) -> Stopped:
+def cannot_tell(id: str, text: str, /, **params: Param | Message) -> Stopped:
     """The check ran and has seen too little."""
     return Stopped(Status.CANNOT_TELL, message(f"selfcheck.{id}", text, **params))
 
 
-def skipped(id: str, text: str, /, **params: Param) -> Stopped:
+def skipped(id: str, text: str, /, **params: Param | Message) -> Stopped:
     """The trainer does not show what the check needs."""
     return Stopped(Status.SKIPPED, message(f"selfcheck.{id}", text, **params))

@@ -86,15 +86,17 @@ def poisson(bench: Bench) -> Message:
     each = np.square(draws.times - batches * q) / (batches * q * (1 - q))
     standard = (draws.inside - q) / np.sqrt(q * (1 - q))
     bernstein = float(np.square(standard).max()) / 3
-    by = {
-        "batches do not vary in size as they should": _spread_p_value(sizes, n, q),
-        "units are drawn in turns": _spread_p_value(each, batches, q)
-        if each.sum() < len(each)
-        else 1.0,
-        "units are drawn together": lag_p_value(standard, scale=bernstein),
-        "batches depend on each other": lag_p_value(standard.T.copy(), scale=bernstein),
-    }
-    what, p_value = min(by.items(), key=lambda item: item[1])
+    by = [
+        (_spread_p_value(sizes, n, q),
+         message("selfcheck.sizes", "batches do not vary in size as they should")),
+        (_spread_p_value(each, batches, q) if each.sum() < len(each) else 1.0,
+         message("selfcheck.turns", "units are drawn in turns")),
+        (lag_p_value(standard, scale=bernstein),
+         message("selfcheck.together", "units are drawn together")),
+        (lag_p_value(standard.T.copy(), scale=bernstein),
+         message("selfcheck.after", "batches depend on each other")),
+    ]  # fmt: skip
+    p_value, what = min(by, key=lambda item: item[0])
     if len(by) * p_value < ALPHA:
         raise failed(
             "not_poisson",
