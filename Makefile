@@ -26,9 +26,11 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
 	$(BIN)/python tests/benchmarks/bench_step.py
 
-# Trainings ended at random moments: the ledger stays true and nothing half-written is left.
+# Trainings ended at random moments: the ledger stays true and nothing half-written is left. Correct
+# trainers under twenty seeds: selfcheck stays silent.
 soak: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/soak.py
+	GENAUDIT_SOAK=1 $(BIN)/python -m pytest -m slow tests/selfcheck
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ check, and some correct trainers, run by default.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,7 @@ def test_all_mutants_and_correct_trainers_in_ten_minutes() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("GENAUDIT_SOAK" not in os.environ, reason="a quarter of an hour: make soak")
 @pytest.mark.parametrize("name", CORRECT)
 def test_no_false_alarm_in_twenty_repetitions(name: str) -> None:
     """Twenty seeds of each correct trainer: 20 statistical checks at 1e-4 each stay silent."""
