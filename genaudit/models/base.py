@@ -10,15 +10,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
+from genaudit.modalities.table.mixture import Mixture
+from genaudit.models.pairs import Pairs
 from genaudit.models.parts import Parts
 
 Rows = tuple[torch.Tensor, ...]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Nets(Protocol):
@@ -32,7 +36,10 @@ class Nets(Protocol):
     def condition(self) -> int:
         """Width of a condition, 0 without one."""
 
-    def generator(self) -> nn.Sequential:
+    def mixture(self) -> Mixture:
+        """A generator of records with their conditions, of which every likelihood is known."""
+
+    def decoder(self) -> nn.Sequential:
         """(noise, condition) -> logits."""
 
     def discriminator(self) -> nn.Sequential:
@@ -41,17 +48,14 @@ class Nets(Protocol):
     def encoder(self) -> nn.Sequential:
         """(record, condition) -> mean and log variance of the latent."""
 
-    def relaxed(self, logits: torch.Tensor, tau: float, rng: torch.Generator) -> torch.Tensor:
-        """Drawn records through which gradients flow."""
-
     def shares(self, logits: torch.Tensor) -> torch.Tensor:
         """Probabilities of all cells."""
 
     def surprise(self, logits: torch.Tensor, records: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihood of records, shape (n,)."""
 
-    def start_at(self, generator: nn.Sequential, marginals: Sequence[np.ndarray]) -> None:
-        """Let a fresh generator make the marginals."""
+    def start_at(self, decoder: nn.Sequential, marginals: Sequence[np.ndarray]) -> None:
+        """Let a fresh decoder make the marginals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +64,18 @@ class Reference:
 
     conditions: one-hot condition of each joint cell, shape (n_joint, condition).
     weights: share of each joint cell, shape (n_joint,).
-    marginals: share of each cell of each block the generator makes.
+    marginals: share of each cell of each block of a record, those of the condition last.
+    pairs: what two blocks have in common.
     """
 
     conditions: torch.Tensor
     weights: torch.Tensor
     marginals: tuple[np.ndarray, ...]
+    pairs: Pairs
 
-    def flat(self) -> torch.Tensor:
+    def flat(self) -> np.ndarray:
         """All marginals side by side, shape (width,)."""
-        flat = torch.as_tensor(np.concatenate(self.marginals), dtype=torch.float32)
-        return flat.to(self.conditions.device)
+        return np.concatenate(self.marginals)
 
     def draw(self, n: int, rng: torch.Generator) -> torch.Tensor:
         """Conditions of n records to make, shape (n, condition)."""
@@ -83,9 +88,9 @@ class Tuning:
     """Numbers of one training, as families read them.
 
     n_fakes: made records beside a batch, a public constant. n_critic: private steps to each step of
-    the generator. tau: temperature of the relaxation. average: decay of the moving average of the
-    released weights. pull: weight of the marginals in the generator's loss. r1: weight of the
-    gradient penalty, for plain training alone. kl: weight of the latent's divergence.
+    the generator. average: decay of the moving average of the released weights. pull: weight of the
+    marginals in the loss of a GAN's generator. fit_steps: of a generator on the marginals alone. r1:
+    weight of the gradient penalty, for plain training alone. kl: weight of the latent's divergence.
     """
 
     steps: int
@@ -93,9 +98,9 @@ class Tuning:
     learning_rate: float
     private_learning_rate: float
     n_critic: int = 1
-    tau: float = 0.6
     average: float = 0.995
     pull: float = 0.0
+    fit_steps: int = 1
     r1: float = 0.0
     kl: float = 1.0
 
@@ -129,7 +134,10 @@ class Phase:
 class Family(Protocol):
     """A generator in training."""
 
-    released: nn.Sequential
+    released: Mixture
+
+    def start(self) -> None:
+        """What comes before the first step; reads no record."""
 
     def phases(self) -> list[Phase]:
         """What is to be trained, in order."""
@@ -140,14 +148,17 @@ class Family(Protocol):
     def parts(self) -> Parts:
         """Everything that steps change."""
 
+    def shares(self) -> torch.Tensor:
+        """Share of each cell of what would be made now, shape (width,); draws nothing of `rng`."""
 
-class Average:
+
+class Average(Generic[Module]):
     """An exponential moving average of a module's weights: smoother than its last step.
 
     Source: Karras et al. 2018 (for generators); De et al. 2022 (under DP, where it costs nothing).
     """
 
-    def __init__(self, module: nn.Sequential, decay: float) -> None:
+    def __init__(self, module: Module, decay: float) -> None:
         self.module = module
         self.decay = decay
         self.n = torch.zeros((), dtype=torch.int64)
@@ -161,12 +172,3 @@ class Average:
         with torch.no_grad():
             for kept, new in zip(self.shadow.parameters(), self.module.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
-
-
-def made(
-    generator: nn.Sequential, n: int, nets: Nets, reference: Reference, rng: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits of n records and their conditions; reads no record."""
-    conditions = reference.draw(n, rng)
-    noise = torch.randn(n, nets.latent, generator=rng, device=conditions.device)
-    return generator(torch.cat([noise, conditions], dim=1)), conditions

@@ -1,19 +1,32 @@
 """Generative adversarial networks: a discriminator that sees records, a generator that never does.
 
-Source: Goodfellow et al. 2014 (non-saturating loss); Mescheder, Geiger, Nowozin 2018 (R1 penalty);
-Bie, Kamath, Zhang 2023 (only the discriminator need be private; clip real and made rows alike).
+The generator of a table is a mixture, so the likelihood of every made record is known, and it learns
+by weighing: records that the discriminator takes for real become likelier. Nothing has to be relaxed
+for gradients to flow. It starts at the two-way marginals and is held near them, so that what is left
+for the discriminator to find is what marginals do not show.
+
+Source: Goodfellow et al. 2014; Hjelm et al. 2018, equation 9 (discrete records, "boundary-seeking");
+Mescheder, Geiger, Nowozin 2018 (R1 penalty); Bie, Kamath, Zhang 2023 (only the discriminator need be
+private; clip real and made rows alike).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
-from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning, made
+from genaudit.models import pairs
+from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning
 from genaudit.models.parts import Parts
+
+#: Learning rates of a mixture on the marginals alone: at the start, and once training has ended.
+_START_RATE, _END_RATE = 0.05, 0.01
+
+#: No made record weighs more than e^this times another: a discriminator may be too sure.
+_SUREST = 3.0
 
 
 class Gan:
@@ -24,12 +37,11 @@ class Gan:
     ) -> None:
         self.nets, self.reference, self.tuning, self.rng = nets, reference, tuning, rng
         device = reference.conditions.device
-        self.generator: nn.Sequential = nets.generator().to(device)
-        self.discriminator: nn.Sequential = nets.discriminator().to(device)
-        nets.start_at(self.generator, reference.marginals)
+        self.generator = nets.mixture().to(device)
+        self.discriminator = nets.discriminator().to(device)
+        self.generator.start(reference.flat(), rng)
         self.average = Average(self.generator, tuning.average)
         self.released = self.average.shadow
-        self._marginals = reference.flat()
         self._steps = torch.zeros((), dtype=torch.int64)
         betas = (0.5, 0.9)
         self._optimizer = torch.optim.Adam(
@@ -38,6 +50,12 @@ class Gan:
         self._private_optimizer = torch.optim.Adam(
             self.discriminator.parameters(), lr=tuning.private_learning_rate, betas=betas
         )
+
+    def start(self) -> None:
+        """Fit the generator to the marginals."""
+        pairs.fit(self.generator, self.reference.pairs, steps=self.tuning.fit_steps,
+                  learning_rate=_START_RATE, rng=self._chance())  # fmt: skip
+        self.released.load_state_dict(self.generator.state_dict())
 
     def phases(self) -> list[Phase]:
         """One phase: a step of the discriminator on records, then one of the generator on none."""
@@ -56,7 +74,9 @@ class Gan:
         ]
 
     def finish(self) -> None:
-        """Nothing: the average of the generator's weights is what is released."""
+        """Bring the average of the generator's weights to the marginals again."""
+        pairs.fit(self.released, self.reference.pairs, steps=max(1, self.tuning.fit_steps // 4),
+                  learning_rate=_END_RATE, rng=self._chance())  # fmt: skip
 
     def parts(self) -> Parts:
         """Both networks, the average, and their optimizers."""
@@ -71,12 +91,14 @@ class Gan:
             rng=self.rng,
         )
 
+    @torch.no_grad()
+    def shares(self) -> torch.Tensor:
+        """Share of each cell that the average makes."""
+        return self.released.marginals()
+
     def _rows(self, records: torch.Tensor, conditions: torch.Tensor, _: torch.Generator) -> Rows:
-        with torch.no_grad():
-            fakes, fake_conditions = self._fakes(self.tuning.n_fakes)
-        pairs = torch.cat(
-            [torch.cat([records, conditions], 1), torch.cat([fakes, fake_conditions], 1)]
-        )
+        fakes = self._fakes()
+        pairs = torch.cat([torch.cat([records, conditions], 1), fakes])
         real = torch.zeros(len(pairs), device=pairs.device)
         real[: len(records)] = 1.0
         return pairs, real
@@ -89,15 +111,16 @@ class Gan:
         self._steps += 1
         if int(self._steps) % self.tuning.n_critic:
             return {}
-        logits, conditions = made(
-            self.generator, self.tuning.n_fakes, self.nets, self.reference, self.rng
-        )
-        fakes = self.nets.relaxed(logits, self.tuning.tau, self.rng)
-        scores = self.discriminator(torch.cat([fakes, conditions], 1))
-        loss = functional.softplus(-scores).mean()
-        if self.tuning.pull:
-            distance = self.nets.shares(logits).mean(0) - self._marginals
-            loss = loss + self.tuning.pull * distance.square().sum()
+        fakes = self._fakes()
+        with torch.no_grad():
+            words = self.discriminator(fakes).squeeze(1)
+            words = (words - words.max()).clamp(min=-_SUREST)
+        weights = functional.softmax(words, dim=0)
+        # Less the mean, which changes nothing in expectation and takes most of the chance out.
+        weights = weights - weights.mean()
+        likelihood = self.generator.log_likelihood(fakes, self.nets.condition)
+        loss = -(weights * likelihood).sum()
+        loss = loss + self.tuning.pull * self.reference.pairs.loss(self.generator, self._chance())
         # Gradients of the generator alone: the discriminator's stay as they are.
         parameters = list(self.generator.parameters())
         for p, grad in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
@@ -106,9 +129,13 @@ class Gan:
         self.average.update()
         return {"generator_loss": float(loss.detach())}
 
-    def _fakes(self, n: int) -> tuple[torch.Tensor, torch.Tensor]:
-        logits, conditions = made(self.generator, n, self.nets, self.reference, self.rng)
-        return self.nets.relaxed(logits, self.tuning.tau, self.rng), conditions
+    def _fakes(self) -> torch.Tensor:
+        conditions = self.reference.draw(self.tuning.n_fakes, self.rng)
+        return self.generator.draw(conditions, self.rng)
+
+    def _chance(self) -> np.random.Generator:
+        """For the choice of marginals that are looked at; the same after the same steps."""
+        return np.random.default_rng([int(self._steps), 0xFA1])
 
     def _penalty(self, rows: Rows, n_records: int) -> torch.Tensor:
         """R1: half the squared slope of the discriminator at records."""

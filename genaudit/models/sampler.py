@@ -1,24 +1,24 @@
-"""Records out of a trained generator: drawn, not the likeliest; the same for the same seed."""
+"""Records out of a trained mixture: drawn, not the likeliest; the same for the same seed."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import coerce, readable
 from genaudit.data.schema import Column, Schema
 from genaudit.errors import GenauditWarning, OptionError, check_seed
 from genaudit.modalities.table.layout import Layout
-from genaudit.modalities.table.nets import TableNets
+from genaudit.modalities.table.mixture import Mixture
 
 #: Records made at a time. It is part of the promise that a seed gives the same samples.
 _CHUNK = 4096
@@ -56,23 +56,37 @@ class _Wanted:
 
 
 class Sampler:
-    """A generator with all that turns its logits into records.
+    """A mixture with all that turns its components into records.
 
-    generator: (noise, condition) -> logits. weights: share of each joint cell of the condition.
+    log_shares: of every cell in each component, shape (components, width), cells of the condition
+    last. log_weights: of the components, shape (components,). weights: share of each joint cell of
+    the condition.
     """
 
     def __init__(
         self,
         schema: Schema,
         layout: Layout,
-        nets: TableNets,
-        generator: nn.Sequential,
+        log_shares: np.ndarray,
+        log_weights: np.ndarray,
         weights: np.ndarray,
     ) -> None:
-        self.schema, self.layout, self.nets = schema, layout, nets
-        # Double precision: rounding that differs between thread counts then changes no draw.
-        self.generator = generator.to("cpu", torch.float64).requires_grad_(False).eval()
+        self.schema, self.layout = schema, layout
+        # Single precision is what is saved, so a model makes the same records before and after.
+        self.log_shares = np.asarray(log_shares, dtype=np.float32)
+        self.log_weights = np.asarray(log_weights, dtype=np.float32)
         self.weights = np.asarray(weights, dtype=float)
+        starts = np.cumsum([0, *layout.sizes])
+        shares = np.exp(self.log_shares.astype(float))
+        made = zip(starts, layout.blocks, strict=False)
+        self._ceilings = [shares[:, a : a + size].cumsum(axis=1) for a, size in made]
+
+    @classmethod
+    def of(cls, schema: Schema, layout: Layout, mixture: Mixture, weights: np.ndarray) -> Sampler:
+        """What makes the records of a trained mixture."""
+        with torch.no_grad():
+            shares, log_weights = mixture.log_shares(), mixture.log_weights()
+        return cls(schema, layout, shares.cpu().numpy(), log_weights.cpu().numpy(), weights)
 
     def sample(self, n: int, seed: int = 0, where: Mapping[str, Any] | None = None) -> Dataset:
         """Make n records; with `where` only such as have these values, fewer where they are rare.
@@ -118,11 +132,20 @@ class Sampler:
 
     def _chunk(self, n: int, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         joint = rng.choice(len(weights), size=n, p=weights)
-        cells = torch.as_tensor(self.layout.cells[joint])
-        noise = torch.as_tensor(rng.standard_normal((n, self.nets.latent)))
-        given = self.nets.one_hot_condition(cells).double()
-        logits = self.generator(torch.cat([noise, given], dim=1))
-        return self.layout.join(self.nets.draw(logits, rng), joint, rng)
+        component = _drawn(self._components, joint, rng)
+        digits = [_drawn(ceiling, component, rng) for ceiling in self._ceilings]
+        return self.layout.join(np.stack(digits, axis=1), joint, rng)
+
+    @cached_property
+    def _components(self) -> np.ndarray:
+        """Cumulative weights of the components given each joint cell, shape (n_joint, components)."""
+        logs = np.tile(self.log_weights.astype(float), (self.layout.n_joint, 1))
+        start = sum(self.layout.blocks)
+        for k, size in enumerate(self.layout.given_sizes):
+            logs += self.log_shares[:, start : start + size].T[self.layout.cells[:, k]]
+            start += size
+        ceiling: np.ndarray = np.exp(logs - logs.max(axis=1, keepdims=True)).cumsum(axis=1)
+        return ceiling
 
     def _decoded(self, codes: np.ndarray, rng: np.random.Generator) -> Dataset:
         return self.layout.grid.decode(codes, self.schema, rng)
@@ -182,6 +205,14 @@ class Sampler:
         if coerced.problem or coerced.values.isna().any():
             raise OptionError(f"Column {name!r}: no {value!r} exists; {_exists(column)}.")
         return _Wanted(column, coerced.values.iloc[0])
+
+
+def _drawn(ceilings: np.ndarray, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A column drawn for each row by the cumulative weights in it, shape (n,)."""
+    ceiling = ceilings[row]
+    u = rng.random((len(row), 1)) * ceiling[:, -1:]
+    drawn: np.ndarray = (ceiling <= u).sum(axis=1).clip(max=ceilings.shape[1] - 1)
+    return drawn
 
 
 def data_frame_of(schema: Schema) -> pd.DataFrame:

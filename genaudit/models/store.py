@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
-from torch import nn
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
@@ -18,13 +16,12 @@ from genaudit.errors import DataError
 from genaudit.ledger import Mark, Touch
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
-from genaudit.modalities.table.nets import TableNets
 from genaudit.models import folder as folders
 from genaudit.models.sampler import Sampler
 from genaudit.result import Claim
 
 FORMAT: Literal["genaudit.model"] = "genaudit.model"
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,19 +69,17 @@ class Trained:
             table_schema=sampler.schema.model_dump(mode="json"),
             grid=sampler.layout.grid.to_json(),
             condition=sampler.layout.condition,
-            hidden=sampler.nets.hidden,
-            latent=sampler.nets.latent,
             claim=self.claim,
             touches=self.touches,
             ledger=self.ledger,
             history=tuple(dict(h) for h in self.history),
             recipe=dict(self.recipe),
         )
-        # In training precision: the extra digits of double precision say nothing.
         tensors = {
-            f"generator.{k}": v.float().numpy() for k, v in sampler.generator.state_dict().items()
+            "mixture.log_shares": sampler.log_shares,
+            "mixture.log_weights": sampler.log_weights,
+            "condition.weights": sampler.weights,
         }
-        tensors["condition.weights"] = sampler.weights
         return folders.write(folder, info.model_dump(mode="json"), tensors)
 
 
@@ -126,14 +121,12 @@ class _Info(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     format: Literal["genaudit.model"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     modality: Literal["table"] = "table"
     family: str
     table_schema: dict[str, Any]
     grid: list[dict[str, Any]]
     condition: tuple[str, ...]
-    hidden: tuple[int, ...] = Field(max_length=16)
-    latent: int = Field(ge=1)
     claim: Claim | None
     touches: tuple[Touch, ...]
     ledger: Mark | None = None
@@ -143,19 +136,12 @@ class _Info(BaseModel):
 
 def _sampler(info: _Info, tensors: dict[str, np.ndarray]) -> Sampler:
     layout = Layout(Grid.from_json(list(info.grid)), info.condition)
-    nets = TableNets(layout.blocks, layout.given_sizes, info.hidden, info.latent, layout.gates)
-    # On the meta device a network has shapes but no memory, whatever the file says of its size.
-    with torch.device("meta"):
-        generator: nn.Sequential = nets.generator()
-    state = {
-        name.removeprefix("generator."): torch.from_numpy(values.copy())
-        for name, values in tensors.items()
-        if name.startswith("generator.")
-    }
-    generator.load_state_dict(state, assign=True)
+    shares, log_weights = tensors["mixture.log_shares"], tensors["mixture.log_weights"]
     weights = tensors["condition.weights"]
-    if weights.shape != (layout.n_joint,) or not all(
-        np.isfinite(values).all() for values in tensors.values()
-    ):
-        raise ValueError("expected finite weights of the declared shapes")
-    return Sampler(Schema.model_validate(info.table_schema), layout, nets, generator, weights)
+    expected = ((len(log_weights), sum(layout.sizes)), (len(log_weights),), (layout.n_joint,))
+    given = (shares, log_weights, weights)
+    if tuple(t.shape for t in given) != expected or not len(log_weights):
+        raise ValueError("expected weights of the declared shapes")
+    if not all(np.isfinite(t).all() for t in given) or (weights < 0).any() or not weights.any():
+        raise ValueError("expected finite weights, none of the condition's below 0")
+    return Sampler(Schema.model_validate(info.table_schema), layout, shares, log_weights, weights)

@@ -1,7 +1,8 @@
 """Variational autoencoder with the condition in both halves; records are drawn from its likelihood.
 
-Under differential privacy encoder and decoder are one private module, though only the decoder is
-released.
+Under differential privacy encoder and decoder are one private module. What is released is a mixture
+of what the decoder makes of a few hundred draws of the latent, brought to the marginals: clipping
+gives records with large gradients less weight, and the marginals, which are paid for, set that right.
 
 Source: Kingma & Welling 2014; Sohn, Lee, Yan 2015 (conditions).
 """
@@ -10,12 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
+from genaudit.models import pairs
 from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning
 from genaudit.models.parts import Parts
-from genaudit.models.raking import rake
+
+#: Learning rate of the mixture on the marginals.
+_FIT_RATE = 0.02
+
+#: Draws of the latent that live quality looks at.
+_LOOK_AT = 1024
 
 
 class Vae:
@@ -25,14 +33,17 @@ class Vae:
         self, nets: Nets, reference: Reference, tuning: Tuning, rng: torch.Generator
     ) -> None:
         self.nets, self.reference, self.tuning, self.rng = nets, reference, tuning, rng
-        decoder = nets.generator()
-        nets.start_at(decoder, reference.marginals)
+        decoder = nets.decoder()
+        nets.start_at(decoder, reference.marginals[: len(nets.blocks)])
         self.module = _Halves(nets.encoder(), decoder).to(reference.conditions.device)
         self.average = Average(self.module.decoder, tuning.average)
-        self.released = self.average.shadow
+        self.released = nets.mixture().to(reference.conditions.device)
         self._optimizer = torch.optim.Adam(
             self.module.parameters(), lr=tuning.private_learning_rate
         )
+
+    def start(self) -> None:
+        """Nothing: the decoder starts at the marginals of single columns."""
 
     def phases(self) -> list[Phase]:
         """One phase: the evidence lower bound on records, all of it private."""
@@ -49,8 +60,11 @@ class Vae:
         ]
 
     def finish(self) -> None:
-        """Bring what the decoder makes to the marginals."""
-        rake(self.released, self.nets, self.reference, self.rng)
+        """Take what the decoder makes of a few hundred latents, and bring it to the marginals."""
+        logits, conditions = self._made(len(self.released.weight), self.rng)
+        self.released.start_at(logits, conditions, self.reference.flat())
+        pairs.fit(self.released, self.reference.pairs, steps=self.tuning.fit_steps,
+                  learning_rate=_FIT_RATE, rng=np.random.default_rng(0xFA1))  # fmt: skip
 
     def parts(self) -> Parts:
         """Encoder, decoder and its average."""
@@ -60,6 +74,19 @@ class Vae:
             counts={"averaged": self.average.n},
             rng=self.rng,
         )
+
+    def shares(self) -> torch.Tensor:
+        """Share of each cell that the decoder makes."""
+        rng = torch.Generator(self.reference.conditions.device).manual_seed(0)
+        logits, conditions = self._made(_LOOK_AT, rng)
+        return torch.cat([self.nets.shares(logits), conditions], dim=1).mean(0)
+
+    @torch.no_grad()
+    def _made(self, n: int, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of n records and their conditions."""
+        conditions = self.reference.draw(n, rng)
+        noise = torch.randn(n, self.nets.latent, generator=rng, device=conditions.device)
+        return self.average.shadow(torch.cat([noise, conditions], dim=1)), conditions
 
     def _rows(self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator) -> Rows:
         noise = torch.randn(len(records), self.nets.latent, generator=rng, device=records.device)

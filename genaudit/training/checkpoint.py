@@ -60,7 +60,6 @@ class Info(BaseModel):
     settled: Settled
     claim: Claim | None
     planned: tuple[Mechanism, ...]
-    blocks: int = Field(ge=1)
     done: int = Field(ge=0)
     history: tuple[dict[str, float], ...]
     dataset: str
@@ -96,7 +95,6 @@ class Checkpoint:
             settled=basis.settled,
             claim=basis.claim,
             planned=basis.planned,
-            blocks=len(basis.marginals.blocks),
             done=done,
             history=tuple(dict(h) for h in history),
             dataset=book.dataset,
@@ -115,11 +113,12 @@ class Checkpoint:
             ValueError, KeyError, TypeError: they are not of a checkpoint.
         """
         info = Info.model_validate(raw)
+        layout = Layout(Grid.from_json(list(info.grid)), info.condition)
         basis = Basis(
             schema=Schema.model_validate(info.table_schema),
-            layout=Layout(Grid.from_json(list(info.grid)), info.condition),
+            layout=layout,
             settled=info.settled,
-            marginals=_marginals(tensors, info.blocks),
+            marginals=_marginals(tensors, layout),
             claim=info.claim,
             planned=info.planned,
         )
@@ -139,7 +138,10 @@ class Checkpoint:
         """All numbers, by name."""
         found: dict[str, np.ndarray] = {f"parts.{k}": v.numpy() for k, v in self.parts.items()}
         found |= {f"marginals.{i}": b for i, b in enumerate(self.basis.marginals.blocks)}
+        found |= {f"one_way.{i}": t for i, t in enumerate(self.basis.marginals.one_way)}
+        found |= {f"two_way.{i}": t for i, t in enumerate(self.basis.marginals.two_way)}
         found["marginals.joint"] = self.basis.marginals.joint
+        found["marginals.deviations"] = self.basis.marginals.deviations
         return found
 
     def to_bytes(self) -> bytes:
@@ -226,5 +228,11 @@ def _cut_off(folder: Path) -> list[Path]:
     ]
 
 
-def _marginals(tensors: Mapping[str, np.ndarray], n: int) -> Marginals:
-    return Marginals(tuple(tensors[f"marginals.{i}"] for i in range(n)), tensors["marginals.joint"])
+def _marginals(tensors: Mapping[str, np.ndarray], layout: Layout) -> Marginals:
+    return Marginals(
+        blocks=tuple(tensors[f"marginals.{i}"] for i in range(len(layout.blocks))),
+        joint=tensors["marginals.joint"],
+        one_way=tuple(tensors[f"one_way.{i}"] for i in range(len(layout.sizes))),
+        two_way=tuple(tensors[f"two_way.{i}"] for i in range(len(layout.pairs))),
+        deviations=tensors["marginals.deviations"],
+    )

@@ -25,9 +25,10 @@ from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.ledger import Mark, PrivacyLedger, Touch
 from genaudit.modalities.table.nets import TableNets
-from genaudit.models.base import Family, Reference, Tuning, made
+from genaudit.models.base import Family, Reference, Tuning
 from genaudit.models.cgan import Cgan
 from genaudit.models.gan import Gan
+from genaudit.models.pairs import Pairs, Table
 from genaudit.models.sampler import Sampler
 from genaudit.models.store import Trained
 from genaudit.models.vae import Vae
@@ -49,9 +50,6 @@ _LOOK = 0.05
 
 #: Most of the time that checkpoints may take; leases that end sooner are kept with the next.
 KEPT_SHARE = 0.01
-
-#: Records made to look at.
-_LOOK_AT = 1024
 
 
 @dataclass(frozen=True)
@@ -124,6 +122,7 @@ def fit(
     with _one_thread(recipe.device), book.closing_on_error():
         prepared = _prepared(recipe, data, book, budget_total, world)
         job = _Job.of(recipe, data.schema, prepared, book, checkpoint, world)
+        job.family.start()
         job.keep()
         return job.run(progress)
 
@@ -200,6 +199,8 @@ def _follow(data: Dataset, world: World) -> Trained:
         job = _Job.of(recipe, data.schema, prepared, book, None, world)
         if moment.parts:
             job.family.parts().load(moment.parts)
+        else:
+            job.family.start()
         return job.run(None)
 
 
@@ -302,8 +303,8 @@ class _Job:
         if self.world.leads:
             self.book.close()
         basis, read = self.prepared.basis, self._read()
-        sampler = Sampler(
-            basis.schema, basis.layout, self.nets, self.family.released, basis.marginals.joint
+        sampler = Sampler.of(
+            basis.schema, basis.layout, self.family.released, basis.marginals.joint
         )
         return Trained(
             family=self.recipe.family,
@@ -345,11 +346,21 @@ class _Job:
 
 
 def _reference(basis: Basis, nets: TableNets, device: str) -> Reference:
-    cells = torch.as_tensor(basis.layout.cells)
+    layout, known = basis.layout, basis.marginals
+    given = [
+        np.bincount(layout.cells[:, k], weights=known.joint, minlength=size)
+        for k, size in enumerate(layout.given_sizes)
+    ]
+    two_way = zip(layout.pairs, known.two_way, known.deviations[len(layout.sizes) :], strict=True)
+    pairs = Pairs.of(
+        nets.mixture(), known.one_way, known.deviations[: len(layout.sizes)],
+        [Table(i, j, shares, float(deviation)) for (i, j), shares, deviation in two_way],
+    )  # fmt: skip
     return Reference(
-        conditions=nets.one_hot_condition(cells).to(device),
-        weights=torch.as_tensor(basis.marginals.joint, dtype=torch.float32, device=device),
-        marginals=basis.marginals.blocks,
+        conditions=nets.one_hot_condition(torch.as_tensor(layout.cells)).to(device),
+        weights=torch.as_tensor(known.joint, dtype=torch.float32, device=device),
+        marginals=(*known.blocks, *given),
+        pairs=pairs.to(device),
     )
 
 
@@ -362,6 +373,7 @@ def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Refere
         private_learning_rate=settled.private_learning_rate,
         n_critic=recipe.n_critic,
         pull=settled.pull,
+        fit_steps=settled.fit_steps,
         r1=0.0 if recipe.private else 0.05,
     )
     rng = torch.Generator(recipe.device).manual_seed(recipe.seed)
@@ -397,12 +409,10 @@ class _Look:
         job, pace = self.job, self.job.prepared.pace
         if pace.done % self._every and pace.left:
             return None
-        reference = job.reference
-        rng = torch.Generator(reference.conditions.device).manual_seed(job.recipe.seed)
-        with torch.no_grad():
-            logits, _ = made(job.family.released, _LOOK_AT, job.nets, reference, rng)
-            shares = job.nets.shares(logits).mean(0).cpu().numpy()
-        quality = marginals.distance(shares, job.prepared.basis.marginals)
+        blocks = job.prepared.basis.layout.blocks
+        shares = job.family.shares().cpu().numpy()[: sum(blocks)]
+        made = np.split(shares, np.cumsum(blocks)[:-1])
+        quality = marginals.distance(made, job.prepared.basis.marginals)
         job.history.append({"step": float(pace.done), "quality": quality, **metrics})
         return quality
 

@@ -22,6 +22,7 @@ from genaudit.training.prepared import (
     check_condition,
     condition_of,
     encoded,
+    focus_of,
     nets_of,
 )
 from genaudit.training.recipe import Recipe
@@ -46,7 +47,7 @@ def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | Non
     book.charge(TouchKind.UNACCOUNTED, f"plain training, {settled.steps:,} steps")
     digits, joint = encoded(layout, data)
 
-    exact = marginals.exact(layout, digits, joint)
+    exact = marginals.exact(layout, digits, joint, focus_of(data.schema))
     basis = Basis(data.schema, layout, settled, exact, None)
     return _prepared(recipe, basis, digits, joint)
 

@@ -90,6 +90,11 @@ def condition_of(recipe: Recipe, schema: Schema, grid: Grid) -> tuple[str, ...]:
     return tuple(chosen)
 
 
+def focus_of(schema: Schema) -> str:
+    """The column whose tables with others are worth most: the target; "" where there is none."""
+    return schema.target.name if schema.target else ""
+
+
 def encoded(layout: Layout, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Digits and joint cell of the records (`Layout.split`)."""
     codes = layout.grid.encode(data)
@@ -100,5 +105,6 @@ def encoded(layout: Layout, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 def nets_of(layout: Layout, settled: Settled) -> TableNets:
     """The networks of a layout."""
     return TableNets(
-        layout.blocks, layout.given_sizes, settled.hidden, settled.latent, layout.gates
-    )
+        layout.blocks, layout.given_sizes, settled.hidden, settled.latent, settled.components,
+        layout.gates, layout.ordered,
+    )  # fmt: skip

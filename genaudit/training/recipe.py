@@ -17,26 +17,25 @@ from genaudit.reading import read_toml
 #: Family, private -> numbers that a preset fills in where the recipe leaves them open.
 _PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
     "quick": {
-        ("gan", False): {"steps": 400, "batch_size": 256},
-        ("gan", True): {"steps": 300, "batch_size": 256},
-        ("vae", False): {"steps": 500, "batch_size": 256},
-        ("vae", True): {"steps": 300, "batch_size": 256},
+        ("gan", False): {"steps": 400, "batch_size": 256, "components": 200, "fit_steps": 400},
+        ("gan", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
+        ("vae", False): {"steps": 500, "batch_size": 256, "components": 200, "fit_steps": 400},
+        ("vae", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
     },
     "standard": {
-        ("gan", False): {"steps": 2500, "batch_size": 256},
-        ("gan", True): {"steps": 1200, "batch_size": 256},
-        ("vae", False): {"steps": 4000, "batch_size": 256},
-        ("vae", True): {"steps": 2000, "batch_size": 512},
+        ("gan", False): {"steps": 2500, "batch_size": 256, "components": 400, "fit_steps": 800},
+        ("gan", True): {"steps": 1200, "batch_size": 256, "components": 400, "fit_steps": 800},
+        ("vae", False): {"steps": 4000, "batch_size": 256, "components": 400, "fit_steps": 800},
+        ("vae", True): {"steps": 2000, "batch_size": 512, "components": 400, "fit_steps": 800},
     },
 }
 
 #: Numbers that do not depend on the preset, by family and private.
 _USUAL: dict[tuple[str, bool], dict[str, Any]] = {
-    ("gan", False): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 128),
-                     "latent": 32, "max_grad_norm": 1.0, "pull": 1.0},
-    # Noise drives a private generator off its marginals, so it goes slower and is pulled harder.
-    ("gan", True): {"learning_rate": 5e-4, "private_learning_rate": 1e-3, "hidden": (128, 128),
-                    "latent": 32, "max_grad_norm": 1.0, "pull": 10.0},
+    ("gan", False): {"learning_rate": 1e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
+                     "latent": 1, "max_grad_norm": 1.0, "pull": 0.01},
+    ("gan", True): {"learning_rate": 1e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
+                    "latent": 1, "max_grad_norm": 1.0, "pull": 0.01},
     ("vae", False): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
                      "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
     ("vae", True): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
@@ -53,8 +52,10 @@ class Recipe(BaseModel):
         made records beside them. n_critic: steps on records for each step of the generator.
     private_learning_rate: of what sees records; learning_rate: of the generator of a GAN.
     max_grad_norm: bound on what one record can move the sum of gradients, L2.
+    components: of the mixture that makes records. fit_steps: of it on the marginals alone.
     pull: weight of the marginals in the loss of a GAN's generator.
-    marginal_fraction: part of ε that pays the noisy marginals.
+    marginal_fraction: part of ε that would pay the noisy marginals alone; steps on records share
+        what composition leaves.
     preprocessing_epsilon: part of ε that learns what the schema leaves undeclared.
     unit: whom ε is for; None = a person where the schema names one, else a record.
     rows_per_person: most rows of one person that are used; None = persons have one row each.
@@ -78,8 +79,10 @@ class Recipe(BaseModel):
     private_learning_rate: float | None = Field(default=None, gt=0, le=1)
     hidden: tuple[int, ...] | None = Field(default=None, min_length=1, max_length=8)
     latent: int | None = Field(default=None, ge=1, le=4096)
+    components: int | None = Field(default=None, ge=1, le=4096)
+    fit_steps: int | None = Field(default=None, ge=1, le=100_000)
     max_grad_norm: float | None = Field(default=None, gt=0)
-    marginal_fraction: float = Field(default=0.25, gt=0, lt=1)
+    marginal_fraction: float = Field(default=0.8, gt=0, lt=1)
     preprocessing_epsilon: float | None = Field(default=None, gt=0)
     unit: Literal["record", "person"] | None = None
     rows_per_person: int | None = Field(default=None, ge=1, le=10_000)
@@ -174,6 +177,8 @@ class Settled(BaseModel):
     private_learning_rate: float
     hidden: tuple[int, ...]
     latent: int
+    components: int
+    fit_steps: int
     max_grad_norm: float
     pull: float
 

@@ -22,10 +22,10 @@ from genaudit.data.schema import Column, Schema
 from genaudit.errors import SchemaError
 
 #: Most intervals that a numeric column is cut into.
-MAX_INTERVALS = 32
+MAX_INTERVALS = 100
 
 #: Columns with more levels than this are coded as two digits, so that one-hot codes stay small.
-MAX_ONE_HOT = 64
+MAX_ONE_HOT = 128
 
 #: A value that holds at least this share of the records becomes a spike when cells are learned.
 _SPIKE_SHARE = 0.05

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from genaudit.modalities.table.cells import Grid
 
 #: Most cells that the joint of the condition columns may have.
 MAX_JOINT = 512
+
+#: Blocks are counted in pairs while they are no wider than this together.
+MAX_PAIRED = 4096
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,45 @@ class Layout:
             low = start if column.nullable else None
             found += [None] if len(column.digits) == 1 else [None, low]
         return tuple(found)
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of all blocks of a record: those that are made, then the condition's columns."""
+        return (*self.blocks, *self.given_sizes)
+
+    @cached_property
+    def owners(self) -> tuple[int, ...]:
+        """Position of the column of each block of a record."""
+        made = [j for j in self.made for _ in self.grid.columns[j].digits]
+        return (*made, *self.given)
+
+    @cached_property
+    def ordered(self) -> tuple[tuple[int, int] | None, ...]:
+        """For each block of a record, the cells [first, last) that are intervals of a number."""
+        columns = [self.grid.columns[j] for j in self.owners]
+        return tuple(
+            (len(c.spikes), c.n_values) if c.edges and len(c.digits) == 1 else None for c in columns
+        )
+
+    def blocks_of(self, name: str) -> tuple[int, ...]:
+        """Blocks of a column; none of one that there is not."""
+        return tuple(i for i, j in enumerate(self.owners) if self.grid.columns[j].name == name)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of blocks that are counted together, by what is public alone.
+
+        All of them, or in a very wide table those of the narrowest blocks, and both digits of each
+        column.
+        """
+        narrow = sorted(range(len(self.sizes)), key=lambda i: (i < len(self.blocks), self.sizes[i]))
+        width = np.cumsum([self.sizes[i] for i in narrow])
+        paired = set(narrow[: int(np.searchsorted(width, MAX_PAIRED, side="right"))])
+        return tuple(
+            (i, j)
+            for i, j in combinations(range(len(self.sizes)), 2)
+            if {i, j} <= paired or self.owners[i] == self.owners[j]
+        )
 
     @cached_property
     def given_sizes(self) -> tuple[int, ...]:

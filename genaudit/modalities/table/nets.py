@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from genaudit.errors import OptionError
+from genaudit.modalities.table.mixture import Block, Mixture
 
 #: Networks and a batch beyond this many bytes are refused.
 MAX_BYTES = 2 * 2**30
@@ -29,16 +30,19 @@ class TableNets:
     """Builds the networks of a table, and says how they make and read records.
 
     blocks: sizes of the one-hot blocks to make. given: sizes of the condition's one-hot blocks.
-    hidden: widths of the generator's hidden layers; networks that read records have them reversed.
-    latent: width of the noise. gates: for each block, the one whose last cell leaves it empty, or
-    None; () = no block is ever empty.
+    hidden: widths of the decoder's hidden layers; networks that read records have them reversed.
+    latent: width of the noise. components: of a mixture. gates: for each block, the one whose last
+    cell leaves it empty, or None; () = no block is ever empty. ordered: for each block, those of the
+    condition last, the cells that are intervals of a number, or None; () = no block has any.
     """
 
     blocks: tuple[int, ...]
     given: tuple[int, ...]
     hidden: tuple[int, ...]
     latent: int
+    components: int = 1
     gates: tuple[int | None, ...] = ()
+    ordered: tuple[tuple[int, int] | None, ...] = ()
 
     @property
     def width(self) -> int:
@@ -58,6 +62,7 @@ class TableNets:
         """
         layers = [self.latent + self.condition, *self.hidden, self.width]
         weights = sum(a * b for a, b in pairwise(layers))
+        weights += self.components * (self.width + self.condition)
         # Two networks, each with weights, gradients, two moments and an average; a batch of real
         # and made records, each with logits, noise and gradients.
         size = 4 * (2 * 5 * weights + 8 * batch_size * (self.width + self.condition))
@@ -69,8 +74,15 @@ class TableNets:
                 "ignored."
             )
 
-    def generator(self) -> nn.Sequential:
-        """(noise, condition) -> logits of all blocks."""
+    def mixture(self) -> Mixture:
+        """Components over all blocks of a record, its condition included."""
+        sizes = (*self.blocks, *self.given)
+        gates = (*self.gates, *(None for _ in self.given)) if self.gates else (None,) * len(sizes)
+        ordered = self.ordered or (None,) * len(sizes)
+        return Mixture(list(map(Block, sizes, ordered, gates)), self.components)
+
+    def decoder(self) -> nn.Sequential:
+        """(noise, condition) -> logits of all blocks that are made."""
         layers = [self.latent + self.condition, *self.hidden, self.width]
         return perceptron(layers, nn.ReLU())
 
@@ -92,24 +104,6 @@ class TableNets:
         """Conditions as one-hot blocks, shape (n, condition), from cells, shape (n, k)."""
         return one_hot(cells, self.given)
 
-    def relaxed(self, logits: torch.Tensor, tau: float, rng: torch.Generator) -> torch.Tensor:
-        """Drawn one-hot records through which gradients flow, shape (n, width).
-
-        Source: Jang, Gu, Poole 2017 (straight-through Gumbel-softmax).
-        """
-        uniform = torch.rand(logits.shape, generator=rng, device=logits.device)
-        # 1e-10 keeps both logarithms finite; single precision can draw an exact 0.
-        noisy = logits - torch.log(-torch.log(uniform + 1e-10) + 1e-10)
-        drawn = []
-        for block in torch.split(noisy, list(self.blocks), dim=1):
-            soft = functional.softmax(block / tau, dim=1)
-            hard = functional.one_hot(block.argmax(1), block.shape[1]).to(soft.dtype)
-            drawn.append(hard - soft.detach() + soft)
-        for low, high in enumerate(self.gates):
-            if high is not None:
-                drawn[low] = drawn[low] * (1 - drawn[high][:, -1:])
-        return torch.cat(drawn, dim=1)
-
     def shares(self, logits: torch.Tensor) -> torch.Tensor:
         """Probabilities of all cells, shape (n, width); every block sums to 1."""
         return torch.cat(
@@ -124,23 +118,14 @@ class TableNets:
         ]
         return -(torch.cat(logs, dim=1) * records).sum(1)
 
-    def start_at(self, generator: nn.Sequential, marginals: Sequence[np.ndarray]) -> None:
-        """Let a fresh generator make the marginals, one for each block."""
-        last = generator[-1]
+    def start_at(self, decoder: nn.Sequential, marginals: Sequence[np.ndarray]) -> None:
+        """Let a fresh decoder make the marginals, one for each block."""
+        last = decoder[-1]
         assert isinstance(last, nn.Linear)
         shares = np.concatenate([np.asarray(m, dtype=float) for m in marginals])
         with torch.no_grad():
             last.bias.copy_(torch.as_tensor(np.log(shares + _FLOOR), dtype=last.bias.dtype))
             last.weight.mul_(0.1)
-
-    def draw(self, logits: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
-        """A digit of every block drawn by its probabilities, shape (n, blocks)."""
-        drawn = []
-        for block in torch.split(logits, list(self.blocks), dim=1):
-            ceiling = functional.softmax(block.double(), dim=1).cumsum(1).numpy()
-            u = rng.random((len(ceiling), 1)) * ceiling[:, -1:]
-            drawn.append((ceiling <= u).sum(1).clip(max=block.shape[1] - 1))
-        return np.stack(drawn, axis=1)
 
 
 def perceptron(layers: Sequence[int], activation: nn.Module) -> nn.Sequential:

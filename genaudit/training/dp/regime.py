@@ -26,6 +26,7 @@ from genaudit.training.prepared import (
     check_condition,
     condition_of,
     encoded,
+    focus_of,
     nets_of,
 )
 from genaudit.training.recipe import Recipe
@@ -56,7 +57,9 @@ def prepare(
     if budget_total is not None:
         book.check_total(budget_total, recipe.delta, solved.mechanisms)
     book.charge(
-        TouchKind.ACCOUNTED, "one-way marginals and joint of the condition", solved.marginals
+        TouchKind.ACCOUNTED,
+        "marginals of one and two columns, and joint of the condition",
+        solved.marginals,
     )
     digits, joint = encoded(layout, ready.data)
     units = unit.Units.of(ready.data, book.unit, recipe.cap, streams.draws)
@@ -64,7 +67,7 @@ def prepare(
     assert sigma is not None
     noisy = marginals.noisy(
         layout, digits[units.kept], joint[units.kept], n=ready.n, noise_multiplier=sigma,
-        rng=streams.draws, cap=recipe.cap,
+        rng=streams.draws, cap=recipe.cap, focus=focus_of(schema),
     )  # fmt: skip
     claim = None
     if recipe.noise_seed is None:
