@@ -29,6 +29,10 @@ class Nets(Protocol):
     """Networks of a modality, and how they make and read records (`modalities.*.nets`)."""
 
     @property
+    def blocks(self) -> tuple[int, ...]:
+        """Sizes of the one-hot blocks to make."""
+
+    @property
     def latent(self) -> int:
         """Width of the noise."""
 
@@ -88,9 +92,9 @@ class Tuning:
     """Numbers of one training, as families read them.
 
     n_fakes: made records beside a batch, a public constant. n_critic: private steps to each step of
-    the generator. average: decay of the moving average of the released weights. pull: weight of the
-    marginals in the loss of a GAN's generator. fit_steps: of a generator on the marginals alone. r1:
-    weight of the gradient penalty, for plain training alone. kl: weight of the latent's divergence.
+    the generator. average: decay of the moving average of weights. pull: weight of the marginals in
+    the loss of a GAN's generator. fit_steps: of a generator on the marginals alone. r1: weight of
+    the gradient penalty, for plain training alone. kl: weight of the latent's divergence.
     """
 
     steps: int

@@ -1,13 +1,13 @@
 """Generative adversarial networks: a discriminator that sees records, a generator that never does.
 
-The generator of a table is a mixture, so the likelihood of every made record is known, and it learns
-by weighing: records that the discriminator takes for real become likelier. Nothing has to be relaxed
-for gradients to flow. It starts at the two-way marginals and is held near them, so that what is left
-for the discriminator to find is what marginals do not show.
+The generator of a table is a mixture, so the likelihood of every made record is known, and it
+learns by weighing: records that the discriminator takes for real become likelier. Nothing has to be
+relaxed for gradients to flow. It starts at the two-way marginals and is held near them, so what is
+left for the discriminator to find is what marginals do not show.
 
-Source: Goodfellow et al. 2014; Hjelm et al. 2018, equation 9 (discrete records, "boundary-seeking");
-Mescheder, Geiger, Nowozin 2018 (R1 penalty); Bie, Kamath, Zhang 2023 (only the discriminator need be
-private; clip real and made rows alike).
+Source: Goodfellow et al. 2014; Hjelm et al. 2018 ("boundary-seeking", discrete records); Mescheder,
+Geiger, Nowozin 2018 (R1 penalty); Bie, Kamath, Zhang 2023 (only the discriminator need be private;
+clip real and made rows alike).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import torch
 from genaudit.modalities.table.mixture import Mixture
 
 #: Nats of likelihood that the marginals must gain for each nat a component tells of its records.
-_THRIFT = 200.0
+_THRIFT = 100.0
 
 #: Blocks are looked at together up to this width; of wider records a part at a time, by chance.
 _WIDE = 1024
@@ -42,9 +42,9 @@ class Table(NamedTuple):
 class Pairs:
     """One-way and two-way marginals side by side, as what a mixture makes is compared with them.
 
-    one_way, one_way_precision: of every cell, shape (width,). cells: those of blocks that are in
-    pairs, shape (k,). two_way, two_way_precision: symmetric, shape (k, k). Precisions are 1 / (2 σ²),
-    and 0 where nothing is known. digits: tables of a block and of the one that it gates.
+    one_way, one_way_precision: of every cell, shape (width,). paired: blocks that are in pairs.
+    cells: theirs, shape (k,). two_way, two_way_precision: symmetric, shape (k, k). Precisions are
+    1 / (2 σ²), and 0 where nothing is known. digits: tables of a block and of the one it gates.
     """
 
     one_way: torch.Tensor
@@ -57,7 +57,7 @@ class Pairs:
 
     @classmethod
     def of(
-        cls, mixture: Mixture, one_way: Sequence[np.ndarray], deviations: Sequence[float],
+        cls, mixture: Mixture, one_way: Sequence[np.ndarray], deviations: np.ndarray,
         tables: Sequence[Table],
     ) -> Pairs:  # fmt: skip
         """What was measured, for mixtures of these blocks.
@@ -80,7 +80,7 @@ class Pairs:
             columns = slice(starts[t.j], starts[t.j] + mixture.sizes[t.j])
             shares[rows, columns], shares[columns, rows] = t.shares, t.shares.T
             precision[rows, columns] = precision[columns, rows] = 0.5 / t.deviation**2
-        spread = np.repeat(np.asarray(deviations), mixture.sizes)
+        spread = np.repeat(deviations, mixture.sizes)
         return cls(
             one_way=torch.as_tensor(np.concatenate(list(one_way)), dtype=torch.float32),
             one_way_precision=torch.as_tensor(0.5 / spread**2, dtype=torch.float32),
@@ -93,8 +93,14 @@ class Pairs:
 
     def to(self, device: str) -> Pairs:
         """The same on a device."""
-        moved = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
-        return replace(self, **moved)
+        return replace(
+            self,
+            one_way=self.one_way.to(device),
+            one_way_precision=self.one_way_precision.to(device),
+            cells=self.cells.to(device),
+            two_way=self.two_way.to(device),
+            two_way_precision=self.two_way_precision.to(device),
+        )
 
     def loss(self, mixture: Mixture, rng: np.random.Generator) -> torch.Tensor:
         """Negative log-likelihood of what was measured, and the price of information, in nats."""

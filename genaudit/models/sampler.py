@@ -138,7 +138,7 @@ class Sampler:
 
     @cached_property
     def _components(self) -> np.ndarray:
-        """Cumulative weights of the components given each joint cell, shape (n_joint, components)."""
+        """Cumulative weights of the components in each joint cell, shape (n_joint, components)."""
         logs = np.tile(self.log_weights.astype(float), (self.layout.n_joint, 1))
         start = sum(self.layout.blocks)
         for k, size in enumerate(self.layout.given_sizes):

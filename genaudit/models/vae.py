@@ -2,7 +2,7 @@
 
 Under differential privacy encoder and decoder are one private module. What is released is a mixture
 of what the decoder makes of a few hundred draws of the latent, brought to the marginals: clipping
-gives records with large gradients less weight, and the marginals, which are paid for, set that right.
+gives records with large gradients less weight, and marginals, which are paid for, set that right.
 
 Source: Kingma & Welling 2014; Sohn, Lee, Yan 2015 (conditions).
 """

@@ -15,10 +15,10 @@ import numpy as np
 from genaudit.modalities.table.layout import Layout
 
 #: How much more exactly a table is measured that holds the target, or both digits of one column.
-_FOCUS = 2.0
+_FOCUS = 3.0
 
 #: The same of single columns and of the condition's joint.
-_SINGLE = 1.5
+_SINGLE = 1.0
 
 #: What exact marginals weigh, as if they had the noise of so small a multiplier.
 _EXACT_MULTIPLIER = 0.5
@@ -77,9 +77,9 @@ def noisy(
 ) -> Marginals:
     """The marginals with Gaussian noise.
 
-    One record is in one cell of each histogram. A histogram h that is to be measured with weight w_h
-    gets noise of standard deviation noise_multiplier * sqrt(sum of w²) / w_h, which makes all of
-    them one Gaussian mechanism: scaled by w_h they have that L2 sensitivity together. A unit of
+    One record is in one cell of each histogram. A histogram measured with weight w gets noise of
+    standard deviation noise_multiplier * sqrt(sum of all w²) / w, which makes all of them one
+    Gaussian mechanism: each scaled by its w, they have that L2 sensitivity together. A unit of
     several rows may have all of them in the same cells.
 
     Args:

@@ -23,19 +23,20 @@ _PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
         ("vae", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
     },
     "standard": {
-        ("gan", False): {"steps": 2500, "batch_size": 256, "components": 400, "fit_steps": 800},
-        ("gan", True): {"steps": 1200, "batch_size": 256, "components": 400, "fit_steps": 800},
-        ("vae", False): {"steps": 4000, "batch_size": 256, "components": 400, "fit_steps": 800},
-        ("vae", True): {"steps": 2000, "batch_size": 512, "components": 400, "fit_steps": 800},
+        ("gan", False): {"steps": 2500, "batch_size": 256, "components": 300, "fit_steps": 800},
+        ("gan", True): {"steps": 1200, "batch_size": 256, "components": 300, "fit_steps": 800},
+        ("vae", False): {"steps": 4000, "batch_size": 256, "components": 300, "fit_steps": 800},
+        ("vae", True): {"steps": 2000, "batch_size": 512, "components": 300, "fit_steps": 800},
     },
 }
 
 #: Numbers that do not depend on the preset, by family and private.
 _USUAL: dict[tuple[str, bool], dict[str, Any]] = {
-    ("gan", False): {"learning_rate": 1e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
-                     "latent": 1, "max_grad_norm": 1.0, "pull": 0.01},
-    ("gan", True): {"learning_rate": 1e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
-                    "latent": 1, "max_grad_norm": 1.0, "pull": 0.01},
+    ("gan", False): {"learning_rate": 2e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
+                     "latent": 1, "max_grad_norm": 1.0, "pull": 1e-4},
+    # Few noisy steps must do, so they are large.
+    ("gan", True): {"learning_rate": 2e-2, "private_learning_rate": 3e-3, "hidden": (128, 128),
+                    "latent": 1, "max_grad_norm": 1.0, "pull": 1e-4},
     ("vae", False): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
                      "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
     ("vae", True): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),

@@ -185,14 +185,14 @@ def test_learned_levels() -> None:
     assert cells.levels == ("b", "a", "c")
 
 
-@pytest.mark.parametrize("size", [2, 64, 65, 100, 3000, 50_000])
+@pytest.mark.parametrize("size", [2, 128, 129, 200, 3000, 50_000])
 def test_digits(size: int) -> None:
-    """Up to 64 cells are one block; more are two digits that can name every cell."""
+    """Up to 128 cells are one block; more are two digits that can name every cell."""
     cells = ColumnCells("x", levels=tuple(map(str, range(size))))
 
     assert np.prod(cells.digits) >= size
-    assert len(cells.digits) == (1 if size <= 64 else 2)
-    assert sum(cells.digits) <= max(64, 2 * np.ceil(np.sqrt(size)))
+    assert len(cells.digits) == (1 if size <= 128 else 2)
+    assert sum(cells.digits) <= max(128, 2 * np.ceil(np.sqrt(size)))
 
 
 def test_grid_survives_json() -> None:

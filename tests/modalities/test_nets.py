@@ -19,15 +19,3 @@ def test_one_hot_with_an_empty_block() -> None:
     far[:, 5:] = torch.tensor([9.0, -9.0])
     assert NETS.surprise(logits, made)[0] == NETS.surprise(far, made)[0]
     assert NETS.surprise(logits, made)[1] < NETS.surprise(far, made)[1]
-
-
-def test_relaxed_records_close_their_gates() -> None:
-    """Where the gate's last cell is drawn the block behind it is empty, else one-hot."""
-    logits = torch.zeros(500, 7)
-
-    made = NETS.relaxed(logits, 0.6, torch.Generator().manual_seed(0)).round()
-
-    closed = made[:, 4] == 1
-    assert 0.2 < float(closed.float().mean()) < 0.5
-    assert not made[closed, 5:].any()
-    assert torch.equal(made[~closed, 5:].sum(1), torch.ones(int((~closed).sum())))

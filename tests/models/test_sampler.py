@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch import nn
 
 from genaudit.data.schema import Schema
 from genaudit.errors import GenauditWarning, OptionError
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
-from genaudit.modalities.table.nets import TableNets
 from genaudit.models.sampler import Sampler
 
 
@@ -33,15 +31,11 @@ def _sampler(weights: tuple[float, float] = (0.25, 0.75), rare: float = -4.0) ->
         }
     )
     layout = Layout(Grid.public(schema), ("a",))
-    nets = TableNets(layout.blocks, layout.given_sizes, hidden=(2,), latent=2)
-    generator = nets.generator()
-    with torch.no_grad():
-        for p in generator.parameters():
-            p.zero_()
-        last = generator[-1]
-        assert isinstance(last, nn.Linear)
-        last.bias[1] = rare
-    return Sampler(schema, layout, nets, generator, np.array(weights))
+    odds = np.zeros(layout.sizes[0])
+    odds[1] = rare
+    blocks = [odds, *(np.zeros(k) for k in layout.sizes[1:])]
+    shares = np.concatenate([b - np.log(np.exp(b).sum()) for b in blocks])
+    return Sampler(schema, layout, shares[None], np.zeros(1), np.array(weights))
 
 
 def test_samples_follow_the_probabilities() -> None:

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, IntegrityError, OptionError
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
-from genaudit.modalities.table.nets import TableNets
 from genaudit.models import folder as folders
 from genaudit.models.sampler import Sampler
 from genaudit.models.store import Trained, load
@@ -26,9 +24,10 @@ def _model() -> Trained:
         {"columns": {"a": {"kind": "boolean"}, "b": {"kind": "integer", "bounds": [0, 9]}}}
     )
     layout = Layout(Grid.public(schema), ("a",))
-    nets = TableNets(layout.blocks, layout.given_sizes, hidden=(4,), latent=2)
-    torch.manual_seed(0)
-    return Trained("cgan", Sampler(schema, layout, nets, nets.generator(), np.array([0.4, 0.6])))
+    rng = np.random.default_rng(0)
+    shares = np.concatenate([rng.dirichlet(np.ones(k), 3) for k in layout.sizes], axis=1)
+    weights = np.log(rng.dirichlet(np.ones(3)))
+    return Trained("cgan", Sampler(schema, layout, np.log(shares), weights, np.array([0.4, 0.6])))
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def test_wrong_content_under_a_right_digest(folder: Path, tmp_path: Path) -> Non
     nan = {k: np.full_like(v, np.nan) for k, v in tensors.items()}
     short = {k: v[:1] for k, v in tensors.items()}
     cases = [
-        ({**info, "version": 99}, tensors), ({**info, "hidden": [10**9]}, tensors),
+        ({**info, "version": 99}, tensors), (info, {**tensors, "condition.weights": -np.ones(2)}),
         ({**info, "condition": ["zzz"]}, tensors), ({**info, "grid": [{}]}, tensors),
         ({**info, "table_schema": {"columns": []}}, tensors), (info, nan), (info, short),
         (info, {}),

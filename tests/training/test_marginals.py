@@ -36,24 +36,68 @@ def test_exact_marginals_and_distance() -> None:
 
     assert found.blocks[0].tolist() == [0.25, 0.75, 0.0]
     assert found.joint.tolist() == [0.5, 0.5]
-    assert marginals.distance(np.array([0.25, 0.25, 0.5]), found) == pytest.approx(0.5)
+    assert marginals.distance([np.array([0.25, 0.25, 0.5])], found) == pytest.approx(0.5)
+    assert [t.tolist() for t in found.one_way] == [[0.25, 0.75, 0.0], [0.5, 0.5]]
+    assert [t.tolist() for t in found.two_way] == [[[0.25, 0.0], [0.25, 0.5], [0.0, 0.0]]]
 
 
-def test_noise_scale() -> None:
-    """With k histograms the noise of each count has k times the variance."""
-    layout = Layout(GRID)
-    codes = np.array([[0, 0], [1, 1]] * 50_000)
+class _Recorded:
+    """A source of noise that notes the scales it is asked for."""
+
+    def __init__(self) -> None:
+        self.scales: list[float] = []
+
+    def normal(self, _: float, scale: float, shape: tuple[int, ...]) -> np.ndarray:
+        self.scales.append(scale)
+        return np.zeros(shape)
+
+
+@pytest.mark.parametrize("condition", [(), ("a",), ("b", "a")])
+@pytest.mark.parametrize("cap", [1, 3])
+def test_all_histograms_are_one_gaussian_mechanism(condition: tuple[str, ...], cap: int) -> None:
+    """A unit's rows move all counts, each in units of its noise, by 1 / multiplier together.
+
+    Twice as many rows in every histogram is what the noise must hide; counts come out exactly here,
+    as the noise is nought.
+    """
+    layout = Layout(Grid((*GRID.columns, ColumnCells("c", levels=("s", "t")))), condition)
+    one = np.array([[1, 2, 0]] * cap)
+    counted = []
+    for codes in (one, np.concatenate([one, one])):
+        digits, joint = layout.split(codes)
+        rng = _Recorded()
+        found = marginals.noisy(
+            layout, digits, joint, n=1, noise_multiplier=7.0, rng=rng, cap=cap, focus="b"  # type: ignore[arg-type]
+        )  # fmt: skip
+        counted.append((found, rng.scales, len(codes)))
+    (_, scales, n_one), (_, _, n_two) = counted
+    histograms = [*layout.sizes, *layout.pairs, *(["joint"] if condition else [])]
+
+    # Every histogram counts every row in one cell, so its L2 change is the number of rows.
+    moved = [(n_two - n_one) / scale for scale, _ in zip(scales, histograms, strict=False)]
+    assert np.sqrt(np.sum(np.square(moved))) == pytest.approx(1 / 7.0)
+
+
+def test_noise_has_the_scale_that_is_told() -> None:
+    """The spread of noisy shares over draws is `deviations`; tables with the focus are closer."""
+    layout = Layout(Grid((*GRID.columns, ColumnCells("c", levels=("s", "t")))))
+    codes = np.array([[0, 0, 0], [1, 1, 1]] * 5_000)
     digits, joint = layout.split(codes)
     rng = np.random.default_rng(0)
 
     draws = [
-        marginals.noisy(layout, digits, joint, n=100_000, noise_multiplier=50.0, rng=rng).blocks[0]
-        for _ in range(800)
-    ]
+        marginals.noisy(
+            layout, digits, joint, n=10_000, noise_multiplier=5.0, rng=rng, focus="c"
+        )
+        for _ in range(600)
+    ]  # fmt: skip
 
-    # Two cells projected on the simplex: the difference keeps the noise of both, halved.
-    expected = 50 * np.sqrt(2) * np.sqrt(2) / 2
-    assert np.std([d[0] * 100_000 for d in draws]) == pytest.approx(expected, rel=0.1)
+    for k, deviation in enumerate(draws[0].deviations):
+        seen = np.stack([[*d.one_way, *d.two_way][k].ravel() for d in draws])
+        assert seen.std(axis=0) == pytest.approx(np.full(seen.shape[1], deviation), rel=0.15)
+        assert abs(seen.mean()) == pytest.approx(1 / seen.shape[1], abs=deviation)
+    plain, close = draws[0].deviations[3], draws[0].deviations[4:]
+    assert (close < plain).all()
 
 
 def test_without_condition_the_joint_is_one_cell() -> None:
@@ -65,15 +109,14 @@ def test_without_condition_the_joint_is_one_cell() -> None:
         layout, digits, joint, n=2, noise_multiplier=1.0, rng=np.random.default_rng(0)
     )
 
-    assert marginals.n_histograms(layout) == 2
     assert noisy.joint.tolist() == [1.0]
 
 
 def test_low_digits_of_missing_values_are_not_counted() -> None:
     """A low digit's histogram is that of the records that have one, with noise and without."""
-    grid = Grid((ColumnCells("town", levels=tuple(map(str, range(100))), nullable=True),))
+    grid = Grid((ColumnCells("town", levels=tuple(map(str, range(144))), nullable=True),))
     layout = Layout(grid)
-    digits, joint = layout.split(np.array([[3]] * 6000 + [[14]] * 2000 + [[100]] * 2000))
+    digits, joint = layout.split(np.array([[3]] * 6000 + [[16]] * 2000 + [[144]] * 2000))
 
     exact = marginals.exact(layout, digits, joint)
     noisy = marginals.noisy(
@@ -81,5 +124,5 @@ def test_low_digits_of_missing_values_are_not_counted() -> None:
     )
 
     for found in (exact, noisy):
-        assert found.blocks[0][[0, 1, 10]] == pytest.approx([0.6, 0.2, 0.2], abs=0.002)
+        assert found.blocks[0][[0, 1, 12]] == pytest.approx([0.6, 0.2, 0.2], abs=0.002)
         assert found.blocks[1][[3, 4]] == pytest.approx([0.75, 0.25], abs=0.002)

@@ -13,6 +13,7 @@ from torch import nn
 from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Phase, Reference, Tuning
 from genaudit.models.gan import Gan
+from genaudit.models.pairs import Pairs
 from genaudit.models.vae import Vae
 from genaudit.training.dp.step import PrivateStep, Streams, stepper, system_rng
 from genaudit.training.dp.unit import Units
@@ -25,7 +26,9 @@ def _phase(family: type[Gan | Vae]) -> Phase:
     nets = TableNets(BLOCKS, GIVEN, hidden=(8, 8), latent=4)
     reference = Reference(
         conditions=torch.eye(2), weights=torch.tensor([0.5, 0.5]),
-        marginals=tuple(np.full(k, 1 / k) for k in BLOCKS),
+        marginals=tuple(np.full(k, 1 / k) for k in (*BLOCKS, *GIVEN)),
+        pairs=Pairs.of(nets.mixture(), [np.full(k, 1 / k) for k in (*BLOCKS, *GIVEN)],
+                       np.ones(3), []),
     )  # fmt: skip
     tuning = Tuning(steps=3, n_fakes=6, learning_rate=0.01, private_learning_rate=0.01)
     torch.manual_seed(0)

@@ -21,8 +21,9 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Column, Schema
 from genaudit.errors import SchemaError
 
-#: Most intervals that a numeric column is cut into.
-MAX_INTERVALS = 100
+#: Most intervals that a numeric column is cut into: of equal width where they are public, of equal
+#: numbers of records where they are learned, which shows as much with fewer.
+MAX_INTERVALS, MAX_QUANTILES = 100, 32
 
 #: Columns with more levels than this are coded as two digits, so that one-hot codes stay small.
 MAX_ONE_HOT = 128
@@ -193,7 +194,7 @@ class Grid:
         return cls(tuple(_public_cells(c, max_intervals) for c in schema.modelled))
 
     @classmethod
-    def learned(cls, data: Dataset, max_intervals: int = MAX_INTERVALS) -> Grid:
+    def learned(cls, data: Dataset, max_intervals: int = MAX_QUANTILES) -> Grid:
         """Cells from quantiles, spikes and levels of the records: this looks at the data."""
         return cls(
             tuple(

@@ -1,11 +1,11 @@
 """A mixture generator for tables: every made record comes from one of a few hundred components.
 
-A component is a distribution for each one-hot block, independent of the others; what columns have in
-common lies in which component a record comes from. So all one-way and two-way marginals, and the
+A component is a distribution for each one-hot block, independent of the others; what columns have
+in common lies in which component a record comes from. So all one-way and two-way marginals, and the
 likelihood of a record, are known exactly, without drawing anything; and records can be made under a
 condition by Bayes' rule.
 
-Source: Lazarsfeld & Henry 1968 (latent classes); Dunson & Xing 2009 (universal for tables of levels).
+Source: Lazarsfeld & Henry 1968 (latent classes); Dunson & Xing 2009 (any table of levels is one).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Mixture(nn.Module):
     """Components over all blocks of a record, those of its condition last.
 
     base: logits that all components share, shape (width,). shift: what each adds along the blocks'
-    directions, shape (components, directions). weight: logits of the components, shape (components,).
+    directions, shape (components, directions). weight: logits of the components themselves.
     """
 
     directions: torch.Tensor
@@ -165,7 +165,7 @@ class Mixture(nn.Module):
     def start_at(
         self, logits: torch.Tensor, conditions: torch.Tensor, marginals: np.ndarray
     ) -> None:
-        """One component for each row of logits that were made under a condition, all alike.
+        """One component for each row of logits that were made under a condition, alike in weight.
 
         Args:
             logits: Of all blocks but the condition's, shape (components, width - condition).
@@ -173,8 +173,7 @@ class Mixture(nn.Module):
             marginals: Shape (width,); what the components differ from.
         """
         self.base.copy_(_logits(marginals))
-        size = sum(s for s, b in zip(self.sizes, self.blocks, strict=True)) - logits.shape[1]
-        unsure = (1 - _SURE) / max(size, 1)
+        unsure = (1 - _SURE) / max(conditions.shape[1], 1)
         full = torch.cat([logits, torch.log(conditions * _SURE + unsure)], dim=1)
         apart = _by_block(full, self.sizes) - _by_block(self.base[None], self.sizes)
         self.shift.copy_(apart @ torch.linalg.pinv(self.directions))

@@ -32,8 +32,8 @@ class TableNets:
     blocks: sizes of the one-hot blocks to make. given: sizes of the condition's one-hot blocks.
     hidden: widths of the decoder's hidden layers; networks that read records have them reversed.
     latent: width of the noise. components: of a mixture. gates: for each block, the one whose last
-    cell leaves it empty, or None; () = no block is ever empty. ordered: for each block, those of the
-    condition last, the cells that are intervals of a number, or None; () = no block has any.
+    cell leaves it empty, or None; () = no block is ever empty. ordered: for each block, those of
+    the condition last, the cells that are intervals of a number, or None; () = no block has any.
     """
 
     blocks: tuple[int, ...]
