@@ -138,10 +138,11 @@ class Checkpoint:
         """All numbers, by name."""
         found: dict[str, np.ndarray] = {f"parts.{k}": v.numpy() for k, v in self.parts.items()}
         found |= {f"marginals.{i}": b for i, b in enumerate(self.basis.marginals.blocks)}
-        found |= {f"one_way.{i}": t for i, t in enumerate(self.basis.marginals.one_way)}
-        found |= {f"two_way.{i}": t for i, t in enumerate(self.basis.marginals.two_way)}
-        found["marginals.joint"] = self.basis.marginals.joint
-        found["marginals.deviations"] = self.basis.marginals.deviations
+        known = self.basis.marginals
+        found["marginals.joint"] = known.joint
+        found["marginals.deviations"] = known.deviations
+        found["marginals.one_way"] = np.concatenate(known.one_way)
+        found["marginals.two_way"] = np.concatenate([np.empty(0), *map(np.ravel, known.two_way)])
         return found
 
     def to_bytes(self) -> bytes:
@@ -229,10 +230,19 @@ def _cut_off(folder: Path) -> list[Path]:
 
 
 def _marginals(tensors: Mapping[str, np.ndarray], layout: Layout) -> Marginals:
+    shapes = [(layout.sizes[i], layout.sizes[j]) for i, j in layout.pairs]
+    ends = np.cumsum([a * b for a, b in shapes])
+    one_way, two_way = tensors["marginals.one_way"], tensors["marginals.two_way"]
+    deviations = tensors["marginals.deviations"]
+    if len(one_way) != sum(layout.sizes) or len(two_way) != (ends[-1] if len(ends) else 0):
+        raise ValueError("expected marginals of the declared columns")
+    if len(deviations) != len(layout.sizes) + len(shapes):
+        raise ValueError("expected one deviation for each marginal")
+    tables = np.split(two_way, ends[:-1]) if shapes else []
     return Marginals(
         blocks=tuple(tensors[f"marginals.{i}"] for i in range(len(layout.blocks))),
         joint=tensors["marginals.joint"],
-        one_way=tuple(tensors[f"one_way.{i}"] for i in range(len(layout.sizes))),
-        two_way=tuple(tensors[f"two_way.{i}"] for i in range(len(layout.pairs))),
-        deviations=tensors["marginals.deviations"],
+        one_way=tuple(np.split(one_way, np.cumsum(layout.sizes)[:-1])),
+        two_way=tuple(t.reshape(shape) for t, shape in zip(tables, shapes, strict=True)),
+        deviations=deviations,
     )

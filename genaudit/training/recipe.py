@@ -83,7 +83,7 @@ class Recipe(BaseModel):
     components: int | None = Field(default=None, ge=1, le=4096)
     fit_steps: int | None = Field(default=None, ge=1, le=100_000)
     max_grad_norm: float | None = Field(default=None, gt=0)
-    marginal_fraction: float = Field(default=0.8, gt=0, lt=1)
+    marginal_fraction: float = Field(default=0.9, gt=0, lt=1)
     preprocessing_epsilon: float | None = Field(default=None, gt=0)
     unit: Literal["record", "person"] | None = None
     rows_per_person: int | None = Field(default=None, ge=1, le=10_000)

@@ -19,8 +19,8 @@ from genaudit.modalities.table.cells import Grid
 #: Most cells that the joint of the condition columns may have.
 MAX_JOINT = 512
 
-#: Blocks are counted in pairs while they are no wider than this together.
-MAX_PAIRED = 4096
+#: Blocks are counted in pairs while they are no wider than this together, and no more.
+MAX_PAIRED_WIDTH, MAX_PAIRED = 4096, 128
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class Layout:
         """
         narrow = sorted(range(len(self.sizes)), key=lambda i: (i < len(self.blocks), self.sizes[i]))
         width = np.cumsum([self.sizes[i] for i in narrow])
-        paired = set(narrow[: int(np.searchsorted(width, MAX_PAIRED, side="right"))])
+        n = min(MAX_PAIRED, int(np.searchsorted(width, MAX_PAIRED_WIDTH, side="right")))
+        paired = set(narrow[:n])
         return tuple(
             (i, j)
             for i, j in combinations(range(len(self.sizes)), 2)
