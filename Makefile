@@ -20,11 +20,13 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow
 
-# Long measurements: the cost of a private step; copies found and false alarms on real data (Adult:
-# set GENAUDIT_ADULT).
+# Long measurements: the cost of a private step; copies found and false alarms, and what samples are
+# worth, on real data (Adult: set GENAUDIT_ADULT). PEERS names a folder for the environments of peers,
+# which are installed there; without it they are left out.
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
 	$(BIN)/python tests/benchmarks/bench_step.py
+	$(BIN)/python tests/benchmarks/bench_utility.py $(if $(PEERS),--peers $(PEERS))
 
 # Trainings ended at random moments: the ledger stays true and nothing half-written is left. Correct
 # trainers under twenty seeds: selfcheck stays silent.

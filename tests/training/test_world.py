@@ -66,8 +66,8 @@ def _train(folder: Path, model: str = "gan") -> Callable[[int], None]:
             rows(), SCHEMA, model=model, epsilon=EPSILON, delta=DELTA, steps=STEPS, batch_size=30,
             ledger=folder / "ledger.sqlite", hidden=(8,), latent=2,
         )  # fmt: skip
-        weights = [p.numpy().tobytes() for p in trained.sampler.generator.parameters()]
-        (folder / f"weights-{rank}").write_bytes(b"".join(weights))
+        made = trained.sampler.log_shares, trained.sampler.log_weights
+        (folder / f"weights-{rank}").write_bytes(b"".join(t.tobytes() for t in made))
         (folder / f"touches-{rank}").write_text(repr(trained.touches))
 
     return job
