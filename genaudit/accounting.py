@@ -29,6 +29,9 @@ _COARSE = 1e-3
 #: The ε for which both are given.
 _UNIT = 4.0
 
+#: Where all pure ε together exceed this their loss distribution overflows, and they are added up.
+_MAX_PURE = 500.0
+
 #: Beyond this, accountants overflow and a promise is empty.
 _MAX_EPSILON = 10_000
 
@@ -142,7 +145,16 @@ def _total(mechanisms: Iterable[Mechanism], delta: float, relation: str, interva
     if not 0 <= delta < 1:
         raise OptionError(f"Expected delta={delta!r} in [0, 1).")
     merged = tuple(sorted(_merged(mechanisms).items(), key=str))
-    return _epsilon(merged, delta, _interval(merged, delta, interval)) if merged else 0.0
+    pure = [(m, steps) for m, steps in merged if m.name == "pure"]
+    added = sum((m.epsilon or 0.0) * steps for m, steps in pure)
+    if added > _MAX_PURE:
+        delta -= sum(m.delta * steps for m, steps in pure)
+        if delta < 0:
+            return math.inf
+        merged = tuple(pair for pair in merged if pair not in pure)
+    else:
+        added = 0.0
+    return added + (_epsilon(merged, delta, _interval(merged, delta, interval)) if merged else 0.0)
 
 
 def _interval(merged: tuple[tuple[Mechanism, int], ...], delta: float, interval: float) -> float:

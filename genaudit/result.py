@@ -590,6 +590,14 @@ class AuditReport(Value):
     ledger: LedgerInfo | None = None
     provenance: Provenance
 
+    @model_validator(mode="after")
+    def _each_audit_once(self) -> Self:
+        audits = [section.audit for section in self.sections]
+        twice = next((a for a in audits if audits.count(a) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the audit {twice!r} stands in two sections")
+        return self
+
     def findings(self, verdict: Verdict | None = None) -> list[tuple[Section, Finding]]:
         """All findings with their section, or those with one verdict."""
         return [

@@ -82,6 +82,20 @@ def test_order_of_mechanisms_is_no_matter() -> None:
     assert epsilon(parts, 1e-5) == epsilon(reversed(parts), 1e-5)
 
 
+@pytest.mark.parametrize("large", [499.0, 501.0, 709.0, 720.0, 9_000.0])
+def test_large_pure_mechanisms_add_up(large: float) -> None:
+    """Where a loss distribution would overflow, ε is still finite and never below the truth."""
+    pure = Mechanism(name="pure", epsilon=large)
+    gaussian = Mechanism(name="gaussian", noise_multiplier=5.0)
+    alone = epsilon([gaussian], 1e-6)
+
+    assert large <= epsilon([pure], 1e-6) * (1 + 1e-5)
+    assert epsilon([pure], 1e-6) == pytest.approx(large, rel=1e-4)
+    assert epsilon([pure, gaussian], 1e-6) == pytest.approx(large + alone, abs=0.3)
+    leaky = Mechanism(name="pure", epsilon=large, delta=1e-3)
+    assert epsilon([leaky], 1e-6) == math.inf
+
+
 def test_pure_mechanisms_add_up() -> None:
     """Two ε-DP releases cost at most the sum, and with one alone exactly its ε at δ = 0."""
     half = Mechanism(name="pure", epsilon=0.5)

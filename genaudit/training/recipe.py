@@ -32,8 +32,8 @@ _PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
 
 #: Numbers that do not depend on the preset, by family and private.
 _USUAL: dict[tuple[str, bool], dict[str, Any]] = {
-    # Exact marginals are some ten thousand times as likely to be right as noisy ones, so a hundredth
-    # of the pull still pulls harder.
+    # Exact marginals count for thousands of times as much as noisy ones, so a hundredth of the pull
+    # still pulls harder.
     ("gan", False): {"learning_rate": 2e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
                      "latent": 1, "max_grad_norm": 1.0, "pull": 1e-6},
     # Few noisy steps must do, so they are large.

@@ -208,3 +208,12 @@ def test_every_verdict_survives() -> None:
 
     assert {f.verdict for _, f in read.findings()} == set(fixture.Verdict)
     assert [f.verdict for _, f in read.findings()] == [f.verdict for _, f in report.findings()]
+
+
+def test_an_audit_stands_once() -> None:
+    """A report in which one audit has two sections says which, instead of showing both."""
+    data = plain.loads(TEXT)
+    data["sections"].append(data["sections"][0])
+
+    with pytest.raises(DataError, match=f"{data['sections'][0]['audit']}.*in two sections"):
+        json.loads(plain.dumps(data))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.rnn import pack_sequence
 
 from genaudit.errors import OptionError
@@ -40,6 +41,22 @@ def test_same_as_torch(kind: type[nn.RNNBase], shape: dict[str, Any]) -> None:
 
     assert ours.state_dict().keys() == theirs.state_dict().keys()
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+def test_what_follows_may_change_outputs_in_place(kind: type[nn.RNNBase]) -> None:
+    """An activation in place right behind gives torch's gradients, not an error."""
+    torch.manual_seed(0)
+    theirs = kind(5, 7)
+    ours = DROP_INS[kind].like(theirs)
+    x = torch.randn(6, 4, 5)
+
+    grads = [
+        torch.autograd.grad(functional.relu(m(x)[0], inplace=True).sum(), list(m.parameters()))
+        for m in (theirs, ours)
+    ]
+
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*grads, strict=True))
 
 
 def test_what_is_refused() -> None:

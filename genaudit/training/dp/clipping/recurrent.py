@@ -56,7 +56,8 @@ class _GruSteps(torch.autograd.Function):
             torch.lerp(new[i], states[i], rz[i, :, h:], out=states[i + 1])
         ctx.save_for_backward(rz, new, inner, states, weight)
         ctx.with_bias = bias is not None
-        return states[1:]
+        # A copy: what comes next may change its input in place, as ReLU does.
+        return states[1:].clone()
 
     @staticmethod
     @once_differentiable
@@ -112,7 +113,7 @@ class _LstmSteps(torch.autograd.Function):
             torch.mul(out, squashed[i], out=states[i + 1])
         ctx.save_for_backward(act, squashed, cells, states, weight)
         ctx.with_bias = bias is not None
-        return states[1:], cells[-1].clone()
+        return states[1:].clone(), cells[-1].clone()
 
     @staticmethod
     @once_differentiable
