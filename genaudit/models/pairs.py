@@ -128,8 +128,8 @@ class Pairs:
         cells, two_way, precision, scale = self.cells, self.two_way, self.two_way_precision, 0.5
         if len(cells) > _WIDE:
             kept = self._some(mixture, rng)
-            cells, two_way = cells[kept], two_way[kept][:, kept]
-            precision = precision[kept][:, kept]
+            rows = kept[:, None]
+            cells, two_way, precision = cells[kept], two_way[rows, kept], precision[rows, kept]
             scale *= (len(self.cells) / len(kept)) ** 2
         # Every pair stands on both sides of the diagonal, hence half of the sum.
         error = filled[:, cells].T @ weighed[:, cells] - two_way

@@ -67,17 +67,18 @@ class Mixture(nn.Module):
     directions, shape (components, directions). weight: logits of the components themselves.
     """
 
-    directions: torch.Tensor
-
     def __init__(self, blocks: Sequence[Block], components: int) -> None:
         super().__init__()
         self.blocks = tuple(blocks)
         self.sizes = [b.size for b in blocks]
         self.starts = np.cumsum([0, *self.sizes])
-        directions = _diagonal([b.directions() for b in blocks])
-        self.register_buffer("directions", torch.as_tensor(directions, dtype=torch.float32), False)
-        self.base = nn.Parameter(torch.zeros(directions.shape[1]))
-        self.shift = nn.Parameter(torch.zeros(components, directions.shape[0]))
+        directions = [b.directions() for b in blocks]
+        self._ways = [len(d) for d in directions]
+        for i, (block, d) in enumerate(zip(blocks, directions, strict=True)):
+            if len(d) < block.size:
+                self.register_buffer(_name(i), torch.as_tensor(d, dtype=torch.float32), False)
+        self.base = nn.Parameter(torch.zeros(sum(self.sizes)))
+        self.shift = nn.Parameter(torch.zeros(components, sum(self._ways)))
         self.weight = nn.Parameter(torch.zeros(components))
 
     @property
@@ -91,8 +92,21 @@ class Mixture(nn.Module):
 
     def log_shares(self) -> torch.Tensor:
         """Logarithms of each component's shares, shape (components, width)."""
-        logits = self.base + self.shift @ self.directions
-        return _by_block(logits, self.sizes)
+        shifts, bases = (
+            torch.split(self.shift, self._ways, dim=1),
+            torch.split(self.base, self.sizes),
+        )
+        waves = dict(self.named_buffers())
+        return torch.cat(
+            [
+                # Where every cell is free, a shift is one of logits.
+                functional.log_softmax(
+                    base + (shift @ waves[_name(i)] if _name(i) in waves else shift), dim=1
+                )
+                for i, (shift, base) in enumerate(zip(shifts, bases, strict=True))
+            ],
+            dim=1,
+        )
 
     def log_weights(self) -> torch.Tensor:
         """Logarithms of the components' weights, shape (components,)."""
@@ -176,7 +190,12 @@ class Mixture(nn.Module):
         unsure = (1 - _SURE) / max(conditions.shape[1], 1)
         full = torch.cat([logits, torch.log(conditions * _SURE + unsure)], dim=1)
         apart = _by_block(full, self.sizes) - _by_block(self.base[None], self.sizes)
-        self.shift.copy_(apart @ torch.linalg.pinv(self.directions))
+        waves = dict(self.named_buffers())
+        parts = [
+            part @ torch.linalg.pinv(waves[_name(i)]) if _name(i) in waves else part
+            for i, part in enumerate(torch.split(apart, self.sizes, dim=1))
+        ]
+        self.shift.copy_(torch.cat(parts, dim=1))
         self.weight.zero_()
 
 
@@ -189,9 +208,6 @@ def _by_block(logits: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     return torch.cat(parts, dim=1)
 
 
-def _diagonal(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """The parts along a diagonal, zeros beside them."""
-    from scipy.linalg import block_diag
-
-    whole: np.ndarray = block_diag(*parts)
-    return whole
+def _name(block: int) -> str:
+    """Of the buffer that holds a block's directions, where they are fewer than its cells."""
+    return f"waves_{block}"
