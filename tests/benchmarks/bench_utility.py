@@ -246,8 +246,7 @@ def peer_rows(adult: Adult, environments: Path, seeds: int) -> list[Row]:
 
     domain = {"levels": adult.levels, "bounds": adult.bounds}
     found = []
-    for library, method in (("dpmm", "mst"), ("dpmm", "aim"), ("smartnoise", "mst"),
-                            ("smartnoise", "aim")):  # fmt: skip
+    for library, method in (("dpmm", "mst"), ("dpmm", "aim")):
         row = Row(f"{method.upper()} ({library})", True)
         for seed in range(seeds):
             try:

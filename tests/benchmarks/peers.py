@@ -1,0 +1,82 @@
+"""Peers of private generators, each in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+#: What each peer's environment holds.
+PACKAGES = {"dpmm": ("dpmm==0.1.9",)}
+
+#: A run that takes longer is given up, and the table says so.
+LIMIT_S = 1800
+
+
+def environment(library: str, folder: Path) -> Path:
+    """The Python of a peer, installed on first use.
+
+    Raises:
+        RuntimeError: it cannot be installed here.
+    """
+    home = folder / library
+    python = home / "bin" / "python"
+    if not (home / ".installed").exists():
+        subprocess.run([sys.executable, "-m", "venv", home], check=True)
+        command = [python, "-m", "pip", "install", "--quiet", *PACKAGES[library]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"not installed: {_last(done.stderr)}")
+        (home / ".installed").touch()
+    return python
+
+
+def run(
+    method: str, library: str, train: pd.DataFrame, domain: dict[str, Any], epsilon: float,
+    delta: float, seed: int, environments: Path,
+) -> tuple[pd.DataFrame, dict[str, Any]]:  # fmt: skip
+    """Samples of a peer, as many as there are rows, and what it took.
+
+    Args:
+        method: mst or aim.
+        library: One of `PACKAGES`.
+        train: Rows.
+        domain: Public levels and bounds of the columns.
+        epsilon: All of the peer's budget.
+        delta: Of it.
+        seed: Where the peer takes one.
+        environments: Folder of the environments.
+
+    Raises:
+        RuntimeError: the peer failed or took too long, with its last line.
+    """
+    python = environment(library, environments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train.to_csv(folder / "train.csv", index=False)
+        (folder / "domain.json").write_text(json.dumps(domain), "utf-8")
+        command = [
+            python, Path(__file__).with_name("peer_run.py"), "--method", method, "--train", folder / "train.csv", "--domain",
+            folder / "domain.json", "--out", folder / "made.csv", "--epsilon", str(epsilon),
+            "--delta", str(delta), "--seed", str(seed),
+        ]  # fmt: skip
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=LIMIT_S
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RuntimeError(f"given up after {LIMIT_S} s") from error
+        if done.returncode:
+            raise RuntimeError(f"failed: {_last(done.stderr)}")
+        levels = dict.fromkeys(domain["levels"], str)
+        made = pd.read_csv(folder / "made.csv", dtype=levels, keep_default_na=False)
+        return made, json.loads(done.stdout.splitlines()[-1])
+
+
+def _last(text: str) -> str:
+    return (text.strip().splitlines() or ["no message"])[-1]
