@@ -61,9 +61,10 @@ def run(
         train.to_csv(folder / "train.csv", index=False)
         (folder / "domain.json").write_text(json.dumps(domain), "utf-8")
         command = [
-            python, Path(__file__).with_name("peer_run.py"), "--method", method, "--train", folder / "train.csv", "--domain",
-            folder / "domain.json", "--out", folder / "made.csv", "--epsilon", str(epsilon),
-            "--delta", str(delta), "--seed", str(seed),
+            python, Path(__file__).with_name("peer_run.py"), "--method", method,
+            "--train", folder / "train.csv", "--domain", folder / "domain.json",
+            "--out", folder / "made.csv", "--epsilon", str(epsilon), "--delta", str(delta),
+            "--seed", str(seed),
         ]  # fmt: skip
         try:
             done = subprocess.run(
