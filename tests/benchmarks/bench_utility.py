@@ -316,7 +316,7 @@ def write(rows: list[Row], out: Path, load: tuple[float, float]) -> None:
         "one thread"
     )
     head = (
-        "| method | privacy | seeds | AUROC | two-way distance | CPU seconds | parity | versions |\n"
+        "| method | privacy | seeds | AUROC | two-way distance | CPU s | parity | versions |\n"
         "|---|---|---|---|---|---|---|---|\n"
     )
     about = __doc__.split("\n\n")[1]
@@ -325,7 +325,8 @@ def write(rows: list[Row], out: Path, load: tuple[float, float]) -> None:
             "# What samples are worth", about, head + "\n".join(map(line, rows)),
             "\n".join(verdicts(rows)),
             "Mean ± standard deviation over seeds. Seconds of one thread for fit and sample, on "
-            "Adult; on an idle machine as many pass. Parity: .95 in the rows, .5 where nothing of it is known.",
+            "Adult; on an idle machine as many pass. Parity: .95 in the rows, .5 where nothing of "
+            "it is known.",
             f"{machine}; {', '.join(f'{k} {v}' for k, v in versions.items())}; load "
             f"{load[0]:.1f} before, {load[1]:.1f} after.",
         ]
