@@ -98,6 +98,31 @@ def test_delta_of_a_mechanism_is_not_forgotten() -> None:
     assert epsilon([spends], 1e-7) == math.inf
 
 
+@pytest.mark.parametrize("large", [709.0, 710.0, 5000.0, 1e300])
+def test_a_pure_epsilon_whose_exponential_overflows(large: float) -> None:
+    """It costs what it says, beside other mechanisms too, and its δ is not forgotten."""
+    pure = Mechanism(name="pure", epsilon=large, delta=1e-6)
+    beside = Mechanism(name="gaussian", noise_multiplier=5)
+
+    assert epsilon([pure], 1e-5) == large
+    assert epsilon([pure, beside], 1e-5) == large + epsilon([beside], 1e-5 - 1e-6)
+    assert epsilon([pure], 1e-7) == epsilon([pure, beside], 1e-7) == math.inf
+
+
+def test_noise_beyond_numbers() -> None:
+    """Next to no noise promises nothing, and endless noise spends nothing."""
+    assert epsilon([Mechanism(name="gaussian", noise_multiplier=1e-200)], 1e-5) == math.inf
+    assert epsilon([Mechanism(name="gaussian", noise_multiplier=1e200)], 1e-5) == 0.0
+
+
+def test_a_delta_too_small_to_account_for_is_refused() -> None:
+    """Where accountants lose so small a probability, the message names δ."""
+    beside = [Mechanism(name="gaussian", noise_multiplier=30)]
+
+    with pytest.raises(OptionError, match="delta that an accountant can tell from 0, got 1e-50"):
+        noise_multiplier(1.0, 1e-50, sampling_rate=0.01, steps=10, beside=beside)
+
+
 def test_nothing_costs_nothing() -> None:
     """No mechanism, no ε."""
     assert epsilon([], 1e-5) == 0.0
