@@ -29,11 +29,17 @@ _COARSE = 1e-3
 #: The ε for which both are given.
 _UNIT = 4.0
 
-#: Where all pure ε together exceed this their loss distribution overflows, and they are added up.
-_MAX_PURE = 500.0
+#: Beyond this a promise is empty.
+MAX_EPSILON = 10_000
 
-#: Beyond this, accountants overflow and a promise is empty.
-_MAX_EPSILON = 10_000
+#: Pure ε beyond this together are added up (basic composition): their exponential overflows.
+_MAX_PURE = 700.0
+
+#: Gaussians that are roughly beyond this ε promise nothing, and no grid holds their loss.
+_MAX_ROUGH = 1e9
+
+#: More noise than this is not told from this much.
+_MAX_NOISE = 1e9
 
 
 def epsilon(mechanisms: Iterable[Mechanism], delta: float, relation: str = "zero-out") -> float:
@@ -62,10 +68,16 @@ def noise_multiplier(
     """
     _check(target, delta)
     beside = tuple(beside)
-    if beside and epsilon(beside, delta, relation) >= target:
+    others = epsilon(beside, delta, relation)
+    if math.isinf(others):
         raise OptionError(
-            f"Everything beside training already spends ε = {epsilon(beside, delta, relation):.3g}"
-            f" of {target:g}; give it less, or raise ε."
+            f"Expected a delta that an accountant can tell from 0, got {delta:g}; take a larger "
+            "one that is still well under 1/n, such as 1e-10."
+        )
+    if others >= target:
+        raise OptionError(
+            f"Everything beside training already spends ε = {others:.3g} of {target:g}; give it "
+            "less, or raise ε."
         )
 
     def spent(sigma: float, interval: float) -> float:
@@ -92,9 +104,9 @@ def gaussian_multiplier(target: float, delta: float, *, count: int = 1) -> float
 def _check(target: float, delta: float) -> None:
     if not 0 < target < math.inf:
         raise OptionError(f"Expected epsilon={target!r} to be a number above 0.")
-    if target > _MAX_EPSILON:
+    if target > MAX_EPSILON:
         raise OptionError(
-            f"Expected epsilon of at most {_MAX_EPSILON:,}, got {target:g}; such a promise "
+            f"Expected epsilon of at most {MAX_EPSILON:,}, got {target:g}; such a promise "
             "protects nobody. Train without epsilon instead, and say so."
         )
     if not 0 < delta < 1:
@@ -144,25 +156,25 @@ def _total(mechanisms: Iterable[Mechanism], delta: float, relation: str, interva
         raise OptionError(f"Expected a relation of {', '.join(RELATIONS)}, got {relation!r}.")
     if not 0 <= delta < 1:
         raise OptionError(f"Expected delta={delta!r} in [0, 1).")
-    merged = tuple(sorted(_merged(mechanisms).items(), key=str))
-    pure = [(m, steps) for m, steps in merged if m.name == "pure"]
-    added = sum((m.epsilon or 0.0) * steps for m, steps in pure)
-    if added > _MAX_PURE:
-        delta -= sum(m.delta * steps for m, steps in pure)
-        if delta < 0:
-            return math.inf
-        merged = tuple(pair for pair in merged if pair not in pure)
-    else:
-        added = 0.0
-    return added + (_epsilon(merged, delta, _interval(merged, delta, interval)) if merged else 0.0)
+    every = _merged(mechanisms)
+    pure = {m: steps for m, steps in every.items() if m.name == "pure"}
+    added = sum(steps * (m.epsilon or 0.0) for m, steps in pure.items())
+    large, added = (pure, added) if added > _MAX_PURE else ({}, 0.0)
+    delta -= sum(steps * m.delta for m, steps in large.items())
+    merged = tuple(sorted(((m, k) for m, k in every.items() if m not in large), key=str))
+    if not merged:
+        return added if delta >= 0 else math.inf
+    rough = sum(_rough(mechanism, steps, delta) for mechanism, steps in merged)
+    if delta < 0 or not rough < _MAX_ROUGH:
+        return math.inf
+    return added + _epsilon(merged, delta, _interval(rough, interval))
 
 
-def _interval(merged: tuple[tuple[Mechanism, int], ...], delta: float, interval: float) -> float:
+def _interval(rough: float, interval: float) -> float:
     """A grid that is fine for the ε at hand: its width is a share of a rough ε, in powers of two.
 
     A fixed one would need minutes and gigabytes where ε is 1,000, and 1% off where it is 0.02.
     """
-    rough = sum(_rough(mechanism, steps, delta) for mechanism, steps in merged)
     return float(interval * 2.0 ** math.ceil(math.log2(max(rough, 1e-4) / _UNIT)))
 
 
@@ -202,7 +214,7 @@ def _loss(mechanism: Mechanism, interval: float) -> Any:
     match mechanism.name:
         case "gaussian" | "poisson_gaussian":
             return pld.from_gaussian_mechanism(
-                mechanism.noise_multiplier,
+                min(mechanism.noise_multiplier or 0.0, _MAX_NOISE),
                 value_discretization_interval=interval,
                 sampling_prob=mechanism.sampling_rate or 1.0,
             )

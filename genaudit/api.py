@@ -373,7 +373,10 @@ def plan_training(
     """What a training would do and spend, as lines for a person; nothing is trained.
 
     The rows are checked as in training, and what is wrong with them is shown: the ledger says so.
-    Whether a total has room for it, training alone says.
+
+    Raises:
+        DataError, SchemaError, OptionError, BudgetError: training would be refused as well, such as
+            where earlier releases leave no room under `budget_total`.
     """
     from genaudit.training.fit import plan
     from genaudit.training.recipe import Recipe, check_budget_total
@@ -381,8 +384,9 @@ def plan_training(
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
     public = _public(schema, data)
     check_budget_total(budget_total, _declared_id(public, dataset_id))
-    checked, _ = _checked(data, public, dataset_id, _ledger(ledger), private=epsilon is not None)
-    return plan(recipe, checked)
+    book = _ledger(ledger)
+    checked, named = _checked(data, public, dataset_id, book, private=epsilon is not None)
+    return plan(recipe, checked, ledger=book, dataset_id=named, budget_total=budget_total)
 
 
 def read_recipe(path: Path | None) -> dict[str, Any]:

@@ -13,23 +13,27 @@ from genaudit.errors import OptionError, reason
 def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a whole file or nothing: a neighbour is written, synced and renamed over `path`.
 
+    A link stays one: the file that it leads to is written.
+
     Raises:
-        OptionError: the folder cannot be made or written to, or `path` is a folder.
+        OptionError: the folder cannot be made or written to, or `path` is no ordinary file.
     """
     path = Path(path)
-    beside = _beside(path)
+    target = _target(path)
+    beside = _beside(target)
     try:
-        _check_no_folder(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _check_ordinary(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:  # interrupted or not; after the rename there is none
         with suppress(OSError):  # the folder may be what is missing
             beside.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
     return path
 
 
@@ -37,12 +41,12 @@ def check_file(path: str | Path) -> None:
     """Refuse a file that could not be written, before any work is done for it; nothing is left.
 
     Raises:
-        OptionError: the folder cannot be made or written to, or `path` is a folder.
+        OptionError: the folder cannot be made or written to, or `path` is no ordinary file.
     """
     path = Path(path)
     try:
-        _check_no_folder(path)
-        _probe(path)
+        _check_ordinary(path)
+        _probe(_target(path))
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -89,9 +93,18 @@ def _beside(path: Path) -> Path:
     return path.parent / f".{path.name[:100]}.{secrets.token_hex(4)}"
 
 
-def _check_no_folder(path: Path) -> None:
+def _target(path: Path) -> Path:
+    """What a link leads to; a rename over the link itself would take it away."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _check_ordinary(path: Path) -> None:
     if not path.name or path.is_dir():
         raise OptionError(f"Expected a file to write, got the folder {str(path)!r}; name a file.")
+    if path.exists() and not path.is_file():  # a rename over /dev/null would take it from everybody
+        raise OptionError(
+            f"Expected a file to write, got the device or pipe {str(path)!r}; name a file."
+        )
 
 
 def _unwritable(path: Path, error: OSError) -> OptionError:

@@ -250,7 +250,9 @@ def train(
     config: Annotated[
         Path | None, typer.Option("--config", help="Recipe (TOML); options given here win.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan, or why there is none.")
+    ] = False,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Private folder to go on from.")
     ] = None,
@@ -272,8 +274,7 @@ def train(
 
     if out is None and not dry_run:
         raise OptionError("Expected --out MODEL_DIR, got none; name a new folder for the model.")
-    if out is not None:
-        check_folder(out)
+    _check_places(out, checkpoint or resume)
     given = {
         "family": model and model.value, "preset": preset and preset.value, "seed": seed,
         "condition": condition and tuple(condition), "epsilon": epsilon, "delta": delta,
@@ -309,6 +310,21 @@ def train(
             progress=progress.training_bar(bars, "Training"), **options,
         )  # fmt: skip
     _save(trained, out)
+
+
+def _check_places(out: Path | None, state: Path | None) -> None:
+    """Refuse places for a model and its checkpoints that could not be written, before any work."""
+    if out is not None:
+        check_folder(out)
+    if state is not None:
+        check_folder(state, new=False)
+    if out is not None and state is not None:
+        inside = (state.resolve(), *state.resolve().parents)
+        if out.resolve() in inside:
+            raise OptionError(
+                f"Expected checkpoints outside of the model folder {str(out)!r}, which is released "
+                f"and they are not, got {str(state)!r}; name another place."
+            )
 
 
 def _save(trained: Any, out: Path) -> None:

@@ -223,7 +223,9 @@ class PrivacyLedger:
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path is not None else default_path()
 
-    def append(self, touch: Touch, check: Callable[[Sequence[Entry]], None] | None = None) -> Entry:
+    def append(
+        self, touch: Touch, check: Callable[[Sequence[Entry]], object] | None = None
+    ) -> Entry:
         """Write a touch; call it before the data is read.
 
         Args:

@@ -82,20 +82,6 @@ def test_order_of_mechanisms_is_no_matter() -> None:
     assert epsilon(parts, 1e-5) == epsilon(reversed(parts), 1e-5)
 
 
-@pytest.mark.parametrize("large", [499.0, 501.0, 709.0, 720.0, 9_000.0])
-def test_large_pure_mechanisms_add_up(large: float) -> None:
-    """Where a loss distribution would overflow, ε is still finite and never below the truth."""
-    pure = Mechanism(name="pure", epsilon=large)
-    gaussian = Mechanism(name="gaussian", noise_multiplier=5.0)
-    alone = epsilon([gaussian], 1e-6)
-
-    assert large <= epsilon([pure], 1e-6) * (1 + 1e-5)
-    assert epsilon([pure], 1e-6) == pytest.approx(large, rel=1e-4)
-    assert epsilon([pure, gaussian], 1e-6) == pytest.approx(large + alone, abs=0.3)
-    leaky = Mechanism(name="pure", epsilon=large, delta=1e-3)
-    assert epsilon([leaky], 1e-6) == math.inf
-
-
 def test_pure_mechanisms_add_up() -> None:
     """Two ε-DP releases cost at most the sum, and with one alone exactly its ε at δ = 0."""
     half = Mechanism(name="pure", epsilon=0.5)
@@ -110,6 +96,43 @@ def test_delta_of_a_mechanism_is_not_forgotten() -> None:
 
     assert epsilon([spends], 1e-5) <= 0.5 + 1e-3
     assert epsilon([spends], 1e-7) == math.inf
+
+
+@pytest.mark.parametrize("large", [709.0, 710.0, 5000.0, 1e300])
+def test_a_pure_epsilon_whose_exponential_overflows(large: float) -> None:
+    """It costs what it says, beside other mechanisms too, and its δ is not forgotten."""
+    pure = Mechanism(name="pure", epsilon=large, delta=1e-6)
+    beside = Mechanism(name="gaussian", noise_multiplier=5)
+
+    assert epsilon([pure], 1e-5) == large
+    assert epsilon([pure, beside], 1e-5) == large + epsilon([beside], 1e-5 - 1e-6)
+    assert epsilon([pure], 1e-7) == epsilon([pure, beside], 1e-7) == math.inf
+
+
+def test_many_pure_epsilons_that_overflow_together() -> None:
+    """Each could be composed, but not all."""
+    pure, beside = (
+        Mechanism(name="pure", epsilon=200),
+        Mechanism(name="gaussian", noise_multiplier=5),
+    )
+
+    found = epsilon([pure] * 5 + [beside], 1e-5)
+
+    assert found == pytest.approx(1000 + epsilon([beside], 1e-5), rel=1e-3)
+
+
+def test_noise_beyond_numbers() -> None:
+    """Next to no noise promises nothing, and endless noise spends nothing."""
+    assert epsilon([Mechanism(name="gaussian", noise_multiplier=1e-200)], 1e-5) == math.inf
+    assert epsilon([Mechanism(name="gaussian", noise_multiplier=1e200)], 1e-5) == 0.0
+
+
+def test_a_delta_too_small_to_account_for_is_refused() -> None:
+    """Where accountants lose so small a probability, the message names δ."""
+    beside = [Mechanism(name="gaussian", noise_multiplier=30)]
+
+    with pytest.raises(OptionError, match="delta that an accountant can tell from 0, got 1e-50"):
+        noise_multiplier(1.0, 1e-50, sampling_rate=0.01, steps=10, beside=beside)
 
 
 def test_nothing_costs_nothing() -> None:

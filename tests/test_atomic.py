@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from genaudit.atomic import check_file, check_folder
+from genaudit.atomic import check_file, check_folder, write_text
 from genaudit.errors import OptionError
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -59,6 +60,46 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
             check(path)
     with pytest.raises(OptionError, match="got a file"):
         check_folder(tmp_path / "file", new=False)
+
+
+def test_devices_and_links_stay_what_they_are(tmp_path: Path) -> None:
+    """No device or pipe is replaced by a file, and no link by what is written through it."""
+    (tmp_path / "runs").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+    for name, leads_to in (("old.json", "runs/old.json"), ("new.json", "runs/new.json")):
+        (tmp_path / name).symlink_to(leads_to)
+    (tmp_path / "runs" / "old.json").write_text("old")
+
+    for path in (Path(os.devnull), tmp_path / "pipe.json"):
+        with pytest.raises(OptionError, match="device or pipe"):
+            check_file(path)
+    with pytest.raises(OptionError, match="device or pipe"):
+        write_text(tmp_path / "pipe.json", "x")
+    for name in ("old.json", "new.json"):
+        check_file(tmp_path / name)
+        write_text(tmp_path / name, "new")
+
+    assert all((tmp_path / name).is_symlink() for name in ("old.json", "new.json"))
+    assert (tmp_path / "pipe.json").is_fifo()
+    assert [p.read_text() for p in sorted((tmp_path / "runs").iterdir())] == ["new", "new"]
+
+
+def test_an_interrupted_write_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle leaves the file that was there and no other."""
+
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.json").write_text("old")
+    monkeypatch.setattr(os, "fsync", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        write_text(tmp_path / "a.json", "new")
+
+    assert _tree(tmp_path) == ["a.json"]
+    assert (tmp_path / "a.json").read_text() == "old"
 
 
 def test_no_verb_reads_data_for_a_result_that_has_no_place(

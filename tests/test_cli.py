@@ -525,6 +525,75 @@ def test_budget_total_refuses_a_second_release(
     assert not (tmp_path / "two").exists()
 
 
+def test_a_dry_run_says_whether_the_run_would_be_refused(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Room under a total, device and condition are looked at, nothing is reserved or trained."""
+    words = ("train", arrests_files / "train.csv", "--schema", "arrests", "--preset", "quick")
+    private = (*words, "--epsilon", "2", "--delta", "1e-6", "--budget-total")
+
+    def touches() -> list[str]:
+        book = json.loads(run_cli("ledger", "show", "--json")[1])
+        return [t["kind"] for t in book if t["scope"] == "release"]
+
+    code, out, _ = run_cli(*private, "2.5", "--dry-run")
+    assert (code, touches()) == (0, [])
+    assert "With all earlier releases of the data set: ε = 2 at δ = 1e-06" in out
+    assert run_cli(*private, "2.5", "--out", tmp_path / "one")[0] == 0
+    before = touches()
+
+    for more, says in (
+        ((*private[6:], "2.5"), "would spend ε = "),
+        (("--budget-total", "9"), "A training without epsilon"),
+        ((*private[6:], "9", "--noise-seed", "1"), "covered by no ε"),
+        (("--device", "abacus"), "'abacus'"),
+        (("--condition", "sex", "--condition", "sex"), "named twice"),
+        ((*private[6:-1], "--condition", "sex", "--condition", "sex"), "named twice"),
+    ):
+        code, out, err = run_cli(*words, *more, "--dry-run")
+        assert (code, out, err.count("\n")) == (2, "", 1), more
+        assert says in err
+    code, out, _ = run_cli(*private, "9", "--dry-run")
+    assert code == 0
+    assert "within the total of 9." in out
+    assert touches() == before
+
+
+def test_a_dry_run_before_the_count_is_known(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Where the number of rows is private, what is planned so far is held against the total."""
+    from genaudit.data.schema import Schema
+
+    (tmp_path / "s.toml").write_text(Schema.read("arrests").replace(rows=None).to_toml())
+    words = ("train", arrests_files / "train.csv", "--schema", tmp_path / "s.toml",
+             "--epsilon", "2", "--delta", "1e-6", "--dry-run", "--budget-total")  # fmt: skip
+
+    assert "would spend ε = 2" in run_cli(*words, "1.9")[2]
+    assert "within the total of 2.1." in run_cli(*words, "2.1")[1]
+    assert "reserved" not in run_cli("ledger", "show")[1]
+
+
+def test_model_and_checkpoints_have_two_folders(
+    arrests_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Cli
+) -> None:
+    """A released folder with a private one inside is refused before anything is trained."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    data = arrests_files / "train.csv"
+
+    for out, state, says in (("m", "m", "outside of the model folder"),
+                             ("m", "m/state", "outside of the model folder"),
+                             ("m", "../" + tmp_path.name + "/m", "outside of the model folder"),
+                             ("m", "file", "got a file")):  # fmt: skip
+        code, _, err = run_cli("train", data, "--schema", "arrests", "--preset", "quick",
+                               "--out", out, "--checkpoint", state)  # fmt: skip
+        assert (code, err.count("\n")) == (2, 1)
+        assert says in err
+        assert says in run_cli("train", data, "--out", out, "--resume", state)[2]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
 def test_hostile_names_from_end_to_end(tmp_path: Path, run_cli: Cli) -> None:
     """Column names and cells that are scripts, formulas, reversed or endless do no harm."""
     evil = ["<script>alert(1)</script>", "\u202etxt.exe", "n" * 300, "=1+1"]

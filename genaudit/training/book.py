@@ -35,6 +35,7 @@ class Book:
 
     run: this training, whatever process goes on with it. reserved: whether room is kept under a
     total. resumable: whether it can be gone on with after an error: what is reserved then stays so.
+    rehearsal: whether it is asked what a training would do, and reserves nothing.
     """
 
     ledger: PrivacyLedger | None
@@ -47,6 +48,7 @@ class Book:
     run: str = field(default_factory=lambda: secrets.token_hex(8))
     reserved: bool = False
     resumable: bool = False
+    rehearsal: bool = False
 
     @classmethod
     def of(cls, ledger: PrivacyLedger | None, data: Dataset, dataset: str, artefact: str) -> Book:
@@ -152,8 +154,8 @@ class Book:
 
     def check_room(
         self, total: float, recipe: Recipe, first: Sequence[Mechanism] = (), *, unpaid: bool = False
-    ) -> None:
-        """Refuse before anything is read if the earlier releases and this one might exceed `total`.
+    ) -> float:
+        """What the earlier releases and this one might spend; refuse unread if more than `total`.
 
         Args:
             total: ε that all releases of the data set may spend together.
@@ -171,14 +173,15 @@ class Book:
         if unpaid:
             raise self._uncovered("This release", total)
         if not first:
-            self._check(self._entries(), total, recipe.delta, (), at_least=recipe.epsilon)
-            return
+            return self._check(self._entries(), total, recipe.delta, (), at_least=recipe.epsilon)
         rest = max(0.0, recipe.epsilon - sum(m.epsilon or 0.0 for m in first))
         remainder = Mechanism(name="remainder", epsilon=rest)
-        self.check_total(total, recipe.delta, [*first, remainder])
+        return self.check_total(total, recipe.delta, [*first, remainder])
 
-    def check_total(self, total: float, delta: float, planned: Sequence[Mechanism]) -> None:
+    def check_total(self, total: float, delta: float, planned: Sequence[Mechanism]) -> float:
         """Reserve the whole release, or refuse if it and the earlier ones exceed ε = `total`.
+
+        Returns the ε of all together.
 
         Check and reservation are one step for all processes that write this ledger. What another
         training reserved counts as spent, whether it goes on, was killed, or is done. A second call
@@ -196,13 +199,14 @@ class Book:
         if not planned:
             raise self._uncovered("A training without epsilon", total)
         # Composing takes a second: done here first, it comes from a cache while others must wait.
-        self._check(self._entries(), total, delta, planned)
-        if self.ledger is not None:
+        spent = self._check(self._entries(), total, delta, planned)
+        if self.ledger is not None and not self.rehearsal:
             self._reserve(
                 f"the whole release, under a total of ε = {total:g}", planned,
                 lambda entries: self._check(entries, total, delta, planned),
             )  # fmt: skip
             self.reserved = True
+        return spent
 
     def close(self) -> None:
         """End the reservation, if there is one: from here on, what was charged counts instead."""
@@ -221,7 +225,7 @@ class Book:
 
     def _reserve(
         self, purpose: str, planned: Sequence[Mechanism],
-        check: Callable[[Sequence[Entry]], None] | None = None,
+        check: Callable[[Sequence[Entry]], object] | None = None,
     ) -> None:  # fmt: skip
         assert self.ledger is not None
         touch = Touch(
@@ -237,8 +241,8 @@ class Book:
     def _check(
         self, entries: Sequence[Entry], total: float, delta: float, planned: Sequence[Mechanism],
         at_least: float = 0.0,
-    ) -> None:  # fmt: skip
-        """Refuse if the releases in `entries` and what is planned exceed ε = `total` together."""
+    ) -> float:  # fmt: skip
+        """ε of the releases in `entries` and what is planned; refuse if it exceeds `total`."""
         release = [
             e.touch for e in entries
             if e.touch.dataset == self.dataset and e.touch.scope is Scope.RELEASE
@@ -255,6 +259,7 @@ class Book:
                 f"{self.dataset!r} would spend ε = {spent:.3g} together at δ = {delta:g}; the "
                 f"total allowed is {total:g}. Train with a smaller epsilon, or allow more."
             )
+        return spent
 
     def _check_units(self, earlier: Sequence[Touch]) -> None:
         other = next((t.unit for t in earlier if t.unit != self.unit), None)

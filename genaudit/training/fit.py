@@ -37,7 +37,7 @@ from genaudit.training import marginals, plain
 from genaudit.training.book import Book
 from genaudit.training.checkpoint import Checkpoint, Keeper
 from genaudit.training.pace import Pace
-from genaudit.training.prepared import Basis, Batch, Prepared, check_condition, nets_of
+from genaudit.training.prepared import Basis, Batch, Prepared, nets_of
 from genaudit.training.recipe import Recipe, Settled, check_budget_total
 from genaudit.training.world import ALONE, World
 
@@ -213,18 +213,28 @@ def _say_what_is_left(pace: Pace) -> None:
     )
 
 
-def plan(recipe: Recipe, data: Dataset) -> list[str]:
-    """What a training would do and spend, as lines for a person; nothing is written."""
-    lines = [f"Family {recipe.family}, preset {recipe.preset}, seed {recipe.seed}."]
-    if not recipe.private:
-        check_condition(recipe, data.schema)
-        settled = recipe.settled(len(data))
-        lines.append(f"{settled.steps:,} steps on batches of {settled.batch_size:,} records.")
-        lines.append("Plain training: no noise multiplier, no ε; every read is unaccounted.")
-        return lines
-    from genaudit.training.dp import regime
+def plan(
+    recipe: Recipe,
+    data: Dataset,
+    *,
+    ledger: PrivacyLedger | None = None,
+    dataset_id: str = "",
+    budget_total: float | None = None,
+) -> list[str]:
+    """What a training would do and spend, as lines for a person; nothing is written.
 
-    return [*lines, *regime.plan(recipe, data)]
+    Raises:
+        OptionError, BudgetError, DataError: that training would be refused, with the same words.
+    """
+    check_budget_total(budget_total, dataset_id)
+    _check_device(recipe.device)
+    book = Book.of(ledger, data, dataset_id, "")
+    book.rehearsal = True
+    regime = _private() if recipe.private else plain
+    return [
+        f"Family {recipe.family}, preset {recipe.preset}, seed {recipe.seed}.",
+        *regime.plan(recipe, data, book, budget_total),
+    ]
 
 
 def _prepared(

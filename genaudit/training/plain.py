@@ -25,7 +25,7 @@ from genaudit.training.prepared import (
     focus_of,
     nets_of,
 )
-from genaudit.training.recipe import Recipe
+from genaudit.training.recipe import Recipe, Settled
 
 #: Every so many steps the penalty is added, as many times as strong (Karras et al. 2020, "lazy").
 _PENALTY_EVERY = 4
@@ -36,20 +36,41 @@ _STRIDE = 2_147_483_647
 
 def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> Prepared:
     """Learn cells and marginals from the records as they are; both reads are unaccounted."""
-    check_condition(recipe, data.schema)
-    if budget_total is not None:
-        book.check_total(budget_total, 0.0, [])
+    _check(recipe, data, book, budget_total)
     settled = recipe.settled(len(data))
     book.charge(TouchKind.UNACCOUNTED, "cells of every column from quantiles and levels")
-    grid = Grid.learned(data)
-    layout = Layout(grid, condition_of(recipe, data.schema, grid))
-    nets_of(layout, settled).check_size(settled.batch_size)
+    layout = _layout(recipe, data, settled)
     book.charge(TouchKind.UNACCOUNTED, f"plain training, {settled.steps:,} steps")
     digits, joint = encoded(layout, data)
 
     exact = marginals.exact(layout, digits, joint, focus_of(data.schema))
     basis = Basis(data.schema, layout, settled, exact, None)
     return _prepared(recipe, basis, digits, joint)
+
+
+def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> list[str]:
+    """What a plain training would do, as lines for a person; it is refused as that would be."""
+    _check(recipe, data, book, budget_total)
+    settled = recipe.settled(len(data))
+    _layout(recipe, data, settled)
+    return [
+        f"{settled.steps:,} steps on batches of {settled.batch_size:,} records.",
+        "Plain training: no noise multiplier, no ε; every read is unaccounted.",
+    ]
+
+
+def _check(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> None:
+    check_condition(recipe, data.schema)
+    if budget_total is not None:
+        book.check_total(budget_total, 0.0, [])
+
+
+def _layout(recipe: Recipe, data: Dataset, settled: Settled) -> Layout:
+    """What is made and what is the condition, by the records; refused if too large."""
+    grid = Grid.learned(data)
+    layout = Layout(grid, condition_of(recipe, data.schema, grid))
+    nets_of(layout, settled).check_size(settled.batch_size)
+    return layout
 
 
 def resume(

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from genaudit.accounting import MAX_EPSILON
 from genaudit.errors import OptionError, complaint
 from genaudit.ledger import UNDECLARED
 from genaudit.models import FAMILIES
@@ -114,8 +115,11 @@ class Recipe(BaseModel):
             return self
         if self.unit == "record" and self.rows_per_person is not None:
             raise ValueError("rows_per_person is for the unit person; leave it or the unit out")
-        if not self.epsilon > 0:
-            raise ValueError(f"expected epsilon above 0, got {self.epsilon:g}")
+        if not 0 < self.epsilon <= MAX_EPSILON:
+            raise ValueError(
+                f"expected epsilon above 0 and at most {MAX_EPSILON:,} (more protects nobody), "
+                f"got {self.epsilon:g}"
+            )
         if self.delta is None:
             raise ValueError("epsilon is given without delta; give a delta well under 1/n")
         if not 0 < self.delta < 1:

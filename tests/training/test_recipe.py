@@ -18,6 +18,7 @@ from genaudit.training.recipe import Recipe, check_delta
         ({"epsilon": -1.0, "delta": 1e-6}, "epsilon above 0"),
         ({"epsilon": float("nan"), "delta": 1e-6}, "epsilon"),
         ({"epsilon": float("inf"), "delta": 1e-6}, "epsilon"),
+        ({"epsilon": 10_001.0, "delta": 1e-6}, "at most 10,000 .*, got 10001"),
         ({"epsilon": 1.0}, "without delta"),
         ({"delta": 1e-6}, "without epsilon"),
         ({"epsilon": 1.0, "delta": 0.0}, "delta in"),

@@ -29,7 +29,7 @@ from genaudit.training.prepared import (
     focus_of,
     nets_of,
 )
-from genaudit.training.recipe import Recipe
+from genaudit.training.recipe import Recipe, Settled
 from genaudit.training.world import ALONE, World
 
 #: How a plan names the source of chance, without and with a seed.
@@ -48,9 +48,7 @@ def prepare(
     streams = _streams(recipe)
     ready = intake.take_in(recipe, data, book)
     schema, settled = ready.data.schema, recipe.settled(ready.n)
-    grid = Grid.public(schema)
-    layout = Layout(grid, condition_of(recipe, schema, grid))
-    nets_of(layout, settled).check_size(settled.batch_size * recipe.cap)
+    layout = _layout(recipe, schema, settled)
     solved = budget.solve(recipe, settled, ready.n, relation, ready.spent)
     assert recipe.epsilon is not None
     assert recipe.delta is not None
@@ -136,13 +134,7 @@ def _check(recipe: Recipe, schema: Schema) -> None:
 def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None) -> Relation:
     """Settle unit and relation, make sure of room under a total, own up to a seed; the relation."""
     _check(recipe, schema)
-    book.relation = intake.relation_of(schema)
-    book.unit = unit.unit_of(recipe, schema)
-    if budget_total is not None:
-        book.check_room(
-            budget_total, recipe, _before(recipe, schema),
-            unpaid=schema.drafted or recipe.noise_seed is not None,
-        )  # fmt: skip
+    _check_room(recipe, schema, book, budget_total)
     if recipe.noise_seed is not None:
         book.charge(
             TouchKind.UNACCOUNTED, "an experiment: noise and batches have a seed, none is private"
@@ -150,14 +142,29 @@ def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None
     return book.relation
 
 
-def plan(recipe: Recipe, data: Dataset) -> list[str]:
-    """What a private training would spend, as lines for a person.
+def _check_room(
+    recipe: Recipe, schema: Schema, book: Book, budget_total: float | None
+) -> float | None:
+    """Settle unit and relation; what all releases might spend together, where a total is kept."""
+    book.relation = intake.relation_of(schema)
+    book.unit = unit.unit_of(recipe, schema)
+    if budget_total is None:
+        return None
+    return book.check_room(
+        budget_total, recipe, _before(recipe, schema),
+        unpaid=schema.drafted or recipe.noise_seed is not None,
+    )  # fmt: skip
+
+
+def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> list[str]:
+    """What a private training would spend, as lines for a person; it is refused as that would be.
 
     Values are not looked at, but where persons are named their rows are counted.
     """
     assert recipe.delta is not None
     lines = []
     _check(recipe, data.schema)
+    together = _check_room(recipe, data.schema, book, budget_total)
     unit.check_rows(recipe, data)
     n = intake.public_n(recipe, data)
     lines.append(f"ε = {recipe.epsilon:g} at δ = {recipe.delta:g} in all, for one "
@@ -167,14 +174,35 @@ def plan(recipe: Recipe, data: Dataset) -> list[str]:
     lines += [f"Spends first: {m}." for m in before]
     if n is None:
         lines.append("The noise multiplier of training follows from the noisy count.")
-        return lines
+        return [*lines, *_room(together, recipe.delta, budget_total)]
+    if not data.schema.undeclared:
+        _layout(recipe, data.schema, recipe.settled(n))
     solved = budget.solve(recipe, recipe.settled(n), n, intake.relation_of(data.schema), before)
     lines.append(f"Marginals: {solved.marginals}.")
     lines.append(f"Training: {solved.training}.")
     lines.append("Together, by δ: " + ", ".join(
         f"ε({d:g}) = {epsilon(solved.mechanisms, d):.3g}" for d in _deltas(recipe.delta)
     ) + ".")  # fmt: skip
-    return lines
+    if budget_total is not None:
+        together = book.check_total(budget_total, recipe.delta, solved.mechanisms)
+    return [*lines, *_room(together, recipe.delta, budget_total)]
+
+
+def _layout(recipe: Recipe, schema: Schema, settled: Settled) -> Layout:
+    """What is made and what is the condition, by a complete schema; refused if too large."""
+    grid = Grid.public(schema)
+    layout = Layout(grid, condition_of(recipe, schema, grid))
+    nets_of(layout, settled).check_size(settled.batch_size * recipe.cap)
+    return layout
+
+
+def _room(together: float | None, delta: float, total: float | None) -> list[str]:
+    if together is None or total is None:
+        return []
+    return [
+        f"With all earlier releases of the data set: ε = {together:.3g} at δ = {delta:g}, "
+        f"within the total of {total:g}."
+    ]
 
 
 def _deltas(delta: float) -> list[float]:

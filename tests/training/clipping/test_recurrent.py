@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.nn.utils.rnn import pack_sequence
 
 from genaudit.errors import OptionError
+from genaudit.training.dp.clipping.module import BookKeepingModule
 from genaudit.training.dp.clipping.recurrent import DROP_INS, GRU
 
 SHAPES: list[dict[str, Any]] = [
@@ -44,19 +44,27 @@ def test_same_as_torch(kind: type[nn.RNNBase], shape: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
-def test_what_follows_may_change_outputs_in_place(kind: type[nn.RNNBase]) -> None:
-    """An activation in place right behind gives torch's gradients, not an error."""
-    torch.manual_seed(0)
-    theirs = kind(5, 7)
-    ours = DROP_INS[kind].like(theirs)
-    x = torch.randn(6, 4, 5)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_follows_may_overwrite_its_input(kind: type[nn.RNNBase], layers: int) -> None:
+    """A ReLU in place right behind it gives the clipped sum of one that is not in place."""
 
-    grads = [
-        torch.autograd.grad(functional.relu(m(x)[0], inplace=m is ours).sum(), list(m.parameters()))
-        for m in (theirs, ours)
-    ]
+    class _Net(nn.Module):
+        def __init__(self, *, inplace: bool) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.over_time = kind(5, 7, num_layers=layers, batch_first=True)
+            self.relu, self.head = nn.ReLU(inplace=inplace), nn.Linear(7, 1)
 
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*grads, strict=True))
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.relu(self.over_time(x)[0])).sum((1, 2))
+
+    x, found = torch.randn(6, 4, 5), []
+    for inplace in (True, False):
+        net = _Net(inplace=inplace)
+        BookKeepingModule(net, max_grad_norm=0.1).clipped_sum(net, (x,))
+        found.append([p.grad for p in net.parameters()])
+
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
 
 
 def test_what_is_refused() -> None:

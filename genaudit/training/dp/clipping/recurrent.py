@@ -214,7 +214,9 @@ class Unrolled(nn.RNNBase, ABC):
                 finals.append(final)
                 outs.append(out.flip(0) if way else out)
             x = torch.cat(outs, dim=2) if self.bidirectional else outs[0]
-        return x.transpose(0, 1) if self.batch_first else x, self._finals(finals)
+        # The steps keep their states for the way back, and what follows may overwrite its input.
+        out = x.clone()
+        return out.transpose(0, 1) if self.batch_first else out, self._finals(finals)
 
     def _starts(self, x: torch.Tensor, hx: Hidden) -> tuple[torch.Tensor, ...]:
         if hx is None:
