@@ -612,9 +612,9 @@ def _check_overlaps(data: Mapping[Knowledge, Dataset]) -> None:
     if Knowledge.TRAIN in data:
         for other in (Knowledge.HOLDOUT, Knowledge.AUXILIARY):
             if other in data:
-                check_disjoint(data[Knowledge.TRAIN], data[other])
+                check_disjoint(data[Knowledge.TRAIN], data[other], ("train", other.value))
     if {Knowledge.HOLDOUT, Knowledge.AUXILIARY} <= set(data):
-        check_disjoint(data[Knowledge.HOLDOUT], data[Knowledge.AUXILIARY])
+        check_disjoint(data[Knowledge.HOLDOUT], data[Knowledge.AUXILIARY], ("holdout", "auxiliary"))
 
 
 def _ledger(ledger: PrivacyLedger | str | Path | None) -> PrivacyLedger:

@@ -19,10 +19,11 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         OptionError: the folder cannot be made or written to, or `path` is no ordinary file.
     """
     path = Path(path)
-    target = _target(path)
-    beside = _beside(target)
+    beside = None
     try:
         _check_ordinary(path)
+        target = _target(path)
+        beside = _beside(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
             file.write(content)
@@ -32,8 +33,9 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:  # interrupted or not; after the rename there is none
-        with suppress(OSError):  # the folder may be what is missing
-            beside.unlink(missing_ok=True)
+        if beside is not None:
+            with suppress(OSError):  # the folder may be what is missing
+                beside.unlink(missing_ok=True)
     return path
 
 

@@ -585,6 +585,10 @@ def ledger_verify(
 
     book = PrivacyLedger(ledger)
     mark = marks.read(head) if head is not None else None
+    if mark is None and not book.exists():
+        raise OptionError(
+            f"Expected a ledger at {str(book.path)!r}, found none; name another with --ledger."
+        )
     book.verify(mark)
     now = book.mark()
     if as_json:

@@ -115,6 +115,12 @@ def reason(error: object) -> str:
     """
     if isinstance(error, UnicodeDecodeError):
         return "no UTF-8 text"
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a character, as surrogates alone are"
+    if isinstance(error, RecursionError):
+        return "values nested too deeply"
+    if "integer string conversion" in str(error):  # Python's words for programmers
+        return "a number of thousands of digits"
     return " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(". ")
 
 

@@ -222,6 +222,22 @@ class PrivacyLedger:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path is not None else default_path()
+        if self.exists() and not self.path.is_file():
+            raise OptionError(
+                f"Expected a file as the ledger, got the folder or device {str(self.path)!r}; name "
+                "another with --ledger."
+            )
+
+    def exists(self) -> bool:
+        """Whether anything was ever written into it.
+
+        Raises:
+            OptionError: its place cannot be looked at.
+        """
+        try:
+            return self.path.exists()
+        except (OSError, ValueError) as error:  # a name that no file can have
+            raise OptionError(_unwritable(self.path, error)) from error
 
     def append(
         self, touch: Touch, check: Callable[[Sequence[Entry]], object] | None = None
@@ -344,11 +360,8 @@ class PrivacyLedger:
         return hmac.new(self._key(), content, hashlib.sha256).hexdigest()
 
     def _rows(self) -> list[tuple[int, str, str]]:
-        try:
-            if not self.path.exists():
-                return []
-        except OSError as error:
-            raise OptionError(_unwritable(self.path, error)) from error
+        if not self.exists():
+            return []
         with self._connect() as db:
             if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return []  # a process made the file and died before its first touch

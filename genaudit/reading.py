@@ -59,8 +59,9 @@ def parsed(
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as cause:
-        said = "tables nested too deeply" if isinstance(cause, RecursionError) else reason(cause)
-        raise error(f"Expected {what} at {str(path)!r}, got: {said}; correct the file.") from cause
+        raise error(
+            f"Expected {what} at {str(path)!r}, got: {reason(cause)}; correct the file."
+        ) from cause
 
 
 def read_toml(

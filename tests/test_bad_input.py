@@ -100,6 +100,8 @@ def test_bad_table_is_refused_by_train(
         (b"a,a\n1,2\n", "twice"),
         (b"a,b\n1,2,3,4\n", "cut short"),
         (b"a,b\n1,2\n1,2\n3", "1 cells"),
+        (b"  \n\n", "no column names"),
+        (b"\n\n", "no column names"),
     ],
 )
 def test_unreadable_file(content: bytes | None, says: str, tmp_path: Path, run_cli: Cli) -> None:
@@ -231,6 +233,73 @@ def test_person_on_both_sides_is_refused(tmp_path: Path, run_cli: Cli) -> None:
     assert "both train and holdout" in stderr
 
 
+@pytest.mark.parametrize("place", ["", ".", "/dev/null"])
+def test_a_ledger_is_a_file(
+    place: str, arrests_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Cli
+) -> None:
+    """A folder or a device is refused as the ledger by every verb, and no key is put beside it."""
+    monkeypatch.chdir(tmp_path)
+    for words in (("train", arrests_files / "train.csv", "--schema", "arrests", "--dry-run"),
+                  ("ledger", "show"), ("ledger", "verify")):  # fmt: skip
+        code, stdout, stderr = run_cli(*words, "--ledger", place)
+        assert (code, stdout, stderr.count("\n")) == (2, "", 1)
+        assert "Expected a file as the ledger" in stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_ledger_that_is_not_there_is_not_verified(tmp_path: Path, run_cli: Cli) -> None:
+    """Nothing at a place is no sound ledger, and looking for one makes none."""
+    code, stdout, stderr = run_cli("ledger", "verify", "--ledger", tmp_path / "none.sqlite")
+
+    assert (code, stdout) == (2, "")
+    assert "found none" in stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "absent", ["http://example.org/x.csv", "made_up:x.csv", "C:\\x.csv", "made up:x"]
+)
+def test_no_code_runs_for_an_absent_file(
+    absent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Cli
+) -> None:
+    """An address or a file name with a colon in it is no module, and none is imported."""
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("http", "made_up", "C", "made up"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('ran')")
+
+    code, _, stderr = run_cli("audit", absent, "--schema", "arrests", "--out", tmp_path / "a.json")
+
+    assert code == 2
+    assert "Expected a samples file" in stderr
+
+
+def test_a_file_of_samples_counts_once(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """The same samples twice would look like twice the evidence."""
+    samples = arrests_files / "samples.csv"
+
+    code, _, stderr = run_cli(
+        "audit", samples, samples, "--schema", "arrests", "--out", tmp_path / "a.json"
+    )
+
+    assert code == 2
+    assert "samples.csv' twice" in stderr
+
+
+def test_overlaps_name_the_files_that_share_rows(
+    arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Auxiliary rows that are the holdout's are not said to be trained on."""
+    train, holdout = arrests_files / "train.csv", arrests_files / "holdout.csv"
+    for auxiliary, says in ((holdout, "auxiliary rows equal a holdout row"),
+                            (train, "auxiliary rows equal a train row")):  # fmt: skip
+        code, _, stderr = run_cli(
+            "audit", arrests_files / "samples.csv", "--train", train, "--holdout", holdout,
+            "--auxiliary", auxiliary, "--schema", "arrests", "--out", tmp_path / "a.json",
+        )  # fmt: skip
+        assert code == 2
+        assert says in stderr
+
+
 def test_same_file_as_train_and_holdout_is_refused(
     arrests_files: Path, tmp_path: Path, run_cli: Cli
 ) -> None:
@@ -256,6 +325,10 @@ def test_same_file_as_train_and_holdout_is_refused(
         ("[columns.x]\nkind = 'numeric'\ncolour = 3", "colour"),
         ("not toml", "TOML"),
         ("", "columns"),
+        ("id = ' '\n[columns.x]\nkind = 'boolean'", "a name of the data set"),
+        ("[columns.x]\nkind = 'numeric'\nbounds = [1, 2, 3]", "two numbers or dates"),
+        ("[columns.x]\nkind = 'numeric'\nbounds = [false, true]", "two numbers or dates"),
+        (f"[columns.x]\nkind = 'numeric'\nbounds = [0, {'9' * 5000}]", "thousands of digits"),
     ],
 )
 def test_bad_schema(

@@ -17,8 +17,15 @@ from genaudit.errors import DataError
 _N_SPLITS = 999
 
 
-def check_disjoint(train: Dataset, holdout: Dataset) -> None:
+def check_disjoint(
+    train: Dataset, holdout: Dataset, names: tuple[str, str] = ("train", "holdout")
+) -> None:
     """Refuse a holdout that was seen in training.
+
+    Args:
+        train: Rows that were trained on, or another part that none of the rest may be of.
+        holdout: Rows that are to be others.
+        names: What a message calls the two.
 
     Raises:
         DataError: a person or id value is in both, or more different rows are in both than in any
@@ -28,18 +35,18 @@ def check_disjoint(train: Dataset, holdout: Dataset) -> None:
         both = set(train.frame[column.name].dropna()) & set(holdout.frame[column.name].dropna())
         if both:
             raise DataError(
-                f"{len(both):,} values of {column.role} column {column.name!r} are in both train "
-                "and holdout; expected none. Split by that column and train anew."
+                f"{len(both):,} values of {column.role} column {column.name!r} are in both "
+                f"{' and '.join(names)}; expected none. Split by that column and train anew."
             )
     mine, other = row_hashes(train.records), row_hashes(holdout.records)
     units = (_units(train), _units(holdout))
     most = _most_by_chance((mine, other), units)
     if most is not None:
         raise DataError(
-            f"{np.isin(other, mine).mean():.1%} of the holdout rows equal a train row. So "
+            f"{np.isin(other, mine).mean():.1%} of the {names[1]} rows equal a {names[0]} row. So "
             f"{len(np.intersect1d(mine, other)):,} different rows are in both; expected at most "
-            f"{most:,}, as in {_N_SPLITS} random splits of the same rows. Bring rows that were not "
-            "trained on."
+            f"{most:,}, as in {_N_SPLITS} random splits of the same rows. Bring rows that "
+            + ("were not trained on." if names[0] == "train" else f"are not in {names[0]} too.")
         )
 
 

@@ -76,6 +76,8 @@ def date_of(value: float) -> dt.date | float:
 def _bounds(value: Any) -> Any:
     """Bounds as two floats; dates become seconds."""
     if isinstance(value, list | tuple):
+        if len(value) != 2 or any(isinstance(v, bool) for v in value):
+            raise ValueError(f"expected two numbers or dates, low and high, got {list(value)}")
         return tuple(
             seconds(v) if isinstance(v, dt.date) else _parsed_date(v) if isinstance(v, str) else v
             for v in value
@@ -102,6 +104,12 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(values)) < len(values):
         raise ValueError("a category is declared twice")
     return values
+
+
+def _named(text: str | None) -> str | None:
+    if text is not None and not text.strip():
+        raise ValueError("expected a name of the data set, got none; leave id out, or name it")
+    return text
 
 
 def _rows(value: Any) -> Any:
@@ -207,7 +215,7 @@ class Schema(BaseModel):
     modality: Literal["table"] = "table"
     columns: tuple[Column, ...]
     rows: Annotated[int | Literal["public"] | None, BeforeValidator(_rows)] = None
-    id: str | None = None
+    id: Annotated[str | None, AfterValidator(_named)] = None
     missing: tuple[str, ...] = ("",)
     origin: Literal["declared", "drafted", "learned"] = "declared"
     drafted: bool = False

@@ -141,7 +141,7 @@ def _headless(content: bytes, path: Path) -> DataError | IntegrityError:
     fixed = [i for i, c in enumerate(expected) if c != ord("0")]
     wrong = sum(i < len(start) and start[i] != expected[i] for i in fixed)
     if len(content) < _HEAD_LENGTH and not wrong:
-        return DataError(f"The model file {str(path)!r} is cut short.")
+        return DataError(f"The model file {str(path)!r} is cut short; restore it from a copy.")
     return _changed(path) if len(content) > _HEAD_LENGTH and wrong <= 2 else _foreign(path)
 
 
@@ -153,10 +153,10 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise DataError(
             f"Expected a model folder with {INFO} and {TENSORS}, but {str(path)!r} cannot be read: "
-            f"{error.strerror or error}."
+            f"{error.strerror or error}; check the path."
         ) from error
     if not content:
-        raise DataError(f"The model file {str(path)!r} is empty.")
+        raise DataError(f"The model file {str(path)!r} is empty; restore it from a copy.")
     return content
 
 
@@ -172,7 +172,10 @@ def _described(content: bytes) -> dict[str, Any]:
 
 
 def _cut(path: Path, got: int, size: int) -> DataError:
-    return DataError(f"The model file {str(path)!r} is cut short: {got:,} of {size:,} bytes.")
+    return DataError(
+        f"The model file {str(path)!r} is cut short: {got:,} of {size:,} bytes; restore it from a "
+        "copy."
+    )
 
 
 def _changed(path: Path) -> IntegrityError:
@@ -182,4 +185,4 @@ def _changed(path: Path) -> IntegrityError:
 
 
 def _foreign(path: Path) -> DataError:
-    return DataError(f"The file {str(path)!r} is not part of a genaudit model.")
+    return DataError(f"The file {str(path)!r} is not part of a genaudit model; check the path.")

@@ -15,7 +15,7 @@ import torch
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import coerce, readable
-from genaudit.data.schema import Column, Schema
+from genaudit.data.schema import Column, Kind, Schema
 from genaudit.errors import GenauditWarning, OptionError, check_seed
 from genaudit.modalities.table.layout import Layout
 from genaudit.modalities.table.mixture import Mixture
@@ -236,4 +236,5 @@ def _exists(column: Column) -> str:
         more = ", ..." if len(levels) > 20 else ""
         return f"there are {', '.join(map(repr, levels[:20]))}{more}"
     low, high = column.bounds or (-np.inf, np.inf)
-    return f"expected a value from {readable(low, column)} to {readable(high, column)}"
+    what = "whole number" if column.kind is Kind.INTEGER else "value"
+    return f"expected a {what} from {readable(low, column)} to {readable(high, column)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from genaudit.errors import DataError, complaint
+from genaudit.errors import DataError, complaint, reason
 from genaudit.result import FORMAT_VERSION, AuditReport
 
 _DO = "give the whole audit.json that `genaudit audit` wrote"
@@ -32,7 +32,8 @@ def loads(text: str) -> AuditReport:
         json.dumps(data, ensure_ascii=False).encode()  # lone surrogates cannot be written again
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"Expected a report (audit.json), got text cut short or no JSON: {error}; {_DO}."
+            "Expected a report (audit.json), got text cut short or no JSON: "
+            f"{reason(error)}; {_DO}."
         ) from error
     _check_format(data)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from genaudit.result import Claim
 from genaudit.subject import Subject
 from genaudit.subjects import files as sample_files
 from genaudit.subjects import wrapped
+
+#: What may be `module:name`; no path with a folder in it is, and no address.
+_SPEC = re.compile(r"[^\s/\\]*:[^\s/\\]*")
 
 
 def resolve(subject: Any, model: Any, schema: Schema, claim: Claim | None) -> Subject:
@@ -49,6 +53,8 @@ def resolve(subject: Any, model: Any, schema: Schema, claim: Claim | None) -> Su
                 f"Expected one model folder, or one or more sample files; got {got}. "
                 "Audit each model by itself."
             )
+        if twice := [path for i, path in enumerate(paths) if path in paths[:i]]:
+            raise OptionError(f"Expected each sample file once, got {str(twice[0])!r} twice.")
         return sample_files.from_files(paths, schema, claim=claim)
     if isinstance(subject, str | Path):
         return wrapped.from_spec(str(subject), schema, claim=claim)
@@ -121,7 +127,10 @@ def _paths(subject: Any) -> list[str | Path]:
 
 
 def _is_spec(subject: str | Path) -> bool:
-    return ":" in str(subject) and not _exists(subject)
+    """Whether it is `module:name`; an absent file or an address that looks alike runs no code."""
+    text = str(subject)
+    known = Path(text).suffix.lower() in files.SUFFIXES
+    return bool(_SPEC.fullmatch(text)) and not known and not _exists(subject)
 
 
 def _exists(path: str | Path) -> bool:

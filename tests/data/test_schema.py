@@ -62,7 +62,7 @@ def schemas(draw: st.DrawFn) -> Schema:
     return Schema(
         columns=tuple(columns),
         rows=draw(st.none() | st.integers(1, 10**9) | st.just("public")),
-        id=draw(st.none() | TEXT.filter(bool)),
+        id=draw(st.none() | TEXT.filter(str.strip)),
         missing=tuple(draw(st.lists(TEXT, unique=True, max_size=3))),
         origin=draw(st.sampled_from(["declared", "drafted", "learned"])),
         drafted=draw(st.booleans()),

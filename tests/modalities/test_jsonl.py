@@ -94,9 +94,9 @@ def test_names_that_a_row_lacks_are_missing_there(
         ('{"a": {"b": 1}}\n', "column 'a' holds a list or an object"),
         ('{"a": 1}\n' * 1001 + '{"a": [1]}\n', "column 'a' holds a list"),
         ('{"a": ' + "[" * 100_000, "line 1 is nested too deeply"),
-        ('{"a": ' + "9" * 5000 + "}", "line 1"),
+        ('{"a": ' + "9" * 5000 + "}", "line 1: a number of thousands of digits"),
         ('{"a": "' + "x" * (MAX_CELL + 1) + '"}', "1,000,000 characters"),
-        ('{"a": "\\ud800"}', "surrogates"),
+        ('{"a": "\\ud800"}', "half of a character"),
         ("".join(f'{{"k{i}": 1}}\n' for i in range(1200)), "1,200 names"),
     ],
 )

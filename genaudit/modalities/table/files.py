@@ -111,7 +111,10 @@ def _size(path: Path, what: str) -> int:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     header = _check_rows(path)
-    frame = pd.read_csv(path, dtype=str, na_filter=False, index_col=False, encoding="utf-8-sig")
+    try:
+        frame = pd.read_csv(path, dtype=str, na_filter=False, index_col=False, encoding="utf-8-sig")
+    except pd.errors.EmptyDataError as error:
+        raise ValueError("no column names and no rows") from error
     frame.columns = pd.Index(header)  # pandas invents names where the file has none
     return frame
 
@@ -125,7 +128,7 @@ def _check_rows(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
-            header = next(rows, [])
+            header = next((row for row in rows if row), [])  # pandas passes over empty lines too
             twice = next((n for n in header if header.count(n) > 1), None)
             if twice is not None:
                 raise DataError(
@@ -225,6 +228,9 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     ".jsonl": jsonl.read,
     ".npz": _read_npz,
 }
+
+#: Suffixes of files that are read.
+SUFFIXES = tuple(_READERS)
 
 _WRITERS: dict[str, Callable[[pd.DataFrame, str], bytes]] = {
     ".csv": _write_csv,

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from genaudit.data.frame import MAX_CELL
+from genaudit.errors import reason
 
 #: Rows that are parsed before their cells join their columns.
 _BATCH = 10_000
@@ -77,7 +78,7 @@ def _rows(file: TextIO) -> Iterator[dict[str, Any]]:
         except RecursionError as error:
             raise ValueError(f"line {i:,} is nested too deeply") from error
         except ValueError as error:
-            raise ValueError(f"line {i:,}: {getattr(error, 'msg', error)}") from error
+            raise ValueError(f"line {i:,}: {getattr(error, 'msg', reason(error))}") from error
         if not isinstance(row, dict):
             raise ValueError(f'line {i:,} is no object such as {{"age": 42, "sex": "Female"}}')
         yield row
