@@ -25,7 +25,7 @@ from genaudit.training import marginals
 
 SEEDS = 5
 
-#: Price of information; how much more exactly tables of the target, and single columns, are measured.
+#: Price of information; weights of tables of the target, and of single columns.
 THRIFT, FOCUS, SINGLE = (50.0, 100.0, 200.0), (2.0, 3.0, 5.0), (0.7, 1.0, 1.5)
 
 
