@@ -661,6 +661,20 @@ def test_an_interrupted_import_is_an_interrupt(
         run_cli("list", "models")
 
 
+def test_the_demo_replaces_nothing_but_its_own(tmp_path: Path, run_cli: Cli) -> None:
+    """A folder of somebody's, where the demo would put its model, is refused and stays."""
+    theirs = tmp_path / "plain" / "model" / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+
+    code, out, err = run_cli("demo", "--out", tmp_path)
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "'thesis.txt'" in err
+    assert theirs.read_text() == "years of work"
+    assert {p.name for p in tmp_path.iterdir()} == {"plain"}
+
+
 def test_quiet_and_version(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """`--quiet` says nothing but errors; `--version` prints one line."""
     code, out, err = run_cli("--quiet", "schema", arrests_files / "train.csv",
