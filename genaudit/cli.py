@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -20,7 +21,7 @@ import typer
 
 from genaudit import progress
 from genaudit.atomic import check_file, check_folder
-from genaudit.errors import GenauditError, GenauditWarning, OptionError, plain
+from genaudit.errors import GenauditError, GenauditWarning, OptionError, plain, reason
 
 if TYPE_CHECKING:
     from genaudit.result import AuditReport
@@ -55,6 +56,8 @@ def main() -> None:
         code = app([*(["--quiet"] if quiet else []), *words], standalone_mode=False)
         if code == _INTERRUPTED_CODE:
             _say(_INTERRUPTED)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what cannot be written is an error here, not at the very end
         sys.exit(code if isinstance(code, int) else 0)
     except typer.exceptions.TyperException as error:
         _say_usage(error)
@@ -69,12 +72,34 @@ def main() -> None:
         _say(_INTERRUPTED)
         sys.exit(_INTERRUPTED_CODE)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
+    except OSError as error:
+        _drop_output()
+        place = "the output" if error.filename is None else repr(str(error.filename))
+        _say(f"Error: Expected to read or write {place}, got: {reason(error)}; name another place.")
+        sys.exit(2)
+    except ImportError as error:
+        # A compiled module that is interrupted while it starts makes an error of it.
+        if not _comes_of_interrupt(error):
+            raise
+        _say(_INTERRUPTED)
+        sys.exit(_INTERRUPTED_CODE)
 
 
 _INTERRUPTED_CODE = 130
 _INTERRUPTED = "Interrupted; the ledger holds what was read so far."
+
+
+def _drop_output() -> None:
+    """Write what is left of standard output nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _comes_of_interrupt(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _say_usage(error: Any) -> None:
@@ -621,8 +646,9 @@ def _cell(value: Any) -> str:
 
 
 def _say(text: str) -> None:
-    if not Settings.quiet or text.startswith("Error"):
-        print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None and (not Settings.quiet or text.startswith("Error")):
+        with suppress(OSError):  # where nobody can be told, the exit code still says it
+            print(text, file=sys.stderr, flush=True)
 
 
 def _show_warning(

@@ -13,7 +13,9 @@ from genaudit import api, progress
 from genaudit.atomic import write_text
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset
+from genaudit.errors import OptionError
 from genaudit.ledger import PrivacyLedger
+from genaudit.models.folder import INFO, TENSORS
 from genaudit.render.compare import compare
 from genaudit.result import AuditReport, Verdict
 
@@ -55,8 +57,11 @@ def run_demo(out: Path, *, say: Callable[[str], None], bars: Progress | None) ->
 
     Raises:
         DataError: the package that brings the data set is not installed.
+        OptionError: a folder that a model would replace holds something else.
     """
     started = time.monotonic()
+    for variant in VARIANTS:
+        _check_replaceable(out / variant.name / "model")
     raw, schema = bundled.load(DATASET)
     train, holdout = Dataset.of(raw, schema, DATASET).split(0.7, SEED)
     say(
@@ -64,6 +69,7 @@ def run_demo(out: Path, *, say: Callable[[str], None], bars: Progress | None) ->
         f"{len(holdout):,} held out. This takes one to two minutes."
     )
     ledger = PrivacyLedger(out / "ledger.sqlite")
+    (out / "index.html").unlink(missing_ok=True)  # it would compare reports that are replaced
     reports: list[AuditReport] = []
     for i, variant in enumerate(VARIANTS):
         say(f"[{2 * i + 1}/4] Training a conditional GAN {variant.title} ...")
@@ -74,6 +80,16 @@ def run_demo(out: Path, *, say: Callable[[str], None], bars: Progress | None) ->
     page = compare(reports, [f"{v.name}/report.html" for v in VARIANTS], lang="en")
     index = write_text(out / "index.html", page)
     return [*_found(reports), f"({time.monotonic() - started:.0f} seconds)", f"Report: {index}"]
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse to replace a folder that holds anything but a model of ours."""
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if others := held - {INFO, TENSORS}:
+        raise OptionError(
+            f"Expected no folder or an older model at {str(folder)!r}, got one that holds "
+            f"{min(others)!r}; name another place with --out."
+        )
 
 
 def _train(

@@ -206,6 +206,7 @@ def test_private_training_without_schema_says_what_to_do(
 
     assert code == 2
     assert "--preprocessing-epsilon" in stderr
+    assert "delete its line origin" in stderr
     assert "--schema" in stderr or "declare" in stderr
     assert not (tmp_path / "m").exists()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -627,6 +629,50 @@ def test_hostile_names_from_end_to_end(tmp_path: Path, run_cli: Cli) -> None:
     assert "\u202e" not in page
     written = pd.read_csv(tmp_path / "s.csv", header=None, dtype=str).to_numpy().ravel()
     assert not [c for c in written if c.startswith("=")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [["policy", "show"], ["list", "models", "--json"], ["--help"]])
+def test_output_that_cannot_be_written(words: list[str]) -> None:
+    """A full disk behind standard output is one sentence and exit code 2, not `outside`."""
+    command = [sys.executable, "-m", "genaudit", *words]
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)  # noqa: PLW1510
+        silent = subprocess.run(command, stdout=full, stderr=full)  # noqa: PLW1510
+
+    assert (said.returncode, silent.returncode) == (2, 2)
+    assert said.stderr.count("\n") == 1
+    assert "No space left" in said.stderr
+
+
+def test_an_interrupted_import_is_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, run_cli: Cli
+) -> None:
+    """A compiled module makes an ImportError of Ctrl-C; other ones keep their traceback."""
+    from genaudit import inventory
+
+    def broken(cause: BaseException) -> None:
+        raise ImportError("initialization failed") from cause
+
+    monkeypatch.setattr(inventory, "listing", lambda _: broken(KeyboardInterrupt()))
+    assert run_cli("list", "models")[0] == 130
+    monkeypatch.setattr(inventory, "listing", lambda _: broken(ValueError()))
+    with pytest.raises(ImportError):
+        run_cli("list", "models")
+
+
+def test_the_demo_replaces_nothing_but_its_own(tmp_path: Path, run_cli: Cli) -> None:
+    """A folder of somebody's, where the demo would put its model, is refused and stays."""
+    theirs = tmp_path / "plain" / "model" / "thesis.txt"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("years of work")
+
+    code, out, err = run_cli("demo", "--out", tmp_path)
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "'thesis.txt'" in err
+    assert theirs.read_text() == "years of work"
+    assert {p.name for p in tmp_path.iterdir()} == {"plain"}
 
 
 def test_quiet_and_version(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:

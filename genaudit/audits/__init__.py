@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from genaudit.case import Audit
-from genaudit.errors import OptionError
+from genaudit.errors import OptionError, reason
 
 #: Order of the chapters in every report.
 CHAPTERS = ("privacy", "bias", "content", "quality")
@@ -27,7 +28,7 @@ def audits() -> dict[str, Audit]:
             audit = _audit_in(import_module(f"{package.__name__}.{module.name}"))
             found[audit.id] = audit
     for point in entry_points(group="genaudit.audits"):
-        found[point.name] = point.load()
+        found[point.name] = _plugged_in(point, found)
     return dict(sorted(found.items(), key=lambda item: (_rank(item[0]), item[0])))
 
 
@@ -43,6 +44,20 @@ def find(id: str) -> Audit:
         hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(known)}."
         raise OptionError(f"No audit is called {id!r}.{hint}")
     return known[id]
+
+
+def _plugged_in(point: EntryPoint, known: Mapping[str, Audit]) -> Audit:
+    """The audit of another package; a broken one must not look like a fault of ours."""
+    try:
+        audit = point.load()
+        if not isinstance(audit, Audit) or {audit.id, point.name} & set(known):
+            raise TypeError("expected an Audit under a name that is not taken")
+    except Exception as error:
+        raise OptionError(
+            f"The audit {point.name!r} of another package ({point.value}) cannot be used: "
+            f"{type(error).__name__}: {reason(error)}; mend that package, or remove it."
+        ) from error
+    return audit
 
 
 def _audit_in(module: object) -> Audit:

@@ -432,8 +432,8 @@ def _drafted_number(values: pd.Series, name: str, kind: Kind, nullable: bool) ->
     if kind is Kind.NUMERIC and whole:
         kind = Kind.INTEGER
     step = None
-    if kind is Kind.DATETIME and bool((values % 86400 == 0).all()):
-        step = 86400.0
+    if kind is Kind.DATETIME:  # dates, or times in whole seconds
+        step = next((s for s in (86400.0, 1.0) if bool((values % s == 0).all())), None)
     shares = values.value_counts(normalize=True)
     # A spike holds at least a tenth of the records in a column that otherwise spreads widely.
     spikes = (

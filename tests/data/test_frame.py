@@ -417,3 +417,13 @@ def test_learning_from_nothing_is_refused() -> None:
         learn_column(column, pd.Series([np.nan, np.nan]))
     assert learn_column(column, pd.Series([4.0, 4.0])).bounds == (4, 5)
     assert learn_column(column, pd.Series([2.0**60])).bounds == (2**60, 2**60 + 256)
+
+
+@pytest.mark.parametrize(
+    ("time", "step"), [("", 86400.0), ("T07:00:01", 1.0), ("T07:00:01.5", None)]
+)
+def test_a_draft_keeps_to_days_and_seconds(time: str, step: float | None) -> None:
+    """Times in whole seconds are drafted so: no microseconds are made of them."""
+    raw = pd.DataFrame({"when": [f"2020-01-{day:02d}{time}" for day in range(1, 29)]})
+
+    assert draft_schema(raw)["when"].step == step

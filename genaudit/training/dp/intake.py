@@ -63,10 +63,16 @@ def check_declared(schema: Schema, recipe: Recipe) -> None:
     named = list(schema.undeclared.items())
     shown = "; ".join(f"{name!r}: {what}" for name, what in named[:5])
     more = f"; and {len(named) - 5} more" if len(named) > 5 else ""
+    declare = "Declare it in a schema (--schema; `genaudit schema` drafts one to correct)"
+    if schema.origin == "drafted":
+        declare = (
+            "Write the draft to a file (`genaudit schema DATA --out FILE`), correct it, delete its "
+            'line origin = "drafted" and give it with --schema'
+        )
     raise BudgetError(
         f"A private training may not look at the data for what the schema leaves open ({shown}"
-        f"{more}). Declare it in a schema (--schema; `genaudit schema` drafts one to correct), or "
-        f"let part of the budget learn it: --preprocessing-epsilon {recipe.epsilon / 10:.2g}."
+        f"{more}). {declare}, or let part of the budget learn it: --preprocessing-epsilon "
+        f"{recipe.epsilon / 10:.2g}."
     )
 
 

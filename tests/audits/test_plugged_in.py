@@ -1,0 +1,40 @@
+"""Audits of other packages, by their entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from genaudit import audits
+from genaudit.errors import OptionError
+
+
+@pytest.fixture
+def plug_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """No other test sees what is plugged in here."""
+    audits.audits.cache_clear()
+    yield monkeypatch
+    monkeypatch.undo()
+    audits.audits.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("privacy.mine", "no_such_package.mine:audit"),
+        ("privacy.mine", "json:loads"),
+        ("privacy.copies", "genaudit.audits.privacy.distance:distance"),
+        ("privacy.mine", "genaudit.audits.privacy.copies:copies"),
+    ],
+)
+def test_what_is_no_audit_or_takes_a_name_is_refused(
+    name: str, value: str, plug_in: pytest.MonkeyPatch
+) -> None:
+    """A package that does not import, brings no audit or replaces one of ours is named."""
+    points = [EntryPoint(name, value, "genaudit.audits")]
+    plug_in.setattr(audits, "entry_points", lambda **_: points)
+
+    with pytest.raises(OptionError, match=f"'{name}' of another package .* mend that package"):
+        audits.audits()
