@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +17,7 @@ import pandas as pd
 from pydantic import JsonValue, ValidationError
 
 from genaudit.atomic import write_text
+from genaudit.audits import check_metrics
 from genaudit.case import AuditCase, Knowledge
 from genaudit.compliance import context as contexts
 from genaudit.compliance.controls import readings
@@ -206,7 +207,7 @@ def audit(
     """
     check_seed(seed)
     declared = contexts.checked(context)
-    chosen_policy = policy if isinstance(policy, Policy) else Policy.read(policy)
+    chosen_policy = read_policy(policy)
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(plan)
     claimed = parse_claim(claim)
     model = as_model(subject)
@@ -273,7 +274,7 @@ def check(
     if policy is None:
         chosen = _own_policy(report)
     else:
-        chosen = policy if isinstance(policy, Policy) else Policy.read(policy)
+        chosen = read_policy(policy, {f.metric for _, f in report.findings()})
     sections = judge(report.sections, chosen, on=on)
     return report.model_copy(
         update={
@@ -282,6 +283,27 @@ def check(
             "policy": chosen.info(),
         }
     )
+
+
+def read_policy(
+    policy: Policy | str | Path | None = None, measured: Collection[str] = ()
+) -> Policy:
+    """A policy whose limits are all on metrics that there are; the bundled default without one.
+
+    measured: metrics that a report holds, which are known to be such.
+
+    Raises:
+        OptionError: it is not usable, or limits a metric that no audit measures.
+    """
+    if policy is None:
+        return Policy.read()
+    found = policy if isinstance(policy, Policy) else Policy.read(policy)
+    known = {*measured, *(limit.metric for limit in Policy.read().limits)}
+    # Audits are imported only for a metric that is not known without them.
+    if strange := [x.metric for x in found.limits if x.metric not in known]:
+        name = repr(found.name) if isinstance(policy, Policy) else f"in {policy}"
+        check_metrics(strange, f"The policy {name}")
+    return found
 
 
 def _own_policy(report: AuditReport) -> Policy:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar, get_type_hints
@@ -19,7 +19,7 @@ import numpy as np
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import OptionError
-from genaudit.result import Figure, Finding, Message
+from genaudit.result import Figure, Finding, Message, repeated
 from genaudit.subject import Access, Subject
 
 T = TypeVar("T")
@@ -125,13 +125,18 @@ class Outcome:
     figures: tuple[Figure, ...] = ()
     not_measured: tuple[Message, ...] = ()
 
+    def __post_init__(self) -> None:
+        if again := repeated(self.findings):
+            raise ValueError(f"expected each metric once for each group, got {again} twice")
+
 
 @dataclass(frozen=True)
 class Audit:
     """An audit function with what it declares about itself.
 
     needs: access and knowledge without which it is skipped. options: a frozen dataclass of its
-    parameters. source: paper and equation or table.
+    parameters. source: paper and equation or table. metrics: ids of all that it may find; empty
+    where it does not say, so that any below its own id may be meant.
     """
 
     id: str
@@ -141,6 +146,7 @@ class Audit:
     function: Callable[[AuditCase, Any], Outcome]
     options: type
     modalities: frozenset[str]
+    metrics: frozenset[str] = frozenset()
 
     def __call__(self, case: AuditCase, options: Any = None) -> Outcome:
         """Ask the case; its defaults where no options are given."""
@@ -188,6 +194,7 @@ def audit(
     source: str,
     options: type = NoOptions,
     modalities: frozenset[str] = frozenset({"table"}),
+    metrics: Collection[str] = (),
 ) -> Callable[[Callable[[AuditCase, Any], Outcome]], Audit]:
     """Make an `Audit` of a function; its id comes from the module that defines it."""
 
@@ -201,6 +208,7 @@ def audit(
             function=function,
             options=options,
             modalities=modalities,
+            metrics=frozenset(metrics),
         )
 
     return decorate

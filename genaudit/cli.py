@@ -550,9 +550,9 @@ def policy_show(
     as_json: Json = False,
 ) -> None:
     """Print the limits: metric, direction, value, owner, reason."""
-    from genaudit.policy import Policy
+    from genaudit import api
 
-    found = Policy.read(policy)
+    found = api.read_policy(policy)
     if as_json:
         _print_json([limit.model_dump(mode="json") for limit in found.limits])
         return

@@ -27,7 +27,7 @@ def listing(what: str) -> list[dict[str, Any]]:
     if what == "audits":
         return [
             {"id": a.id, "title": a.title.text_en, "needs": sorted(map(str, a.needs)),
-             "modalities": sorted(a.modalities), "source": a.source}
+             "modalities": sorted(a.modalities), "source": a.source, "metrics": sorted(a.metrics)}
             for a in audits().values()
         ]  # fmt: skip
     if what == "models":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -573,6 +573,21 @@ class Provenance(Value):
     seconds: Seconds | None = None
 
 
+def repeated(findings: Iterable[Finding]) -> str:
+    """Metric and group of the first finding that came before; empty where each stands once.
+
+    Of two such findings a reader cannot know which one counts.
+    """
+    seen: set[str] = set()
+    for finding in findings:
+        group = ", ".join(f"{k} = {v}" for k, v in sorted(finding.group.items()))
+        name = f"{finding.metric!r}" + (f" of {group!r}" if group else "")
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
 class AuditReport(Value):
     """The whole result of one audit."""
 
@@ -596,6 +611,8 @@ class AuditReport(Value):
         twice = next((a for a in audits if audits.count(a) > 1), None)
         if twice is not None:
             raise ValueError(f"the audit {twice!r} stands in two sections")
+        if again := repeated(finding for _, finding in self.findings()):
+            raise ValueError(f"the metric {again} stands in two findings")
         return self
 
     def findings(self, verdict: Verdict | None = None) -> list[tuple[Section, Finding]]:

@@ -186,7 +186,7 @@ def test_a_draft_of_rows_without_numbers_of_their_own() -> None:
 def test_a_total_is_kept_of_named_data_alone() -> None:
     """The same rows in another order would be other data; nothing is read before that is said."""
     nameless = SCHEMA.replace(id=None)
-    total: dict[str, Any] = {"model": "gan", "budget_total": 2}
+    total: dict[str, Any] = {"model": "gan", "budget_total": 2, "epsilon": 1, "delta": 1e-4}
 
     for use in (api.train, api.plan_training):
         with pytest.raises(OptionError, match="give the schema an id, or --dataset-id"):

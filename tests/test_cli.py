@@ -414,6 +414,47 @@ def test_policy_show(run_cli: Cli) -> None:
     assert json.loads(run_cli("policy", "show", "--json")[1])[0]["rationale"]
 
 
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [
+        ("privacy.copies.exat", "did you mean 'privacy.copies.exact' or"),
+        ("privcy.distance.auc", "did you mean 'privacy.distance.auc'"),
+        ("privacy.distance", "did you mean 'privacy.distance.auc' or"),
+        ("zzz", "`genaudit list audits --json` names all that there are."),
+    ],
+)
+def test_a_limit_on_a_metric_that_nobody_measures_is_refused(
+    audit_json: Path, tmp_path: Path, run_cli: Cli, metric: str, says: str
+) -> None:
+    """A misspelt id is one sentence that names those near it, instead of reading as unmeasured."""
+    policy, out = tmp_path / "policy.toml", tmp_path / "audit.json"
+    policy.write_text(
+        'name = "house"\nowner = "me"\n[[limit]]\nrationale = "r"\nvalue = 0.5\n'
+        f'metric = "{metric}"\n'
+    )
+
+    for command in (
+        ("policy", "show", policy), ("check", audit_json, "--policy", policy),
+        ("audit", tmp_path / "absent.csv", "--policy", policy, "--out", out),
+    ):  # fmt: skip
+        code, printed, said = run_cli(*command)
+
+        assert (code, printed) == (2, "")
+        assert f"The policy in {policy} limits '{metric}', which no audit measures; {says}" in said
+        assert said.count("\n") == 1
+    assert not out.exists()
+
+
+def test_metrics_are_listed(run_cli: Cli) -> None:
+    """Each audit lists what a policy can limit, and the default policy limits nothing else."""
+    from genaudit.policy import Policy
+
+    listed = json.loads(run_cli("list", "audits", "--json")[1])
+    metrics = {metric for audit in listed for metric in audit["metrics"]}
+
+    assert {limit.metric for limit in Policy.read().limits} < metrics
+
+
 @pytest.mark.filterwarnings("always::genaudit.errors.GenauditWarning")
 def test_a_stopped_training_goes_on(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """`--checkpoint` keeps a state, `--resume` goes on with it; the checkpoint decides the rest."""

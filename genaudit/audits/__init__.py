@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -58,6 +58,29 @@ def _plugged_in(point: EntryPoint, known: Mapping[str, Audit]) -> Audit:
             f"{type(error).__name__}: {reason(error)}; mend that package, or remove it."
         ) from error
     return audit
+
+
+def check_metrics(metrics: Iterable[str], source: str) -> None:
+    """Refuse a metric that no audit finds: a limit on it would be held against nothing for ever.
+
+    source: what names the metrics, for the sentence of the error.
+
+    Raises:
+        OptionError: it names the first such metric and those that are spelt most like it.
+    """
+    known = sorted(metric for audit in audits().values() for metric in audit.metrics)
+    # An audit of another package that declares no metrics may find any below its own id.
+    free = tuple(f"{name}." for name, audit in audits().items() if not audit.metrics)
+    for metric in metrics:
+        if metric in known or metric.startswith(free):
+            continue
+        near = difflib.get_close_matches(metric, known, n=3)
+        hint = (
+            f"did you mean {' or '.join(map(repr, near))}?"
+            if near
+            else "`genaudit list audits --json` names all that there are."
+        )
+        raise OptionError(f"{source} limits {metric!r}, which no audit measures; {hint}")
 
 
 def _audit_in(module: object) -> Audit:

@@ -9,6 +9,7 @@ import pytest
 from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
 
 from genaudit.audits import CHAPTERS, audits, find
+from genaudit.case import Outcome
 from genaudit.errors import OptionError
 from genaudit.render.text import Text, catalogue
 from genaudit.render.view import metrics
@@ -62,6 +63,8 @@ def test_declares_itself(name):
     assert dataclasses.is_dataclass(audit.options)
     assert audit.options.__dataclass_params__.frozen
     assert audit.needs
+    assert audit.metrics
+    assert all(metric.startswith(f"{name}.") for metric in audit.metrics)
     assert name in PLANTED
 
 
@@ -99,6 +102,7 @@ def test_findings_are_evidence(name, outcomes):
     for finding in outcome.findings:
         estimate = finding.estimate
         assert finding.metric.startswith(f"{name}.")
+        assert finding.metric in find(name).metrics
         assert estimate.n > 0
         assert estimate.method
         assert estimate.unit
@@ -119,6 +123,14 @@ def _messages(value):
     if isinstance(value, list | tuple):
         for item in value:
             yield from _messages(item)
+
+
+def test_an_outcome_holds_each_metric_once(outcomes):
+    """An audit that tells two numbers for one metric and group fails instead of telling them."""
+    first = outcomes("quality.utility").findings[0]
+
+    with pytest.raises(ValueError, match=f"'{first.metric}' twice"):
+        Outcome((first, first))
 
 
 @pytest.mark.parametrize("name", AUDITS)

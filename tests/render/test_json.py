@@ -217,3 +217,22 @@ def test_an_audit_stands_once() -> None:
 
     with pytest.raises(DataError, match=f"{data['sections'][0]['audit']}.*in two sections"):
         json.loads(plain.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("section", "finding", "says"),
+    [
+        (0, 0, "'privacy.copies.exact' stands in two findings"),
+        (2, 13, "'bias.representation.share_difference' of 'race = all .*in two findings"),
+    ],
+)
+@pytest.mark.parametrize("into", [0, 5])
+def test_a_metric_stands_once(section: int, finding: int, says: str, into: int) -> None:
+    """A second finding of one metric and group, in its own section or another, is refused."""
+    data = plain.loads(TEXT)
+    twin = dict(data["sections"][section]["findings"][finding])
+    twin["estimate"] = data["sections"][5]["findings"][0]["estimate"]
+    data["sections"][into]["findings"].append(twin)
+
+    with pytest.raises(DataError, match=says):
+        json.loads(plain.dumps(data))

@@ -84,6 +84,7 @@ class Options:
     source="Demographic parity and equalized odds difference: Hardt, Price & Srebro 2016, as in "
     "Fairlearn (Weerts et al. 2023, JMLR 24); train-synthetic-test-real: Esteban et al. 2017",
     options=Options,
+    metrics=(GAP, ODDS, SELECTION),
 )
 def downstream(case: AuditCase, options: Options) -> Outcome:
     """Train the same learner on samples and on real rows, and compare how both treat groups.

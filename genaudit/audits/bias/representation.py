@@ -80,6 +80,7 @@ class Options:
     source="Shares: Miettinen & Nurminen 1985, Stat. Med. 4, eq. 7. Change of the demographic "
     "parity difference: Fairlearn's selection_rate; Zou & Donner 2008, Stat. Med. 27, eq. 7",
     options=Options,
+    metrics=(SHARE, INTERSECTION, LABEL_GAP),
 )
 def representation(case: AuditCase, options: Options) -> Outcome:
     """Compare groups among generated rows with groups among real rows.

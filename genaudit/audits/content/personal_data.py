@@ -21,6 +21,7 @@ from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.subject import Access
 
 _METRIC = "content.personal_data.rate"
+_COLUMN_METRIC = "content.personal_data.column_rate"
 _METHOD = "patterns with checksums, Clopper-Pearson"
 _UNIT = "share of generated rows"
 
@@ -69,6 +70,7 @@ class Scan:
     needs={Access.SAMPLES},
     source="ISO/IEC 7812-1 (Luhn), ISO 13616-1 (IBAN), GB 11643-1999 (resident ID), ITU-T E.164 "
     "and the numbering plans of North America and China (phone numbers), RFC 4291 (IPv6)",
+    metrics=(_METRIC, _COLUMN_METRIC),
 )
 def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
     """Identifiers of people in what the generator makes.
@@ -165,7 +167,7 @@ def _of_train(case: AuditCase) -> Estimate | None:
 
 def _of_column(scan: Scan, column: str, kind: str) -> Finding:
     return Finding(
-        metric="content.personal_data.column_rate",
+        metric=_COLUMN_METRIC,
         label=message(
             "content.personal_data.column_rate", "Generated rows with one kind in one column"
         ),

@@ -21,6 +21,7 @@ from genaudit.stats.intervals import Interval, newcombe
 from genaudit.subject import Access
 
 _METRIC = "content.rare_copies.rate"
+_GROUP_METRIC = "content.rare_copies.group_rate"
 _METHOD = "difference of two hit rates, Newcombe; a few hits as any number of a few"
 _UNIT = "share of rare training rows"
 
@@ -68,6 +69,7 @@ class Rare:
     source="Feldman 2020, Does Learning Require Memorization? (rare examples are memorised); "
     "Newcombe 1998 (method 10)",
     options=RareCopiesOptions,
+    metrics=(_METRIC, _GROUP_METRIC),
 )
 def rare_copies(case: AuditCase, options: RareCopiesOptions) -> Outcome:
     """Rare people whose row the generator reproduces.
@@ -201,7 +203,7 @@ def _by_group(found: tuple[Rare, Rare], n_rows: int) -> Iterator[Finding]:
             if least < SMALL_CELL or not (told[0][i] and told[1][i]):
                 reason = _NOT_ESTIMABLE if least < SMALL_CELL else hidden()
             yield Finding(
-                metric="content.rare_copies.group_rate",
+                metric=_GROUP_METRIC,
                 label=message(
                     "content.rare_copies.group_rate",
                     "Rare training rows of one group among the samples, beyond chance",

@@ -173,6 +173,7 @@ class Counts:
     needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
     source="Fisher 1935, The Design of Experiments (exact test on matches of members and "
     "non-members); Carlini et al. 2021, Extracting Training Data (copies as extraction)",
+    metrics=("privacy.copies.exact", "privacy.copies.near"),
 )
 def copies(case: AuditCase, _options: NoOptions) -> Outcome:
     """Rows that the generator repeats from its training data.

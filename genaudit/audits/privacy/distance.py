@@ -29,6 +29,10 @@ from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.stats.roc import auc, roc_points, tpr_at_fpr
 from genaudit.subject import Access
 
+AUC = "privacy.distance.auc"
+TPR_1 = "privacy.distance.tpr_at_1pct_fpr"
+TPR_01 = "privacy.distance.tpr_at_01pct_fpr"
+
 _AUC_METHOD = "area under the ROC curve, DeLong on the logit scale"
 _AUC_UNIT = "chance that a member scores above a non-member"
 _TPR_UNIT = "share of members"
@@ -81,6 +85,7 @@ class Scores:
     "Chen et al. 2020, GAN-Leaks, section 4.4 (calibration by a reference); van Breugel et al. "
     "2023, DOMIAS; Carlini et al. 2022 (TPR at low FPR)",
     options=DistanceOptions,
+    metrics=(AUC, TPR_1, TPR_01),
 )
 def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
     """Whether a person's record was in the training data, guessed from the samples alone.
@@ -100,8 +105,8 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
         return Outcome(_undefined(reach.n_train), not_measured=left_out)
     doubt = _doubt(scores) or holdout_seen(case)
     note = _note(scores, reach)
-    findings = [_auc(scores, reach), _tpr(scores, reach, 0.01, "privacy.distance.tpr_at_1pct_fpr")]
-    findings.append(_tpr(scores, reach, 0.001, "privacy.distance.tpr_at_01pct_fpr"))
+    findings = [_auc(scores, reach), _tpr(scores, reach, 0.01, TPR_1)]
+    findings.append(_tpr(scores, reach, 0.001, TPR_01))
     done = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or note}) for f in findings)
     return Outcome(done, (_banded(_figure(scores), scores, reach),), left_out)
 
@@ -245,7 +250,7 @@ def _auc(scores: Scores, reach: Reach) -> Finding:
     main = auc(scores.members, scores.non_members)
     m, k = len(scores.members), len(scores.non_members)
     return Finding(
-        metric="privacy.distance.auc",
+        metric=AUC,
         label=_LABEL_AUC,
         estimate=Estimate.of(
             main.value,
@@ -331,9 +336,9 @@ def _undefined(n: int) -> tuple[Finding, ...]:
     tpr = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
     area = Estimate.undefined(reason, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
     return (
-        Finding(metric="privacy.distance.auc", label=_LABEL_AUC, estimate=area),
-        Finding(metric="privacy.distance.tpr_at_1pct_fpr", label=_tpr_label(0.01), estimate=tpr),
-        Finding(metric="privacy.distance.tpr_at_01pct_fpr", label=_tpr_label(0.001), estimate=tpr),
+        Finding(metric=AUC, label=_LABEL_AUC, estimate=area),
+        Finding(metric=TPR_1, label=_tpr_label(0.01), estimate=tpr),
+        Finding(metric=TPR_01, label=_tpr_label(0.001), estimate=tpr),
     )
 
 
@@ -383,7 +388,7 @@ def _figure(scores: Scores) -> Figure:
         rows=tuple(rows),
         unit="share",
         words=words_of(_ATTACK, _WITHOUT, _CHANCE),
-        metric="privacy.distance.tpr_at_1pct_fpr",
+        metric=TPR_1,
         limit_at=0.01,
     )
 

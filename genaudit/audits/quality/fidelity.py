@@ -104,6 +104,7 @@ class Tables:
     "J. Privacy Confid. 11(3), 2021, section 5; lower end by halves: Kim, Ramdas, Singh & "
     "Wasserman 2021, Ann. Stat. 49",
     options=Options,
+    metrics=(ONE_WAY, TWO_WAY, COLUMN),
 )
 def fidelity(case: AuditCase, options: Options) -> Outcome:
     """Compare shares of cells among generated rows with those among real rows never seen.

@@ -70,6 +70,7 @@ class Skill:
     needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
     source="Train-synthetic-test-real: Esteban, Hyland & Rätsch 2017; paired AUC: DeLong, DeLong & "
     "Clarke-Pearson 1988, Biometrics 44, eq. 5",
+    metrics=(LOSS, TSTR, TRTR),
 )
 def utility(case: AuditCase, _options: NoOptions) -> Outcome:
     """Predict the target of real holdout rows after training on samples and on real rows.

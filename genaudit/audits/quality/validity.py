@@ -30,6 +30,7 @@ _BAD = message("series.not_allowed", "not allowed")
     needs={Access.SAMPLES},
     source="Clopper & Pearson 1934, Biometrika 26; a mean of values in [0, 1] varies at most as a "
     "rate does (Hoeffding 1963, J. Am. Stat. Assoc. 58, theorem 1)",
+    metrics=(INVALID, COLUMN, DISTINCT),
 )
 def validity(case: AuditCase, _options: NoOptions) -> Outcome:
     """Count the cells of the samples that the schema does not allow.
