@@ -206,8 +206,8 @@ def audit(
     """
     check_seed(seed)
     declared = contexts.checked(context)
-    chosen_policy = policy if isinstance(policy, Policy) else Policy.read(policy)
-    chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(plan)
+    chosen_policy = _policy(policy)
+    chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(_file(plan, "plan"))
     claimed = parse_claim(claim)
     model = as_model(subject)
     own: Schema | None = None if model is None else model.schema
@@ -273,7 +273,7 @@ def check(
     if policy is None:
         chosen = _own_policy(report)
     else:
-        chosen = policy if isinstance(policy, Policy) else Policy.read(policy)
+        chosen = _policy(policy)
     sections = judge(report.sections, chosen, on=on)
     return report.model_copy(
         update={
@@ -556,7 +556,7 @@ def _checked(
     else:
         raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
         named = touch.dataset
-    found = public or _draft([raw], quiet=private, stacklevel=4)
+    found = public or _draft([raw], quiet=private, stacklevel=5)
     if not private and found.undeclared:
         found = learn(found, raw)
     checked = Dataset.of(raw, found, "train")
@@ -569,7 +569,25 @@ def _public(given: Schema | str | Path | None, *tables: Table | None) -> Schema 
     """The schema that is there without a look at the data: given, or of a bundled data set."""
     if given is None:
         given = next((str(table) for table in tables if _is_bundled(table)), None)
-    return given if given is None or isinstance(given, Schema) else Schema.read(given)
+    if given is None or isinstance(given, Schema):
+        return given
+    return Schema.read(_file(given, "schema"))
+
+
+def _policy(given: Policy | str | Path | None) -> Policy:
+    if given is None or isinstance(given, Policy):
+        return given or Policy.read()
+    return Policy.read(_file(given, "policy"))
+
+
+def _file(given: object, what: str) -> str | Path:
+    """The name of a file, where nothing else was given instead."""
+    if isinstance(given, str | os.PathLike):
+        return given if isinstance(given, str) else Path(given)
+    raise OptionError(
+        f"Expected {what} as an object of genaudit, a file or a name, got {type(given).__name__}; "
+        "make one of it first, such as with genaudit.Schema.from_dict."
+    )
 
 
 def _declared_id(schema: Schema | None, dataset_id: str | None) -> str | None:
@@ -618,7 +636,9 @@ def _check_overlaps(data: Mapping[Knowledge, Dataset]) -> None:
 
 
 def _ledger(ledger: PrivacyLedger | str | Path | None) -> PrivacyLedger:
-    return ledger if isinstance(ledger, PrivacyLedger) else PrivacyLedger(ledger)
+    if ledger is None or isinstance(ledger, PrivacyLedger):
+        return ledger or PrivacyLedger()
+    return PrivacyLedger(_file(ledger, "ledger"))
 
 
 def _remarks(drafted: bool, subject: Subject) -> list[Message]:
