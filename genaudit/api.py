@@ -270,10 +270,7 @@ def check(
         OptionError: the policy is not usable, or the report's applicability is no table of answers.
         DataError: the policy inside the report is not usable.
     """
-    if policy is None:
-        chosen = _own_policy(report)
-    else:
-        chosen = _policy(policy)
+    chosen = _own_policy(report) if policy is None else _policy(policy)
     sections = judge(report.sections, chosen, on=on)
     return report.model_copy(
         update={
