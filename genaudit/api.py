@@ -208,7 +208,7 @@ def audit(
     check_seed(seed)
     declared = contexts.checked(context)
     chosen_policy = read_policy(policy)
-    chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(plan)
+    chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(_file(plan, "plan"))
     claimed = parse_claim(claim)
     model = as_model(subject)
     own: Schema | None = None if model is None else model.schema
@@ -297,7 +297,7 @@ def read_policy(
     """
     if policy is None:
         return Policy.read()
-    found = policy if isinstance(policy, Policy) else Policy.read(policy)
+    found = policy if isinstance(policy, Policy) else Policy.read(_file(policy, "policy"))
     known = {*measured, *(limit.metric for limit in Policy.read().limits)}
     # Audits are imported only for a metric that is not known without them.
     if strange := [x.metric for x in found.limits if x.metric not in known]:
@@ -578,7 +578,7 @@ def _checked(
     else:
         raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
         named = touch.dataset
-    found = public or _draft([raw], quiet=private, stacklevel=4)
+    found = public or _draft([raw], quiet=private, stacklevel=5)
     if not private and found.undeclared:
         found = learn(found, raw)
     checked = Dataset.of(raw, found, "train")
@@ -591,7 +591,19 @@ def _public(given: Schema | str | Path | None, *tables: Table | None) -> Schema 
     """The schema that is there without a look at the data: given, or of a bundled data set."""
     if given is None:
         given = next((str(table) for table in tables if _is_bundled(table)), None)
-    return given if given is None or isinstance(given, Schema) else Schema.read(given)
+    if given is None or isinstance(given, Schema):
+        return given
+    return Schema.read(_file(given, "schema"))
+
+
+def _file(given: object, what: str) -> str | Path:
+    """The name of a file, where nothing else was given instead."""
+    if isinstance(given, str | os.PathLike):
+        return given if isinstance(given, str) else Path(given)
+    raise OptionError(
+        f"Expected {what} as an object of genaudit, a file or a name, got {type(given).__name__}; "
+        "make one of it first, such as with genaudit.Schema.from_dict."
+    )
 
 
 def _declared_id(schema: Schema | None, dataset_id: str | None) -> str | None:
@@ -640,7 +652,9 @@ def _check_overlaps(data: Mapping[Knowledge, Dataset]) -> None:
 
 
 def _ledger(ledger: PrivacyLedger | str | Path | None) -> PrivacyLedger:
-    return ledger if isinstance(ledger, PrivacyLedger) else PrivacyLedger(ledger)
+    if ledger is None or isinstance(ledger, PrivacyLedger):
+        return ledger or PrivacyLedger()
+    return PrivacyLedger(_file(ledger, "ledger"))
 
 
 def _remarks(drafted: bool, subject: Subject) -> list[Message]:

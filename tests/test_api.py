@@ -158,6 +158,16 @@ def test_what_is_no_table_is_refused_by_its_type(what: Any) -> None:
             use()
 
 
+@pytest.mark.parametrize("what", ["schema", "policy", "plan", "ledger"])
+def test_what_is_no_object_of_ours_and_no_file_is_refused(what: str) -> None:
+    """A dict where a schema, policy, plan or ledger belongs is one sentence that names it."""
+    rows = pd.DataFrame({"a": [1, 2, 3]})
+    options: dict[str, Any] = {"schema": "arrests", what: {"columns": {}}}
+
+    with pytest.raises(OptionError, match=f"Expected {what} as .*got dict"):
+        api.audit(rows, **options)
+
+
 def test_several_names_for_a_column_are_refused() -> None:
     """A frame with a MultiIndex of columns is no table, wherever it comes in."""
     raw = _rows()
@@ -192,6 +202,7 @@ def test_a_total_is_kept_of_named_data_alone() -> None:
         with pytest.raises(OptionError, match="give the schema an id, or --dataset-id"):
             use(_rows(), nameless, **total)
     assert PrivacyLedger().entries() == []
+    total |= {"epsilon": 1, "delta": 1e-6}
     assert api.plan_training(_rows(), nameless, dataset_id="people", **total)
     assert api.plan_training("arrests", **total)
 

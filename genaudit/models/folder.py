@@ -50,7 +50,8 @@ def write(folder: str | Path, info: Mapping[str, Any], tensors: Mapping[str, np.
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OptionError(
-                f"Expected a new or empty folder at {str(folder)!r}; it holds something."
+                f"Expected a new or empty folder at {str(folder)!r}; it holds something. Name "
+                "another place."
             )
         beside.mkdir(parents=True)
         _write(beside / TENSORS, packed)

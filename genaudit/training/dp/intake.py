@@ -66,8 +66,8 @@ def check_declared(schema: Schema, recipe: Recipe) -> None:
     declare = "Declare it in a schema (--schema; `genaudit schema` drafts one to correct)"
     if schema.origin == "drafted":
         declare = (
-            "Write the draft to a file (`genaudit schema DATA --out FILE`), correct it, delete its "
-            'line origin = "drafted" and give it with --schema'
+            "Declare it (`genaudit schema DATA --out FILE` writes a draft: correct it, delete its "
+            'line origin = "drafted", and give it with --schema)'
         )
     raise BudgetError(
         f"A private training may not look at the data for what the schema leaves open ({shown}"
