@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from genaudit import claim
 from genaudit.audits import audits, find
+from genaudit.audits.words import listed
 from genaudit.case import Audit, AuditCase, Knowledge
 from genaudit.compliance.controls import readings
 from genaudit.data.disclosure import shown_share
@@ -39,6 +40,7 @@ from genaudit.result import (
     message,
 )
 from genaudit.stats.multiplicity import holm
+from genaudit.subject import Access
 from genaudit.touches import printed
 
 Progress = Callable[[str, int, int], None]
@@ -247,10 +249,14 @@ def _ask(
     base = Section(audit=audit.id, title=audit.title, status=Status.RAN, needs=needs,
                    source=audit.source, params=dict(vars(options)))  # fmt: skip
     missing = audit.missing(case)
-    if missing or case.schema.modality not in audit.modalities:
-        reason = message(
-            "section.skipped", "Not run: it needs {missing}, which was not given.",
-            missing=", ".join(missing) or case.schema.modality,
+    modality = case.schema.modality
+    if missing or modality not in audit.modalities:
+        reason = (
+            message("section.skipped", "Not run, as this was not given: {missing}.",
+                    missing=listed([_NEEDS[need] for need in missing]))
+            if missing
+            else message("section.modality", "Not run: it is no audit of data of the kind "
+                         "{modality}.", modality=modality)
         )  # fmt: skip
         return base.model_copy(update={"status": Status.SKIPPED, "reason": reason}), []
     clock = time.perf_counter()
@@ -276,6 +282,20 @@ def _ask(
     seconds = round(time.perf_counter() - clock, 2)
     done = {"findings": outcome.findings, "figures": outcome.figures, "seconds": seconds}
     return base.model_copy(update=done), list(outcome.not_measured)
+
+
+#: What an audit needs, as a reader calls it.
+_NEEDS: dict[Access | Knowledge, Message] = {
+    Access.SAMPLES: message("need.samples", "samples"),
+    Access.SAMPLER: message("need.sampler", "the generator, to draw from"),
+    Access.SCORES: message("need.scores", "scores of the model"),
+    Access.WEIGHTS: message("need.weights", "weights of the model"),
+    Access.RETRAIN: message("need.retrain", "a way to train it again"),
+    Knowledge.TRAIN: message("need.train", "training data"),
+    Knowledge.HOLDOUT: message("need.holdout", "holdout data"),
+    Knowledge.AUXILIARY: message("need.auxiliary", "auxiliary data"),
+    Knowledge.CANARIES: message("need.canaries", "canaries"),
+}
 
 
 #: Families of attack and harm that no audit of this version looks at; a report lists them.

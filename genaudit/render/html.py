@@ -49,6 +49,8 @@ def page(template: str, text: Text, **values: Any) -> str:
             name=isolated,
             whole=whole,
             breakable=breakable,
+            cited=cited,
+            moment=lambda at: moment(at, text),
             view=view,
             ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
@@ -105,6 +107,20 @@ def breakable(id: str) -> Markup:
     return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(id))))  # noqa: S704 - escaped
 
 
+def cited(source: str) -> Markup:
+    """A citation in full; marked as English, which it is in any language."""
+    return Markup('<span lang="en">{}</span>').format(whole(source))
+
+
+def moment(at: str, text: Text) -> Markup:
+    """A time of the report for a person to read; as it stands where it is not written as ours."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d(\.\d+)?)?(Z|\+00:00)", at)
+    if not found:
+        return isolated(at)
+    said = text.say_html("page.utc", time=f"{found[1]} {found[2]}")
+    return Markup('<time datetime="{}">{}</time>').format(at, said)
+
+
 class Figures:
     """Draws figures and their tables in one language; numbers the charts of one page."""
 
@@ -134,6 +150,12 @@ class Figures:
             return Markup("")
         bound = self._numbers.allowed(figure.limit, figure.unit)
         return self._text.say_html("page.figure_limit", limit=bound, metric=figure.metric)
+
+    def unit(self, figure: Figure) -> Markup:
+        """In which unit its numbers are; nothing where each number says so itself."""
+        if not figure.unit or scale(figure.unit) != "number":
+            return Markup("")
+        return self._text.say_html("page.axis", unit=self._text.term("unit", figure.unit))
 
     def _worded(self, figure: Figure) -> Figure:
         """The figure with its words in this language; names stay as they are."""

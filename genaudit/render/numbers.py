@@ -70,12 +70,16 @@ class Numbers:
             return self.text.say("page.exact")
         kind, decimals = scale(estimate.unit), _decimals(estimate, limit)
         shown = [self._bound(x, kind, decimals) for x in (low, high)]
+        if kind == "points" and low is not None and high is not None:
+            shown[0] = self._signed(low, decimals)  # the unit stands behind the other end
         level = self.text.percent(estimate.confidence, 0 if estimate.confidence < 0.99 else 1)
         return self.text.say("page.interval", level=level, low=shown[0], high=shown[1])
 
     def undefined(self, estimate: Estimate) -> str:
         """Why there is no number."""
         reason = self.text(estimate.reason) if estimate.reason else self.text.say("page.no_reason")
+        if estimate.reason and estimate.reason.id == "disclosure.hidden":
+            return reason  # it can be estimated, and says itself that it is not shown
         prefix = self.text.say("page.not_estimable", reason="").strip()
         if reason.casefold().startswith(prefix.casefold()):
             return reason
@@ -149,9 +153,13 @@ class Numbers:
         if kind == "percent":
             return self.text.percent(x, decimals)
         if kind == "points":
-            sign = "+" if round(x * 100, decimals) > 0 else ""
-            return self.text.say("page.points", x=sign + self.text.decimal(x * 100, decimals))
+            return self.text.say("page.points", x=self._signed(x, decimals))
         return self.text.decimal(x, decimals)
+
+    def _signed(self, x: float, decimals: int) -> str:
+        """A difference of shares in percentage points without their name."""
+        sign = "+" if round(x * 100, decimals) > 0 else ""
+        return sign + self.text.decimal(x * 100, decimals)
 
 
 def _factor(kind: Scale) -> int:
@@ -168,7 +176,7 @@ def _decimals(estimate: Estimate, limit: Limit | None) -> int:
 def _digits(kind: Scale, numbers: Sequence[float], edges: Sequence[float]) -> int:
     factor = _factor(kind)
     shown = [x * factor for x in numbers]
-    if kind == "count" and all(float(x).is_integer() for x in shown):
+    if all(float(x).is_integer() for x in shown) and (kind == "count" or len(set(shown)) == 1):
         return 0
     decimals = _by_width(shown, least=1 if factor == 100 else 3)
     while decimals < 6 and any(

@@ -101,6 +101,7 @@ class Text:
         if abs(x) > LARGEST:
             return _scientific(x)
         pattern = "#,##0" + (f".{'0' * decimals}" if decimals else "") + "%"
+        x = _unsigned_zero(x, decimals + 2)
         return str(format_percent(x, format=pattern, locale=self.locale)).replace("-", _MINUS)
 
     def decimal(self, x: float, decimals: int) -> str:
@@ -108,6 +109,7 @@ class Text:
         if abs(x) > LARGEST:
             return _scientific(x)
         pattern = "#,##0" + (f".{'0' * decimals}" if decimals else "")
+        x = _unsigned_zero(x, decimals)
         return str(format_decimal(x, format=pattern, locale=self.locale)).replace("-", _MINUS)
 
     def number(self, x: float) -> str:
@@ -181,7 +183,7 @@ class Text:
         if value is None or not math.isfinite(value):
             return "–"
         if spec == "percent":
-            return self.percent(value)
+            return self.percent(value, 0 if float(100 * value).is_integer() else 1)
         if spec == "integer":
             return self.decimal(round(value), 0)
         return self.number(value)
@@ -252,6 +254,11 @@ def _escaped(text: str) -> str:
 def _hidden(c: str) -> bool:
     # Cc: controls; Cf: direction marks, zero-width signs, tags. Line ends and tabs are mere space.
     return unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c not in "\n\t"
+
+
+def _unsigned_zero(x: float, decimals: int) -> float:
+    """The number, but zero where it would be written as minus zero."""
+    return x if round(x, decimals) else 0.0
 
 
 def _scientific(x: float) -> str:

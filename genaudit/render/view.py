@@ -232,8 +232,14 @@ class Fact:
 
     @property
     def shared(self) -> bool:
-        """Whether all groups say the same."""
-        return len(set(self.cells)) == 1
+        """Whether all groups say the same; of notes, all that have one."""
+        said = set(self.cells) - {"–"} if self.id == "note" else set(self.cells)
+        return len(said) == 1
+
+    @property
+    def said(self) -> str:
+        """What all groups say."""
+        return next((cell for cell in self.cells if cell != "–"), "–")
 
 
 def facts(metric: Metric, numbers: Numbers) -> list[Fact]:
@@ -289,7 +295,11 @@ def _power(finding: Finding, numbers: Numbers) -> str:
 def _false_alarms(finding: Finding, numbers: Numbers) -> str:
     if finding.false_alarm_rate is not None:
         return numbers.estimate(finding.false_alarm_rate)
-    return numbers.text.say("page.not_calibrated") if finding.limit is not None else ""
+    estimate = finding.estimate
+    exact = estimate.value is not None and estimate.low == estimate.high == estimate.value
+    # What is known exactly raises no false alarm.
+    judged = finding.limit is not None and not exact
+    return numbers.text.say("page.not_calibrated") if judged else ""
 
 
 def _beside(estimate: Estimate | None, finding: Finding, numbers: Numbers) -> str:

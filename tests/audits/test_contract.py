@@ -1,6 +1,7 @@
 """What every audit must keep to, whoever wrote it: over all `audits()`, so that none escapes."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
 
 from genaudit.audits import CHAPTERS, audits, find
 from genaudit.case import Outcome
+from genaudit.claim import LIMITS
 from genaudit.errors import OptionError
 from genaudit.render.text import Text, catalogue
 from genaudit.render.view import metrics
@@ -123,6 +125,21 @@ def _messages(value):
     if isinstance(value, list | tuple):
         for item in value:
             yield from _messages(item)
+
+
+def test_every_metric_is_explained():
+    """One line in plain words says what a metric is, its unit, and which direction is better."""
+    metrics = {m for name in AUDITS for m in find(name).metrics} | set(LIMITS)
+    better = {
+        "en": re.compile("(lower|higher|nearer to zero) is better|nor low is good|For comparison"),
+        "zh": re.compile("越低越好|越高越好|越接近零越好|本身无好坏|供对照"),
+    }
+
+    for lang, pattern in better.items():
+        about = {k[6:]: v for k, v in catalogue(lang).items() if k.startswith("about.")}
+        assert set(about) == metrics
+        for said in about.values():
+            assert pattern.search(said) or pattern.search(said.lower())
 
 
 def test_an_outcome_holds_each_metric_once(outcomes):

@@ -25,7 +25,7 @@ def test_the_favoured_class_is_the_last_level():
     data = dataset(["high", "low", "low"], kind="categorical", categories=["low", "high"])
     target = Target.of(data.schema.target, data)
 
-    assert target.outcome == "y high"
+    assert target.outcome == "y = high"
     assert target.encode(data).tolist() == [1, 0, 0]
 
 

@@ -222,7 +222,7 @@ def others() -> list[Section]:
             title=message("audit.content.rare_copies", "Copies of rare people"),
             status=Status.SKIPPED,
             needs=("samples", "train"),
-            reason=message("section.skipped", "Not run: it needs {missing}, which was not given.",
+            reason=message("section.skipped", "Not run, as this was not given: {missing}.",
                            missing="train"),
         ),
         Section(

@@ -38,7 +38,7 @@ def test_without_a_limit_the_worst_group_is_the_one_furthest_from_zero() -> None
 
     assert page.count("race = Black") == 2
     assert "race = White" not in page
-    assert page.count("worst of 3 groups") == 2
+    assert page.count("furthest from zero of 3 groups") == 2
     assert "Without a limit it is the one furthest from zero." in page
 
 
@@ -63,7 +63,7 @@ def test_a_group_without_a_number_is_counted() -> None:
     """The worst of the groups that can be estimated is shown, and how many cannot be."""
     findings = (_finding("White", 0.01), _finding("Black", None))
 
-    assert _page(*findings).count("worst of 2 groups, 1 of them is not estimable") == 2
+    assert _page(*findings).count("furthest from zero of 2 groups, 1 of them is not estimable") == 2
     assert _page(*findings, lang="zh").count("其中 1 个无法估计") == 2
     assert "not estimable" not in _page(findings[0])
 

@@ -15,10 +15,10 @@ import pytest
 from genaudit.errors import OptionError
 from genaudit.render import json, view
 from genaudit.render.compare import compare
-from genaudit.render.html import style, to_html
+from genaudit.render.html import moment, style, to_html
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text
-from genaudit.result import AuditReport, Claim, Status, Verdict, message
+from genaudit.result import AuditReport, Claim, Estimate, Status, Verdict, message
 
 REPORT = fixture.report()
 PAGES = {lang: to_html(REPORT, lang) for lang in ("en", "zh")}
@@ -136,9 +136,9 @@ def test_page_one_says_what_an_officer_needs() -> None:
     """Outside findings with number, interval and limit; what is missing; limits and claim."""
     text = plain(PAGES["en"])
 
-    assert "3.1% (95% CI 2.5% to 3.7%), limit 1%." in text
+    assert "3.1% (95% CI 2.5% to 3.7%), limit: at most 1%." in text
     assert "not estimable: only 12 non-members" in text
-    assert "Not run: it needs train, which was not given." in text
+    assert "Not run, as this was not given: train." in text
     assert "Crashed with ValueError at personal_data.py:41" in text
     assert "Attacks that train shadow models" in text
     assert "bias.downstream.gap_change" in text
@@ -309,6 +309,39 @@ def test_sources_stand_in_full() -> None:
         assert all(s.source in text for s in report.sections)
 
 
+def test_times_are_for_people() -> None:
+    """A time stands without its T and Z; one that is not written as ours stands as it is."""
+    for lang, said in (("en", "2026-11-02 10:00 UTC"), ("zh", "2026-11-02 10:00（协调世界时）")):
+        page = to_html(REPORT, lang)
+        assert f'<time datetime="2026-11-02T10:00:00Z">{said}</time>' in page
+    assert moment("<b>", Text("en")) == "&lt;b&gt;"
+
+
+def test_a_note_of_all_stands_once() -> None:
+    """Groups with a number share one note: it is no column that repeats it in each row."""
+    note = message("n", "Each trained on 450 rows.")
+    section = REPORT.sections[2]
+    noted = [f.model_copy(update={"note": note if i else None})
+             for i, f in enumerate(section.findings)]  # fmt: skip
+    section = section.model_copy(update={"findings": tuple(noted)})
+
+    page = plain(to_html(REPORT.model_copy(update={"sections": (section,)})))
+    assert page.count("Each trained on 450 rows.") == 1
+
+
+def test_what_is_exact_raises_no_false_alarm() -> None:
+    """The words "not calibrated" stand beside what was estimated, and not beside a count."""
+    exact = Estimate.exact(0.0, n=22, method="count", unit="touches")
+    finding = (
+        REPORT.sections[0]
+        .findings[0]
+        .model_copy(update={"estimate": exact, "false_alarm_rate": None})
+    )
+    keys = {fact.id for fact in view.facts(view.Metric("m", (finding,)), Numbers(Text("en")))}
+
+    assert "false_alarms" not in keys
+
+
 #: Three English words or more in a row.
 ENGLISH = re.compile(r"[A-Za-z]+(?:[ ,;:]+[A-Za-z]+){2,}")
 
@@ -377,7 +410,7 @@ def test_a_figure_says_the_limit_of_its_metric() -> None:
     text = plain(PAGES["en"])
 
     assert "Limit of privacy.copies.exact: at most 1%." in text
-    assert "Limit of bias.representation.share_difference: ±3 pp." in text
+    assert "Limit of bias.representation.share_difference: within ±3 pp." in text
     assert PAGES["en"].count('class="edge"') == 1
 
 
@@ -460,7 +493,7 @@ def test_comparison_shows_each_report() -> None:
     assert "ε = 3, δ = 10⁻⁵" in text
     assert "It makes no privacy claim" in text
     assert 'href="private/report.html"' in COMPARED
-    assert text.count("3.1% (95% CI 2.5% to 3.7%), limit 1%") == 2
+    assert text.count("3.1% (95% CI 2.5% to 3.7%), limit: at most 1%") == 2
     assert text.count("worst of 14 groups") == 2
     assert COMPARED.count('role="img"') == 4
 

@@ -10,6 +10,7 @@ import fixture
 import pytest
 
 import genaudit
+from genaudit.data.disclosure import hidden
 from genaudit.errors import OptionError
 from genaudit.policy import Policy
 from genaudit.render.numbers import Numbers
@@ -174,7 +175,7 @@ LIMIT = Limit(metric="m", value=0.02, owner="o", rationale="r")
     [
         ("share of rows", 0.0131, 0.0045, "1.3% (95% CI 0.9% to 1.8%)"),
         ("share of rows", 0.00003, 0.00002, "0.003% (95% CI 0.001% to 0.005%)"),
-        ("difference in shares", -0.0131, 0.02, "−1.3 pp (95% CI −3.3 pp to +0.7 pp)"),
+        ("difference in shares", -0.0131, 0.02, "−1.3 pp (95% CI −3.3 to +0.7 pp)"),
         ("AUC", 0.5412, 0.0231, "0.541 (95% CI 0.518 to 0.564)"),
         ("distance", 153.27, 20.0, "153.3 (95% CI 133.3 to 173.3)"),
         ("records", 2500.0, 0.0, "2,500 (exact)"),
@@ -226,6 +227,31 @@ def test_numbers_of_an_axis_have_no_decimals_to_spare() -> None:
     assert numbers.ticks([-0.5, 0.0], "AUC") == ["−0.5", "0.0"]
 
 
+@pytest.mark.parametrize(
+    ("unit", "value", "half", "expected"),
+    [
+        ("difference of shares", -0.0004, 0.02, "0.0 pp (95% CI −2.0 to +2.0 pp)"),
+        ("AUC", -0.0004, 0.02, "0.000 (95% CI −0.020 to 0.020)"),
+        ("share of rows", -0.0001, 0.02, "0.0% (95% CI −2.0% to 2.0%)"),
+        ("ε", 0.0, 0.0, "0 (exact)"),
+    ],
+)
+def test_zero_has_no_sign(unit: str, value: float, half: float, expected: str) -> None:
+    """What rounds to zero is no minus zero, and zero itself has no decimals."""
+    found = Estimate.exact(value, n=9, method="count", unit=unit)
+    found = fixture.estimate(value, half, 10, unit) if half else found
+
+    assert Numbers(Text("en")).estimate(found) == expected
+
+
+def test_what_is_hidden_is_said_once() -> None:
+    """A number that is kept back can be estimated: the page does not say that it cannot."""
+    found = Estimate.undefined(hidden(), n=9, method="count", unit="share")
+
+    assert Numbers(Text("en")).estimate(found) == hidden().text_en
+    assert Numbers(Text("zh")).estimate(found).startswith("不予显示")
+
+
 def test_limits_by_direction() -> None:
     """Each direction of a limit has its words."""
     numbers = Numbers(Text("en"))
@@ -240,7 +266,13 @@ def test_limits_by_direction() -> None:
         )
     ]
 
-    assert said == ["limit 2%", "limit at least 80%", "limit ±3 pp", "limit 0.55", "limit 5 pp"]
+    assert said == [
+        "limit: at most 2%",
+        "limit: at least 80%",
+        "limit: within ±3 pp",
+        "limit: at most 0.55",
+        "limit: at most 5 pp",
+    ]
 
 
 def test_no_number_is_said_with_its_reason() -> None:

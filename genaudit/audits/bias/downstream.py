@@ -178,7 +178,7 @@ def _selection_finding(
     group = {table.grouping.name: level}
     label = message(
         SELECTION,
-        "How much more often models trained on samples predict {outcome} for {group} than models "
+        "How much more often models trained on samples predict “{outcome}” for {group} than models "
         "trained on real rows",
         outcome=outcome(found.target),
         group=in_words(group),
@@ -205,12 +205,12 @@ def _selection_finding(
 def _gap_label(metric: str, column: str, target: Target) -> Message:
     if metric == GAP:
         text = (
-            "How much further apart groups of {column} are in how often {outcome} is predicted "
+            "How much further apart groups of “{column}” are in how often “{outcome}” is predicted "
             "for them, by models trained on samples instead of real rows"
         )
     else:
         text = (
-            "How much further apart groups of {column} are in how often {outcome} is predicted "
+            "How much further apart groups of “{column}” are in how often “{outcome}” is predicted "
             "rightly, or wrongly, for them, by models trained on samples instead of real rows"
         )
     return message(metric, text, column=column, outcome=outcome(target))
@@ -280,7 +280,7 @@ def _figures(
     return (
         *bars(
             "bias.downstream.selection_rates", rows,
-            message("figure.selection.title", "How often models predict {outcome}",
+            message("figure.selection.title", "How often models predict “{outcome}”",
                     outcome=outcome(target)),
             message("figure.selection.text", "Share of each group's holdout rows for which models "
                     "predict this outcome, after training on samples and on real rows. Shares that "

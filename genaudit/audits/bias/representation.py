@@ -292,7 +292,7 @@ def _gap_findings(case: AuditCase, grouping: Grouping, target: Target) -> Iterat
             group = {grouping.name: level}
             label = message(
                 LABEL_GAP,
-                "How far the gap between {group} and {reference} in the rate of {outcome} "
+                "How far the gap between {group} and {reference} in the rate of “{outcome}” "
                 "among generated rows is from that among real rows",
                 group=in_words(group),
                 reference=grouping.levels[reference],
@@ -401,7 +401,7 @@ def _gap_figures(
     return (
         *bars(
             "bias.representation.label_rates", rows,
-            message("figure.label_rates.title", "Rate of {outcome} in each group",
+            message("figure.label_rates.title", "Rate of “{outcome}” in each group",
                     outcome=outcome(target)),
             message("figure.label_rates.text", "How often each group gets this outcome among the "
                     "generated and among the real rows. Rates that would tell of a few people are "

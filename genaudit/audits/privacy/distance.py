@@ -178,14 +178,26 @@ def _note(scores: Scores, reach: Reach) -> Message:
     return message(
         "privacy.distance.note",
         "{members} training rows against {others} unseen rows, each occurring once in all real "
-        "tables; the nearest of {searched} out of {samples} samples and of {reference} reference "
-        "rows. Upper ends suppose that samples that were not searched leak as much as the others, "
-        "and that each of {unreadable} samples with cells that cannot be read is a copy.",
+        "tables; looked for were the nearest of {samples} samples and of {reference} reference "
+        "rows. {limits}",
         members=shown(len(scores.members)),
         others=shown(len(scores.non_members)),
-        searched=shown(reach.n_searched),
         samples=shown(reach.n_samples),
         reference=shown(reach.n_reference),
+        limits=_limits(reach),
+    )
+
+
+def _limits(reach: Reach) -> Message:
+    """What of the samples the attack did not see, and what the interval makes of it."""
+    if reach.n_searched == reach.n_samples and not reach.n_unreadable:
+        return message("privacy.distance.whole", "All samples were searched and could be read.")
+    return message(
+        "privacy.distance.part",
+        "Searched were {searched} of them, and cells of {unreadable} cannot be read. Upper ends "
+        "suppose that samples that were not searched leak as much as the others, and that all that "
+        "cannot be read are copies.",
+        searched=shown(reach.n_searched),
         unreadable=shown(reach.n_unreadable),
     )
 

@@ -249,7 +249,7 @@ def _column(tables: Tables, j: int, view: View, case: AuditCase) -> Finding:
         metric=COLUMN,
         label=message(
             COLUMN,
-            "Share of generated rows that would have to move to another value of {column}",
+            "Share of generated rows that would have to move to another value of “{column}”",
             column=tables.names[j],
         ),
         heading=_HEADING,

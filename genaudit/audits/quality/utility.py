@@ -216,9 +216,9 @@ def _blind(case: AuditCase, found: Comparison) -> Skill | None:
 
 def _label(metric: str, target: Target) -> Message:
     text = {
-        LOSS: "How much worse models predict {column} of real rows after training on samples",
-        TSTR: "How well models trained on samples predict {column} of real rows",
-        TRTR: "How well models trained on real rows predict {column} of other real rows",
+        LOSS: "How much worse models predict “{column}” in real rows after training on samples",
+        TSTR: "How well models trained on samples predict “{column}” in real rows",
+        TRTR: "How well models trained on real rows predict “{column}” in other real rows",
     }[metric]
     return message(metric, text, column=target.name)
 
@@ -236,7 +236,7 @@ def _figure(real: Skill, made: Skill, blind: Skill | None, target: Target) -> tu
     return bars(
         "quality.utility.aucs",
         rows,
-        message("figure.aucs.title", "How well models predict {column}", column=target.name),
+        message("figure.aucs.title", "How well models predict “{column}”", column=target.name),
         message(
             "figure.aucs.text",
             "Area under the ROC curve on real holdout rows after training on each kind of rows: 1 "

@@ -89,7 +89,8 @@ def _column_findings(samples: Dataset, cells: dict[str, int]) -> Iterator[Findin
             yield Finding(
                 metric=COLUMN,
                 label=message(
-                    COLUMN, "Share of generated values of {column} that the schema does not allow",
+                    COLUMN,
+                    "Share of generated values of “{column}” that the schema does not allow",
                     column=name,
                 ),
                 heading=_HEADING,

@@ -62,8 +62,8 @@ class Target:
 
     @property
     def outcome(self) -> str:
-        """The favoured outcome in words, such as `income >50K`."""
-        return f"{self.name} {self.classes[-1]}"
+        """The favoured outcome in words, such as `income = >50K`."""
+        return f"{self.name} = {self.classes[-1]}"
 
     def encode(self, data: Dataset) -> np.ndarray:
         """Class of each record, shape (n,); -1 where it has none."""
