@@ -67,6 +67,10 @@ def _report(*findings: Finding) -> AuditReport:
         headers=tuple(message(h, h) for h in FIGURE_COLUMNS["forest"]),
         rows=(("a", 0.5, 0.4, None, None, 0.1),),
     )  # fmt: skip
+    # One metric stands once for each group.
+    findings = tuple(
+        f.model_copy(update={"group": {**f.group, "k": str(k)}}) for k, f in enumerate(findings)
+    )
     section = Section(
         audit="privacy.toy", title=message("audit.toy", "Toy"), status=Status.RAN,
         findings=findings, figures=(figure,), params={"k": 3, "names": ["a", None, {"b": True}]},
