@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,18 +27,23 @@ DATASET, EPSILON, DELTA, SEED = "arrests", 3.0, 1e-5, 0
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the two trainings: its folder, its budget, and how the page calls it."""
+    """One of the two trainings: its folder, its budget, and how the pages call it."""
 
     name: str
     title: str
+    title_zh: str
     epsilon: float | None = None
     delta: float | None = None
 
 
 VARIANTS = (
-    Variant("private", f"with differential privacy (ε = {EPSILON:g})", EPSILON, DELTA),
-    Variant("plain", "without privacy"),
-)
+    Variant("private", f"with differential privacy (ε = {EPSILON:g})",
+            f"有差分隐私（ε = {EPSILON:g}）", EPSILON, DELTA),
+    Variant("plain", "without privacy", "无隐私保护"),
+)  # fmt: skip
+
+#: Language -> what the names of its pages end with.
+PAGES = {"en": ".html", "zh": ".zh.html"}
 
 
 #: What the last lines say of a variant, metric by metric.
@@ -47,8 +52,8 @@ _PLAIN = {
     "stranger in {value:.0%} of pairs ({low:.0%} to {high:.0%}; a coin: 50%).",
     "privacy.copies.exact": "Rows copied from training data beyond chance: {value:.1%} "
     "({low:.1%} to {high:.1%}).",
-    "quality.utility.loss": "Models trained on the samples lose {value:.3f} AUC on real rows "
-    "({low:.3f} to {high:.3f}).",
+    "quality.utility.loss": "What models lose by learning from the samples: {value:z.3f} of their "
+    "skill (AUC) on real rows ({low:z.3f} to {high:z.3f}; below zero they lose nothing).",
 }
 
 
@@ -77,9 +82,36 @@ def run_demo(out: Path, *, say: Callable[[str], None], bars: Progress | None) ->
         say(f"[{2 * i + 2}/4] Auditing it on rows that it never saw ...")
         report = _audit(variant, model, train, holdout, ledger, bars)
         reports.append(report)
-    page = compare(reports, [f"{v.name}/report.html" for v in VARIANTS], lang="en")
-    index = write_text(out / "index.html", page)
-    return [*_found(reports), f"({time.monotonic() - started:.0f} seconds)", f"Report: {index}"]
+    english, chinese = write_pages(reports, out)
+    return [
+        *_found(reports),
+        f"({time.monotonic() - started:.0f} seconds)",
+        f"Report: {english}",
+        f"中文报告 (in Chinese): {chinese}",
+    ]
+
+
+def write_pages(reports: Sequence[AuditReport], out: Path) -> list[Path]:
+    """Write the page of each variant and the one that compares them; the latter, by language."""
+    found = []
+    for lang, ending in PAGES.items():
+        named = [_named(v, r, lang) for v, r in zip(VARIANTS, reports, strict=True)]
+        for variant, report in zip(VARIANTS, named, strict=True):
+            api.write_html(report, out / variant.name / f"report{ending}", lang=lang)
+        links = [f"{variant.name}/report{ending}" for variant in VARIANTS]
+        found.append(write_text(out / f"index{ending}", compare(named, links, lang=lang)))
+    return found
+
+
+def _named(variant: Variant, report: AuditReport, lang: str) -> AuditReport:
+    """The report with its own names in a language; its audit.json has the English ones."""
+    if lang == "en":
+        return report
+    subject = report.subject.model_copy(
+        update={"name": f"arrests 数据集的 CGAN：{variant.title_zh}"}
+    )
+    context = {**report.context, "purpose": f"演示：{variant.title_zh}"}
+    return report.model_copy(update={"subject": subject, "context": context})
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -113,7 +145,7 @@ def _audit(
     ledger: PrivacyLedger,
     bars: Progress | None,
 ) -> AuditReport:
-    """Audit one variant; write its `audit.json` and `report.html` beside the model."""
+    """Audit one variant; write its `audit.json` beside the model."""
     report = api.audit(
         model, train=train.to_frame(), holdout=holdout.to_frame(), ledger=ledger, seed=SEED,
         command="genaudit demo",
@@ -123,7 +155,6 @@ def _audit(
     named = report.subject.model_copy(update={"name": f"arrests CGAN {variant.title}"})
     report = report.model_copy(update={"subject": named})
     api.write_json(report, model.parent / "audit.json")
-    api.write_html(report, model.parent / "report.html")
     return report
 
 
@@ -131,8 +162,9 @@ def _found(reports: list[AuditReport]) -> list[str]:
     lines = []
     for variant, report in zip(VARIANTS, reports, strict=True):
         count = {v: len(report.findings(v)) for v in Verdict}
+        n = count[Verdict.OUTSIDE]
         lines.append(
-            f"Trained {variant.title}: {count[Verdict.OUTSIDE]} findings outside their limit, "
+            f"Trained {variant.title}: {n} finding{'' if n == 1 else 's'} outside their limit, "
             f"{count[Verdict.CANNOT_TELL]} that this much data cannot decide, "
             f"{count[Verdict.WITHIN]} within."
         )

@@ -51,7 +51,7 @@ def test_wheel_holds_its_data(built: Path) -> None:
 
 @pytest.mark.slow
 def test_installed_wheel_runs_the_demo(built: Path, tmp_path: Path) -> None:
-    """In a new environment the wheel alone runs `genaudit demo` and writes the three pages."""
+    """In a new environment the wheel alone runs `genaudit demo` and writes its pages."""
     home = tmp_path / "venv"
     venv.create(home, with_pip=False, symlinks=True)
     python = home / "bin" / "python"
@@ -74,7 +74,15 @@ def test_installed_wheel_runs_the_demo(built: Path, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
-    for name in ("index.html", "private/report.html", "plain/report.html", "plain/audit.json"):
+    for name in (
+        "index.html",
+        "private/report.html",
+        "plain/report.html",
+        "plain/audit.json",
+        "index.zh.html",
+        "private/report.zh.html",
+        "plain/report.zh.html",
+    ):
         assert (tmp_path / "demo" / name).stat().st_size > 5_000
     where = subprocess.run(
         [python, "-I", "-c", "import genaudit; print(genaudit.__file__)"],
