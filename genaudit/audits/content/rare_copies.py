@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import binom
 
 from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, shown_of, smallest
+from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, hidden, shown_cells, shown_parts, taken_for
@@ -113,7 +114,7 @@ def _left_out(columns: tuple[str, ...]) -> tuple[Message, ...]:
             "content.rare_copies.unread",
             "Rare rows were looked for without {columns}: the samples lack these columns, or most "
             "of their cells are missing or not allowed by the schema.",
-            columns=", ".join(columns),
+            columns=listed(columns),
         ),
     )
 

@@ -17,6 +17,7 @@ from genaudit.audits._power import (
     shown_of,
     smallest,
 )
+from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Column
@@ -388,14 +389,14 @@ def _left_out(samples: Dataset, tables: Tables) -> Iterator[Message]:
         yield message(
             "privacy.copies.absent",
             "Copies were looked for without {columns}: the samples lack these columns.",
-            columns=", ".join(samples.absent),
+            columns=listed(samples.absent),
         )
     if unread := not_compared(samples, tables.columns):
         yield message(
             "privacy.copies.unread",
             "Copies were looked for without {columns}: most of these cells of the samples are "
             "missing or not allowed by the schema.",
-            columns=", ".join(unread),
+            columns=listed(unread),
         )
     if lost := tables.gaps.n_rows():
         yield message(

@@ -18,6 +18,7 @@ from genaudit.audits._power import (
 )
 from genaudit.audits.privacy._reach import Reach, auc_ceiling, auc_detectable
 from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, shown_share, taken_for
@@ -169,7 +170,7 @@ def _left_out(case: AuditCase) -> tuple[Message, ...]:
             "privacy.distance.unread",
             "Nearness was measured without {columns}: the samples lack these columns, or most of "
             "their cells are missing or not allowed by the schema.",
-            columns=", ".join(gone),
+            columns=listed(gone),
         ),
     )
 
