@@ -54,7 +54,7 @@ def page(template: str, text: Text, **values: Any) -> str:
             view=view,
             ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
-            figures=Figures(text, numbers),
+            figures=Figures(text, Numbers(text, short=True)),
             strip=finding_strip,
             strips=lambda group: any(finding_strip(f) for f in group),
             context_rows=context_rows,
@@ -153,9 +153,12 @@ class Figures:
 
     def unit(self, figure: Figure) -> Markup:
         """In which unit its numbers are; nothing where each number says so itself."""
-        if not figure.unit or scale(figure.unit) != "number":
+        kind = scale(figure.unit)
+        if not figure.unit or kind not in ("number", "points"):
             return Markup("")
-        return self._text.say_html("page.axis", unit=self._text.term("unit", figure.unit))
+        points = self._text.say("page.how.points.word")
+        unit = points if kind == "points" else self._text.term("unit", figure.unit)
+        return self._text.say_html("page.axis", unit=unit)
 
     def _worded(self, figure: Figure) -> Figure:
         """The figure with its words in this language; names stay as they are."""

@@ -43,9 +43,13 @@ def scale(unit: str) -> Scale:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Formats estimates and limits in one language."""
+    """Formats estimates and limits in one language.
+
+    short: percentage points as `pp` in any language, for charts and their tables.
+    """
 
     text: Text
+    short: bool = False
 
     def estimate(self, estimate: Estimate, limit: Limit | None = None) -> str:
         """`1.3% (95% CI 0.9% to 1.8%)`, or "not estimable" with the reason."""
@@ -153,7 +157,8 @@ class Numbers:
         if kind == "percent":
             return self.text.percent(x, decimals)
         if kind == "points":
-            return self.text.say("page.points", x=self._signed(x, decimals))
+            form = "page.points.short" if self.short else "page.points"
+            return self.text.say(form, x=self._signed(x, decimals))
         return self.text.decimal(x, decimals)
 
     def _signed(self, x: float, decimals: int) -> str:

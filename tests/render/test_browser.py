@@ -37,10 +37,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Report in both languages and the comparison, as files."""
     folder = tmp_path_factory.mktemp("pages")
     report = fixture.report()
+    both = [report, fixture.report(claim=False)]
     texts = {
         "en": to_html(report),
         "zh": to_html(report, "zh"),
-        "compare": compare([report, fixture.report(claim=False)], ["a.html", "b.html"]),
+        "compare": compare(both, ["a.html", "b.html"]),
+        "compare zh": compare(both, ["a.html", "b.html"], "zh"),
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, "utf-8")
@@ -115,3 +117,49 @@ def test_page_one_fits_one_sheet(browser: Any, pages: dict[str, Path], tmp_path:
     # A4 less its margins is 265 mm, at 96 dots an inch.
     assert first <= 265 / 25.4 * 96
     assert re.search(rb"/Type\s*/Page\b", pdf)
+
+
+#: Texts of one chart that lie over each other; names of columns are turned and left out.
+OVERLAPS = """() => [...document.querySelectorAll('.chart')].flatMap(chart => {
+  const boxes = [...chart.querySelectorAll('text, .name')].filter(e => !e.getAttribute('transform'))
+    .filter(e => e.getBoundingClientRect().width)
+    .map(e => { const r = document.createRange(); r.selectNodeContents(e);
+                const [a, b] = [e, r].map(x => x.getBoundingClientRect());
+                return [e.textContent, {left: a.left, top: a.top, bottom: a.bottom,
+                                        right: Math.min(a.right, b.right)}]; });
+  return boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([b, q]) =>
+    Math.min(p.right, q.right) - Math.max(p.left, q.left) > 1 &&
+    Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 3).map(([b]) => a + ' | ' + b));
+})"""
+
+#: Links and folds that stand alone and are lower than 24 pixels.
+SMALL = """() => [...document.querySelectorAll('nav a, .verdict a, summary')]
+  .filter(e => e.getBoundingClientRect().height < 24).map(e => e.textContent)"""
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("name", ["en", "zh", "compare", "compare zh"])
+def test_texts_of_charts_lie_apart(
+    browser: Any, pages: dict[str, Path], name: str, width: int
+) -> None:
+    """No name, number or tick covers another, and what is to be tapped is high enough."""
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    page.goto(pages[name].as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = page.evaluate(OVERLAPS), page.evaluate(SMALL)
+    page.close()
+
+    assert found == ([], [])
+
+
+def test_focus_is_seen(browser: Any, pages: dict[str, Path]) -> None:
+    """Whoever moves by keyboard sees where they are, at each stop of the first page."""
+    page = browser.new_page(viewport={"width": 1280, "height": 844})
+    page.goto(pages["en"].as_uri())
+    styles = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        styles.append(page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
+    page.close()
+
+    assert set(styles) == {"solid"}

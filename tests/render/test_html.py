@@ -8,6 +8,7 @@ import html as std_html
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from itertools import pairwise
 
 import fixture
 import pytest
@@ -307,6 +308,16 @@ def test_sources_stand_in_full() -> None:
     for lang in ("en", "zh"):
         text = plain(to_html(report, lang))
         assert all(s.source in text for s in report.sections)
+
+
+@pytest.mark.parametrize("page", [*PAGES.values(), COMPARED])
+def test_headings_are_in_order(page: str) -> None:
+    """One first heading, and no level is left out on the way down."""
+    levels = [int(level) for level in re.findall(r"<h([1-6])[ >]", page)]
+
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
 def test_times_are_for_people() -> None:
