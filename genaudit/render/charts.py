@@ -140,7 +140,9 @@ def curve(
         if (x := _number(r[1])) is not None and (y := _number(r[2])) is not None
     ]
     rates = bool(points) and all(0 <= x <= 1 and 0 <= y <= 1 for _, x, y in points)
-    plot = _Plot.rates(points) if rates else _Plot.linear(points)
+    # A limit left of every point is no reason to draw it where another rate stands.
+    reach = points if limit is None else [*points, limit]
+    plot = _Plot.rates(reach) if rates else _Plot.linear(reach)
     parts = plot.frame(words.number, axes)
     if rates and not _has_chance(points):
         ends = f"{plot.place(plot.x[0], plot.y[0])} {plot.place(1, 1)}"

@@ -140,6 +140,20 @@ def test_names_of_a_heatmap_stay_inside_it() -> None:
     assert height >= 12 * 24 + 79
 
 
+@pytest.mark.parametrize(("x", "y"), [(0.01, 0.05), (0.2, 0.3)])
+def test_a_curve_shows_its_limit_where_it_lies(x: float, y: float) -> None:
+    """The mark lies at its rates on the axes, also where no point of the line is as far left."""
+    rows = [("attack", share, share) for share in (0.1, 0.2, 0.5, 1.0)]
+    tree = parsed(charts.curve(rows, WORDS, ("x", "y"), ("Limit", x, y)))
+    mark = next(e for e in tree.iter("line") if e.get("class") == "edge")
+    at = {e.text: e for e in tree.iter("text") if e.get("class") == "tick mid"}
+    left, right = float(at["0.1"].get("x", "")), float(at["1"].get("x", ""))
+    middle = (float(mark.get("x1", "")) + float(mark.get("x2", ""))) / 2
+
+    # Both axes are logarithmic: a factor of ten is as far everywhere.
+    assert middle == pytest.approx(right + (right - left) * math.log10(x), abs=0.2)
+
+
 def test_bars_show_a_limit() -> None:
     """The limit is a line at its place, also where it lies beyond every bar."""
     rows = [("a", "s", 0.01), ("b", "s", 0.02)]
