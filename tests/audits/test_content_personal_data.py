@@ -12,6 +12,8 @@ from genaudit.audits.content.personal_data import personal_data
 from genaudit.data.schema import Schema
 from genaudit.result import Verdict
 
+AGE = {"age": {"kind": "integer", "bounds": [0, 120]}}
+
 SCHEMA = Schema.from_dict(
     {
         "columns": {
@@ -203,6 +205,50 @@ def test_a_checksum_that_fits_by_chance_is_no_evidence():
     assert overall.estimate.value == 0
     assert overall.verdict is Verdict.CANNOT_TELL
     assert [m.params for m in unread] == [{"column": "remark", "kind": "card number"}]
+
+
+def mobiles(n):
+    """Numbers of people all over the country."""
+    rng = np.random.default_rng(1)
+    return [f"{rng.choice([138, 150, 186])}{rng.integers(10**8):08d}" for _ in range(n)]
+
+
+@pytest.mark.parametrize("role", ["ignored", "id", "person"])
+@pytest.mark.parametrize("spread", [False, True])
+def test_ids_that_begin_as_mobile_numbers_do(role, spread):
+    """Plain numbers in a column of ids, or that count on, are not counted, nor passed: listed."""
+    numbers = mobiles(600) if spread else [str(13800000000 + 7 * i) for i in range(600)]
+    column = {"kind": "categorical", "role": role}
+    schema = Schema.from_dict({"columns": {**AGE, "remark": column}})
+    case = case_of(_rows(numbers), schema=schema)
+    overall, *each = judged("content.personal_data", case)
+    unread = [m for m in personal_data(case).not_measured if m.id.endswith(".serial")]
+
+    if spread and role == "ignored":
+        assert (overall.verdict, len(each), unread) == (Verdict.OUTSIDE, 1, [])
+    else:
+        assert (overall.estimate.value, overall.verdict) == (0, Verdict.CANNOT_TELL)
+        assert each == []
+        assert [m.params for m in unread] == [{"column": "remark", "kind": "Chinese mobile number"}]
+
+
+def test_mobile_numbers_beside_ids_are_found():
+    """What is written as a number to call counts, however many ids stand in the same column."""
+    called = [f"{m[:3]} {m[3:7]} {m[7:]}" for m in mobiles(5)]
+    rows = _rows([*called, *(str(13800000000 + i) for i in range(300))])
+    case = case_of(rows, schema=SCHEMA)
+    overall, each = judged("content.personal_data", case)
+
+    assert overall.verdict is Verdict.OUTSIDE
+    assert each.estimate.value == pytest.approx(5 / 305)
+
+
+def test_a_column_that_is_called_phone_holds_phones():
+    """There the name of the column says what numbers are that count on."""
+    rows = _rows([str(13800000000 + i) for i in range(300)]).rename(columns={"remark": "mobile"})
+    schema = Schema.from_dict({"columns": {**AGE, "mobile": {"kind": "categorical", "role": "id"}}})
+
+    assert judged("content.personal_data", case_of(rows, schema=schema))[0].estimate.value == 1
 
 
 def test_cards_among_strings_that_fail_are_found():

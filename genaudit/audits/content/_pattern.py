@@ -12,8 +12,9 @@ import datetime as dt
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Pattern:
     """A kind of identifier: a shape, what else it must be, and its checksum, if it has one.
 
     chance: share of strings that look right and pass the checksum though they mean something else.
+    serial: whether plain numbers of another kind all look right where they count on from one.
     """
 
     kind: str
@@ -28,6 +30,7 @@ class Pattern:
     plausible: Callable[[str], bool]
     checksum: Callable[[str], bool] | None = None
     chance: float = 0.0
+    serial: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,21 @@ def look(text: str) -> Kinds:
         if any(p.checksum is None or p.checksum(text) for text in found):
             valid.add(p.kind)
     return Kinds(frozenset(alike), frozenset(valid))
+
+
+def counting_on(numbers: Sequence[int]) -> bool:
+    """Whether different numbers stand so close that somebody counted: most within a hundred.
+
+    Of a million phone numbers spread over a country's range hardly any two are so near.
+
+    >>> counting_on([13800000007, 13800000001, 13800000004])
+    True
+    >>> counting_on([13812345678, 15098765432, 18611112222])
+    False
+    """
+    found = sorted(numbers)
+    gaps = sorted(b - a for a, b in pairwise(found))
+    return len(found) > 2 and gaps[len(gaps) // 2] <= 100
 
 
 def kinds_in(text: str) -> frozenset[str]:
@@ -318,6 +336,7 @@ PATTERNS = (
         mobile,
         # Of other numbers of eleven digits one in sixteen, but they may lie in one range.
         1 / 2,
+        serial=True,
     ),
     Pattern(
         "card number",

@@ -10,12 +10,13 @@ import pandas as pd
 from scipy.stats import binom
 
 from genaudit.audits._power import default_limit, smallest
-from genaudit.audits.content._pattern import PATTERNS, labelled, look
+from genaudit.audits.content._pattern import PATTERNS, counting_on, labelled, look
 from genaudit.audits.words import COLUMN_WORD, listed
 from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import hidden, shown_share
 from genaudit.data.frame import as_text
+from genaudit.data.schema import Role
 from genaudit.result import Estimate, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.subject import Access
@@ -54,11 +55,13 @@ class Scan:
     """Which rows hold which kind in which column: (column, kind) -> mask of shape (n,).
 
     lucky: (column, kind) whose checksum fits no more often than it fits by chance; not in `masks`.
+    serial: (column, kind) whose plain numbers are ids or count on from one; not in `masks` either.
     """
 
     n: int
     masks: dict[tuple[str, str], np.ndarray]
     lucky: tuple[tuple[str, str], ...]
+    serial: tuple[tuple[str, str], ...] = ()
 
     def rows(self) -> int:
         """Rows with any identifier."""
@@ -82,12 +85,15 @@ def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
     know, and among values that it does not allow, with all whole numbers of thirteen digits or
     more, and of seven in a column whose name says that they are phone numbers; what the schema
     declares as a public category does not count. Where a checksum fits about as often as it fits by
-    chance, the strings are numbers of another kind and are not counted. The report names columns
-    and kinds, never the strings.
+    chance, the strings are numbers of another kind and are not counted. Nor are eleven plain digits
+    that begin as mobile numbers do where the column is declared to hold ids, or where they count on
+    from one another: people do have their number as their id, so that they are none cannot be told
+    either. The report names columns and kinds, never the strings.
     """
     scan = _scan(case.samples)
     columns = [name for name, _, _ in _searched(case.samples)]
-    rate, luck = _rate(scan.rows(), scan.n), tuple(map(_by_luck, scan.lucky))
+    rate = _rate(scan.rows(), scan.n)
+    luck = (*map(_by_luck, scan.lucky), *map(_as_ids, scan.serial))
     # What else was found may be too much on its own; that there is little cannot be told.
     flagged = rate.p_above(default_limit(_METRIC)) <= (1 - _POWER_CONFIDENCE) / 2
     overall = Finding(
@@ -124,7 +130,8 @@ def _searched(data: Dataset) -> Iterator[tuple[str, pd.Series, set[str]]]:
 def _scan(data: Dataset) -> Scan:
     """Search every text once, however many rows hold it."""
     masks: dict[tuple[str, str], np.ndarray] = {}
-    lucky = []
+    lucky, serial = [], []
+    ids = {c.name for c in data.schema.columns if c.role in (Role.ID, Role.PERSON)}
     for name, texts, public in _searched(data):
         said = f"{word}: " if (word := labelled(name)) else ""
         found = {
@@ -134,11 +141,17 @@ def _scan(data: Dataset) -> Scan:
             valid = [text for text, kinds in found.items() if pattern.kind in kinds.valid]
             alike = sum(pattern.kind in kinds.alike for kinds in found.values())
             key = (name, pattern.kind)
+            if pattern.serial and not word:
+                plain = {text for text in valid if text.isdigit()}
+                if plain and (name in ids or counting_on([int(text) for text in plain])):
+                    serial.append(key)
+                    valid = [text for text in valid if text not in plain]
+                    alike -= len(plain)
             if _lucky(len(valid), alike, pattern.chance):
                 lucky.append(key)
             elif valid:
                 masks[key] = texts.isin(valid).to_numpy() | masks.get(key, False)
-    return Scan(len(data), masks, tuple(dict.fromkeys(lucky)))
+    return Scan(len(data), masks, tuple(dict.fromkeys(lucky)), tuple(dict.fromkeys(serial)))
 
 
 def _lucky(valid: int, alike: int, chance: float) -> bool:
@@ -207,6 +220,18 @@ def _by_luck(key: tuple[str, str]) -> Message:
         "content.personal_data.luck",
         "Identifiers of the kind {kind} in {column}: strings there have the right shape, but their "
         "checksum or prefix fits no more often than by chance, so they were not counted.",
+        column=column,
+        kind=_IDENTIFIERS[kind],
+    )
+
+
+def _as_ids(key: tuple[str, str]) -> Message:
+    column, kind = key
+    return message(
+        "content.personal_data.serial",
+        "Identifiers of the kind {kind} in {column}: numbers there look so, but the column is "
+        "declared to hold ids or the numbers count on from one another, so they were not counted. "
+        "Whoever made them knows whether people can be called by them.",
         column=column,
         kind=_IDENTIFIERS[kind],
     )
