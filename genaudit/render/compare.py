@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from genaudit.errors import OptionError
@@ -28,15 +28,15 @@ def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "e
             f"{len(links)} links."
         )
     text = Text(lang)
-    rows = matched(reports)
+    rows, names = matched(reports), told_apart([r.subject.name for r in reports])
     return page(
         "compare.html",
         text,
         reports=reports,
         links=links,
         rows=rows,
-        key_figures=key_figures(reports, rows),
-        names=[r.subject.name for r in reports],
+        key_figures=key_figures(names, rows),
+        names=names,
         n_undefined=n_undefined,
     )
 
@@ -100,10 +100,22 @@ def n_undefined(metric: view.Metric) -> int:
     return sum(f.estimate.value is None for f in metric.findings)
 
 
-def key_figures(reports: Sequence[AuditReport], rows: Sequence[Row]) -> list[Figure]:
+def told_apart(names: Sequence[str]) -> list[str]:
+    """The names, numbered where several subjects have one name.
+
+    >>> told_apart(["samples.csv", "other.csv", "samples.csv"])
+    ['samples.csv (1)', 'other.csv', 'samples.csv (2)']
+    """
+    return [
+        f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name
+        for i, name in enumerate(names)
+    ]
+
+
+def key_figures(names: Sequence[str], rows: Sequence[Row]) -> list[Figure]:
     """A forest for each key metric that two reports or more have: one line a report."""
     return [
-        _forest(reports, row)
+        _forest(names, row)
         for row in rows
         if row.metric.startswith(KEY_METRICS)
         and sum(f.estimate.value is not None for f in row.findings) > 1
@@ -111,24 +123,45 @@ def key_figures(reports: Sequence[AuditReport], rows: Sequence[Row]) -> list[Fig
     ]
 
 
-def _forest(reports: Sequence[AuditReport], row: Row) -> Figure:
+def _forest(names: Sequence[str], row: Row) -> Figure:
+    shown = {n: c.first for n, c in zip(names, row.cells, strict=True) if c is not None}
     lines = tuple(
-        (report.subject.name, f.estimate.value, f.estimate.low, f.estimate.high, *_edges(f))
-        for report, cell in zip(reports, row.cells, strict=True)
-        if cell is not None
-        for f in (cell.first,)
+        (name, f.estimate.value, f.estimate.low, f.estimate.high, *_edges(f))
+        for name, f in shown.items()
     )
     return Figure(
         id=f"compare.{row.metric}",
         kind="forest",
         title=row.label,
-        description=message("compare.key.intro", "Each point with its interval and limit."),
+        description=_of_groups(shown),
         headers=tuple(
             message(f"compare.{h}", h) for h in ("name", "value", "low", "high", "from", "to")
         ),
         rows=lines,
         unit=row.findings[0].estimate.unit,
     )
+
+
+def _of_groups(shown: Mapping[str, Finding]) -> Message:
+    """Which group each line is of, where the metric has groups."""
+    grouped = [_group(name, f) for name, f in shown.items() if f.group]
+    if not grouped:
+        return message("compare.key.intro", "Each point with its interval and limit.")
+    fields = {f"item{i}": group for i, group in enumerate(grouped)}
+    text, zh = (sign.join(f"{{{name}}}" for name in fields) for sign in ("; ", "；"))
+    which = message("", text, **fields).model_copy(update={"texts": {"zh": zh}})
+    return message("compare.key.groups", "Of several groups one is shown. {which}.", which=which)
+
+
+def _group(name: str, finding: Finding) -> Message:
+    fields: dict[str, str | Message] = {"name": name}
+    parts = []
+    for i, pair in enumerate(finding.group.items()):
+        fields |= {f"{k}{i}": finding.words.get(x, x) for k, x in zip("kv", pair, strict=True)}
+        parts.append(f"{{k{i}}} = {{v{i}}}")
+    zh = "{name}：" + "，".join(parts)
+    said = message("", "{name}: " + ", ".join(parts), **fields)
+    return said.model_copy(update={"texts": {"zh": zh}})
 
 
 def _edges(finding: Finding) -> tuple[float | None, float | None]:

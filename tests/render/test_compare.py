@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 import fixture
 import pytest
 
 from genaudit.render.compare import compare, matched
-from genaudit.result import Estimate, Finding, Limit, Section, Status, Verdict, message
+from genaudit.result import (
+    AuditReport,
+    Estimate,
+    Finding,
+    Limit,
+    Section,
+    Status,
+    Verdict,
+    message,
+    words_of,
+)
 
 METRIC = "bias.toy.change"
 
@@ -79,3 +91,27 @@ def test_a_verdict_outranks_every_distance() -> None:
     [row] = matched([report, report])
 
     assert [f.group["race"] for f in row.findings] == ["near", "near"]
+
+
+def test_a_chart_says_which_group_it_shows() -> None:
+    """Each report may show another group; subjects of one name are told apart by number."""
+    limit = Limit(metric="bias.downstream.toy", value=0.1, direction="abs", owner="o",
+                  rationale="r")  # fmt: skip
+
+    def report(*values: float) -> AuditReport:
+        found = (
+            _finding(g, x, metric=limit.metric, limit=limit, words=words_of(fixture.ALL))
+            for g, x in zip((fixture.ALL.text_en, "White"), values, strict=True)
+        )
+        section = Section(audit="bias.downstream", title=message("fixture.toy", "Toy"),
+                          status=Status.RAN, findings=tuple(found))  # fmt: skip
+        made = fixture.report()
+        subject = made.subject.model_copy(update={"name": "made.csv"})
+        return made.model_copy(update={"sections": (section,), "subject": subject})
+
+    both = [report(0.05, 0.01), report(0.01, 0.05)]
+    said = "made.csv (1): race = {}; made.csv (2): race = White"
+
+    assert said.format("all groups of people") in compare(both, ["a.html", "b.html"])
+    page = compare(both, ["a.html", "b.html"], lang="zh")
+    assert "made.csv (1)：race = 译文；made.csv (2)：race = White。" in re.sub("</?bdi>", "", page)
