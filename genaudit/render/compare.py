@@ -147,20 +147,24 @@ def _of_groups(shown: Mapping[str, Finding]) -> Message:
     grouped = [_group(name, f) for name, f in shown.items() if f.group]
     if not grouped:
         return message("compare.key.intro", "Each point with its interval and limit.")
+    if len({tuple(f.group.items()) for f in shown.values()}) == 1:
+        grouped = [_group("", next(iter(shown.values())))]
     fields = {f"item{i}": group for i, group in enumerate(grouped)}
     text, zh = (sign.join(f"{{{name}}}" for name in fields) for sign in ("; ", "；"))
     which = message("", text, **fields).model_copy(update={"texts": {"zh": zh}})
-    return message("compare.key.groups", "Of several groups one is shown. {which}.", which=which)
+    return message("compare.key.groups", "Of several groups one is shown: {which}.", which=which)
 
 
 def _group(name: str, finding: Finding) -> Message:
+    """The group of a finding, behind the name of its subject where it has one."""
     fields: dict[str, str | Message] = {"name": name}
     parts = []
     for i, pair in enumerate(finding.group.items()):
         fields |= {f"{k}{i}": finding.words.get(x, x) for k, x in zip("kv", pair, strict=True)}
         parts.append(f"{{k{i}}} = {{v{i}}}")
-    zh = "{name}：" + "，".join(parts)
-    said = message("", "{name}: " + ", ".join(parts), **fields)
+    en, zh = ("{name}: ", "{name}：") if name else ("", "")
+    zh += "，".join(parts)
+    said = message("", en + ", ".join(parts), **fields)
     return said.model_copy(update={"texts": {"zh": zh}})
 
 

@@ -156,9 +156,9 @@ class Figures:
         kind = scale(figure.unit)
         if not figure.unit or kind not in ("number", "points"):
             return Markup("")
-        points = self._text.say("page.how.points.word")
-        unit = points if kind == "points" else self._text.term("unit", figure.unit)
-        return self._text.say_html("page.axis", unit=unit)
+        if kind == "points":
+            return self._text.say_html("page.axis.points")
+        return self._text.say_html("page.axis", unit=self._text.term("unit", figure.unit))
 
     def _worded(self, figure: Figure) -> Figure:
         """The figure with its words in this language; names stay as they are."""

@@ -113,5 +113,6 @@ def test_a_chart_says_which_group_it_shows() -> None:
     said = "made.csv (1): race = {}; made.csv (2): race = White"
 
     assert said.format("all groups of people") in compare(both, ["a.html", "b.html"])
+    assert "one is shown: race = all groups of people." in compare([both[0]] * 2, ["a", "b"])
     page = compare(both, ["a.html", "b.html"], lang="zh")
     assert "made.csv (1)：race = 译文；made.csv (2)：race = White。" in re.sub("</?bdi>", "", page)
