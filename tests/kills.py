@@ -32,6 +32,12 @@ from genaudit.training import checkpoint as checkpoints
 from genaudit.training import fit
 
 STEPS, LEASE = 40, 2
+
+#: The command line, which keeps the state after each lease as `_every_lease` says.
+_COMMAND = (
+    "from genaudit.cli import main; from genaudit.training import fit; "
+    'fit.KEPT_SHARE = float("inf"); main()'
+)
 EPSILON, DELTA = 2.0, 1e-5
 
 SCHEMA = Schema.from_dict(
@@ -174,8 +180,8 @@ def play_whole(folder: Path, rng: random.Random) -> int:
     (folder / "recipe.toml").write_text(recipe)
     base = [
         sys.executable,
-        "-m",
-        "genaudit",
+        "-c",
+        _COMMAND,
         "--quiet",
         "train",
         "rows.csv",

@@ -10,7 +10,8 @@ from genaudit.ledger import Mechanism
 from genaudit.training.book import Book
 from genaudit.training.world import ALONE, World
 
-#: Into how many leases the steps of a training are split: a killed process loses one at most.
+#: Into how many leases the steps of a training are split. A killed process loses the one it was in,
+#: and those before it whose state was not kept because they were over sooner than it is written.
 N_LEASES = 20
 
 
