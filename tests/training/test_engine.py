@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from genaudit.errors import OptionError
+from genaudit.training.dp.clipping.module import BookKeepingModule
 from genaudit.training.dp.engine import BookKeepingEngine
 
 
@@ -81,3 +83,52 @@ def test_noise_has_the_promised_scale(hardened: bool) -> None:
 
     moved = (module.weight.detach() - before) * 10
     assert abs(float(moved.std()) / (2.0 * 0.5) - 1) < 0.02  # 20,000 numbers: an error of 0.5%
+
+
+def _prepared(module: nn.Module, noise_multiplier: float) -> tuple[BookKeepingModule, Any]:
+    return BookKeepingEngine().prepare(
+        module, torch.optim.SGD(module.parameters(), 1.0), noise_multiplier=noise_multiplier,
+        max_grad_norm=1.0, divisor=1, noise=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+
+
+def test_each_number_has_noise_of_its_own() -> None:
+    """Parameters of different precision and shape move by numbers that do not repeat."""
+    module = nn.Sequential(nn.Linear(30, 40), nn.Linear(30, 40), nn.Linear(3, 5).double())
+    before = [p.detach().clone() for p in module.parameters()]
+    watched, optimizer = _prepared(module, 1.0)
+
+    watched.clipped_sum(lambda x: x.sum(1), (torch.zeros(0, 30),))
+    optimizer.step()
+
+    after = [p.detach() for p in module.parameters()]
+    moved = torch.cat([(a - b).flatten() for a, b in zip(after, before, strict=True)]).double()
+    assert len(moved.unique()) > 0.99 * len(moved)
+    assert abs(float(moved.std()) - 1) < 0.05  # 2,500 numbers: an error of 1.4%
+
+
+def test_a_batch_in_two_parts_is_one_step() -> None:
+    """Sums of a skipped step go into the next, whatever is zeroed in place between them."""
+    torch.manual_seed(0)
+    start, x = nn.Linear(4, 1), torch.randn(10, 4)
+    found = []
+    for parts in ([x], [x[:3], x[3:]]):
+        module = copy.deepcopy(start)
+        watched, optimizer = _prepared(module, 0.0)
+        for i, part in enumerate(parts):
+            optimizer.signal_skip_step(do_skip=i + 1 < len(parts))
+            watched.clipped_sum(lambda rows, m=module: m(rows).squeeze(1), (part,))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+        found.append(module.weight.detach())
+    assert torch.allclose(*found, atol=1e-6)
+
+
+def test_a_second_step_on_the_same_sum_is_refused() -> None:
+    """As by Opacus: its noise would be drawn twice for one sum."""
+    module = nn.Linear(4, 1)
+    watched, optimizer = _prepared(module, 1.0)
+    watched.clipped_sum(lambda rows: module(rows).squeeze(1), (torch.randn(5, 4),))
+    optimizer.step()
+    with pytest.raises(ValueError, match="zero_grad"):
+        optimizer.step()

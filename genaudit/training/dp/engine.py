@@ -7,12 +7,14 @@ name, with what to put in their place.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from opacus import PrivacyEngine
 from opacus.optimizers import DPOptimizerFastGradientClipping
+from opacus.optimizers.optimizer import _check_processed_flag, _generate_noise, _mark_as_processed
 from opacus.validators import ModuleValidator
 from opacus.validators.errors import UnsupportedModuleError
 from torch import nn
@@ -128,7 +130,7 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
 
 
 class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opacus brings no types
-    """Opacus's optimizer on a sum over processes.
+    """Opacus's optimizer on a sum over processes, with one draw of its noise for all parameters.
 
     The leader's share gets the noise before anything is summed, so that no process ever holds the
     sum of all records without it.
@@ -138,14 +140,44 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
         super().__init__(optimizer, **options)
         self.world = world
 
+    def accumulate(self) -> None:
+        """Take the clipped sums over from `p.grad`, which is theirs alone: Opacus would copy it."""
+        for p in self.params:
+            if p.summed_grad is None:
+                p.summed_grad = p.grad.detach()
+            else:
+                p.summed_grad.add_(p.grad)
+            p.grad = None
+
     def add_noise(self) -> None:
         """Put the noisy sum over all processes into `p.grad`."""
+        for p in self.params:
+            _check_processed_flag(p.summed_grad)
+            p.grad = p.summed_grad.view_as(p)
         if self.world.leads:
-            super().add_noise()
-        else:
-            for p in self.params:
-                p.grad = p.summed_grad.view_as(p)
+            for alike in _alike([p.grad for p in self.params]):
+                self._add_noise_to(alike)
+        for p in self.params:
+            _mark_as_processed(p.summed_grad)
         self.world.add_up([p.grad for p in self.params])
+
+    def _add_noise_to(self, sums: Sequence[torch.Tensor]) -> None:
+        """In place, from one draw; a draw for each would cost more than its numbers do."""
+        sizes = [s.numel() for s in sums]
+        noise = _generate_noise(
+            std=self.noise_multiplier * self.max_grad_norm, reference=sums[0].new_empty(sum(sizes)),
+            generator=self.generator, secure_mode=self.secure_mode,
+        )  # fmt: skip
+        for total, part in zip(sums, noise.split(sizes), strict=True):
+            total.add_(part.view_as(total))
+
+
+def _alike(tensors: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+    """Those of one precision on one device together."""
+    found: dict[tuple[torch.dtype, torch.device], list[torch.Tensor]] = {}
+    for tensor in tensors:
+        found.setdefault((tensor.dtype, tensor.device), []).append(tensor)
+    return list(found.values())
 
 
 class _Criterion:

@@ -57,7 +57,7 @@ class Direct:
 
     def weighted(self, weights: torch.Tensor) -> torch.Tensor:
         """Sum over samples of weight times gradient."""
-        return torch.tensordot(weights, self.values, dims=1)
+        return (weights @ self.values.flatten(1)).reshape(self.values.shape[1:])
 
     def take(self, kept: torch.Tensor) -> Direct:
         """The gradients of some samples alone."""
@@ -79,7 +79,7 @@ class Outer:
     def squared_norms(self) -> torch.Tensor:
         """Squared L2 norm for each sample, shape (n,)."""
         if self.a.shape[1] == 1:
-            return _square(self.a[:, 0]) * _square(self.g[:, 0])
+            return _square(self.a[:, 0]) * self.lengths
         return self._direct.squared_norms() if self._small else self._by_gram()
 
     def weighted(self, weights: torch.Tensor) -> torch.Tensor:
@@ -98,6 +98,16 @@ class Outer:
     def take(self, kept: torch.Tensor) -> Outer:
         """The gradients of some samples alone."""
         return Outer(self.a[kept], self.g[kept], self.view)
+
+    @cached_property
+    def lengths(self) -> torch.Tensor:
+        """Squared L2 norm of sum over t of g[i, t], shape (n,): what a bias shares."""
+        return _square(self.summed)
+
+    @cached_property
+    def summed(self) -> torch.Tensor:
+        """Sum over t of g[i, t], shape (n, p)."""
+        return self.g[:, 0] if self.g.shape[1] == 1 else self.g.sum(1)
 
     @property
     def _small(self) -> bool:
@@ -122,6 +132,28 @@ class Outer:
             exact = Outer(self.a[lost], self.g[lost])._direct.squared_norms()
             norms = norms.index_copy(0, lost, exact)
         return norms
+
+
+@dataclass(frozen=True, eq=False)
+class Bias:
+    """Gradients of the bias beside a matrix, sum over t of g[i, t].
+
+    matrix: Gradients of the matrix, which share what is read of g.
+    """
+
+    matrix: Outer
+
+    def squared_norms(self) -> torch.Tensor:
+        """Squared L2 norm for each sample, shape (n,)."""
+        return self.matrix.lengths
+
+    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+        """Sum over samples of weight times gradient, shape (p,)."""
+        return weights @ self.matrix.summed
+
+    def take(self, kept: torch.Tensor) -> Bias:
+        """The gradients of some samples alone."""
+        return Bias(self.matrix.take(kept))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genaudit.training.dp.clipping.factor import Direct, Factor, Lookup, Outer
+from genaudit.training.dp.clipping.factor import Bias, Direct, Factor, Lookup, Outer
 
 #: (input, gradient at the output) of one use of a layer, both with samples first.
 Use = tuple[torch.Tensor, torch.Tensor]
@@ -37,8 +37,9 @@ def matrix(weight: str, bias: str, uses: Sequence[Use], cap: int) -> Iterator[tu
     """
     a = _over_time([x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses], cap)
     g = _over_time([y.reshape(len(y), -1, y.shape[-1]) for _, y in uses], cap)
-    yield weight, Outer(a, g)
-    yield bias, Direct(g[:, 0] if g.shape[1] == 1 else g.sum(1))
+    found = Outer(a, g)
+    yield weight, found
+    yield bias, Bias(found)
 
 
 def linear(layer: nn.Module, uses: Sequence[Use], cap: int) -> Iterator[tuple[str, Factor]]:
