@@ -735,13 +735,14 @@ def _say_report(report: AuditReport) -> None:
 
 
 def _finding_line(finding: Any) -> str:
+    from genaudit.data.disclosure import is_hidden
+
     e, limit = finding.estimate, finding.limit
     group = " ".join(f"{k}={v}" for k, v in finding.group.items())
-    value = (
-        "not estimable"
-        if e.value is None
-        else f"{e.value:.4g} ({_bound(e.low)} to {_bound(e.high)})"
-    )
+    if e.value is None:
+        value = "not shown" if is_hidden(e.reason) else "not estimable"
+    else:
+        value = f"{e.value:.4g} ({_bound(e.low)} to {_bound(e.high)})"
     line = (
         f"{finding.verdict:<12}  {finding.metric}  {value}, limit {limit.direction} {limit.value:g}"
     )

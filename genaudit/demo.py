@@ -17,7 +17,7 @@ from genaudit.errors import OptionError
 from genaudit.ledger import PrivacyLedger
 from genaudit.models.folder import INFO, TENSORS
 from genaudit.render.compare import compare
-from genaudit.result import AuditReport, Verdict
+from genaudit.result import AuditReport, Finding, Verdict
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -71,7 +71,7 @@ def run_demo(out: Path, *, say: Callable[[str], None], bars: Progress | None) ->
     train, holdout = Dataset.of(raw, schema, DATASET).split(0.7, SEED)
     say(
         f"{DATASET}: {len(raw):,} real rows, {len(train):,} to train on, "
-        f"{len(holdout):,} held out. This takes one to two minutes."
+        f"{len(holdout):,} held out. This takes one to three minutes."
     )
     ledger = PrivacyLedger(out / "ledger.sqlite")
     (out / "index.html").unlink(missing_ok=True)  # it would compare reports that are replaced
@@ -173,10 +173,14 @@ def _found(reports: list[AuditReport]) -> list[str]:
             for metric, template in _PLAIN.items()
             if (sentence := _sentence(report, metric, template))
         ]
-        outside = dict.fromkeys(f.metric for _, f in report.findings(Verdict.OUTSIDE))
-        if outside:
-            lines.append(f"  Outside: {', '.join(outside)}.")
+        outside = {f.metric: f for _, f in report.findings(Verdict.OUTSIDE)}
+        lines += [f"  Outside its limit: {_name(f)} ({metric})." for metric, f in outside.items()]
     return lines
+
+
+def _name(finding: Finding) -> str:
+    """What is measured, of no group in particular."""
+    return (finding.heading or finding.label).english.rstrip(".")
 
 
 def _sentence(report: AuditReport, metric: str, template: str) -> str | None:

@@ -12,6 +12,8 @@ from genaudit.result import Message, message
 
 SMALL_CELL = 10
 
+_HIDDEN = "disclosure.hidden"
+
 
 def shown_count(n: int, minimum: int = SMALL_CELL) -> int | None:
     """A count that may be printed: None where it is positive but under `minimum`.
@@ -57,9 +59,12 @@ def in_tens(n: int, total: int, minimum: int = SMALL_CELL) -> int:
 
 def hidden() -> Message:
     """Why a number is not in a report that could be there."""
-    return message(
-        "disclosure.hidden", "Not shown: it would tell how many a few people are, or nearly so."
-    )
+    return message(_HIDDEN, "Not shown: it would tell how many a few people are, or nearly so.")
+
+
+def is_hidden(reason: Message | None) -> bool:
+    """Whether a number that is missing could be there, and is withheld."""
+    return reason is not None and reason.id == _HIDDEN
 
 
 def shown_parts(counts: np.ndarray, minimum: int = SMALL_CELL) -> np.ndarray:

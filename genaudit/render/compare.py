@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from genaudit.data.disclosure import is_hidden
 from genaudit.errors import OptionError
 from genaudit.render import view
 from genaudit.render.html import page
@@ -37,7 +38,7 @@ def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "e
         rows=rows,
         key_figures=key_figures(names, rows),
         names=names,
-        n_undefined=n_undefined,
+        n_without=n_without,
     )
 
 
@@ -93,11 +94,12 @@ def _reach(finding: Finding) -> float:
             return value
 
 
-def n_undefined(metric: view.Metric) -> int:
-    """Groups for which there is no number, beside one that is shown with its own."""
+def n_without(metric: view.Metric, *, hidden: bool) -> int:
+    """Groups without a number, withheld or not estimable, beside one that is shown with its own."""
     if metric.first.estimate.value is None:
         return 0
-    return sum(f.estimate.value is None for f in metric.findings)
+    gone = [f.estimate for f in metric.findings if f.estimate.value is None]
+    return sum(is_hidden(e.reason) == hidden for e in gone)
 
 
 def told_apart(names: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from genaudit.data.disclosure import is_hidden
 from genaudit.render.text import Text
 from genaudit.result import Estimate, Finding, Limit
 
@@ -82,7 +83,7 @@ class Numbers:
     def undefined(self, estimate: Estimate) -> str:
         """Why there is no number."""
         reason = self.text(estimate.reason) if estimate.reason else self.text.say("page.no_reason")
-        if estimate.reason and estimate.reason.id == "disclosure.hidden":
+        if is_hidden(estimate.reason):
             return reason  # it can be estimated, and says itself that it is not shown
         prefix = self.text.say("page.not_estimable", reason="").strip()
         if reason.casefold().startswith(prefix.casefold()):

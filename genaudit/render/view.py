@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from genaudit.data.disclosure import is_hidden
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text, catalogue
 from genaudit.result import (
@@ -47,6 +48,14 @@ OPEN_GROUPS = 10
 def severity(finding: Finding) -> int:
     """0 for the worst verdict; a finding that nobody judged counts as information."""
     return SEVERITY.index(finding.verdict or Verdict.INFO)
+
+
+def beyond(finding: Finding) -> bool:
+    """Whether its whole interval is beyond the limit and yet too little to say so: to be explained.
+
+    Without the reason beside it such a number looks misjudged.
+    """
+    return finding.reason is not None and finding.reason.id == "verdict.multiplicity"
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,7 @@ def facts(metric: Metric, numbers: Numbers) -> list[Fact]:
 def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
     text, estimate = numbers.text, finding.estimate
     return {
-        "n": text.decimal(estimate.n, 0),
+        "n": "" if is_hidden(estimate.reason) else text.decimal(estimate.n, 0),
         "method": text.term("method", estimate.method),
         "unit": text.term("unit", estimate.unit) if estimate.unit else "",
         "null": _beside(finding.null, finding, numbers),

@@ -7,12 +7,14 @@ import re
 import fixture
 import pytest
 
+from genaudit.data.disclosure import hidden
 from genaudit.render.compare import compare, matched
 from genaudit.result import (
     AuditReport,
     Estimate,
     Finding,
     Limit,
+    Message,
     Section,
     Status,
     Verdict,
@@ -23,12 +25,13 @@ from genaudit.result import (
 METRIC = "bias.toy.change"
 
 
-def _finding(group: str, value: float | None, **more: object) -> Finding:
+def _finding(
+    group: str, value: float | None, gone: Message | None = None, **more: object
+) -> Finding:
     unit = "difference of shares"
     if value is None:
-        estimate = Estimate.undefined(
-            message("disclosure.hidden", "Not shown."), n=9, method="m", unit=unit
-        )
+        gone = gone or message("fixture.few", "Too few.")
+        estimate = Estimate.undefined(gone, n=9, method="m", unit=unit)
     else:
         estimate = fixture.estimate(value, 0.001, 100, unit, "m")
     return Finding.model_validate(
@@ -78,6 +81,25 @@ def test_a_group_without_a_number_is_counted() -> None:
     assert _page(*findings).count("furthest from zero of 2 groups, 1 of them is not estimable") == 2
     assert _page(*findings, lang="zh").count("其中 1 个无法估计") == 2
     assert "not estimable" not in _page(findings[0])
+
+
+def test_a_number_that_is_withheld_is_not_called_inestimable() -> None:
+    """It could be worked out, and the full report says of the same group why it is not there."""
+    findings = (_finding("White", 0.01), _finding("Black", None, hidden()))
+
+    page = _page(*findings)
+    assert page.count("2 groups, 1 of them is not shown, as it would tell of a few people") == 2
+    assert "not estimable" not in page
+    assert _page(*findings, lang="zh").count("其中 1 个不予显示") == 2
+
+
+@pytest.mark.parametrize("beyond", [False, True])
+def test_an_interval_beyond_its_limit_that_is_not_outside_is_explained(beyond: bool) -> None:
+    """Without the reason beside it such a number looks misjudged."""
+    reason = message("verdict.multiplicity" if beyond else "verdict.wide", "Because of this.")
+    page = _page(_finding("White", 0.01, verdict=Verdict.CANNOT_TELL, reason=reason))
+
+    assert page.count("Because of this.") == 2 * beyond
 
 
 def test_a_verdict_outranks_every_distance() -> None:

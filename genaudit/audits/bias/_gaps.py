@@ -19,6 +19,7 @@ from genaudit.data.disclosure import in_tens, shown_cells, shown_parts
 from genaudit.result import Estimate
 from genaudit.stats.clusters import equal_worth, mean_variance, n_units
 from genaudit.stats.components import component_interval, jackknife_variance
+from genaudit.stats.halves import middle_halves
 from genaudit.stats.intervals import Interval
 from genaudit.stats.resampling import cluster_resamples, resamples, spread
 
@@ -109,14 +110,20 @@ class Table:
             told &= shown_cells(np.column_stack([selected, n - selected])).all(axis=1)
         return told
 
-    @property
-    def halves(self) -> Table | None:
+    def halves(self, gap: Gap) -> Table | None:
         """Learners on real rows against as many others on real rows; None with one a side."""
-        half = len(self.real) // 2
-        if half < 2:
+        k = len(self.real)
+        if k < 4:
             return None
-        one, other = self.real[:half], self.real[half : 2 * half]
-        return replace(self, made=one, real=other, made_lead=self.real_lead)
+
+        def change(one: np.ndarray, other: np.ndarray) -> float:
+            made, real = (
+                fairlearn_gap(self, gap, self.real[side].mean(axis=0)) for side in (one, other)
+            )
+            return made - real
+
+        one, other = middle_halves(k, change)
+        return replace(self, made=self.real[one], real=self.real[other], made_lead=self.real_lead)
 
     def where(self, groups: np.ndarray) -> Table:
         """The rows of some groups (codes)."""

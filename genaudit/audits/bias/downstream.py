@@ -157,7 +157,7 @@ def _gap_finding(
         # Rows of all groups: those that take no part may be a few people, so no less is told.
         return change.model_copy(update={"n": n, "method": method})
 
-    halves = table.halves
+    halves = table.halves(gap)
     return Finding(
         metric=metric,
         label=label,

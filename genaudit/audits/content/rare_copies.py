@@ -18,6 +18,7 @@ from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
 from genaudit.modalities.table.space import Keys, exact_hits, near_hits, one_each, one_row_each
 from genaudit.result import Estimate, Finding, Message, message, words_of
+from genaudit.stats.halves import middle_halves
 from genaudit.stats.intervals import Interval, newcombe
 from genaudit.subject import Access
 
@@ -58,9 +59,9 @@ class Rare:
     table: Dataset
     hit: np.ndarray
 
-    def count(self, mask: np.ndarray | None = None) -> tuple[int, int]:
-        """(hits, rows), of all or of the rows in a mask."""
-        hit = self.hit if mask is None else self.hit[mask]
+    def count(self, some: np.ndarray | None = None) -> tuple[int, int]:
+        """(hits, rows), of all or of some rows (a mask or positions)."""
+        hit = self.hit if some is None else self.hit[some]
         return int(hit.sum()), len(hit)
 
 
@@ -161,12 +162,12 @@ def _overall(
 ) -> Finding:
     train, unseen = found
     (hits, n), (control_hits, n_control) = train.count(), unseen.count()
-    half, n_rows = np.arange(n_control) % 2 == 0, len(case.train)
+    n_rows = len(case.train)
     finding = Finding(
         metric=_METRIC,
         label=message(_METRIC, "Rare training rows among the samples, beyond chance"),
         estimate=_difference(hits, n, control_hits, n_control, n_rows, n_unreadable),
-        null=_difference(*unseen.count(half), *unseen.count(~half), n_rows),
+        null=_null(unseen, n_rows),
         baseline=_difference(*blind[0].count(), *blind[1].count(), n_rows),
         baseline_label=message(
             "content.rare_copies.blind",
@@ -186,6 +187,16 @@ def _overall(
     )
     n_samples = len(case.samples)
     return finding.model_copy(update=_power(n, control_hits, n_control, n_samples))
+
+
+def _null(unseen: Rare, n_rows: int) -> Estimate:
+    """The difference of two halves of the rows that the generator never saw."""
+
+    def difference(one: np.ndarray, other: np.ndarray) -> Estimate:
+        return _difference(*unseen.count(one), *unseen.count(other), n_rows)
+
+    halves = middle_halves(len(unseen.hit), lambda a, b: difference(a, b).value)
+    return difference(*halves)
 
 
 def _by_group(found: tuple[Rare, Rare], n_rows: int) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +27,7 @@ from genaudit.data.schema import Column
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
 from genaudit.modalities.table.space import Keys, Space, exact_hits, one_each
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
+from genaudit.stats.halves import middle_halves
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.stats.roc import auc, roc_points, tpr_at_fpr
 from genaudit.subject import Access
@@ -249,9 +251,13 @@ def _doubt(scores: Scores) -> Message | None:
     return None
 
 
-def _halves(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-    """Non-members as members of a null attack: their rows are in random order of the holdout."""
-    return scores.non_members[0::2], scores.non_members[1::2]
+def _halves(
+    scores: Scores, value: Callable[[np.ndarray, np.ndarray], float | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Non-members as members of a null attack: two halves of them, by the value of the attack."""
+    rows = scores.non_members
+    one, other = middle_halves(len(rows), lambda a, b: value(rows[a], rows[b]))
+    return rows[one], rows[other]
 
 
 def _auc(scores: Scores, reach: Reach) -> Finding:
@@ -272,7 +278,7 @@ def _auc(scores: Scores, reach: Reach) -> Finding:
             method=_AUC_METHOD,
             unit=_AUC_UNIT,
         ),
-        null=estimate(*_halves(scores)),
+        null=estimate(*_halves(scores, lambda a, b: auc(a, b).value)),
         baseline=estimate(scores.blind_members, scores.blind_non_members),
         baseline_label=_BLIND,
         ceiling=auc_ceiling(m, k, reach.seen),
@@ -287,7 +293,7 @@ def _tpr(scores: Scores, reach: Reach, fpr: float, metric: str) -> Finding:
         metric=metric,
         label=_tpr_label(fpr),
         estimate=_tpr_estimate(scores.members, scores.non_members, fpr, reach),
-        null=_tpr_estimate(*_halves(scores), fpr),
+        null=_tpr_estimate(*_halves(scores, lambda a, b: _tpr_estimate(a, b, fpr).value), fpr),
         baseline=_tpr_estimate(scores.blind_members, scores.blind_non_members, fpr),
         baseline_label=_BLIND,
     )

@@ -18,6 +18,7 @@ from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message
 from genaudit.stats.clusters import cluster_sums, n_units
 from genaudit.stats.components import auc_influence, component_interval
+from genaudit.stats.halves import middle_halves
 from genaudit.stats.intervals import Interval
 from genaudit.subject import Access
 
@@ -197,12 +198,18 @@ def _halves(found: Comparison) -> Estimate | None:
 
     One a side would not tell how much chance in its rows moves it.
     """
-    half = found.n_learners // 2
-    if half < 2:
+    if found.n_learners < 4:
         return None
-    sides = (found.real[:half], found.real[half : 2 * half])
-    one, other = (skill(s, found.y, found.persons) for s in sides)
-    return None if one is None or other is None else auc_difference(one, other)
+
+    def difference(one: np.ndarray, other: np.ndarray) -> Estimate | None:
+        a, b = (skill(found.real[side], found.y, found.persons) for side in (one, other))
+        return None if a is None or b is None else auc_difference(a, b)
+
+    def value(one: np.ndarray, other: np.ndarray) -> float | None:
+        estimate = difference(one, other)
+        return None if estimate is None else estimate.value
+
+    return difference(*middle_halves(found.n_learners, value))
 
 
 def _blind(case: AuditCase, found: Comparison) -> Skill | None:
