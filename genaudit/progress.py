@@ -31,13 +31,19 @@ def bars(*, quiet: bool = False) -> Iterator[Progress | None]:
 
 
 def training_bar(shown: Progress | None, title: str) -> Callable[[Any], None] | None:
-    """A callback for `genaudit.training.fit.fit` that moves one bar and shows live quality."""
+    """A callback for `genaudit.training.fit.fit` that moves one bar and shows live quality.
+
+    Before the first step and after the last, a generator is fitted to marginals: that takes some
+    seconds, in which the bar says so and moves no further.
+    """
     if shown is None:
         return None
-    task = shown.add_task(title, total=None, note="")
+    task = shown.add_task(title, total=None, note="preparing")
 
     def move(update: Any) -> None:
         note = "" if update.quality is None else f"distance from marginals {update.quality:.3f}"
+        if update.step == update.steps:
+            note = "finishing"
         shown.update(task, completed=update.step, total=update.steps, note=note)
 
     return move
