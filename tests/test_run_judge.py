@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from genaudit.policy import Policy
+from genaudit.render import view
 from genaudit.result import (
     Direction,
     Estimate,
@@ -211,6 +212,7 @@ def test_what_is_not_limited_is_info_and_costs_nothing() -> None:
     assert crowded[0].findings[0].verdict is Verdict.CANNOT_TELL
     assert crowded[0].findings[0].reason is not None
     assert crowded[0].findings[0].reason.id == "verdict.multiplicity"
+    assert view.beyond(crowded[0].findings[0]), "the page explains it where it stands"
 
 
 def test_sections_of_one_chapter_share_their_error() -> None:

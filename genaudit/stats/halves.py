@@ -20,9 +20,12 @@ def middle_halves(n: int, value: Callable[[np.ndarray, np.ndarray], float | None
     """Two halves of n positions whose value is the median of those of random halvings.
 
     Args:
-        n: Positions, >= 2; of an odd number the last of each order is left out.
+        n: Positions; of an odd number one is left out, and fewer than two make empty halves.
         value: Of two halves; None or NaN where there is none, and if so for any, the first halving
             stands.
+
+    Returns:
+        Positions of either half, each of shape (n // 2,), ascending.
     """
     rng = np.random.default_rng(n)  # which halves is no secret, and the same for the same rows
     found = [_halves(rng.permutation(n)) for _ in range(N_HALVINGS)]

@@ -104,7 +104,7 @@ def main() -> None:
         lines.append((total, row))
         print(f"{total:.4f}", *row, flush=True)
     if arguments.out:
-        arguments.out.write_text(_page([t.name for t in tables], lines, shipped))
+        arguments.out.write_text(_page([t.name for t in tables], lines, shipped), "utf-8")
 
 
 if __name__ == "__main__":

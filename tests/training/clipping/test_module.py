@@ -31,6 +31,17 @@ class _Scaled(nn.Module):
         return self.linear(x * self.scale.exp())
 
 
+class _Tempered(nn.Module):
+    """A parameter that is a single number, of shape ()."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.temperature = nn.Linear(5, 4), nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(x) * self.temperature
+
+
 class _Tied(nn.Module):
     """Two layers with one weight."""
 
@@ -93,14 +104,14 @@ def test_what_no_rule_knows_falls_back_alone(cap: int) -> None:
 
 
 @pytest.mark.parametrize("cap", [1, 2])
-@pytest.mark.parametrize("module", [_Scaled, _Tied, _Twice, _Halves])
+@pytest.mark.parametrize("module", [_Scaled, _Tempered, _Tied, _Twice, _Halves])
 def test_bare_shared_and_repeated_parameters(module: type[nn.Module], cap: int) -> None:
     """Parameters of no layer, of two layers, of one used twice, and unused ones are exact."""
     torch.manual_seed(0)
 
     kinds = _check(module(), _rows(), cap)
 
-    assert kinds[""] == "local" if module in (_Scaled, _Tied) else "" not in kinds
+    assert kinds[""] == "local" if module in (_Scaled, _Tempered, _Tied) else "" not in kinds
 
 
 def test_frozen_parameters_are_left_alone() -> None:

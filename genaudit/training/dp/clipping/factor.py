@@ -53,15 +53,24 @@ class Direct:
 
     def squared_norms(self) -> torch.Tensor:
         """Squared L2 norm for each sample, shape (n,)."""
-        return _square(self.values.flatten(1))
+        return _square(self._rows)
 
     def weighted(self, weights: torch.Tensor) -> torch.Tensor:
-        """Sum over samples of weight times gradient."""
-        return (weights @ self.values.flatten(1)).reshape(self.values.shape[1:])
+        """Sum over samples of weight times gradient, of the parameter's shape.
+
+        Args:
+            weights: Shape (n,).
+        """
+        return (weights @ self._rows).reshape(self.values.shape[1:])
 
     def take(self, kept: torch.Tensor) -> Direct:
         """The gradients of some samples alone."""
         return Direct(self.values[kept])
+
+    @property
+    def _rows(self) -> torch.Tensor:
+        """One row for each sample, of a single number too, shape (n, numbers)."""
+        return self.values[..., None].flatten(1)
 
 
 @dataclass(frozen=True, eq=False)
