@@ -21,6 +21,7 @@ import torch
 from pydantic import BaseModel
 
 from genaudit.data.dataset import Dataset
+from genaudit.data.overlap import row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.ledger import Mark, PrivacyLedger, Touch
@@ -108,6 +109,7 @@ def fit(
         raise OptionError(
             "Plain training runs in one process, got several; start it without torchrun."
         )
+    _check_records(data, world)
     if not world.leads:
         return _follow(data, world)
     if checkpoint is not None and ledger is None:
@@ -158,6 +160,7 @@ def resume(
     info, recipe = checkpoint.info, checkpoint.info.recipe
     check_budget_total(budget_total, info.dataset)
     _check_device(recipe.device)
+    _check_records(data, world)
     if not world.leads:
         return _follow(data, world)
     ledger.verify(info.mark)
@@ -202,6 +205,12 @@ def _follow(data: Dataset, world: World) -> Trained:
         else:
             job.family.start()
         return job.run(None)
+
+
+def _check_records(data: Dataset, world: World) -> None:
+    """Refuse processes that read different records, before any is used."""
+    if world.size > 1:
+        world.check_records(row_hashes(data.frame).tobytes())
 
 
 def _say_what_is_left(pace: Pace) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from genaudit.errors import BudgetError, GenauditError, OptionError
+from genaudit.errors import BudgetError, DataError, GenauditError, OptionError
 
 #: How long a process waits for the others before it gives up.
 _PATIENCE = dt.timedelta(minutes=10)
@@ -122,16 +122,31 @@ class World:
                 "model; what was charged stays charged. Start it again, on equal machines."
             )
 
+    def check_records(self, content: bytes) -> None:
+        """Refuse processes that read different records: their shares would overlap.
+
+        Args:
+            content: Of all records, in order.
+
+        Raises:
+            DataError: they differ between processes.
+        """
+        if len(set(self.digests([content]))) > 1:
+            raise DataError(
+                "Expected every process of this training to read the same records, got different "
+                "ones; give all of them one file. Nothing was trained."
+            )
+
     def check_apart(self, streams: Iterable[bytes]) -> None:
         """Refuse processes that would draw the same noise or batches.
 
         Args:
-            streams: State of this process's streams.
+            streams: Where each of this process's streams started, in the same order everywhere.
 
         Raises:
-            OptionError: two of them are in one state.
+            OptionError: one of them started in the same state in two processes.
         """
-        if len(set(self.digests(streams))) < self.size:
+        if any(len(set(self.digests([start]))) < self.size for start in streams):
             raise OptionError(
                 "Two processes of this training draw from equally seeded streams, so their batches "
                 "would be the same ones; give each its own."

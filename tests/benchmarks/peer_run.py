@@ -11,8 +11,10 @@ import json
 import platform
 import resource
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -52,7 +54,7 @@ def decoded(codes: pd.DataFrame, domain: dict[str, Any], seed: int) -> pd.DataFr
 
 def dpmm(
     method: str, codes: pd.DataFrame, sizes: dict[str, int], epsilon: float, delta: float, seed: int
-) -> pd.DataFrame:
+) -> dict[str, pd.DataFrame]:
     """MST or AIM of dpmm."""
     from dpmm.models.aim import AIMGM
     from dpmm.models.mst import MSTGM
@@ -61,12 +63,44 @@ def dpmm(
     model.set_random_state(np.random.RandomState(seed))
     model.set_domain(domain=sizes)
     model.fit(codes)
-    return model.generate(n_records=len(codes))[list(codes.columns)]
+    return {"": model.generate(n_records=len(codes))[list(codes.columns)]}
+
+
+def smartnoise(
+    method: str, codes: pd.DataFrame, sizes: dict[str, int], epsilon: float, delta: float, seed: int
+) -> dict[str, pd.DataFrame]:
+    """MST or AIM of smartnoise-synth: by its own sampler, and rows drawn i.i.d. from its model.
+
+    The two differ: its sampler rounds counts column by column, which mixes up rare combinations.
+    """
+    from snsynth.aim import AIMSynthesizer
+    from snsynth.mst import MSTSynthesizer
+    from snsynth.transform import LabelTransformer
+    from snsynth.transform.table import TableTransformer
+
+    np.random.seed(seed)  # noqa: NPY002  # it draws from that stream
+    columns = [LabelTransformer(nullable=False) for _ in sizes]
+    for column, size in zip(columns, sizes.values(), strict=True):
+        column.fit(list(range(size)))  # the public domain, which rows need not fill
+    model = {"mst": MSTSynthesizer, "aim": AIMSynthesizer}[method](epsilon=epsilon, delta=delta)
+    model.fit(codes, transformer=TableTransformer(columns))
+    made = {"": model.sample(len(codes))}
+    model.synthesizer = SimpleNamespace(
+        synthetic_data=partial(model.synthesizer.synthetic_data, method="sample")
+    )
+    made["i.i.d."] = model.sample(len(codes))
+    return {
+        name: pd.DataFrame(rows, columns=codes.columns).astype(int) for name, rows in made.items()
+    }
+
+
+LIBRARIES = {"dpmm": dpmm, "smartnoise-synth": smartnoise}
 
 
 def main() -> None:
     """Fit, sample, write, and print what it took as one line of JSON."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--library", required=True, choices=LIBRARIES)
     for name in ("method", "train", "domain", "out"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--epsilon", type=float, required=True)
@@ -78,14 +112,16 @@ def main() -> None:
     table = pd.read_csv(args.train, dtype=levels, keep_default_na=False)
     codes, sizes = coded(table, domain)
     started = time.process_time()
-    made = dpmm(args.method, codes, sizes, args.epsilon, args.delta, args.seed)
+    fit = LIBRARIES[args.library]
+    made = fit(args.method, codes, sizes, args.epsilon, args.delta, args.seed)
     seconds = time.process_time() - started
-    decoded(made, domain, args.seed).to_csv(args.out, index=False)
+    for name, rows in made.items():
+        decoded(rows, domain, args.seed).to_csv(Path(args.out) / f"made{name}.csv", index=False)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     facts = {
         "seconds": seconds,
         "gigabytes": round(peak, 1),
-        "versions": f"dpmm {version('dpmm')}, Python {platform.python_version()}",
+        "versions": f"{args.library} {version(args.library)}, Python {platform.python_version()}",
     }
     print(json.dumps(facts))
 

@@ -12,7 +12,11 @@ from typing import Any
 import pandas as pd
 
 #: What each peer's environment holds.
-PACKAGES = {"dpmm": ("dpmm==0.1.9",)}
+PACKAGES = {
+    "dpmm": ("dpmm==0.1.9",),
+    # The CPU build of torch, which it imports and its marginal methods do not use.
+    "smartnoise-synth": ("smartnoise-synth==1.0.8", "mbi==1.1.0", "torch==2.13.0"),
+}
 
 #: A run that takes longer is given up, and the table says so.
 LIMIT_S = 1800
@@ -39,8 +43,8 @@ def environment(library: str, folder: Path) -> Path:
 def run(
     method: str, library: str, train: pd.DataFrame, domain: dict[str, Any], epsilon: float,
     delta: float, seed: int, environments: Path,
-) -> tuple[pd.DataFrame, dict[str, Any]]:  # fmt: skip
-    """Samples of a peer, as many as there are rows, and what it took.
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:  # fmt: skip
+    """Samples of a peer by way of sampling ("" is its own), as many as rows, and what it took.
 
     Args:
         method: mst or aim.
@@ -61,9 +65,10 @@ def run(
         train.to_csv(folder / "train.csv", index=False)
         (folder / "domain.json").write_text(json.dumps(domain), "utf-8")
         command = [
-            python, Path(__file__).with_name("peer_run.py"), "--method", method,
+            python, Path(__file__).with_name("peer_run.py"),
+            "--library", library, "--method", method,
             "--train", folder / "train.csv", "--domain", folder / "domain.json",
-            "--out", folder / "made.csv", "--epsilon", str(epsilon), "--delta", str(delta),
+            "--out", folder, "--epsilon", str(epsilon), "--delta", str(delta),
             "--seed", str(seed),
         ]  # fmt: skip
         try:
@@ -75,7 +80,10 @@ def run(
         if done.returncode:
             raise RuntimeError(f"failed: {_last(done.stderr)}")
         levels = dict.fromkeys(domain["levels"], str)
-        made = pd.read_csv(folder / "made.csv", dtype=levels, keep_default_na=False)
+        made = {
+            path.stem.removeprefix("made"): pd.read_csv(path, dtype=levels, keep_default_na=False)
+            for path in sorted(folder.glob("made*.csv"))
+        }
         return made, json.loads(done.stdout.splitlines()[-1])
 
 

@@ -147,17 +147,44 @@ def _slowly(job: Callable[[int], None]) -> Callable[[int], None]:
     return patched
 
 
-def test_equally_seeded_processes_are_refused(tmp_path: Path) -> None:
-    """Two processes with one stream would draw one another's batches."""
+@pytest.mark.parametrize("known", ["draws", "noise"])
+def test_equally_seeded_processes_are_refused(tmp_path: Path, known: str) -> None:
+    """A whole training in which one stream starts alike in two processes takes no step."""
+    made = steps.Streams.of
+
+    def alike(device: str, **_: object) -> steps.Streams:
+        """One of the streams as in every other process."""
+        honest = made(device)
+        if known == "draws":
+            return steps.Streams(np.random.default_rng(7), honest.rows, honest.noise)
+        return steps.Streams(honest.draws, honest.rows, torch.Generator().manual_seed(7))
+
+    train = _train(tmp_path)
 
     def job(rank: int) -> None:
-        torch_rng = torch.Generator().manual_seed(7)
-        streams = steps.Streams(np.random.default_rng(7), torch_rng, torch_rng)
-        World.of_environment().check_apart(streams.states())
+        steps.Streams.of = alike  # type: ignore[method-assign,assignment]
+        train(rank)
 
     assert worlds.codes(worlds.play(2, job, tmp_path)) == [2, 2]
     for rank in range(2):
         assert "equally seeded" in (tmp_path / f"error-{rank}").read_text()
+        assert not (tmp_path / f"reads-{rank}").exists()
+
+
+def test_processes_with_other_records_are_refused(tmp_path: Path) -> None:
+    """Shares of different files would overlap: nothing is trained, and no release charged."""
+
+    def job(rank: int) -> None:
+        mine = rows().drop(index=rank).reset_index(drop=True)
+        api.train(
+            mine, SCHEMA, model="gan", epsilon=EPSILON, delta=DELTA, steps=STEPS, batch_size=30,
+            ledger=tmp_path / "ledger.sqlite", hidden=(8,), latent=2,
+        )  # fmt: skip
+
+    assert worlds.codes(worlds.play(2, job, tmp_path)) == [2, 2]
+    for rank in range(2):
+        assert "the same records" in (tmp_path / f"error-{rank}").read_text()
+    assert not [t for t in _touches(tmp_path) if t.scope is Scope.RELEASE]
 
 
 def test_weights_that_differ_are_refused(tmp_path: Path) -> None:

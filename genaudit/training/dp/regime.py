@@ -107,7 +107,7 @@ def _prepared(
     units: unit.Units, streams: private_step.Streams, world: World, done: int = 0,
 ) -> Prepared:  # fmt: skip
     training, settled = basis.planned[-1], basis.settled
-    world.check_apart(streams.states())
+    world.check_apart(streams.starts)
     units = units.part(world.mine(len(units)))
 
     def stepper(phase: Phase, batch: Batch) -> Callable[[], None]:

@@ -10,9 +10,10 @@ rows are clipped like real ones).
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -138,12 +139,20 @@ class PrivateStep:
 
 @dataclass(frozen=True, eq=False)
 class Streams:
-    """Where chance comes from: which units are drawn, noise of a record, noise of the mechanism."""
+    """Where chance comes from: which units are drawn, noise of a record, noise of the mechanism.
+
+    starts: digests of where each of them started: equal ones would repeat each other.
+    """
 
     draws: np.random.Generator
     rows: torch.Generator
     noise: torch.Generator
     hardened: bool = False
+    starts: tuple[bytes, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        starts = tuple(hashlib.sha256(state).digest() for state in self._states())
+        object.__setattr__(self, "starts", starts)
 
     @classmethod
     def of(
@@ -159,8 +168,8 @@ class Streams:
         )
         return cls(draws, rows, noise, hardened)
 
-    def states(self) -> Iterator[bytes]:
-        """Where the streams stand: secret, to be compared by digest."""
+    def _states(self) -> Iterator[bytes]:
+        """Where the streams stand: secret."""
         yield repr(self.draws.bit_generator.state).encode()
         yield self.rows.get_state().numpy().tobytes()
         yield self.noise.get_state().numpy().tobytes()
