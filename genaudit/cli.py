@@ -182,7 +182,7 @@ LedgerOption = Annotated[
 def _named(dataset_id: str | None) -> str | None:
     if dataset_id is not None and not dataset_id.strip():
         raise typer.BadParameter("expected a name, got none; leave the option out, or name it")
-    return dataset_id
+    return dataset_id and dataset_id.strip()
 
 
 DatasetId = Annotated[
@@ -622,7 +622,8 @@ def ledger_verify(
     tail = (
         f"the {mark.length:,} of {head} are the first of them."
         if mark is not None
-        else "that none was cut off at the end is not proven without --head."
+        else "without --head it is not proven that none was cut off at the end, nor that whoever "
+        "has the key did not write them anew."
     )
     print(f"{now.length:,} entries, each follows from the one before; {tail}")
 

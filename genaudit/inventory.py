@@ -70,6 +70,6 @@ def _total(dataset: str, paid: Sequence[Touch]) -> str:
     return (
         f"{dataset}: all accounted releases together spend at most ε = {total:.3g} "
         f"at δ = {_DELTA:g} for one {paid[0].unit} ({relation})"
-        + (", what is reserved included" if reserved else "")
+        + (", what trainings that have not ended may still spend included" if reserved else "")
         + (_APART if dataset.startswith(UNDECLARED) else "")
     )

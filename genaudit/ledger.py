@@ -1,4 +1,4 @@
-"""The privacy ledger: every read of private data, append-only, chained by digests.
+"""The privacy ledger: every read of private data, append-only, chained by keyed digests.
 
 A touch has a kind (`public`, `accounted`, `unaccounted`) and a scope: `release` (flows into a named
 artefact) or `audit` (flows into a report or the operator's screen). A claim is judged on the
@@ -12,6 +12,7 @@ parts are charged, so that of two trainings at once each counts the other.
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import hashlib
 import hmac
 import json
@@ -271,33 +272,38 @@ class PrivacyLedger:
 
         Raises:
             OptionError: the ledger cannot be written.
+            IntegrityError: an entry was changed, removed or put in by hand; nothing is written.
         """
+        key = self._key()
         with self._connect(create=True) as db:
             db.execute("BEGIN IMMEDIATE")
             rows = db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
+            heads = self._heads(rows, key)
             touch = make(lambda text: self._entries(row for row in rows if text in row[1]))
             if touch is None:
                 return None
             touch = touch.model_copy(update={"time": _now()})
-            body = _canonical(touch)
-            seq, before = (rows[-1][0] + 1, rows[-1][2]) if rows else (1, GENESIS)
-            head = _chain(before, body)
+            body, seq = _canonical(touch), len(rows) + 1
+            head = _chain(key, heads[-1], body)
             db.execute("INSERT INTO touch VALUES (?, ?, ?)", (seq, body, head))
             db.commit()
         return Entry(seq, touch, head)
 
     def entries(self, *, dataset: str | None = None, artefact: str | None = None) -> list[Entry]:
-        """All entries in order, or those of one data set or artefact."""
+        """All entries in order, or those of one data set or artefact.
+
+        Raises:
+            IntegrityError: an entry was changed, removed or put in by hand.
+        """
         return [
             e
-            for e in self._entries(self._rows())
+            for e in self._entries(self._checked())
             if dataset in (None, e.touch.dataset) and artefact in (None, e.touch.artefact)
         ]
 
     def head(self) -> str:
         """Digest of the whole chain so far."""
-        rows = self._rows()
-        return rows[-1][2] if rows else GENESIS
+        return self.verify()
 
     def id(self) -> str:
         """Which ledger it is: a digest of the key beside it, 32 hex digits."""
@@ -305,7 +311,7 @@ class PrivacyLedger:
 
     def mark(self) -> Mark:
         """Where its chain stands now."""
-        rows = self._rows()
+        rows = self._checked()
         return Mark(id=self.id(), length=len(rows), head=rows[-1][2] if rows else GENESIS)
 
     def verify(self, mark: Mark | None = None) -> str:
@@ -313,18 +319,16 @@ class PrivacyLedger:
 
         Args:
             mark: A place that was once in this ledger. Without one nothing tells whether entries
-                at the end were cut off.
+                at the end were cut off, or all were written anew by somebody who has the key.
 
         Raises:
             IntegrityError: an entry was changed, removed or put in by hand, or the mark is not in
                 the chain.
         """
-        heads = [GENESIS]
-        for expected, (seq, body, head) in enumerate(self._rows(), start=1):
-            if seq != expected or _chain(heads[-1], body) != head:
-                raise self._edited(expected)
+        rows = self._rows()
+        heads = self._heads(rows, self._key()) if rows else [GENESIS]
+        for seq, body, _ in rows:
             self._parsed(seq, body)
-            heads.append(head)
         if mark is not None:
             self._check_mark(mark, heads)
         return heads[-1]
@@ -367,6 +371,30 @@ class PrivacyLedger:
                 return []  # a process made the file and died before its first touch
             return db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
 
+    def _checked(self) -> list[tuple[int, str, str]]:
+        """The rows, each following from the one before.
+
+        Raises:
+            IntegrityError: one does not.
+        """
+        rows = self._rows()
+        if rows:
+            self._heads(rows, self._key())
+        return rows
+
+    def _heads(self, rows: Iterable[tuple[int, str, str]], key: bytes) -> list[str]:
+        """Digests of the chain before and after each row, every link computed again.
+
+        Raises:
+            IntegrityError: a stored digest is another one.
+        """
+        heads = [GENESIS]
+        for expected, (seq, body, head) in enumerate(rows, start=1):
+            if seq != expected or _chain(key, heads[-1], body) != head:
+                raise self._edited(expected)
+            heads.append(head)
+        return heads
+
     def _entries(self, rows: Iterable[tuple[int, str, str]]) -> list[Entry]:
         return [Entry(seq, self._parsed(seq, body), head) for seq, body, head in rows]
 
@@ -378,15 +406,20 @@ class PrivacyLedger:
 
     def _edited(self, seq: int) -> IntegrityError:
         return IntegrityError(
-            f"Ledger {self.path} differs from its own digests at entry {seq}; "
-            "restore it from a copy, and distrust what was released since."
+            f"Ledger {self.path} differs from its own digests at entry {seq}; restore it and the "
+            "key beside it from a copy, and distrust what was released since."
         )
 
     def _key(self) -> bytes:
         path = self.path.with_name(self.path.name + ".key")
         try:
             if not path.exists():
-                self._rows()  # a place that is refused as a ledger gets no key either
+                # A place that is refused as a ledger gets no key either, nor one that had a key.
+                if self._rows() and not path.exists():
+                    raise IntegrityError(
+                        f"Expected the key of ledger {self.path} beside it in {path}, found none; "
+                        "restore both from a copy, as without it no entry is proven."
+                    )
                 _write_once(path, secrets.token_bytes(_KEY_BYTES))
             key = path.read_bytes()
         except OSError as error:
@@ -394,7 +427,7 @@ class PrivacyLedger:
         if len(key) != _KEY_BYTES:
             raise OptionError(
                 f"Expected a key of {_KEY_BYTES} bytes in {path}, got {len(key)}; restore it from "
-                "a copy, or delete it (earlier digests then match nothing)."
+                "a copy."
             )
         return key
 
@@ -404,6 +437,8 @@ class PrivacyLedger:
             if create:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+                # A commit is the removal of the journal: it must outlive a loss of power too.
+                db.execute("PRAGMA synchronous=EXTRA")
                 if create:
                     db.execute(
                         "CREATE TABLE IF NOT EXISTS touch "
@@ -445,8 +480,9 @@ def _canonical(touch: Touch) -> str:
     return json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def _chain(before: str, body: str) -> str:
-    return hashlib.sha256(f"{before}\n{body}".encode()).hexdigest()
+def _chain(key: bytes, before: str, body: str) -> str:
+    """Keyed, so that nobody without the key can change a row and mend what follows."""
+    return hmac.digest(key, f"{before}\n{body}".encode(), "sha256").hex()
 
 
 def _now() -> str:
@@ -454,4 +490,8 @@ def _now() -> str:
 
 
 def _unwritable(path: Path, error: Exception) -> str:
-    return f"The ledger {path} cannot be opened: {reason(error)}. Name another with --ledger."
+    said = f"The ledger {path} cannot be opened: {reason(error)}."
+    if "disk" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
+        # Another ledger would not know what this one has spent.
+        return f"{said} Make room where it is; what it holds stays."
+    return f"{said} Name another with --ledger."

@@ -490,7 +490,7 @@ def test_ledger_verify(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> Non
 
     code, out, _ = run_cli("ledger", "verify", *ledger)
     assert code == 0
-    assert "is not proven without --head" in out
+    assert "without --head it is not proven" in out
     for head in ("c", "m", "kept.json"):
         code, out, _ = run_cli("ledger", "verify", *ledger, "--head", tmp_path / head)
         assert code == 0

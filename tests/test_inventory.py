@@ -42,7 +42,7 @@ def test_what_is_reserved_counts_once() -> None:
     [done] = _lines(plan, charge, {**plan, "planned": ()}, {"mechanism": HALF})
 
     assert "ε = 1.5" in running
-    assert running.endswith("what is reserved included")
+    assert running.endswith("may still spend included")
     assert "ε = 1 " in done
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import stat
 from collections.abc import Sequence
@@ -111,6 +112,35 @@ def test_an_edit_by_hand_is_found(ledger: PrivacyLedger, statement: str) -> None
     with pytest.raises(IntegrityError, match=r"at entry \d.*restore") as caught:
         ledger.verify()
     assert caught.value.exit_code == 4
+
+
+def test_an_edited_ledger_takes_and_tells_nothing(ledger: PrivacyLedger) -> None:
+    """No touch is added to a chain that is broken, and none of it is counted."""
+    _edit(ledger, "UPDATE touch SET body = replace(body, 'd', 'e') WHERE seq = 1")
+
+    for use in (ledger.entries, ledger.head, ledger.mark,
+                lambda: ledger.append(_touch())):  # fmt: skip
+        with pytest.raises(IntegrityError, match="at entry 1"):
+            use()
+    with sqlite3.connect(ledger.path) as db:
+        assert db.execute("SELECT count(*) FROM touch").fetchone() == (3,)
+
+
+def test_a_chain_cannot_be_mended_without_the_key(ledger: PrivacyLedger) -> None:
+    """Links computed anew by somebody who has the file alone are found; a lost key is named."""
+    with sqlite3.connect(ledger.path) as db:
+        head = "0" * 64
+        for seq, body in db.execute("SELECT seq, body FROM touch ORDER BY seq").fetchall():
+            edited = body.replace("accounted", "public")
+            head = hashlib.sha256(f"{head}\n{edited}".encode()).hexdigest()
+            db.execute("UPDATE touch SET body = ?, head = ? WHERE seq = ?", (edited, head, seq))
+    with pytest.raises(IntegrityError, match="at entry 1"):
+        ledger.verify()
+    key = ledger.path.with_name(ledger.path.name + ".key")
+    key.unlink()
+    with pytest.raises(IntegrityError, match="Expected the key"):
+        ledger.verify()
+    assert not key.exists()
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3])

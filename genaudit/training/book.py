@@ -184,9 +184,8 @@ class Book:
         Returns the ε of all together.
 
         Check and reservation are one step for all processes that write this ledger. What another
-        training reserved counts as spent, whether it goes on, was killed, or is done. A second call
-        replaces the first. The total is for zero-out, the weaker relation, where a release is. A
-        training that asks for no total reserves nothing: of one that goes on, its charges count.
+        training reserved (`reserve`) counts as spent, whether it goes on or was killed. A second
+        call replaces the first. The total is for zero-out, the weaker relation, where a release is.
 
         Args:
             total: ε that all releases of the data set may spend together.
@@ -207,6 +206,16 @@ class Book:
             )  # fmt: skip
             self.reserved = True
         return spent
+
+    def reserve(self, planned: Sequence[Mechanism]) -> None:
+        """Write down all that this training will spend, so that a total kept beside it knows.
+
+        Args:
+            planned: As in `check_total`; a second call replaces the first.
+        """
+        if self.ledger is not None and not self.rehearsal and self.public_id == self.dataset:
+            self._reserve("the whole release", planned)
+            self.reserved = True
 
     def close(self) -> None:
         """End the reservation, if there is one: from here on, what was charged counts instead."""
@@ -249,6 +258,7 @@ class Book:
         ]  # fmt: skip
         if any(t.unpaid for t in release):
             raise self._uncovered("An earlier release", total)
+        self._check_name(entries)
         earlier = counted(t for t in release if t.run != self.run)
         self._check_units(earlier)
         mechanisms = [*(m for t in earlier for m in t.spends), *planned]
@@ -260,6 +270,18 @@ class Book:
                 f"total allowed is {total:g}. Train with a smaller epsilon, or allow more."
             )
         return spent
+
+    def _check_name(self, entries: Sequence[Entry]) -> None:
+        """The same records under another name would start anew."""
+        others = {e.touch.dataset for e in entries if self.digest and e.touch.digest == self.digest
+                  and e.touch.scope is Scope.RELEASE}  # fmt: skip
+        others = {name for name in others - {self.dataset} if not name.startswith(UNDECLARED)}
+        if others:
+            raise BudgetError(
+                f"These records have been released from under the name {min(others)!r}, and under "
+                f"{self.dataset!r} a total would not know of it; use that name as --dataset-id, or "
+                "leave --budget-total out."
+            )
 
     def _check_units(self, earlier: Sequence[Touch]) -> None:
         other = next((t.unit for t in earlier if t.unit != self.unit), None)

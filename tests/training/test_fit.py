@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from genaudit import accounting
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import draft_schema
 from genaudit.data.schema import Role, Schema
-from genaudit.errors import BudgetError, DataError, GenauditWarning, OptionError
+from genaudit.errors import BudgetError, DataError, GenauditWarning, IntegrityError, OptionError
 from genaudit.ledger import PrivacyLedger, Scope, Touch, TouchKind, counted
 from genaudit.models.store import Trained, load
 from genaudit.subjects.trained import from_model
@@ -130,6 +131,7 @@ def test_ledger_and_model_agree(cell: Cell) -> None:
     """The model's touches are the ledger's but for digests; a private one sums to at most ε."""
     trained, ledger, _, private = cell
     release = [e.touch for e in ledger.entries() if e.touch.scope is Scope.RELEASE]
+    release = [t for t in release if t.kind is not TouchKind.RESERVED]
     kinds = {t.kind for t in release}
 
     assert list(trained.touches) == [
@@ -404,12 +406,55 @@ def test_budget_total(tmp_path: Path) -> None:
     fit(recipe, data, ledger=ledger, dataset_id="d", budget_total=3.1)
     with pytest.raises(BudgetError, match="'d'"):
         fit(recipe, data, ledger=ledger, dataset_id="d", budget_total=3.1)
-    fit(recipe, data, ledger=ledger, dataset_id="other", budget_total=3.1)
+    fit(recipe, _data(300), ledger=ledger, dataset_id="other", budget_total=3.1)
     with pytest.raises(BudgetError, match="no ε"):
         fit(_recipe("cgan", private=False), data, ledger=ledger, dataset_id="e", budget_total=9)
     ledger.append(Touch(dataset="f", kind="unaccounted", scope="release", purpose="plain"))
     with pytest.raises(BudgetError, match="no ε"):
         fit(recipe, data, ledger=ledger, dataset_id="f", budget_total=9)
+
+
+@pytest.mark.parametrize("name", ["D", "d2"])
+def test_a_total_knows_the_same_records_by_another_name(tmp_path: Path, name: str) -> None:
+    """Renamed data would start anew; without a total a name is the owner's affair."""
+    ledger, recipe = PrivacyLedger(tmp_path / "l.sqlite"), _recipe("gan", private=True)
+    fit(recipe, _data(), ledger=ledger, dataset_id="d")
+
+    with pytest.raises(BudgetError, match="under the name 'd'"):
+        fit(recipe, _data(), ledger=ledger, dataset_id=name, budget_total=9)
+    fit(recipe, _data(), ledger=ledger, dataset_id=name)
+
+
+def test_a_total_knows_of_trainings_that_keep_none(tmp_path: Path) -> None:
+    """All that an open training may still spend counts, and once it is done what it charged."""
+    ledger, recipe = PrivacyLedger(tmp_path / "l.sqlite"), _recipe("gan", private=True)
+    refused: list[str] = []
+
+    def beside(update: Update) -> None:
+        if update.step == 1:
+            with pytest.raises(BudgetError) as error:
+                fit(recipe, _data(), ledger=ledger, dataset_id="d", budget_total=3.1)
+            refused.append(str(error.value))
+
+    fit(recipe, _data(), ledger=ledger, dataset_id="d", progress=beside)
+    after = counted(e.touch for e in ledger.entries(dataset="d"))
+
+    assert len(refused) == 1
+    assert {t.kind for t in after} == {TouchKind.ACCOUNTED}
+
+
+def test_an_edited_ledger_pays_for_nothing(tmp_path: Path) -> None:
+    """Charges made smaller by hand are found before records are read, total or not."""
+    ledger, recipe = PrivacyLedger(tmp_path / "l.sqlite"), _recipe("gan", private=True)
+    fit(recipe, _data(), ledger=ledger, dataset_id="d")
+    with sqlite3.connect(ledger.path) as db:
+        db.execute("UPDATE touch SET body = replace(body, 'poisson_gaussian', 'gaussian')")
+
+    for total in (None, 9.0):
+        with pytest.raises(IntegrityError, match="its own digests"):
+            fit(recipe, _data(), ledger=ledger, dataset_id="d", budget_total=total)
+    with pytest.raises(IntegrityError):
+        ledger.entries()
 
 
 @pytest.mark.parametrize(("total", "named"), [

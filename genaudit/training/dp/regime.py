@@ -52,7 +52,9 @@ def prepare(
     solved = budget.solve(recipe, settled, ready.n, relation, ready.spent)
     assert recipe.epsilon is not None
     assert recipe.delta is not None
-    if budget_total is not None:
+    if budget_total is None:
+        book.reserve(solved.mechanisms)
+    else:
         book.check_total(budget_total, recipe.delta, solved.mechanisms)
     book.charge(
         TouchKind.ACCOUNTED,
