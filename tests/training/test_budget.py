@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from genaudit import accounting
@@ -76,3 +78,24 @@ def test_epsilon_far_from_one(epsilon: float) -> None:
 
     spent = accounting.epsilon(solved.mechanisms, 1e-6)
     assert 0.995 * epsilon < spent <= epsilon
+
+
+@pytest.mark.parametrize(("epsilon", "n", "why"), [
+    (1e-4, 2000, "the noise on each count"), (0.5, 30, "the noise on each count"),
+    (0.2, 3658, "second accountant"),
+])  # fmt: skip
+def test_an_epsilon_too_small_says_which_would_do(
+    monkeypatch: pytest.MonkeyPatch, epsilon: float, n: int, why: str
+) -> None:
+    """It is refused before anything large is computed, and what it names is taken."""
+    if why == "second accountant":
+        monkeypatch.setattr(budget, "_GRID", 2**20)  # so that it is quick
+    fields = {"family": "vae", "delta": 1e-6, "preset": "quick"}
+    recipe = Recipe.of(epsilon=epsilon, **fields)
+    with pytest.raises(OptionError, match=why) as error:
+        budget.solve(recipe, recipe.settled(n), n, "zero-out")
+
+    found = re.search(r"From about epsilon = ([0-9.e-]+) on", str(error.value))
+    assert found is not None
+    named = Recipe.of(epsilon=float(found[1]), **fields)
+    assert budget.solve(named, named.settled(n), n, "zero-out").training.steps > 0

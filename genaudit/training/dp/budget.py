@@ -18,6 +18,12 @@ COUNT_FRACTION = 0.05
 #: Part of δ that pays for levels learned by preprocessing.
 PREPROCESSING_DELTA = 0.1
 
+#: Noise on a count, as a share of all units, beyond which nothing is learned; and where it may be.
+_DROWNED, _HEARD = 0.25, 0.02
+
+#: Points of the grid on which Opacus's PRV may work: beyond it takes minutes and gigabytes.
+_GRID = 2**24
+
 #: How far two accountants may be apart, and the error that Opacus's own may have, as shares of ε.
 _AGREE, _PRV_ERROR = 0.01, 0.002
 
@@ -46,7 +52,8 @@ def solve(
     """The least noise at which everything together spends at most ε, to 0.1%.
 
     Raises:
-        OptionError: δ is not under 1/n, or nothing is left to train with.
+        OptionError: δ is not under 1/n, nothing is left to train with, or ε is too small for so
+            few units or to be checked.
         BudgetError: two accountants disagree.
     """
     assert recipe.epsilon is not None
@@ -61,6 +68,7 @@ def solve(
         name="gaussian",
         noise_multiplier=gaussian_multiplier(recipe.marginal_fraction * rest, recipe.delta),
     )
+    _check_heard(recipe, n, marginals)
     rate = settled.batch_size / n
     sigma = noise_multiplier(
         recipe.epsilon, recipe.delta, sampling_rate=rate, steps=settled.steps,
@@ -69,10 +77,31 @@ def solve(
     training = Mechanism(
         name="poisson_gaussian", noise_multiplier=sigma, sampling_rate=rate, steps=settled.steps
     )
-    cross_check(training, recipe.delta)
+    cross_check(training, recipe.delta, whole=recipe.epsilon)
     solved = Budget(n, tuple(before), marginals, training)
     check_bound(solved.mechanisms, recipe.delta, relation)
     return solved
+
+
+def _check_heard(recipe: Recipe, n: int, marginals: Mechanism) -> None:
+    """Refuse an ε at which noise drowns every count, and name one that would do."""
+    assert recipe.epsilon is not None
+    assert marginals.noise_multiplier is not None
+    if marginals.noise_multiplier <= _DROWNED * n:
+        return
+    raise OptionError(
+        f"Expected an epsilon that {n:,} {recipe.unit or 'record'}s can be told apart from noise "
+        f"with, got {recipe.epsilon:g}: the noise on each count would be "
+        f"{marginals.noise_multiplier:,.0f}. From about epsilon = "
+        f"{_rounded_up(recipe.epsilon * marginals.noise_multiplier / (_HEARD * n))} on it would "
+        "do; or train on more records."
+    )
+
+
+def _rounded_up(value: float) -> str:
+    """To one significant digit."""
+    unit = 10.0 ** math.floor(math.log10(value))
+    return f"{math.ceil(value / unit - 1e-9) * unit:g}"
 
 
 def check_bound(mechanisms: Sequence[Mechanism], delta: float, relation: str) -> None:
@@ -105,15 +134,22 @@ def _renyi(gaussians: Sequence[Mechanism], delta: float) -> float:
         return float(accountant.get_epsilon(delta))
 
 
-def cross_check(training: Mechanism, delta: float) -> None:
+def cross_check(training: Mechanism, delta: float, whole: float | None = None) -> None:
     """Compare the accountant (PLD) with Opacus's two for the steps of training.
+
+    Args:
+        training: Its steps.
+        delta: δ at which they are compared.
+        whole: ε of everything that is spent, of which a message speaks.
 
     Raises:
         BudgetError: PLD and PRV are more than 1% apart, or PLD exceeds the bound by RDP.
+        OptionError: ε is so small that PRV cannot be had here.
     """
     from opacus.accountants import PRVAccountant
 
     ours, bound = epsilon([training], delta), _renyi([training], delta)
+    _check_grid(training, delta, ours, ours if whole is None else whole)
     prv = PRVAccountant()
     prv.history = [(training.noise_multiplier, training.sampling_rate, training.steps)]
     with warnings.catch_warnings():
@@ -128,4 +164,19 @@ def cross_check(training: Mechanism, delta: float) -> None:
         raise BudgetError(
             f"Accountants disagree on {training}: PLD says ε = {ours:.4g}, Opacus's PRV "
             f"{theirs}, its RDP {bound:.4g}; nothing was trained. Please report this."
+        )
+
+
+def _check_grid(training: Mechanism, delta: float, ours: float, whole: float) -> None:
+    """Refuse an ε whose grid PRV could not hold; its width is a share of ε (Gopi et al. 2021)."""
+    error = delta / 1000
+    reach = _renyi([training], error / 4) + 3
+    width = _PRV_ERROR * ours / math.sqrt(training.steps * math.log(12 / error) / 2)
+    points = 2 * reach / width
+    if points > _GRID and math.isfinite(reach):
+        raise OptionError(
+            f"Expected an epsilon that a second accountant can check, got {whole:g} for "
+            f"{training.steps:,} steps: its grid would need {points:,.0f} points, more than "
+            f"{_GRID:,}. From about epsilon = {_rounded_up(whole * points / _GRID)} on it can; or "
+            "take fewer steps."
         )
