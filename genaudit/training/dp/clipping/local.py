@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 
-from genaudit.errors import OptionError
 from genaudit.training.dp.clipping.factor import Direct
+from genaudit.training.dp.clipping.unreadable import UnreadableError
 
 #: What to do where `torch.func` cannot run a layer.
 _HINT = (
@@ -52,8 +52,8 @@ def factors(
         cap: Rows of a unit.
 
     Raises:
-        OptionError: `torch.func` cannot run the module on one sample (randomness, data-dependent
-            control flow, a layer that it does not know).
+        UnreadableError: `torch.func` cannot run the module on one sample (randomness,
+            data-dependent control flow, a layer that it does not know).
     """
     parameters = {n: p.detach() for n, p in trainable(module).items()}
     used = [i for i, g in enumerate(grads) if g is not None]
@@ -81,6 +81,7 @@ def mapped(
     parameters: Mapping[str, torch.Tensor],
     *rows: tuple[torch.Tensor, ...],
     hint: str = _HINT,
+    randomness: str = "error",
 ) -> dict[str, torch.Tensor]:
     """Gradient of `scalar(parameters, *row)` by the parameters for every row, in micro-batches.
 
@@ -90,22 +91,26 @@ def mapped(
         parameters: By name, without gradients.
         rows: Tuples of tensors, each of shape (n, ...).
         hint: What to do where `torch.func` cannot run it.
+        randomness: "different" where each row may draw its own chance anew, else "error".
 
     Returns:
         Parameter name -> gradients, shape (n, *parameter).
 
     Raises:
-        OptionError: `torch.func` cannot run it.
+        UnreadableError: `torch.func` cannot run it.
     """
     n = len(rows[0][0]) if rows and rows[0] else 0
     if n == 0:
         return {name: p.new_zeros(0, *p.shape) for name, p in parameters.items()}
-    run = vmap(grad(scalar), in_dims=(None, *(0 for _ in rows)), chunk_size=chunk_size(parameters))
+    run = vmap(
+        grad(scalar), in_dims=(None, *(0 for _ in rows)), chunk_size=chunk_size(parameters),
+        randomness=randomness,
+    )  # fmt: skip
     try:
         found = run(dict(parameters), *rows)
     except (RuntimeError, ValueError, TypeError) as error:  # torch.func has no error of its own
         first = str(error).strip().splitlines()[0]
-        raise OptionError(
+        raise UnreadableError(
             f"Private training cannot get the gradient of one sample through "
             f"{type(module).__name__}: {first} {hint}"
         ) from error

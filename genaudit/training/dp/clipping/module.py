@@ -5,17 +5,19 @@ Source: Bu, Wang, Zha, Karypis 2023 (book-keeping); Abadi et al. 2016 (clipping)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import torch
 from opacus.grad_sample import AbstractGradSampleModule
 from torch import nn
 
-from genaudit.errors import OptionError
+from genaudit.errors import GenauditWarning, OptionError
 from genaudit.training.dp.clipping import local, whole
 from genaudit.training.dp.clipping.factor import Factor, squared_norms
 from genaudit.training.dp.clipping.recurrent import DROP_INS
 from genaudit.training.dp.clipping.tape import Tape
+from genaudit.training.dp.clipping.unreadable import UnreadableError
 
 #: Inputs of a loss, each with one row for each sample.
 Rows = tuple[torch.Tensor, ...]
@@ -57,6 +59,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         super().__init__(m, batch_first=batch_first, loss_reduction=loss_reduction)
         self.max_grad_norm = max_grad_norm
         self.tape = Tape(m)
+        self._rows_alone = False
 
     def remove_hooks(self) -> None:
         """Watch the module no more."""
@@ -143,14 +146,55 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
             return [], next(self._module.parameters()).new_zeros(0)
         self._check_finished()
+        if not self._rows_alone:
+            try:
+                return self._by_layers(losses, rows, cap)
+            except UnreadableError as error:
+                return self._by_rows(losses, rows, cap, error)
+        with torch.no_grad():
+            values = losses(*rows)
+        return whole.factors(self._module, losses, rows, cap), values
+
+    def _by_layers(
+        self, losses: Losses, rows: Rows, cap: int
+    ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
+        """From what hooks see; from the whole loss where it depends on a slope."""
+        leaves: Rows = ()
         self.tape.start()
         try:
-            values = losses(*rows)
+            if self.tape.examines():
+                leaves = tuple(r.detach().clone().requires_grad_() for r in rows if _is_real(r))
+                given = iter(leaves)
+                # Not the leaves themselves, which nobody may overwrite.
+                values = losses(*(next(given).view_as(r) if _is_real(r) else r for r in rows))
+            else:
+                values = losses(*rows)
         finally:
             self.tape.stop()
         if self.tape.differentiated:
             return whole.factors(self._module, losses, rows, cap), values.detach()
-        return self.tape.factors(values, cap), values.detach()
+        return self.tape.factors(values, cap, leaves), values.detach()
+
+    def _by_rows(
+        self, losses: Losses, rows: Rows, cap: int, why: UnreadableError
+    ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
+        """Each row alone, from now on; exact, but slower.
+
+        Raises:
+            UnreadableError: that cannot be done either.
+        """
+        try:
+            found = whole.factors(self._module, losses, rows, cap)
+        except UnreadableError:
+            raise why from None
+        warnings.warn(
+            f"{why} Until then each record is run alone, which is exact but slower.",
+            GenauditWarning,
+            stacklevel=6,
+        )
+        self._rows_alone = True
+        with torch.no_grad():
+            return found, losses(*rows)
 
     def _check_finished(self) -> None:
         if self.tape.on:
@@ -177,6 +221,11 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
                 found = sums.get(id(parameter))
                 parameter.grad = torch.zeros_like(parameter) if found is None else found
         return norms
+
+
+def _is_real(rows: torch.Tensor) -> bool:
+    """Whether a gradient can lead to them."""
+    return rows.is_floating_point()
 
 
 def _check_precision(module: nn.Module) -> None:

@@ -235,7 +235,11 @@ class Unrolled(nn.RNNBase, ABC):
         if watched and not gates.requires_grad:
             # Nothing before the gates is trained, but the recurrent weight behind them may be.
             gates = gates.detach().requires_grad_()
-        out, finals, at = self._steps(gates, start, w_hh, b_hh)
+        if torch._C._functorch.is_functorch_wrapped_tensor(gates):
+            # `torch.func` differentiates as often as it likes, through plain operations.
+            out, finals, at = *self._plain_steps(gates, start, w_hh, b_hh), gates
+        else:
+            out, finals, at = self._steps(gates, start, w_hh, b_hh)
         if watched and self.recorder is not None:
             before = torch.cat([start[0][None], out[:-1]]).detach()
             self.recorder(f"weight_ih{suffix}", x.detach().transpose(0, 1), gates)
@@ -266,6 +270,26 @@ class Unrolled(nn.RNNBase, ABC):
             bias: Recurrent, shape (gates * h,).
         """
 
+    def _plain_steps(
+        self,
+        gates: torch.Tensor,
+        start: tuple[torch.Tensor, ...],
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        """Outputs and final states, by operations that torch can differentiate in every way."""
+        state, outs = start, []
+        for at in gates:
+            state = self._plain_step(at, functional.linear(state[0], weight, bias), *state)
+            outs.append(state[0])
+        return torch.stack(outs), state
+
+    @abstractmethod
+    def _plain_step(
+        self, gates: torch.Tensor, inner: torch.Tensor, *state: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """The next state from projected input and projected state, each (n, gates * h)."""
+
 
 # torch declares another `forward` on each of its classes than on their base.
 class GRU(Unrolled, nn.GRU):  # type: ignore[misc]
@@ -282,6 +306,13 @@ class GRU(Unrolled, nn.GRU):  # type: ignore[misc]
         tap = gates.new_zeros(()).expand_as(gates).requires_grad_(gates.requires_grad)
         out = _gru_steps(gates, start[0], weight, bias, tap)
         return out, (out[-1],), tap
+
+    def _plain_step(
+        self, gates: torch.Tensor, inner: torch.Tensor, *state: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        (reset, update, new), (r, z, n) = gates.chunk(3, dim=1), inner.chunk(3, dim=1)
+        candidate = torch.tanh(new + torch.sigmoid(reset + r) * n)
+        return (candidate + torch.sigmoid(update + z) * (state[0] - candidate),)
 
 
 class LSTM(Unrolled, nn.LSTM):  # type: ignore[misc]
@@ -302,6 +333,13 @@ class LSTM(Unrolled, nn.LSTM):  # type: ignore[misc]
         out, cell = _lstm_steps(gates, *start, weight, bias)
         # Both weights add into the same gates, so the gradient there is theirs alike.
         return out, (out[-1], cell), gates
+
+    def _plain_step(
+        self, gates: torch.Tensor, inner: torch.Tensor, *state: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        into, forget, new, out = (gates + inner).chunk(4, dim=1)
+        cell = torch.sigmoid(forget) * state[1] + torch.sigmoid(into) * torch.tanh(new)
+        return torch.sigmoid(out) * torch.tanh(cell), cell
 
 
 #: torch's recurrent modules and what private training puts in their place.

@@ -22,6 +22,7 @@ from genaudit.errors import OptionError
 from genaudit.training.dp.clipping import layer, local
 from genaudit.training.dp.clipping.factor import Direct, Factor
 from genaudit.training.dp.clipping.recurrent import Unrolled
+from genaudit.training.dp.clipping.unreadable import UnreadableError
 from genaudit.training.dp.clipping.witness import Witness
 
 
@@ -94,16 +95,27 @@ class Tape:
         """Write down no more."""
         self.on = False
 
-    def factors(self, losses: torch.Tensor, cap: int) -> list[tuple[nn.Parameter, Factor]]:
+    def examines(self) -> bool:
+        """Whether the next pass is held against an ordinary one, and its rows against each other.
+
+        `factors` then wants to know the rows that went in.
+        """
+        return self._witness.is_due(local.trainable(self.module))
+
+    def factors(
+        self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor] = ()
+    ) -> list[tuple[nn.Parameter, Factor]]:
         """Factors of every trainable parameter that the losses depend on.
 
         Args:
             losses: One for each row, shape (n,), of a forward pass while the tape was on.
             cap: Rows of a unit, next to each other.
+            rows: Inputs of the losses that have a gradient, each of shape (n, ...).
 
         Raises:
-            OptionError: a layer saw something else than the n rows, or its input was overwritten;
-                n is no multiple of cap; a weight is used where no hook sees it.
+            OptionError: the loss of one row depends on another; n is no multiple of cap.
+            UnreadableError: a layer saw something else than the n rows, or its input was
+                overwritten; a weight is used where no hook sees it.
         """
         self.on = False
         if losses.dtype not in (torch.float32, torch.float64):
@@ -120,19 +132,23 @@ class Tape:
             for use in many:
                 self._check(name, use, len(losses))
         try:
-            return self._found(losses, cap)
+            return self._found(losses, cap, rows)
         finally:
             # What goes on after the step (a generator's own one) must not reach records by here.
             self._uses.clear()
 
-    def _found(self, losses: torch.Tensor, cap: int) -> list[tuple[nn.Parameter, Factor]]:
+    def _found(
+        self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor]
+    ) -> list[tuple[nn.Parameter, Factor]]:
+        if self.examines():
+            self._check_apart(losses, cap, rows)
         plain = self._witness.gradients(losses)
         by_key: dict[tuple[str, str], list[_Reached]] = {}
         for key, use, at in self._backward(losses):
             if any(g is not None for g in at):
                 by_key.setdefault(key, []).append((use, at))
         if losses.requires_grad and not by_key and local.trainable(self.module):
-            raise OptionError(
+            raise UnreadableError(
                 "No watched layer is part of these losses; they must come from the pass that was "
                 "just made, through the module that is watched."
             )
@@ -157,15 +173,53 @@ class Tape:
         for key, use in uses:
             yield key, use, tuple(None if e is None else next(found) for e in use.edges)
 
+    def _check_apart(self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor]) -> None:
+        """Refuse a loss of one unit that depends on another's rows, wherever they meet.
+
+        The losses of half of the units are led back: where records are kept apart, nothing of it
+        arrives at the other half, to the last bit.
+
+        Raises:
+            OptionError: it names the layer behind which records are mixed.
+        """
+        inside = self._witness.half(len(losses), cap).to(losses.device)
+        if not losses.requires_grad or not inside.any():
+            return
+        kinds = self.kinds
+        # Gates have time first.
+        places: list[tuple[str, Any, int]] = [("", x, 0) for x in rows]
+        places += [
+            (name, edge, int(kinds[name] == "recurrent"))
+            for (name, _), many in self._uses.items() for use in many
+            for edge in use.edges if edge is not None
+        ]  # fmt: skip
+        if not places:
+            return
+        found = torch.autograd.grad(
+            losses[inside].sum(), [at for _, at, _ in places], retain_graph=True, allow_unused=True
+        )
+        # The last place that shows it is the one that they meet behind.
+        for (name, _, axis), g in reversed(list(zip(places, found, strict=True))):
+            if g is None or g.dim() <= axis or g.shape[axis] != len(inside):
+                continue
+            other = g.transpose(0, axis)[~inside]
+            if bool(((other != 0) & torch.isfinite(other)).any()):
+                where = f"Behind layer {name!r}" if name else "Before the first layer"
+                raise OptionError(
+                    f"{where} the loss of one record depends on other records of its batch (as by "
+                    "batch norm, attention or statistics over the batch), so no record's part in "
+                    "it can be bounded; keep records apart, with GroupNorm or LayerNorm."
+                )
+
     def _check(self, name: str, use: _Use, n: int) -> None:
         for x, version in zip(use.inputs, use.versions, strict=True):
             if len(x) != n:
-                raise OptionError(
+                raise UnreadableError(
                     f"Layer {name or 'root'!r} saw {len(x)} rows where the losses are {n}: records "
                     "must be the first axis everywhere, and each must have one loss."
                 )
             if x._version != version:
-                raise OptionError(
+                raise UnreadableError(
                     f"The input of layer {name or 'root'!r} was overwritten after its use; "
                     "take inplace=True off what follows it."
                 )
@@ -176,7 +230,7 @@ class Tape:
         if not self.on or not torch.is_grad_enabled():
             return out
         if kwargs or not all(isinstance(x, torch.Tensor) for x in args):
-            raise OptionError(
+            raise UnreadableError(
                 f"Layer {name or 'root'!r} ({type(module).__name__}) is called with something else "
                 "than tensors by position, so its use cannot be written down."
             )
@@ -186,7 +240,7 @@ class Tape:
             for o in (out if isinstance(out, tuple) else (out,))
         )
         if not all(isinstance(o, torch.Tensor) for o in outs):
-            raise OptionError(
+            raise UnreadableError(
                 f"Layer {name or 'root'!r} ({type(module).__name__}) returns something else than "
                 "tensors, so the gradients at its outputs cannot be read; let it return a tensor "
                 "or a tuple of them."

@@ -1,8 +1,9 @@
-"""Gradients of a whole loss for each sample, by `torch.func`: for losses that depend on a slope.
+"""Gradients of a whole loss for each sample, by `torch.func`, where layers alone do not tell them.
 
 A gradient penalty uses a weight twice, once on the way to the output and once on the way back, so
-no layer's output tells all of its gradient. Each row's loss is differentiated as a function of the
-parameters instead; exact, and as slow as that sounds.
+no layer's output tells all of its gradient; other modules use weights where no hook sees it. Each
+row's loss is differentiated as a function of the parameters instead; exact, and as slow as that
+sounds. Chance (dropout) is drawn anew for each row.
 
 Source: Gulrajani et al. 2017 (the penalty).
 """
@@ -46,7 +47,7 @@ def factors(
         cap: Rows of a unit.
 
     Raises:
-        OptionError: the loss takes a slope by `torch.autograd`, or `torch.func` cannot run it.
+        UnreadableError: the loss takes a slope by `torch.autograd`, or `torch.func` cannot run it.
     """
     loss, parameters = _Loss(module, losses), local.trainable(module)
 
@@ -56,7 +57,9 @@ def factors(
 
     bare = {name: p.detach() for name, p in parameters.items()}
     hint = "A loss that depends on a slope of the module takes it by torch.func (`slope` here)."
-    found = local.mapped(module, scalar, bare, tuple(r.detach() for r in rows), hint=hint)
+    found = local.mapped(
+        module, scalar, bare, tuple(r.detach() for r in rows), hint=hint, randomness="different"
+    )
     return [(parameters[n], Direct(local.by_unit(v, cap))) for n, v in found.items()]
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from genaudit.errors import OptionError
 from genaudit.training.dp.clipping import local
 from genaudit.training.dp.clipping.factor import Factor
+from genaudit.training.dp.clipping.unreadable import UnreadableError
 
 #: How far sums may be apart, as a share of what their terms add up to.
 _APART = 1e-3
@@ -44,19 +44,37 @@ class Witness:
             losses: One for each row, shape (n,); their graph is kept.
         """
         parameters = local.trainable(self.module)
-        key = frozenset(map(id, parameters.values()))
-        if key != self.trained:
-            self.trained, self.passes = key, 0
-        number = self.passes + 1
-        due = number <= _FIRST or number & (number - 1) == 0
-        if not due or not losses.requires_grad or not parameters:
-            self.passes = number
+        if not self.is_due(parameters) or not losses.requires_grad or not parameters:
+            self.passes += 1
             return {}
         grads = torch.autograd.grad(
             losses.sum(), list(parameters.values()), retain_graph=True, allow_unused=True
         )
         # A sparse embedding has a sparse gradient.
         return {n: g.to_dense() for n, g in zip(parameters, grads, strict=True) if g is not None}
+
+    def is_due(self, parameters: Mapping[str, nn.Parameter]) -> bool:
+        """Whether the next pass is compared.
+
+        Args:
+            parameters: That are trained; with others the count begins anew.
+        """
+        key = frozenset(map(id, parameters.values()))
+        if key != self.trained:
+            self.trained, self.passes = key, 0
+        number = self.passes + 1
+        return number <= _FIRST or number & (number - 1) == 0
+
+    def half(self, n: int, cap: int) -> torch.Tensor:
+        """Half of the rows, units whole; another half in the next pass, so that pairs part.
+
+        Args:
+            n: Rows.
+            cap: Rows of a unit.
+        """
+        units = torch.arange(n) // cap
+        bits = max(1, (n // cap - 1).bit_length())
+        return (units >> (self.passes % bits)) & 1 == 1
 
     def compare(
         self,
@@ -66,7 +84,7 @@ class Witness:
         """Refuse where the two are apart; a pass that is not finite tells nothing, the next may.
 
         Raises:
-            OptionError: it names the first parameter that is used where it is not seen.
+            UnreadableError: it names the first parameter that is used where it is not seen.
         """
         if not plain or not all(math.isfinite(float(g.norm())) for g in plain.values()):
             return
@@ -83,7 +101,7 @@ class Witness:
                 read = factors[key].weighted(torch.ones_like(norms[key]))
             apart = float((plain[name] - read).norm())
             if apart > _APART * terms.get(key, 0.0) + rounding:
-                raise OptionError(
+                raise UnreadableError(
                     f"The gradient of {name!r} cannot be read for one sample: it is used outside "
                     "of its own layer, or its layer is not called by itself. Use a parameter in "
                     "the module that owns it, and call that module."
