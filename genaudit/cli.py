@@ -396,6 +396,11 @@ def sample(
     trained = api.load(model_dir)
     known = [column.name for column in trained.schema.modelled]
     data = trained.sample(n, seed=seed, where=_conditions(where or [], known))
+    if not len(data):
+        raise OptionError(
+            f"No record was made that has what --where asks for, so {str(out)!r} was not written; "
+            "ask for values that are less rare (a date without a time is its midnight)."
+        )
     missing = trained.schema.missing[0] if trained.schema.missing else ""
     files.write(data.to_frame(), out, missing=missing)
     named = out.suffix.lower() == form

@@ -52,7 +52,12 @@ class Dataset:
             if coerced.problem:
                 raise DataError(
                     f"Column {column.name!r} of {source} has {coerced.problem}. "
-                    "Correct the file or the schema."
+                    + (
+                        "The schema was drafted from other rows: widen it there, or correct the "
+                        "file."
+                        if schema.origin == "drafted"
+                        else "Correct the file or the schema."
+                    )
                 )
             frame[column.name] = coerced.values
         dataset = cls(schema, pd.DataFrame(frame))

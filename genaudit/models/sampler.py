@@ -231,6 +231,10 @@ def data_frame_of(schema: Schema) -> pd.DataFrame:
 
 
 def _exists(column: Column) -> str:
+    return _range(column) + (", or nothing at all for a missing one" if column.nullable else "")
+
+
+def _range(column: Column) -> str:
     if column.discrete:
         levels = column.levels or ()
         more = ", ..." if len(levels) > 20 else ""

@@ -197,11 +197,16 @@ def check_delta(delta: float, n: int) -> None:
         OptionError: δ >= 1/n.
     """
     if delta >= 1 / n:
-        suggested = 10 ** math.floor(math.log10(0.1 / n))
+        suggested = safe_delta(n)
         raise OptionError(
             f"Expected delta well under 1/n = {1 / n:.3g} for {n:,} records, got {delta:g}; such a "
             f"delta allows whole records to be published. Try {suggested:g}."
         )
+
+
+def safe_delta(n: int) -> float:
+    """The largest power of ten that is at most a tenth of 1/n."""
+    return 10.0 ** math.floor(math.log10(0.1 / n))
 
 
 def check_budget_total(total: float | None, dataset: str | None) -> None:

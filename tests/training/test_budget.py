@@ -7,7 +7,7 @@ import re
 import pytest
 
 from genaudit import accounting
-from genaudit.errors import BudgetError, OptionError
+from genaudit.errors import BudgetError, GenauditWarning, OptionError
 from genaudit.ledger import Mechanism
 from genaudit.training.dp import budget
 from genaudit.training.recipe import Recipe
@@ -99,3 +99,11 @@ def test_an_epsilon_too_small_says_which_would_do(
     assert found is not None
     named = Recipe.of(epsilon=float(found[1]), **fields)
     assert budget.solve(named, named.settled(n), n, "zero-out").training.steps > 0
+
+
+def test_a_delta_near_one_record_is_warned_of() -> None:
+    """Below 1/n it is taken, but not in silence."""
+    recipe = Recipe.of(family="vae", epsilon=3.0, delta=4e-4, preset="quick")
+
+    with pytest.warns(GenauditWarning, match=r"with chance 80%. Take 1e-05"):
+        budget.solve(recipe, recipe.settled(2000), 2000, "zero-out")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genaudit.accounting import epsilon, gaussian_multiplier, noise_multiplier
-from genaudit.errors import BudgetError, OptionError
+from genaudit.errors import BudgetError, GenauditWarning, OptionError
 from genaudit.ledger import Mechanism
-from genaudit.training.recipe import Recipe, Settled, check_delta
+from genaudit.training.recipe import Recipe, Settled, check_delta, safe_delta
 
 #: Part of ε that pays for the number of records, where it is not public.
 COUNT_FRACTION = 0.05
@@ -59,6 +59,14 @@ def solve(
     assert recipe.epsilon is not None
     assert recipe.delta is not None
     check_delta(recipe.delta, n)
+    if recipe.delta > 0.1 / n:
+        warnings.warn(
+            f"delta = {recipe.delta:g} is not far below 1/n = {1 / n:.3g}: what keeps to it may "
+            f"still publish a whole record with chance {recipe.delta * n:.0%}. Take "
+            f"{safe_delta(n):g} or less.",
+            GenauditWarning,
+            stacklevel=2,
+        )
     rest = recipe.epsilon - sum(m.epsilon or 0.0 for m in before)
     if rest <= 0:
         raise OptionError(
