@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import json
+import lzma
 import pickle
+import sqlite3
+import tarfile
+import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +22,27 @@ import torch
 
 from genaudit.training.dp.selfcheck.bundle import scan
 from genaudit.training.dp.selfcheck.outcome import Status, Stopped
+from genaudit.training.dp.selfcheck.packed import contents
+
+Write = Callable[[Path], object]
 
 LEVELS = pd.DataFrame({
     f"c{i}": [f"v{j}" for j in np.random.default_rng(i).integers(0, 30, 60)] for i in range(6)
 })  # fmt: skip
 NUMBERS = np.random.default_rng(1).normal(size=(60, 5)).astype(np.float32)
+CODES = np.hstack([np.eye(20, dtype=np.float32)[np.random.default_rng(i).integers(0, 20, 80)]
+                   for i in range(5)])  # fmt: skip
+
+
+def _table(rng: np.random.Generator, n: int) -> pd.DataFrame:
+    """Numbers of few digits, levels, and columns that hang together."""
+    table = pd.DataFrame(rng.normal(size=(n, 5)), columns=list("abcde")).round(3)
+    level = rng.choice(["red", "green", "blue"], n)
+    return table.assign(k=level, tone=np.where(rng.random(n) < 0.9, level, "none"))
+
+
+TABLE = _table(np.random.default_rng(0), 200)
+PLAIN = TABLE.drop(columns=["k", "tone"])
 
 
 def _status(folder: Path, table: pd.DataFrame | np.ndarray) -> Status:
@@ -29,29 +53,164 @@ def _status(folder: Path, table: pd.DataFrame | np.ndarray) -> Status:
     return Status.PASSED
 
 
-def _torch(path: Path) -> None:
-    torch.save({"rows": torch.as_tensor(NUMBERS)}, path)
+def _csv(**options: object) -> bytes:
+    text = TABLE.to_csv(index=False, **options)
+    assert isinstance(text, str)
+    return text.encode()
 
 
-WRITTEN: dict[str, tuple[pd.DataFrame | np.ndarray, Callable[[Path], object]]] = {
+def _raw(content: bytes) -> Write:
+    return lambda path: path.write_bytes(content)
+
+
+def _npy(array: np.ndarray) -> Write:
+    return lambda path: np.save(path.open("wb"), array)
+
+
+def _tensor(array: np.ndarray, dtype: torch.dtype) -> Write:
+    return lambda path: torch.save({"rows": torch.tensor(array).to(dtype).contiguous()}, path)
+
+
+def _sqlite(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as base:
+        TABLE.to_sql("rows", base, index=False)
+
+
+def _tar(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as packed:
+        about = tarfile.TarInfo("rows")
+        about.size = len(content)
+        packed.addfile(about, io.BytesIO(content))
+    return file.getvalue()
+
+
+def _zip(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("rows", content)
+    return file.getvalue()
+
+
+def _columns(path: Path) -> None:
+    np.savez(path.open("wb"), **{c: PLAIN[c].to_numpy() for c in PLAIN})
+
+
+WRITTEN: dict[str, tuple[pd.DataFrame | np.ndarray, Write]] = {
     "csv": (LEVELS, lambda p: LEVELS.head(20).to_csv(p, index=False)),
     "json": (LEVELS, lambda p: p.write_text(LEVELS.head(20).to_json(orient="values"))),
-    "gzip": (LEVELS, lambda p: p.write_bytes(gzip.compress(LEVELS.to_csv().encode()))),
+    "gzip": (LEVELS, _raw(gzip.compress(LEVELS.to_csv().encode()))),
     "npz": (NUMBERS, lambda p: np.savez_compressed(p.open("wb"), x=NUMBERS[:10])),
-    "pickle": (NUMBERS, lambda p: p.write_bytes(pickle.dumps(NUMBERS[:10]))),
-    "torch": (NUMBERS, _torch),
-    "double": (NUMBERS, lambda p: p.write_bytes(NUMBERS.astype(float).tobytes())),
-}
+    "pickle": (NUMBERS, _raw(pickle.dumps(NUMBERS[:10]))),
+    "torch": (NUMBERS, _tensor(NUMBERS, torch.float32)),
+    "double": (NUMBERS, _raw(NUMBERS.astype(float).tobytes())),
+    "one row": (NUMBERS, _raw(NUMBERS[7].tobytes())),
+    "one row as an array": (NUMBERS, _npy(NUMBERS[7:8])),
+    "codes": (CODES, _raw(CODES[:10].tobytes())),
+    "codes in half precision": (CODES, _tensor(CODES[:10], torch.float16)),
+    "parquet": (TABLE, TABLE.to_parquet),
+    "arrow": (TABLE, lambda p: TABLE.to_feather(p, compression="uncompressed")),
+    "records": (TABLE, lambda p: TABLE.to_json(p, orient="records")),
+    "columns of JSON": (TABLE, TABLE.to_json),
+    "lists of JSON": (TABLE, lambda p: p.write_text(json.dumps(
+        {"version": 1, "model": {"sampler": TABLE.to_dict("list")}}
+    ))),
+    "JSON lines": (TABLE, lambda p: TABLE.to_json(p, orient="records", lines=True)),
+    "sqlite": (TABLE, _sqlite),
+    "pickled frame": (TABLE, _raw(pickle.dumps(TABLE))),
+    "by columns": (PLAIN, _npy(PLAIN.to_numpy())),
+    "turned": (PLAIN, _npy(PLAIN.to_numpy().T)),
+    "columns of npz": (PLAIN, _columns),
+    "one after the other": (PLAIN, _npy(PLAIN.to_numpy().ravel())),
+    "half": (PLAIN, _npy(PLAIN.to_numpy(np.float16))),
+    "big-endian": (PLAIN, _npy(PLAIN.to_numpy(">f8"))),
+    "big-endian bytes": (PLAIN, _raw(PLAIN.to_numpy(">f4").tobytes("C"))),
+    "bytes by columns": (PLAIN, _raw(PLAIN.to_numpy().tobytes("F"))),
+    "bfloat16": (PLAIN, _tensor(PLAIN.to_numpy(), torch.bfloat16)),
+    "half of torch": (PLAIN, _tensor(PLAIN.to_numpy(), torch.float16)),
+    "other order": (TABLE, lambda p: TABLE[TABLE.columns[::-1]].to_csv(p, index=False)),
+    "a column less": (TABLE, lambda p: TABLE.drop(columns="k").to_csv(p, index=False)),
+    "an index more": (TABLE, lambda p: TABLE.sample(40, random_state=0).to_csv(p)),
+    "a made column": (TABLE, lambda p: TABLE.assign(b=range(200)).to_csv(p, index=False)),
+    "no names, some columns": (
+        TABLE, lambda p: TABLE[["d", "k", "b"]].to_csv(p, sep=";", header=False, index=False)
+    ),
+    "rounded": (TABLE, _raw(_csv(float_format="%.2f"))),
+    "three digits": (TABLE, _raw(_csv(float_format="%.3g"))),
+    "four decimals": (NUMBERS, lambda p: np.savetxt(p, NUMBERS, fmt="%.4f", delimiter=",")),
+    "five rows": (TABLE, lambda p: TABLE.head(5).to_csv(p, index=False)),
+    "bzip2": (TABLE, _raw(bz2.compress(_csv()))),
+    "xz": (TABLE, _raw(lzma.compress(_csv()))),
+    "tar": (TABLE, _raw(_tar(_csv()))),
+    "zip in zip in gzip": (TABLE, _raw(gzip.compress(_zip(_zip(_csv()))))),
+}  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("name", WRITTEN)
 def test_rows_are_found(name: str, tmp_path: Path) -> None:
-    """Text, arrays, archives and what torch writes."""
+    """Text, tables, arrays, archives and what torch writes."""
     table, write = WRITTEN[name]
     write(tmp_path / "state")
 
     assert _status(tmp_path, table) is Status.FAILED
+
+
+def _public(rng: np.random.Generator) -> dict[str, bytes]:
+    """What an honest release may hold beside its model."""
+    schema = {c: {"kind": "numeric", "bounds": [-4.0, 4.0]} for c in PLAIN}
+    levels = {"k": ["red", "green", "blue"], "tone": ["red", "green", "none"]}
+    combined = TABLE[["k", "tone"]].drop_duplicates()
+    weights = {f"layer{i}": torch.as_tensor(rng.normal(size=(40, 7))) for i in range(3)}
+    file = io.BytesIO()
+    torch.save({k: v.float() for k, v in weights.items()}, file)
+    edges = pd.DataFrame({c: np.linspace(-4, 4, 21) for c in PLAIN})
+    marginal = TABLE["k"].value_counts().rename_axis("k").reset_index()
+    return {
+        "schema.json": json.dumps({"columns": schema, "levels": levels}).encode(),
+        "levels.csv": combined.to_csv(index=False).encode(),
+        "edges.csv": edges.to_csv(index=False).encode(),
+        "marginal.csv": marginal.to_csv(index=False).encode(),
+        "weights.pt": file.getvalue(),
+        "weights.bin": rng.normal(size=4000).astype(np.float16).tobytes(),
+    }
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_releases_pass(seed: int, tmp_path: Path) -> None:
+    """Levels, schema, marginals, weights, and rows drawn from the same population, in any form."""
+    rng = np.random.default_rng(seed + 100)
+    made = _table(rng, 300)
+    plain = made.drop(columns=["k", "tone"])
+    for name, content in _public(rng).items():
+        (tmp_path / name).write_bytes(content)
+    made.to_csv(tmp_path / "made.csv", index=False)
+    made.round(1).to_csv(tmp_path / "rounded.csv", index=False)
+    made.to_parquet(tmp_path / "made.parquet")
+    made.to_json(tmp_path / "made.json", orient="records")
+    (tmp_path / "made.pkl").write_bytes(pickle.dumps(made))
+    np.save(tmp_path / "made.npy", plain.to_numpy(np.float16))
+    (tmp_path / "made.f2").write_bytes(plain.to_numpy(np.float16).tobytes("F"))
+
+    assert _status(tmp_path, TABLE) is Status.PASSED
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_of_few_levels_that_hang_together_pass(seed: int, tmp_path: Path) -> None:
+    """Made rows are like real ones more than mixed ones are, and that alone is no leak."""
+
+    def drawn(rng: np.random.Generator, n: int) -> pd.DataFrame:
+        kind = rng.integers(0, 8, n)
+        return pd.DataFrame(
+            {f"c{i}": (kind + rng.integers(0, 3, n) * (i + 1)) % 12 for i in range(4)}
+        )
+
+    made = drawn(np.random.default_rng(seed), 400)
+    made.to_csv(tmp_path / "made.csv", index=False)
+    (tmp_path / "made.bin").write_bytes(made.to_numpy(np.int32).tobytes("C"))
+
+    assert _status(tmp_path, drawn(np.random.default_rng(seed + 50), 300)) is Status.PASSED
 
 
 def test_other_rows_are_not(tmp_path: Path) -> None:
@@ -74,3 +233,18 @@ def test_common_rows_are_not_a_leak(tmp_path: Path) -> None:
     made.to_csv(tmp_path / "made.csv", index=False)
 
     assert _status(tmp_path, common) is Status.PASSED
+
+
+def test_what_is_packed_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more bytes are unpacked of one file than allowed, nor archives deeper than three."""
+    monkeypatch.setattr("genaudit.training.dp.selfcheck.packed.MOST", 5000)
+    nested = b"end"
+    for _ in range(5):
+        nested = gzip.compress(nested)
+    (tmp_path / "bomb").write_bytes(bz2.compress(bytes(10**6)))
+    (tmp_path / "nested").write_bytes(nested)
+    found = dict(contents(tmp_path))
+
+    assert len(found["bomb (unpacked)"]) == 5000
+    assert sum(name.startswith("nested") for name in found) == 4
+    assert b"end" not in found.values()

@@ -27,8 +27,9 @@ _TELLING = 3
 #: Roundings that leave so much of a number that it is hardly met by chance.
 _FINE = {"single", "written single", "none", "decimals 6", "decimals 7", "digits 6", "digits 7"}
 
-#: Numbers of a big table that are tried first, and how many make it big.
-_TRIED, _BIG = 4000, 20_000
+#: Numbers of a big array that are tried first, how many make it big, and the share that must be
+#: known: numbers of few digits are met by chance.
+_TRIED, _BIG, _SHARE = 4000, 2000, 0.005
 
 #: Pairs of columns up to which each is left out in its turn.
 _FEW = 12
@@ -85,6 +86,10 @@ class Known:
             order = np.argsort(values, kind="stable")
             self._likely[name] = values[order], which[order], points[order]
         return self._likely[name]
+
+    def values(self, name: str) -> np.ndarray:
+        """Values of all columns, in order."""
+        return self.likely(name)[0]
 
     def known_alone(self, name: str, j: int) -> bool:
         """Whether a value of column j, rounded so, tells whose it is."""
@@ -147,11 +152,13 @@ def _shares_nothing(known: Known, table: pd.DataFrame) -> bool:
     ):
         return False
     flat = table.to_numpy().ravel()
-    some = known.rng.choice(flat, _TRIED).astype(float)
-    return not any(
-        rounding.among(rounding.codes(some, rounding.by_name(name)), known.likely(name)[0]).any()
+    some = known.rng.choice(flat, min(len(flat), _TRIED)).astype(float)
+    return all(
+        rounding.among(
+            rounding.codes(some, rounding.by_name(name)), known.values(name)
+        ).mean() < _SHARE
         for name in rounding.roundings(some)
-    )
+    )  # fmt: skip
 
 
 def _paired(known: Known, table: pd.DataFrame) -> list[_Pair]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,9 @@ _TELLING = {2: 8, 4: 3, 8: 3}
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-def present(content: bytes, needles: set[bytes]) -> set[bytes]:
+def present(content: bytes, needles: frozenset[bytes]) -> set[bytes]:
     """Needles that stand in a content; it takes time for the content, hardly for the needles."""
-    anchors: dict[int, set[tuple[int, int]]] = {}
-    for needle in needles:
-        at = _anchor(needle)
-        key = int.from_bytes(needle[at : at + _ANCHOR], "little")
-        anchors.setdefault(key, set()).add((at, len(needle)))
+    anchors = _anchors(needles)
     found: set[bytes] = set()
     left = _PLACES
     for start, key in _places(content, np.array(sorted(anchors), dtype=np.uint64)):
@@ -65,8 +62,8 @@ class Form:
     of_rows: bool = True
 
     def needles(self, table: Any) -> set[bytes]:
-        """Those of a table that are long enough, and of more than two different bytes."""
-        return {k for k in self.write(table) if len(k) >= _SHORT and len(set(k)) > 2}
+        """Those of a table that are long enough, and not one byte again and again."""
+        return {k for k in self.write(table) if len(k) >= _SHORT and len(set(k)) > 1}
 
     def by_itself(self, table: Any) -> set[bytes]:
         """Those of a table that hardly anybody else can have."""
@@ -156,6 +153,17 @@ def _word(value: Any) -> str:
     if isinstance(value, float | np.floating):
         return str(float(value))
     return "" if value is None or value is pd.NA else str(value)
+
+
+@lru_cache(maxsize=8)  # the same needles are looked for in many files
+def _anchors(needles: frozenset[bytes]) -> dict[int, set[tuple[int, int]]]:
+    """Eight bytes of each needle, where they stand in it, and how long it is."""
+    anchors: dict[int, set[tuple[int, int]]] = {}
+    for needle in needles:
+        at = _anchor(needle)
+        key = int.from_bytes(needle[at : at + _ANCHOR], "little")
+        anchors.setdefault(key, set()).add((at, len(needle)))
+    return anchors
 
 
 def _anchor(needle: bytes) -> int:

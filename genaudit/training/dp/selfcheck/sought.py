@@ -39,10 +39,12 @@ class Sought:
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
         self._table, self._rng = table, rng
         self._known = Known(frame, rng, _CONTROLS)
-        self._values = {text.encode() for text in _telling(frame)}
+        self._values = frozenset(text.encode() for text in _telling(frame))
         self._lines = _taken(table, rng.permutation(len(table))[:_ROWS])
         self._first = _taken(table, np.arange(len(table))[:_FIRST])
         self._needles = {form: form.needles(self._of(form)) for form in FORMS}
+        self._all = frozenset().union(*self._needles.values())
+        self._columns = frozenset().union(*(k for f, k in self._needles.items() if not f.of_rows))
         self.n = sum(map(len, self._needles.values()))
 
     def told(self, content: bytes) -> bool:
@@ -56,11 +58,10 @@ class Sought:
 
     def in_bytes(self, content: bytes, *, columns_only: bool = False) -> Match | None:
         """Rows, and pieces of columns, as they are written."""
-        wanted = {f: k for f, k in self._needles.items() if not (columns_only and f.of_rows)}
-        there = present(content, set().union(*wanted.values()))
+        there = present(content, self._columns if columns_only else self._all)
         matches = (
             self._judged(form, there & known, content)
-            for form, known in wanted.items() if not there.isdisjoint(known)
+            for form, known in self._needles.items() if not there.isdisjoint(known)
         )  # fmt: skip
         return next((m for m in matches if m is not None), None)
 
@@ -83,7 +84,7 @@ class Sought:
         known, size = self._needles[form], len(self._of(form))
         foreign = set().union(*(form.needles(t[:size]) for t in self._nobodys)) - known
         # Together, so that where there are too many places both are looked for in the same ones.
-        there = present(content, known | foreign)
+        there = present(content, frozenset(known | foreign))
         n, also = len(there & known), len(there & foreign)
         p_value = max(p_value, by_company(n, len(known), also, len(foreign)))
         return Match(len(found), p_value) if p_value < ALPHA else None
