@@ -16,8 +16,9 @@ from genaudit.ledger import PrivacyLedger
 from genaudit.result import Message
 from genaudit.training.dp.selfcheck import CHECKS, Status, examine
 from genaudit.training.dp.selfcheck.bench import Bench
-from genaudit.training.dp.selfcheck.handles import _arrays, _Rows
+from genaudit.training.dp.selfcheck.handles import _Rows
 from genaudit.training.dp.selfcheck.outcome import Stopped, failed
+from genaudit.training.dp.selfcheck.reached import reached
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -95,7 +96,7 @@ def test_handles_are_found_in_closures_and_containers() -> None:
     def released() -> object:
         return kept
 
-    found = [_Rows(rows).holds(a) for a, _ in _arrays(released)]
+    found = [_Rows(rows).holds(a) for a, _ in reached(released)]
     assert sorted(found) == [False, True]
 
 
