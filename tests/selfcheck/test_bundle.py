@@ -22,7 +22,7 @@ import torch
 
 from genaudit.training.dp.selfcheck.bundle import scan
 from genaudit.training.dp.selfcheck.outcome import Status, Stopped
-from genaudit.training.dp.selfcheck.packed import contents
+from genaudit.training.dp.selfcheck.rows.packed import contents
 
 Write = Callable[[Path], object]
 
@@ -237,7 +237,7 @@ def test_common_rows_are_not_a_leak(tmp_path: Path) -> None:
 
 def test_what_is_packed_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more bytes are unpacked of one file than allowed, nor archives deeper than three."""
-    monkeypatch.setattr("genaudit.training.dp.selfcheck.packed.MOST", 5000)
+    monkeypatch.setattr("genaudit.training.dp.selfcheck.rows.packed.MOST", 5000)
     nested = b"end"
     for _ in range(5):
         nested = gzip.compress(nested)

@@ -18,9 +18,9 @@ from genaudit.errors import DataError
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import Bench, as_units, is_float
 from genaudit.training.dp.selfcheck.outcome import failed, skipped
-from genaudit.training.dp.selfcheck.packed import contents
-from genaudit.training.dp.selfcheck.sought import Sought
-from genaudit.training.dp.selfcheck.tables import tables as tables_of
+from genaudit.training.dp.selfcheck.rows.packed import contents
+from genaudit.training.dp.selfcheck.rows.sought import Sought
+from genaudit.training.dp.selfcheck.rows.tables import tables as tables_of
 
 
 def release(bench: Bench) -> Message:

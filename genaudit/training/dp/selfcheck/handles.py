@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from genaudit.result import Message, message
-from genaudit.training.dp.selfcheck import rounding
 from genaudit.training.dp.selfcheck.bench import Bench, as_units, is_float
 from genaudit.training.dp.selfcheck.bundle import look
-from genaudit.training.dp.selfcheck.matching import mixed
 from genaudit.training.dp.selfcheck.outcome import Stopped, failed, skipped
-from genaudit.training.dp.selfcheck.packed import opened
 from genaudit.training.dp.selfcheck.reached import reached
-from genaudit.training.dp.selfcheck.sought import Sought
+from genaudit.training.dp.selfcheck.rows import rounding
+from genaudit.training.dp.selfcheck.rows.matching import mixed
+from genaudit.training.dp.selfcheck.rows.packed import opened
+from genaudit.training.dp.selfcheck.rows.sought import Sought
 
 #: Steps of the training before the walk, so that a batch that is kept is there.
 _STEPS = 3

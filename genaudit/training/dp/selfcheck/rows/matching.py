@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from genaudit.training.dp.selfcheck import rounding
-from genaudit.training.dp.selfcheck.chance import by_company, by_drawing
+from genaudit.training.dp.selfcheck.rows import rounding
+from genaudit.training.dp.selfcheck.rows.chance import by_company, by_drawing
 
 #: Rows of the training data that are looked for at most; columns of a table that are compared.
 _ROWS, _COLUMNS = 50_000, 1024

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genaudit.training.dp.selfcheck.packed import MOST
+from genaudit.training.dp.selfcheck.rows.packed import MOST
 
 #: Rows that are read of one table.
 _ROWS = 2_000_000
@@ -100,10 +100,7 @@ def _of_sqlite(content: bytes) -> Iterator[pd.DataFrame]:
         path.write_bytes(content)
         uri = f"{path.as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(uri, uri=True)) as base:
-            names = [
-                n for (n,) in base.execute("SELECT name FROM sqlite_master WHERE type='table'")
-            ]
-            for name in names:
+            for (name,) in base.execute(_NAMES).fetchall():
                 quoted = name.replace('"', '""')
                 found = base.execute(f'SELECT * FROM "{quoted}" LIMIT {_ROWS}')  # noqa: S608  quoted
                 yield pd.DataFrame(found.fetchall(), columns=[d[0] for d in found.description])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genaudit.training.dp.selfcheck import rounding
+from genaudit.training.dp.selfcheck.rows import rounding
 
 #: Bytes of a needle by which places are found where it may stand, and bits of their filter.
 _ANCHOR, _BITS = 8, 22

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import binom
 
-from genaudit.training.dp.selfcheck.rounding import among, distinct
+from genaudit.training.dp.selfcheck.rows.rounding import among, distinct
 
 
 def by_company(found: int, needles: int, also: int, foreign: int) -> float:

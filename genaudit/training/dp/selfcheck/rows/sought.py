@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from genaudit.training.dp.selfcheck.bench import ALPHA
-from genaudit.training.dp.selfcheck.chance import by_company, by_drawing
-from genaudit.training.dp.selfcheck.matching import Known, Match, matched
-from genaudit.training.dp.selfcheck.needles import FORMS, Form, present
+from genaudit.training.dp.selfcheck.rows.chance import by_company, by_drawing
+from genaudit.training.dp.selfcheck.rows.matching import Known, Match, matched
+from genaudit.training.dp.selfcheck.rows.needles import FORMS, Form, present
 
 #: Rows that are looked for at most as bytes, and rows that nobody has beside each.
 _ROWS, _CONTROLS = 400, 10
