@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import random
 from collections.abc import Callable
 from functools import cached_property
@@ -129,6 +130,15 @@ class Bench:
     def _again(self) -> Bench:
         """The same trainer looked at longer, by other choices."""
         return Bench(self.given, self.seed, effort=4)
+
+    def usual(self, times: float = 1.0) -> int:
+        """So many times the mean number of units in a batch of the training; 0 if it is not said.
+
+        At most all of the units.
+        """
+        promise = self.promise
+        found = times * (promise.sampling_rate or 0.0) * (promise.n_units or 0)
+        return min(math.ceil(found), count(self.pool()))
 
     def rng(self, stream: int) -> np.random.Generator:
         """Choices of a check."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, f, kstest, norm
+from scipy.stats import binomtest, chi2, f, kstest, norm
 
 from genaudit.result import Message, message
 from genaudit.stats.independence import lag_p_value, variance_p_value
@@ -22,8 +22,18 @@ from genaudit.training.dp.selfcheck.outcome import (
 )
 from genaudit.training.dp.selfcheck.protocol import Units
 
-#: Units in the batches on which noise is looked at; an empty batch besides.
+#: Units in the batches on which noise is looked at, besides an empty batch and one as large as
+#: those of the training.
 _SIZES = (1, 6, 24)
+
+#: Parameters below which one direction more or less shows in the law of all of them.
+_NARROW = 64
+
+#: Deviations beyond which numbers of noise are counted.
+_TAILS = (2.5, 3.0, 3.5)
+
+#: Deviations that are rounding, so that no noise on both is the same noise.
+_NONE = 1e-5
 
 #: Numbers of noise that are looked at, about, in each of these batches.
 _NUMBERS = 2**15
@@ -101,11 +111,22 @@ def shape(bench: Bench) -> Message:
     """The noise is normal, whatever its deviation."""
     noise = _residual(bench)
     # Compared with a normal of its own spread: that only makes a false alarm rarer (Lilliefors).
-    p_value = float(kstest(noise.ravel() / _spread(noise), "norm").pvalue)
+    noise = noise.ravel() / _spread(noise)
+    # The whole and each of the tails have a quarter of the level.
+    tests = 1 + len(_TAILS)
+    p_value = tests * float(kstest(noise, "norm").pvalue)
     if p_value < ALPHA:
         raise failed(
             "noise_shape", "the noise is not normal, and ε was computed for normal noise",
-            p_value=p_value,
+            p_value=min(1.0, p_value),
+        )  # fmt: skip
+    p_value, beyond, seen, expected = min(_tail(noise, beyond) for beyond in _TAILS)
+    if tests * p_value < ALPHA:
+        raise failed(
+            "noise_tails",
+            "noise is beyond {beyond:number} deviations {seen:integer} times, and normal noise "
+            "would be {expected:number} times: δ counts what is there",
+            p_value=min(1.0, tests * p_value), beyond=beyond, seen=seen, expected=expected,
         )  # fmt: skip
     return message("selfcheck.noise_shape_ok", "noise is normal")
 
@@ -132,6 +153,7 @@ def independence(bench: Bench) -> Message:
 
 def empty(bench: Bench) -> Message:
     """A batch without units gets the noise that other batches get."""
+    _batches(bench)  # what other batches raise has nothing to do with empty ones
     try:
         seen = bench.once("empty", lambda: _steps(bench, 0))
     except Stopped:
@@ -144,17 +166,16 @@ def empty(bench: Bench) -> Message:
         ) from error  # fmt: skip
     if not np.isfinite(seen.noise).all():
         raise failed("empty_not_finite", "a batch without units makes the step not finite")
-    others = _noise(bench)
-    ratio = float(np.square(seen.noise).mean() / max(np.square(others).mean(), 1e-30))
-    tails = (f.cdf(ratio, seen.noise.size, others.size), f.sf(ratio, seen.noise.size, others.size))
-    p_value = min(1.0, 2 * float(min(tails)))
+    _noise(bench)
+    # Other sizes may differ among themselves: only what none of them has is the empty batch's own.
+    p_value, ratio = max(_ratio(seen.noise, other.noise) for other in _batches(bench))
     # Noise that is not normal, or not independent, spreads otherwise: that stands elsewhere.
     if p_value < ALPHA and not (bench.fails(independence) or bench.fails(shape)):
         raise failed(
             "empty_noise",
             "on a batch without units the noise has {share:number} times the deviation that it has "
             "on others",
-            p_value=p_value, share=round(float(np.sqrt(ratio)), 4),
+            p_value=p_value, share=round(ratio**0.5, 4),
         )  # fmt: skip
     return message("selfcheck.empty_ok", "batches without units get the same noise")
 
@@ -165,6 +186,41 @@ def divisor(bench: Bench) -> Message:
         raise cannot_tell(
             "divisor_hidden", "noise that is not independent hides by what sums are divided"
         )
+    return _divided(bench)
+
+
+def deviation(bench: Bench) -> float:
+    """The claimed deviation of the noise on a clipped sum.
+
+    Raises:
+        Stopped: it claims no noise.
+    """
+    promise = bench.promise
+    assert promise.noise_multiplier is not None
+    assert promise.max_grad_norm is not None
+    found = promise.noise_multiplier * promise.max_grad_norm
+    if found <= 0:
+        raise cannot_tell("claims_no_noise", "it claims no noise, so there is none to examine")
+    return found
+
+
+def _tail(noise: np.ndarray, beyond: float) -> tuple[float, float, int, float]:
+    """Chance of so few or so many numbers beyond, beyond what, how many, how many to expect."""
+    seen, chance = int((np.abs(noise) > beyond).sum()), 2 * float(norm.sf(beyond))
+    p_value = float(binomtest(seen, noise.size, chance).pvalue)
+    return p_value, beyond, seen, round(noise.size * chance, 1)
+
+
+def _ratio(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Whether both have one variance, and the first over the second."""
+    squares = (float(np.square(noise).mean()) + _NONE**2 for noise in (one, other))
+    ratio = next(squares) / next(squares)
+    tails = f.cdf(ratio, one.size, other.size), f.sf(ratio, one.size, other.size)
+    return min(1.0, 2 * float(min(tails))), ratio
+
+
+def _divided(bench: Bench) -> Message:
+    """What `divisor` says, if noise is independent."""
     factors = []
     for seen in _batches(bench):
         weight = float(np.square(seen.sums).sum())
@@ -180,14 +236,20 @@ def divisor(bench: Bench) -> Message:
         raise failed(
             "divisor",
             "the optimizer gets {factor:number} times the clipped sum over the public divisor: it "
-            "is divided by something else, such as the size of the batch",
+            "is divided by something else, such as the size of the batch, or more than this sum is "
+            "in the gradient",
             p_value=p_value, factor=round(worst[0], 4),
         )  # fmt: skip
     return message("selfcheck.divisor_ok", "sums are divided by the public constant")
 
 
 def _batches(bench: Bench) -> list[_Seen]:
-    return bench.once("noise", lambda: [_steps(bench, n) for n in _SIZES])
+    return bench.once("noise", lambda: [_steps(bench, n) for n in _sizes(bench)])
+
+
+def _sizes(bench: Bench) -> tuple[int, ...]:
+    usual = bench.usual(1.3)  # above the mean, as half of the training's batches are
+    return (*_SIZES, usual) if usual > max(_SIZES) else _SIZES
 
 
 def _noise(bench: Bench) -> np.ndarray:
@@ -197,9 +259,7 @@ def _noise(bench: Bench) -> np.ndarray:
         Stopped: the divisor is not the public one, so the noise cannot be read.
     """
     if bench.fails(divisor):
-        raise cannot_tell(
-            "no_divisor", "noise can be read only where sums are divided by the public constant"
-        )
+        raise _no_divisor()
     noise = np.concatenate([seen.noise for seen in _batches(bench)])
     if not np.isfinite(noise).all():
         raise failed("noise_not_finite", "steps on ordinary units are not finite")
@@ -207,15 +267,32 @@ def _noise(bench: Bench) -> np.ndarray:
 
 
 def _residual(bench: Bench) -> np.ndarray:
-    """The noise of all steps without its part along the sum, which a wrong divisor would change."""
+    """The noise of all steps without its part along the sum, which a wrong divisor would change.
+
+    Of few parameters that part is too much of the whole: there the noise is left as it is.
+
+    Raises:
+        Stopped: there are few parameters, and the divisor is not the public one.
+    """
+    batches = _batches(bench)
+    if batches[0].noise.shape[1] < _NARROW:
+        if bench.fails(_divided):
+            raise _no_divisor()
+        return np.concatenate([seen.noise for seen in batches])
     parts = []
-    for seen in _batches(bench):
+    for seen in batches:
         squares = np.maximum(np.square(seen.sums).sum(1, keepdims=True), 1e-30)
         along = (seen.noise * seen.sums).sum(1, keepdims=True) / squares
         part = seen.noise - along * seen.sums
         # A wrong divisor also scales the noise, by another factor for each size of batch.
         parts.append(part / _spread(part))
     return np.concatenate(parts)
+
+
+def _no_divisor() -> Stopped:
+    return cannot_tell(
+        "no_divisor", "noise can be read only where sums are divided by the public constant"
+    )
 
 
 def _spread(noise: np.ndarray) -> float:
@@ -233,20 +310,16 @@ def _spread(noise: np.ndarray) -> float:
 def _steps(bench: Bench, n: int) -> _Seen:
     """Steps on a batch of n units."""
     trainer, promise = bench.trainer, bench.promise
-    assert promise.noise_multiplier is not None
-    assert promise.max_grad_norm is not None
     assert promise.divisor is not None
-    deviation = promise.noise_multiplier * promise.max_grad_norm
-    if deviation <= 0:
-        raise cannot_tell("claims_no_noise", "it claims no noise, so there is none to examine")
+    claimed = deviation(bench)
     pool = bench.pool(max(_SIZES))
     batch = take(pool, bench.rng(3).permutation(count(pool))[:n])
     sums, noise = [], []
     for _ in range(bench.effort * _n_steps(trainer, batch)):
         before = vector(trainer.clipped_sum(batch))
         after = vector(trainer.step(batch)) * promise.divisor
-        sums.append(before / deviation)
-        noise.append((after - before) / deviation)
+        sums.append(before / claimed)
+        noise.append((after - before) / claimed)
     return _Seen(np.stack(sums), np.stack(noise))
 
 
