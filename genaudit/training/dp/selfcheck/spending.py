@@ -12,6 +12,7 @@ from genaudit.ledger import Mechanism
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import Bench, offers
 from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
+from genaudit.training.dp.selfcheck.protocol import Promise
 
 #: Most steps that are taken to compare them with what is charged.
 _STEPS = 60
@@ -19,7 +20,7 @@ _STEPS = 60
 #: How far two accountants may be apart, PRV's own error, and what rounding may add to a claim.
 _AGREE, _PRV_ERROR, _ROUNDING = 0.01, 0.002, 2e-3
 
-_POISSON = "poisson_gaussian"
+_POISSON, _GAUSSIAN = "poisson_gaussian", "gaussian"
 
 
 def charged(bench: Bench) -> Message:
@@ -27,13 +28,13 @@ def charged(bench: Bench) -> Message:
     promise = bench.promise
     trainer = bench.unused()
     drawn = _counting(trainer) if offers(trainer, "draw") else None
-    start, taken = _paid(trainer.events()), 0
+    start, taken = _paid(trainer.events(), promise), 0
     limit = min(_STEPS, promise.steps or _STEPS)
     for _ in range(limit):
         trainer.step()
         taken += 1
         used = max(taken, drawn() if drawn else 0)
-        _check_paid(_paid(trainer.events()) - start, used, taken)
+        _check_paid(_paid(trainer.events(), promise) - start, used, taken)
     _check_terms(trainer.events(), bench)
     if promise.steps is not None and promise.steps <= limit:
         _check_end(trainer, start, drawn, taken)
@@ -50,7 +51,7 @@ def claim(bench: Bench) -> Message:
     trainer = bench.unused()
     for _ in range(min(_STEPS, promise.steps or _STEPS)):
         trainer.step()
-    events = _whole(list(trainer.events()), promise.steps)
+    events = _whole(list(trainer.events()), promise)
     if not events:
         raise failed("nothing_charged", "steps were taken and nothing was charged")
     spent = epsilon(events, promise.delta)
@@ -140,16 +141,23 @@ def _prv(training: Mechanism, delta: float) -> float:
             return math.inf
 
 
-def _paid(events: Sequence[Mechanism]) -> int:
-    return sum(e.steps for e in events if e.name == _POISSON)
+def _steps(events: Sequence[Mechanism], promise: Promise) -> list[Mechanism]:
+    """Those of the events that pay for steps; where all units are drawn, plain noise does too."""
+    whole = promise.sampling_rate is not None and promise.sampling_rate >= 1
+    names = (_POISSON, _GAUSSIAN) if whole else (_POISSON,)
+    return [e for e in events if e.name in names]
 
 
-def _whole(events: list[Mechanism], steps: int | None) -> list[Mechanism]:
+def _paid(events: Sequence[Mechanism], promise: Promise) -> int:
+    return sum(e.steps for e in _steps(events, promise))
+
+
+def _whole(events: list[Mechanism], promise: Promise) -> list[Mechanism]:
     """Events with those of the training stretched to all of its steps, if more are to come."""
-    paid = _paid(events)
+    steps, paid = promise.steps, _paid(events, promise)
     if not steps or not paid or paid >= steps:
         return events
-    last = next(e for e in reversed(events) if e.name == _POISSON)
+    last = _steps(events, promise)[-1]
     return [*events, last.model_copy(update={"steps": steps - paid})]
 
 
@@ -181,17 +189,15 @@ def _check_paid(paid: int, used: int, taken: int) -> None:
 def _check_terms(events: Sequence[Mechanism], bench: Bench) -> None:
     """Steps are charged at the rate and noise that the trainer says they have."""
     promise = bench.promise
-    for event in events:
-        if event.name != _POISSON:
-            continue
-        assert event.sampling_rate is not None
+    for event in _steps(events, promise):
         assert event.noise_multiplier is not None
         q, sigma = promise.sampling_rate, promise.noise_multiplier
-        if q is not None and event.sampling_rate < q * (1 - _ROUNDING):
+        rate = 1.0 if event.sampling_rate is None else event.sampling_rate
+        if q is not None and rate < q * (1 - _ROUNDING):
             raise failed(
                 "charged_rate",
                 "steps at the rate {q:number} are charged at {charged:number}",
-                q=round(q, 6), charged=round(event.sampling_rate, 6),
+                q=round(q, 6), charged=round(rate, 6),
             )  # fmt: skip
         if sigma is not None and event.noise_multiplier > sigma * (1 + _ROUNDING):
             raise failed(
@@ -208,7 +214,7 @@ def _check_end(trainer: Any, start: int, drawn: Callable[[], int] | None, taken:
     except Exception:
         return
     used = max(taken + 1, drawn() if drawn else 0)
-    if _paid(trainer.events()) - start < used:
+    if _paid(trainer.events(), trainer.promise) - start < used:
         raise failed(
             "beyond_end",
             "after its {taken:integer} steps it takes another one that is not charged",

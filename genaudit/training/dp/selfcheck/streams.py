@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, take, vector
 from genaudit.training.dp.selfcheck.noise import independence
-from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed
+from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
 
 #: Batches that are compared, at least and at most; steps whose noise is compared.
 _BATCHES, _STEPS = (20, 2000), 4
@@ -26,6 +26,10 @@ _BATCH = 4
 def draws(bench: Bench) -> Message:
     """Two trainings with one seed draw different units."""
     promise = bench.promise
+    if promise.sampling_rate is not None and promise.sampling_rate >= 1:
+        raise skipped(
+            "whole_batches", "it draws no samples: its rate is {q:number}", q=promise.sampling_rate
+        )
     first, second = bench.fresh(), bench.fresh()
     expected = (promise.n_units or 100) * (promise.sampling_rate or 0.1)
     n = int(np.clip(math.ceil(200 / max(expected, 1e-9)), *_BATCHES))
