@@ -20,6 +20,7 @@ from genaudit.training.dp.selfcheck import (
     sampling,
     spending,
     streams,
+    training,
 )
 from genaudit.training.dp.selfcheck.bench import Bench, offers
 from genaudit.training.dp.selfcheck.outcome import (
@@ -75,6 +76,7 @@ CHECKS = (
     Check("accounting.claim", "claim", spending.claim, ("step", "events"), ("epsilon", "delta")),
     Check("accounting.accountants", "accountant", spending.accountants, (),
           ("noise_multiplier", "sampling_rate", "steps", "delta")),
+    Check("step.training", "training steps", training.steps, (*_STEPS, "draw"), _NOISE),
     Check("release.handle", "generator", handles.generator, ("units", "step", "released")),
     Check("release.bundle", "bundle", bundle.release, ("units", "step", "save")),
     Check("canary", "whole training", canary.bound, (*_STEPS, "draw"),

@@ -103,6 +103,8 @@ class OurTrainer:
         if units is None:
             self._before(self._done)
             self._done += 1
+            self._repeat()
+            self._fixed(self.stepper.streams.rows)
             self._take(self.stepper.take)
         else:
             self._repeat()
@@ -148,9 +150,9 @@ class OurTrainer:
         if self._rng is not None and self._start is not None:
             self._rng.set_state(self._start)
 
-    def _fixed(self) -> torch.Generator:
+    def _fixed(self, stream: torch.Generator | None = None) -> torch.Generator:
         """Noise that belongs to a record, the same every time."""
-        return torch.Generator().manual_seed(1)
+        return (stream or torch.Generator()).manual_seed(1)
 
 
 class _Gradient:

@@ -71,7 +71,8 @@ class PrivateTrainer(Protocol):
         """Take one step; the gradient as the optimizer got it, shape (parameters,).
 
         Without units it is a step of the training itself: charged, on a batch from `self.draw()`.
-        With units it is on this batch, and the noise is on `clipped_sum(units)` at these weights.
+        With units it is on this batch. Either way the noise is on `clipped_sum` of the batch at
+        these weights: made rows, and chance that belongs to a record, are those of `clipped_sum`.
         """
 
     def draw(self) -> np.ndarray:
