@@ -71,6 +71,42 @@ class Logistic:
         return self._charged
 
 
+class DrawsApart(Logistic):
+    """Its training draws in a way of its own."""
+
+    def step(self, units: Any = None) -> np.ndarray:
+        """One step, charged where it is one of the training."""
+        honest, self.draw = self.draw, super().draw  # type: ignore[method-assign]
+        try:
+            return super().step(units)
+        finally:
+            self.draw = honest  # type: ignore[method-assign]
+
+
+class NoStep(Logistic):
+    """No batch can be stepped on, empty or not."""
+
+    def step(self, units: Any = None) -> np.ndarray:
+        """It is lost."""
+        raise KeyError(f"lost {units is None}")
+
+
+class NoNoise(Logistic):
+    """Nothing is added to sums."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self._rng = Silent(np.random.PCG64(secrets.randbits(256)))
+
+
+class Silent(np.random.Generator):
+    """Its normal numbers are 0."""
+
+    def normal(self, *args: Any) -> Any:
+        """Zeros."""
+        return 0.0 * super().normal(*args)
+
+
 class Unclipped(Logistic):
     """The same without a bound."""
 

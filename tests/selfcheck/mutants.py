@@ -123,6 +123,26 @@ class _AfterSum(_Guarded):
 
 
 @mutant("clipping", "clipping.bound")
+def clips_the_first_part(seed: int = 0) -> OurTrainer:
+    """A batch is summed in parts, and only the first of 32 units is clipped."""
+    trainer = plain(seed)
+    step = trainer.stepper.step
+    accumulate = step.accumulate
+
+    def in_parts(rows: Any, filled: Any = None) -> None:
+        kept: list[Any] = [0.0] * len(step.optimizer.params)
+        for part, bound in ((slice(0, 32), 1.0), (slice(32, None), 1e9)):
+            step._watched.max_grad_norm = bound
+            accumulate(tuple(r[part] for r in rows), None if filled is None else filled[part])
+            kept = [k + p.grad for k, p in zip(kept, step.optimizer.params, strict=True)]
+        for k, p in zip(kept, step.optimizer.params, strict=True):
+            p.grad = k
+
+    step.accumulate = in_parts  # type: ignore[method-assign]
+    return trainer
+
+
+@mutant("clipping", "clipping.bound")
 def clip_after_sum(seed: int = 0) -> OurTrainer:
     """The gradient of the batch is clipped, not each unit's."""
     return _clipping(plain(seed), _AfterSum)
@@ -433,6 +453,14 @@ def laplace_noise(seed: int = 0) -> OurTrainer:
     return _noised(trainer, noise)
 
 
+@mutant("noise", "noise.shape")
+def truncated_noise(seed: int = 0) -> OurTrainer:
+    """Numbers beyond three deviations are cut off, as outliers: the tails are what δ counts."""
+    trainer = plain(seed)
+    most = 3 * _deviation(trainer)
+    return _noised(trainer, lambda _, p: _normal(trainer, p).clamp(-most, most))
+
+
 @mutant("noise", "noise.mean")
 def shifted_noise(seed: int = 0) -> OurTrainer:
     trainer = plain(seed)
@@ -453,18 +481,34 @@ def empty_batch_without_noise(seed: int = 0) -> OurTrainer:
     return _noised(trainer, lambda _, p: _normal(trainer, p) * bool(size[0]))
 
 
-@mutant("whole training", "canary")
-def large_batches_without_noise(seed: int = 0) -> OurTrainer:
-    """Beyond what fits at once another path is taken, which forgets the noise (Opacus PR #707)."""
-    trainer = plain(seed, epsilon=0.5)
-    accumulate, size = trainer.stepper.step.accumulate, [0]
+def _by_batch(trainer: OurTrainer, factor: Callable[[torch.Tensor], float]) -> OurTrainer:
+    """Noise that is multiplied by something of the batch."""
+    accumulate, now = trainer.stepper.step.accumulate, [1.0]
 
-    def counting(rows: Any, filled: Any = None) -> None:
-        size[0] = len(rows[0])
+    def looking(rows: Any, filled: Any = None) -> None:
+        now[0] = factor(rows[0])
         accumulate(rows, filled)
 
-    trainer.stepper.step.accumulate = counting  # type: ignore[method-assign]
-    return _noised(trainer, lambda _, p: _normal(trainer, p) * (size[0] <= 26))
+    trainer.stepper.step.accumulate = looking  # type: ignore[method-assign]
+    return _noised(trainer, lambda _, p: _normal(trainer, p) * now[0])
+
+
+@mutant("noise", "noise.scale")
+def large_batches_without_noise(seed: int = 0) -> OurTrainer:
+    """Beyond what fits at once another path is taken, which forgets the noise (Opacus PR #707)."""
+    return _by_batch(plain(seed, epsilon=0.5), lambda x: float(len(x) <= 26))
+
+
+@mutant("noise", "noise.scale")
+def less_noise_in_large_batches(seed: int = 0) -> OurTrainer:
+    """Noise is a tenth where there are more than 40 units."""
+    return _by_batch(plain(seed), lambda x: 0.1 if len(x) > 40 else 1.0)
+
+
+@mutant("whole training", "canary")
+def batches_with_outliers_without_noise(seed: int = 0) -> OurTrainer:
+    """Numbers out of range are mended in another path, which forgets the noise."""
+    return _by_batch(plain(seed, epsilon=0.5), lambda x: float(not (x.abs() > 8).any()))
 
 
 @mutant("empty batches", "noise.empty_batch")
@@ -494,6 +538,51 @@ def divided_by_the_batch(seed: int = 0) -> OurTrainer:
         accumulate(rows, filled)
 
     trainer.stepper.step.accumulate = counting  # type: ignore[method-assign]
+    return trainer
+
+
+# Steps of the training, unlike those on units that are given
+
+
+@mutant("training steps", "step.training")
+def noise_stops_late(seed: int = 0) -> OurTrainer:
+    """A schedule of the noise ends at half of the steps."""
+    trainer = plain(seed)
+    return _noised(trainer, lambda _, p: _normal(trainer, p) * (trainer._done <= 20))
+
+
+@mutant("training steps", "step.training")
+def noise_decays(seed: int = 0) -> OurTrainer:
+    """Noise is halved over the training, and charged as if it were not."""
+    trainer = plain(seed)
+    return _noised(trainer, lambda _, p: _normal(trainer, p) * (1 - trainer._done / 80))
+
+
+@mutant("training steps", "step.training")
+def trains_on_others(seed: int = 0) -> OurTrainer:
+    """A batch is drawn, and another one trained on."""
+    trainer = plain(seed)
+    take = trainer.stepper.take
+
+    def another(chosen: np.ndarray) -> None:
+        take(np.random.default_rng().permutation(chosen))
+
+    object.__setattr__(trainer.stepper, "take", another)
+    return trainer
+
+
+@mutant("training steps", "step.training")
+def training_without_clipping(seed: int = 0) -> OurTrainer:
+    """The bound is on where the engine is asked for a sum, and off where it trains."""
+    trainer = plain(seed, max_grad_norm=0.1)
+    watched, take = trainer.stepper.step._watched, trainer.stepper.take
+
+    def unbounded(chosen: np.ndarray) -> None:
+        bound, watched.max_grad_norm = watched.max_grad_norm, float("inf")
+        take(chosen)
+        watched.max_grad_norm = bound
+
+    object.__setattr__(trainer.stepper, "take", unbounded)
     return trainer
 
 
@@ -817,6 +906,16 @@ def _seeded(seed: int, make: Callable[[], nn.Module]) -> nn.Module:
     return make()
 
 
+def _charged_as_gaussian(seed: int = 0) -> OurTrainer:
+    """All units in every step, and the plain name for it in the events."""
+    trainer = plain(seed, sampling_rate=1.0)
+    charged = trainer._charged
+    trainer._charged = lambda: [
+        m.model_copy(update={"name": "gaussian", "sampling_rate": None}) for m in charged()
+    ]
+    return trainer
+
+
 CORRECT: dict[str, Callable[..., OurTrainer]] = {
     "gan": lambda seed=0: FamilyTrainer("gan", seed=seed),
     "cgan": lambda seed=0: FamilyTrainer("cgan", seed=seed, noise="hardened"),
@@ -834,5 +933,9 @@ CORRECT: dict[str, Callable[..., OurTrainer]] = {
     "embedding": lambda seed=0: ModuleTrainer(
         _seeded(seed, _Words), (records(N, 6).abs() * 10).long().clamp(max=29)
     ),
+    "one parameter": lambda seed=0: ModuleTrainer(
+        _seeded(seed, lambda: nn.Linear(1, 1, bias=False)), records(N, 1)
+    ),
+    "full batch": _charged_as_gaussian,
     "slope penalty": lambda seed=0: plain(seed, losses=_penalised),
 }

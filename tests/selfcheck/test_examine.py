@@ -46,6 +46,34 @@ def test_handmade_trainer_without_a_bound_fails() -> None:
     assert report.exit_code == 1
 
 
+def test_training_that_does_not_draw_by_draw_cannot_be_told() -> None:
+    """Steps whose batch is not known are not passed: the reason is said."""
+    (found,) = examine(handmade.DrawsApart, only=["step.training"])
+
+    assert found.status is Status.CANNOT_TELL
+    assert "0 times" in found.said.english
+
+
+def test_training_that_ended_cannot_be_told() -> None:
+    """One trainer that took all its steps has none left to look at."""
+    trainer = handmade.Logistic()
+    for _ in range(handmade.STEPS - 3):
+        trainer.step()
+    (found,) = examine(trainer, only=["step.training"])
+
+    assert found.status is Status.CANNOT_TELL
+    assert "after 3 steps" in found.said.english
+    assert "draw" not in vars(trainer)
+
+
+@pytest.mark.parametrize("make", [handmade.NoStep, handmade.NoNoise])
+def test_what_every_batch_has_is_not_blamed_on_empty_ones(make: type) -> None:
+    """Batches that all raise, or all lack noise, say nothing of empty ones."""
+    (found,) = examine(make, only=["noise.empty_batch"])
+
+    assert found.status is not Status.FAILED
+
+
 def test_what_is_missing_is_skipped_with_its_reason() -> None:
     """Each skipped check says which method or promise it lacks; the others run."""
     report = examine(handmade.StepsAlone)
