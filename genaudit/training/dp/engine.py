@@ -161,6 +161,12 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
             _mark_as_processed(p.summed_grad)
         self.world.add_up([p.grad for p in self.params])
 
+    def scale_grad(self) -> None:
+        """Divide by the public constant, in one call for all parameters."""
+        divisor = float(self.expected_batch_size * self.accumulated_iterations)
+        for alike in _alike([p.grad for p in self.params]):
+            torch._foreach_div_(alike, divisor)
+
     def _add_noise_to(self, sums: Sequence[torch.Tensor]) -> None:
         """In place, from one draw; a draw for each would cost more than its numbers do."""
         sizes = [s.numel() for s in sums]

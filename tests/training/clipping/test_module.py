@@ -66,6 +66,17 @@ class _Twice(nn.Module):
         return self.linear(torch.tanh(self.linear(x)))
 
 
+class _Added(nn.Module):
+    """Two layers whose outputs are added up: one gradient reaches both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.out = nn.Linear(5, 4), nn.Linear(5, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(torch.tanh(self.one(x) + self.two(x)))
+
+
 class _Halves(nn.Module):
     """Two outputs, the second unused at times; one layer that no output needs."""
 
@@ -105,7 +116,7 @@ def test_what_no_rule_knows_falls_back_alone(cap: int) -> None:
 
 
 @pytest.mark.parametrize("cap", [1, 2])
-@pytest.mark.parametrize("module", [_Scaled, _Tempered, _Tied, _Twice, _Halves])
+@pytest.mark.parametrize("module", [_Scaled, _Tempered, _Tied, _Twice, _Added, _Halves])
 def test_bare_shared_and_repeated_parameters(module: type[nn.Module], cap: int) -> None:
     """Parameters of no layer, of two layers, of one used twice, and unused ones are exact."""
     torch.manual_seed(0)

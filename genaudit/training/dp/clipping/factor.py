@@ -11,7 +11,7 @@ Source: Goodfellow 2015 (norms of outer products); Rochette, Manoel, Tramel 2019
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -27,11 +27,13 @@ class Factor(Protocol):
     def squared_norms(self) -> torch.Tensor:
         """Squared L2 norm for each sample, shape (n,)."""
 
-    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+    def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, of the parameter's shape.
 
         Args:
             weights: Shape (n,).
+            last: Whether nothing but sums with these very weights is asked for from now on, so
+                that what is held may be overwritten.
         """
 
     def take(self, kept: torch.Tensor) -> Factor:
@@ -55,12 +57,9 @@ class Direct:
         """Squared L2 norm for each sample, shape (n,)."""
         return _square(self._rows)
 
-    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
-        """Sum over samples of weight times gradient, of the parameter's shape.
-
-        Args:
-            weights: Shape (n,).
-        """
+    def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
+        """Sum over samples of weight times gradient, of the parameter's shape."""
+        del last
         return (weights @ self._rows).reshape(self.values.shape[1:])
 
     def take(self, kept: torch.Tensor) -> Direct:
@@ -77,13 +76,14 @@ class Direct:
 class Outer:
     """Gradients of a matrix, sum over t of g[i, t] a[i, t]^T.
 
-    a: what went in, shape (n, t, d). g: gradient at what came out, shape (n, t, p).
-    view: a matrix of shape (p, d) -> the parameter's own shape, where that is another.
+    a: what went in, shape (n, t, d). g: gradient at what came out, shape (n, t, p), which nobody
+    else holds. view: a matrix of shape (p, d) -> the parameter's own shape, where that is another.
     """
 
     a: torch.Tensor
     g: torch.Tensor
     view: Callable[[torch.Tensor], torch.Tensor] | None = None
+    _known: list[torch.Tensor] = field(default_factory=list)
 
     def squared_norms(self) -> torch.Tensor:
         """Squared L2 norm for each sample, shape (n,)."""
@@ -91,18 +91,33 @@ class Outer:
             return _square(self.a[:, 0]) * self.lengths
         return self._direct.squared_norms() if self._small else self._by_gram()
 
-    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+    def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, of the parameter's shape."""
+        return self.sums(weights, last=last)[0]
+
+    def sums(
+        self, weights: torch.Tensor, *, last: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The weighted sum, and that of the bias beside it, shape (p,), from one reading of g."""
+        if not self._known or self._known[0] is not weights:
+            self._known[:] = weights, *self._summed(weights, last)
+        return self._known[1], self._known[2]
+
+    def _summed(self, weights: torch.Tensor, last: bool) -> tuple[torch.Tensor, torch.Tensor]:
         if self._small:
-            found = self._direct.weighted(weights)
+            found, bias = self._direct.weighted(weights), weights @ self.summed
+            return (found if self.view is None else self.view(found)), bias
+        each, a, g = weights[:, None, None], self.a, self.g
+        if a.shape[2] < g.shape[2]:  # the narrower one is the cheaper to scale
+            a, bias = a * each, weights @ self.summed
         else:
-            each = weights[:, None, None]
-            small = self.a.shape[2] < self.g.shape[2]  # the narrower one is the cheaper to scale
-            a, g = (self.a * each, self.g) if small else (self.a, self.g * each)
-            if not a.is_contiguous():  # time first, which the sum does not mind
-                a, g = a.transpose(0, 1), g.transpose(0, 1)
-            found = g.flatten(0, 1).T @ a.flatten(0, 1)
-        return found if self.view is None else self.view(found)
+            # In place where it can be: another matrix would push out of the cache what comes next.
+            g = g.mul_(each) if last and _whole(g) else g * each
+            bias = g.sum((0, 1))
+        if not a.is_contiguous():  # time first, which the sum does not mind
+            a, g = a.transpose(0, 1), g.transpose(0, 1)
+        found = g.flatten(0, 1).T @ a.flatten(0, 1)
+        return (found if self.view is None else self.view(found)), bias
 
     def take(self, kept: torch.Tensor) -> Outer:
         """The gradients of some samples alone."""
@@ -156,9 +171,9 @@ class Bias:
         """Squared L2 norm for each sample, shape (n,)."""
         return self.matrix.lengths
 
-    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+    def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, shape (p,)."""
-        return weights @ self.matrix.summed
+        return self.matrix.sums(weights, last=last)[1]
 
     def take(self, kept: torch.Tensor) -> Bias:
         """The gradients of some samples alone."""
@@ -189,8 +204,9 @@ class Lookup:
         sums = torch.zeros_like(g).scatter_add_(1, slot[:, :, None].expand_as(g), g)
         return _square(sums.flatten(1))
 
-    def weighted(self, weights: torch.Tensor) -> torch.Tensor:
+    def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, shape (rows, p)."""
+        del last
         scaled = (self.g * weights[:, None, None]).flatten(0, 1)
         table = scaled.new_zeros(self.rows, scaled.shape[1])
         return table.index_add_(0, self.index.flatten(), scaled)
@@ -207,6 +223,11 @@ def squared_norms(factors: Sequence[Factor]) -> torch.Tensor:
 
 def _square(rows: torch.Tensor) -> torch.Tensor:
     return torch.linalg.vector_norm(rows, dim=1).square()
+
+
+def _whole(g: torch.Tensor) -> bool:
+    """Whether each of its numbers has a place of its own, and its memory holds nothing else."""
+    return g.is_contiguous() and g.untyped_storage().nbytes() == g.numel() * g.element_size()
 
 
 def _diagonal(squares: torch.Tensor) -> torch.Tensor:

@@ -35,9 +35,12 @@ def matrix(weight: str, bias: str, uses: Sequence[Use], cap: int) -> Iterator[tu
         uses: Input, shape (n, ..., d), and gradient at the output, shape (n, ..., p).
         cap: Rows of a unit, next to each other.
     """
-    a = _over_time([x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses], cap)
-    g = _over_time([y.reshape(len(y), -1, y.shape[-1]) for _, y in uses], cap)
-    found = Outer(a, g)
+    if cap == 1 and len(uses) == 1 and uses[0][0].dim() == 2:  # the commonest, without detours
+        found = Outer(uses[0][0].unsqueeze(1), uses[0][1].unsqueeze(1))
+    else:
+        a = _over_time([x.reshape(len(x), -1, x.shape[-1]) for x, _ in uses], cap)
+        g = _over_time([y.reshape(len(y), -1, y.shape[-1]) for _, y in uses], cap)
+        found = Outer(a, g)
     yield weight, found
     yield bias, Bias(found)
 

@@ -162,7 +162,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         leaves: Rows = ()
         self.tape.start()
         try:
-            if self.tape.examines():
+            if self.tape.examines:
                 leaves = tuple(r.detach().clone().requires_grad_() for r in rows if _is_real(r))
                 given = iter(leaves)
                 # Not the leaves themselves, which nobody may overwrite.
@@ -214,7 +214,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if not bool(finite.all()):
             factors, kept = [(p, f.take(finite)) for p, f in factors], norms[finite]
         weights = (self.max_grad_norm / (kept + _TINY)).clamp(max=1.0)
-        sums = {id(parameter): factor.weighted(weights) for parameter, factor in factors}
+        sums = {id(parameter): factor.weighted(weights, last=True) for parameter, factor in factors}
         assert len(sums) == len(factors), "each parameter has one factor"
         for parameter in self._module.parameters():
             if parameter.requires_grad:

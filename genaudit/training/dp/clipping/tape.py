@@ -89,18 +89,20 @@ class Tape:
     def start(self) -> None:
         """Forget what was written down and begin anew."""
         self._uses.clear()
+        self._witness.begin()
         self.on, self.differentiated = True, False
 
     def stop(self) -> None:
         """Write down no more."""
         self.on = False
 
+    @property
     def examines(self) -> bool:
-        """Whether the next pass is held against an ordinary one, and its rows against each other.
+        """Whether this pass is held against an ordinary one, and its rows against each other.
 
         `factors` then wants to know the rows that went in.
         """
-        return self._witness.is_due(local.trainable(self.module))
+        return self._witness.due
 
     def factors(
         self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor] = ()
@@ -140,14 +142,14 @@ class Tape:
     def _found(
         self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor]
     ) -> list[tuple[nn.Parameter, Factor]]:
-        if self.examines():
+        if self.examines:
             self._check_apart(losses, cap, rows)
         plain = self._witness.gradients(losses)
         by_key: dict[tuple[str, str], list[_Reached]] = {}
         for key, use, at in self._backward(losses):
             if any(g is not None for g in at):
                 by_key.setdefault(key, []).append((use, at))
-        if losses.requires_grad and not by_key and local.trainable(self.module):
+        if losses.requires_grad and not by_key and self._witness.parameters:
             raise UnreadableError(
                 "No watched layer is part of these losses; they must come from the pass that was "
                 "just made, through the module that is watched."
@@ -169,7 +171,7 @@ class Tape:
         edges = [edge for _, use in uses for edge in use.edges if edge is not None]
         if not edges or not losses.requires_grad:
             return
-        found = iter(torch.autograd.grad(losses.sum(), edges, allow_unused=True))
+        found = iter(_apart(torch.autograd.grad(losses.sum(), edges, allow_unused=True)))
         for key, use in uses:
             yield key, use, tuple(None if e is None else next(found) for e in use.edges)
 
@@ -303,7 +305,7 @@ def _resolved(
     site: _Site, weight: str, many: Sequence[_Reached], cap: int
 ) -> Iterator[tuple[nn.Parameter, Factor]]:
     """Factors of the parameters of one site from all of its uses."""
-    parameters = local.trainable(site.module)
+    parameters = local.trainable(site.module, deep=site.kind == "local")
     found: Iterator[tuple[str, Factor]]
     match site.kind:
         case "rule":
@@ -314,6 +316,16 @@ def _resolved(
         case _:
             found = _local(site.module, many, cap)
     yield from ((parameters[name], factor) for name, factor in found if name in parameters)
+
+
+def _apart(found: Sequence[torch.Tensor | None]) -> Iterator[torch.Tensor | None]:
+    """Gradients that share no memory: where two layers are added up, both have the same one."""
+    seen: set[int] = set()
+    for g in found:
+        place = None if g is None else g.untyped_storage().data_ptr()
+        yield g if g is None or place not in seen else g.clone()
+        if place is not None:
+            seen.add(place)
 
 
 def _pairs(many: Sequence[_Reached]) -> list[layer.Use]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -35,7 +35,21 @@ class Witness:
 
     module: nn.Module
     passes: int = 0
-    trained: frozenset[int] = frozenset()
+    due: bool = False
+    parameters: Mapping[str, nn.Parameter] = field(default_factory=dict)
+    _trained: frozenset[int] = frozenset()
+
+    def begin(self) -> None:
+        """Settle whether the next pass is compared; where others are trained counting starts anew.
+
+        Sets `parameters`, those that are trained, and `due`.
+        """
+        self.parameters = local.trainable(self.module)
+        key = frozenset(map(id, self.parameters.values()))
+        if key != self._trained:
+            self._trained, self.passes = key, 0
+        number = self.passes + 1
+        self.due = number <= _FIRST or number & (number - 1) == 0
 
     def gradients(self, losses: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Gradient of the summed losses by parameter name; empty where this pass is not compared.
@@ -43,8 +57,8 @@ class Witness:
         Args:
             losses: One for each row, shape (n,); their graph is kept.
         """
-        parameters = local.trainable(self.module)
-        if not self.is_due(parameters) or not losses.requires_grad or not parameters:
+        parameters = self.parameters
+        if not self.due or not losses.requires_grad or not parameters:
             self.passes += 1
             return {}
         grads = torch.autograd.grad(
@@ -52,18 +66,6 @@ class Witness:
         )
         # A sparse embedding has a sparse gradient.
         return {n: g.to_dense() for n, g in zip(parameters, grads, strict=True) if g is not None}
-
-    def is_due(self, parameters: Mapping[str, nn.Parameter]) -> bool:
-        """Whether the next pass is compared.
-
-        Args:
-            parameters: That are trained; with others the count begins anew.
-        """
-        key = frozenset(map(id, parameters.values()))
-        if key != self.trained:
-            self.trained, self.passes = key, 0
-        number = self.passes + 1
-        return number <= _FIRST or number & (number - 1) == 0
 
     def half(self, n: int, cap: int) -> torch.Tensor:
         """Half of the rows, units whole; another half in the next pass, so that pairs part.
