@@ -18,7 +18,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto
 
 # Long measurements: the cost of a private step; copies found and false alarms, and what samples are
 # worth, on real data (Adult: set GENAUDIT_ADULT). PEERS names a folder for the environments of peers,

@@ -6,6 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Before NumPy and torch are imported: threads that wait for each other on a busy machine made some
+# tests forty times slower, and each worker has a core at most.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pandas as pd
 import pytest
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +39,7 @@ from genaudit.training.checkpoint import Checkpoint, Keeper
 from genaudit.training.pace import Pace
 from genaudit.training.prepared import Basis, Batch, Prepared, nets_of
 from genaudit.training.recipe import Recipe, Settled, check_budget_total
+from genaudit.training.threads import one_thread
 from genaudit.training.world import ALONE, World
 
 __all__ = ["Progress", "Trained", "Update", "fit", "plan", "resume"]
@@ -121,7 +121,7 @@ def fit(
         )
     book = Book.of(ledger, data, dataset_id, artefact)
     book.resumable = checkpoint is not None
-    with _one_thread(recipe.device), book.closing_on_error():
+    with one_thread(recipe.device), book.closing_on_error():
         prepared = _prepared(recipe, data, book, budget_total, world)
         job = _Job.of(recipe, data.schema, prepared, book, checkpoint, world)
         job.family.start()
@@ -171,7 +171,7 @@ def resume(
             f"The checkpoint in {str(folder)!r} is of other records than these; give the file that "
             "it was trained on."
         )
-    with _one_thread(recipe.device), book.closing_on_error():
+    with one_thread(recipe.device), book.closing_on_error():
         if recipe.private:
             world.share(checkpoint.to_bytes())
             prepared = _private().resume(
@@ -197,7 +197,7 @@ def _follow(data: Dataset, world: World) -> Trained:
     moment = Checkpoint.from_bytes(world.share())
     info, recipe = moment.info, moment.info.recipe
     book = Book(None, info.dataset, info.artefact)
-    with _one_thread(recipe.device):
+    with one_thread(recipe.device):
         prepared = _private().resume(recipe, data, book, None, moment.basis, info.done, world)
         job = _Job.of(recipe, data.schema, prepared, book, None, world)
         if moment.parts:
@@ -434,18 +434,6 @@ class _Look:
         quality = marginals.distance(made, job.prepared.basis.marginals)
         job.history.append({"step": float(pace.done), "quality": quality, **metrics})
         return quality
-
-
-@contextmanager
-def _one_thread(device: str) -> Iterator[None]:
-    """Steps as small as these gain nothing from a second thread, and wait where it is busy."""
-    threads = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _check_device(device: str) -> None:

@@ -31,6 +31,7 @@ from genaudit.training.dp.selfcheck.outcome import (
     cannot_tell,
     skipped,
 )
+from genaudit.training.threads import one_thread
 
 #: What is being done, number done, number of all.
 Progress = Callable[[str, int, int], None]
@@ -109,10 +110,11 @@ def examine(
     wanted = None if only is None else set(only)
     chosen = [c for c in CHECKS if wanted is None or c.id in wanted]
     outcomes = []
-    for i, check in enumerate(chosen):
-        if progress is not None:
-            progress(f"{named}: {check.id}", i, len(chosen))
-        outcomes.append(_outcome(check, bench))
+    with one_thread():
+        for i, check in enumerate(chosen):
+            if progress is not None:
+                progress(f"{named}: {check.id}", i, len(chosen))
+            outcomes.append(_outcome(check, bench))
     return SelfcheckReport(trainer=named, outcomes=tuple(outcomes))
 
 
