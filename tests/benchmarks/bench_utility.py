@@ -344,7 +344,8 @@ def write(rows: list[Row], out: Path, load: tuple[float, float]) -> None:
         "one thread"
     )
     head = (
-        "| method | privacy | seeds | AUROC | two-way distance | CPU seconds | parity | versions |\n"
+        "| method | privacy | seeds | AUROC | two-way distance | CPU seconds | parity | "
+        "versions |\n"
         "|---|---|---|---|---|---|---|---|\n"
     )
     about = __doc__.split("\n\n")[1]
