@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before NumPy and torch are imported: threads that wait for each other on a busy machine made some
@@ -15,6 +15,15 @@ import pytest
 
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nor does a fixture that many tests share."""
+    with pytest.MonkeyPatch.context() as patched:
+        folder = tmp_path_factory.mktemp("state")
+        patched.setenv("GENAUDIT_LEDGER", str(folder / "ledger.sqlite"))
+        yield
 
 
 @pytest.fixture(autouse=True)
