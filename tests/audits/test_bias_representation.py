@@ -313,6 +313,7 @@ def test_an_amplified_gap_alone_is_flagged():
     assert gap.estimate.value < -0.1, "women fall further behind: negative"
 
 
+@pytest.mark.slow
 def test_honest_samples_are_rarely_accused():
     """Fresh rows are outside in no more than 1% of 40 draws (and two standard errors)."""
     accused = [

@@ -32,6 +32,7 @@ def test_a_half_copy_is_found():
     assert verdicts["privacy.distance.auc"] is Verdict.OUTSIDE
 
 
+@pytest.mark.slow
 def test_honest_subjects_are_never_accused():
     """Twenty honest subjects: nothing outside, no doubt, area about one half."""
     areas = []

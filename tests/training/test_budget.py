@@ -69,7 +69,7 @@ def test_a_total_beyond_its_bound_stops_the_run(monkeypatch: pytest.MonkeyPatch)
         budget.check_bound(whole, 1e-5, "zero-out")
 
 
-@pytest.mark.parametrize("epsilon", [0.05, 1000.0])
+@pytest.mark.parametrize("epsilon", [pytest.param(0.05, marks=pytest.mark.slow), 1000.0])
 def test_epsilon_far_from_one(epsilon: float) -> None:
     """A tiny and a huge ε are solved as exactly, and as quickly, as any other."""
     recipe = Recipe.of(family="vae", epsilon=epsilon, delta=1e-6, preset="quick")
