@@ -5,8 +5,8 @@ artefact) or `audit` (flows into a report or the operator's screen). A claim is 
 release touches of its artefact. Touches are written before the data is read, so a crash leaves a
 true ledger.
 
-A release that must keep a total for its data set is written down as a whole (`reserved`) before its
-parts are charged, so that of two trainings at once each counts the other.
+A private release of a named data set is written down as a whole (`reserved`) before its parts are
+charged, so that of two trainings at once each that keeps a total counts the other.
 """
 
 from __future__ import annotations

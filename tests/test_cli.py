@@ -91,6 +91,22 @@ def test_sample_where(model_dir: Path, tmp_path: Path, run_cli: Cli) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.filterwarnings("ignore::genaudit.errors.GenauditWarning")
+def test_samples_of_nothing_are_not_written(
+    model_dir: Path, tmp_path: Path, run_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no record has what is asked for there is no file that a pipeline would go on with."""
+    monkeypatch.setattr("genaudit.models.sampler._CHUNK", 1)
+    monkeypatch.setattr("genaudit.models.sampler._TRIES", 1)
+
+    rare = ("--where", "age=66", "--where", "year=1997", "--where", "checks=6")
+    code, _, err = run_cli("sample", model_dir, "-n", 1, *rare, "--out", tmp_path / "s.csv")
+
+    assert code == 2
+    assert "No record was made" in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sample_of_more_than_fits_is_refused(model_dir: Path, tmp_path: Path, run_cli: Cli) -> None:
     """So many records that memory would run out are refused at once, with an estimate."""
     for more in ((), ("--where", "colour=Black")):

@@ -53,7 +53,7 @@ class Dataset:
                 raise DataError(
                     f"Column {column.name!r} of {source} has {coerced.problem}. "
                     + (
-                        "The schema was drafted from other rows: widen it there, or correct the "
+                        "The schema was drafted from data: widen what it declares, or correct the "
                         "file."
                         if schema.origin == "drafted"
                         else "Correct the file or the schema."

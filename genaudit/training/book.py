@@ -174,9 +174,7 @@ class Book:
             raise self._uncovered("This release", total)
         if not first:
             return self._check(self._entries(), total, recipe.delta, (), at_least=recipe.epsilon)
-        rest = max(0.0, recipe.epsilon - sum(m.epsilon or 0.0 for m in first))
-        remainder = Mechanism(name="remainder", epsilon=rest)
-        return self.check_total(total, recipe.delta, [*first, remainder])
+        return self.check_total(total, recipe.delta, _provisional(recipe, first))
 
     def check_total(self, total: float, delta: float, planned: Sequence[Mechanism]) -> float:
         """Reserve the whole release, or refuse if it and the earlier ones exceed ε = `total`.
@@ -207,13 +205,21 @@ class Book:
             self.reserved = True
         return spent
 
+    def reserve_provisionally(self, recipe: Recipe, first: Sequence[Mechanism]) -> None:
+        """As `reserve`, where something is spent before the noise of training is known."""
+        if first:
+            self.reserve(_provisional(recipe, first))
+
     def reserve(self, planned: Sequence[Mechanism]) -> None:
         """Write down all that this training will spend, so that a total kept beside it knows.
+
+        Data without a name can have no total, so nothing is reserved for them.
 
         Args:
             planned: As in `check_total`; a second call replaces the first.
         """
-        if self.ledger is not None and not self.rehearsal and self.public_id == self.dataset:
+        named = bool(self.dataset) and not self.dataset.startswith(UNDECLARED)
+        if self.ledger is not None and not self.rehearsal and named:
             self._reserve("the whole release", planned)
             self.reserved = True
 
@@ -297,6 +303,13 @@ class Book:
             f"{what} of data set {self.dataset!r} is covered by no ε, so no total of {total:g} can "
             "be kept; leave --budget-total out, or train privately on new data."
         )
+
+
+def _provisional(recipe: Recipe, first: Sequence[Mechanism]) -> list[Mechanism]:
+    """What a release will spend where its first parts alone are known: the rest as an ε."""
+    assert recipe.epsilon is not None
+    rest = max(0.0, recipe.epsilon - sum(m.epsilon or 0.0 for m in first))
+    return [*first, Mechanism(name="remainder", epsilon=rest)]
 
 
 def together(mechanisms: Iterable[Mechanism], delta: float, relation: str) -> float:

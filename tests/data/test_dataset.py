@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from genaudit.data.dataset import Dataset
+from genaudit.data.frame import draft_schema
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError
 
@@ -55,6 +56,15 @@ def test_real_data_in_canonical_form() -> None:
     assert list(data.frame["sex"].cat.categories) == ["f", "m"]
     assert data.attributes.equals(data.frame[["who", "sex", "hired"]])
     assert (data.invalid, data.absent, data.extra) == ({}, (), ())
+
+
+def test_a_draft_that_is_too_narrow_is_named() -> None:
+    """Bounds of a draft are those of the rows that it was drafted from."""
+    seen = pd.DataFrame({"x": [1.0, 2.5, 4.0, 3.0], "g": list("abab")})
+    schema = draft_schema(seen)
+
+    with pytest.raises(DataError, match="drafted from data: widen"):
+        Dataset.of(seen.assign(x=seen["x"] * 1000), schema, "holdout")
 
 
 def test_a_frame_may_have_any_index_and_order() -> None:

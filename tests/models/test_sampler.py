@@ -113,7 +113,7 @@ def test_a_condition_without_share_can_be_asked_for() -> None:
         ({"zzz": "1"}, "'zzz'.*'a', 'b', 'k', 'day'"),
         ({"id": "1"}, "'id'"),
         ({"b": "z"}, "'z'.*'x', 'y'"),
-        ({"k": "77"}, "77.*0 to 3"),
+        ({"k": "77"}, "77.*0 to 3, or nothing at all for a missing one"),
         ({"k": "two"}, "two"),
         ({"b": ""}, "b"),
         ({"day": "1999-01-01"}, "from 2020-01-01 to 2020-01-04"),

@@ -443,6 +443,27 @@ def test_a_total_knows_of_trainings_that_keep_none(tmp_path: Path) -> None:
     assert {t.kind for t in after} == {TouchKind.ACCOUNTED}
 
 
+def test_a_training_is_reserved_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the number of records is paid for first, all of ε is reserved before that."""
+    ledger, seen = PrivacyLedger(tmp_path / "l.sqlite"), []
+
+    def stop(*_: object) -> None:
+        seen.extend(counted(e.touch for e in ledger.entries(dataset="d")))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genaudit.training.dp.intake.take_in", stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(_recipe("gan", private=True), _data(rows=None), ledger=ledger, dataset_id="d")
+    [reserved] = seen
+
+    assert together(reserved.spends, 1e-5, "zero-out") == pytest.approx(
+        3.0, rel=1e-4
+    )  # as fine as the accountant's grid
+    assert not counted(e.touch for e in ledger.entries(dataset="d"))
+
+
 def test_an_edited_ledger_pays_for_nothing(tmp_path: Path) -> None:
     """Charges made smaller by hand are found before records are read, total or not."""
     ledger, recipe = PrivacyLedger(tmp_path / "l.sqlite"), _recipe("gan", private=True)

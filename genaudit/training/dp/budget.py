@@ -97,12 +97,13 @@ def _check_heard(recipe: Recipe, n: int, marginals: Mechanism) -> None:
     assert marginals.noise_multiplier is not None
     if marginals.noise_multiplier <= _DROWNED * n:
         return
+    units = "records" if recipe.rows_per_person is None else "persons"
     raise OptionError(
-        f"Expected an epsilon that {n:,} {recipe.unit or 'record'}s can be told apart from noise "
+        f"Expected an epsilon that {n:,} {units} can be told apart from noise "
         f"with, got {recipe.epsilon:g}: the noise on each count would be "
         f"{marginals.noise_multiplier:,.0f}. From about epsilon = "
         f"{_rounded_up(recipe.epsilon * marginals.noise_multiplier / (_HEARD * n))} on it would "
-        "do; or train on more records."
+        f"do; or train on more {units}."
     )
 
 

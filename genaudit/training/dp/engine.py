@@ -162,7 +162,9 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
         self.world.add_up([p.grad for p in self.params])
 
     def scale_grad(self) -> None:
-        """Divide by the public constant, in one call for all parameters."""
+        """Divide by the public constant where Opacus's does, in one call for all parameters."""
+        if self.loss_reduction != "mean":
+            return
         divisor = float(self.expected_batch_size * self.accumulated_iterations)
         for alike in _alike([p.grad for p in self.params]):
             torch._foreach_div_(alike, divisor)

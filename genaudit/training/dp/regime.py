@@ -137,6 +137,8 @@ def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None
     """Settle unit and relation, make sure of room under a total, own up to a seed; the relation."""
     _check(recipe, schema)
     _check_room(recipe, schema, book, budget_total)
+    if budget_total is None:
+        book.reserve_provisionally(recipe, _before(recipe, schema))
     if recipe.noise_seed is not None:
         book.charge(
             TouchKind.UNACCOUNTED, "an experiment: noise and batches have a seed, none is private"

@@ -78,6 +78,7 @@ class Outer:
 
     a: what went in, shape (n, t, d). g: gradient at what came out, shape (n, t, p), which nobody
     else holds. view: a matrix of shape (p, d) -> the parameter's own shape, where that is another.
+    _known: weights and both sums of the last reading.
     """
 
     a: torch.Tensor

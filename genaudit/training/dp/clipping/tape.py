@@ -171,7 +171,7 @@ class Tape:
         edges = [edge for _, use in uses for edge in use.edges if edge is not None]
         if not edges or not losses.requires_grad:
             return
-        found = iter(_apart(torch.autograd.grad(losses.sum(), edges, allow_unused=True)))
+        found = iter(_unshared(torch.autograd.grad(losses.sum(), edges, allow_unused=True)))
         for key, use in uses:
             yield key, use, tuple(None if e is None else next(found) for e in use.edges)
 
@@ -318,7 +318,7 @@ def _resolved(
     yield from ((parameters[name], factor) for name, factor in found if name in parameters)
 
 
-def _apart(found: Sequence[torch.Tensor | None]) -> Iterator[torch.Tensor | None]:
+def _unshared(found: Sequence[torch.Tensor | None]) -> Iterator[torch.Tensor | None]:
     """Gradients that share no memory: where two layers are added up, both have the same one."""
     seen: set[int] = set()
     for g in found:

@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, take, vector
-from genaudit.training.dp.selfcheck.noise import independence
+from genaudit.training.dp.selfcheck.noise import deviation, independence
 from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
 
 #: Batches that are compared, at least and at most; steps whose noise is compared.
@@ -48,13 +48,11 @@ def noise(bench: Bench) -> Message:
     """Two trainings with one seed add different noise."""
     promise = bench.promise
     assert promise.divisor is not None
-    assert promise.noise_multiplier is not None
-    assert promise.max_grad_norm is not None
-    deviation = promise.noise_multiplier * promise.max_grad_norm
+    claimed = deviation(bench)
     batch = take(bench.pool(_BATCH), slice(0, _BATCH))
     steps = _STEPS * bench.effort
     first, second = (
-        _noise(bench.fresh(), batch, promise.divisor, steps) / deviation for _ in range(2)
+        _noise(bench.fresh(), batch, promise.divisor, steps) / claimed for _ in range(2)
     )
     noisy = (np.abs(first) > _ROUNDING) & (np.abs(second) > _ROUNDING)
     if not noisy.any():
