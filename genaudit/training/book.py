@@ -284,8 +284,8 @@ class Book:
         others = {name for name in others - {self.dataset} if not name.startswith(UNDECLARED)}
         if others:
             raise BudgetError(
-                f"These records have been released from under the name {min(others)!r}, and under "
-                f"{self.dataset!r} a total would not know of it; use that name as --dataset-id, or "
+                f"These records have earlier releases under the name {min(others)!r}, of which a "
+                f"total under {self.dataset!r} would not know; use that name as --dataset-id, or "
                 "leave --budget-total out."
             )
 
