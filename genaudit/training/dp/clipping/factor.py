@@ -20,6 +20,10 @@ import torch
 #: Below this share of what the terms could add up to, a Gram norm has lost too many digits.
 _CANCELLED = 1e-3
 
+#: Products of a Gram matrix in the time that a number of a gradient takes, written once and read
+#: for its norm and its sum (measured, one core).
+_PASSES = 16
+
 
 class Factor(Protocol):
     """The gradients of one parameter, for every sample of a batch."""
@@ -136,9 +140,9 @@ class Outer:
 
     @property
     def _small(self) -> bool:
-        """Whether a sample's gradient is smaller than its two Gram matrices."""
+        """Whether a sample's gradient costs less than two Gram matrices, and little memory."""
         t, d, p = self.a.shape[1], self.a.shape[2], self.g.shape[2]
-        return t > 1 and 2 * t * t >= p * d
+        return t > 1 and t * t * (d + p) >= _PASSES * p * d and 2 * t * (d + p) >= p * d
 
     @cached_property
     def _direct(self) -> Direct:

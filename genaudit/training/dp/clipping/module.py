@@ -18,6 +18,7 @@ from genaudit.training.dp.clipping.factor import Factor, squared_norms
 from genaudit.training.dp.clipping.recurrent import DROP_INS
 from genaudit.training.dp.clipping.tape import Tape
 from genaudit.training.dp.clipping.unreadable import UnreadableError
+from genaudit.training.memory import keep_freed
 
 #: Inputs of a loss, each with one row for each sample.
 Rows = tuple[torch.Tensor, ...]
@@ -57,6 +58,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         m = readable(m)
         _check_precision(m)
         super().__init__(m, batch_first=batch_first, loss_reduction=loss_reduction)
+        keep_freed()
         self.max_grad_norm = max_grad_norm
         self.tape = Tape(m)
         self._rows_alone = False
