@@ -8,7 +8,8 @@ columns must fail; the share of samples in which one column is the parity of the
 
     GENAUDIT_ADULT=folder python tests/benchmarks/bench_utility.py --seeds 5 --peers folder
 
-Peers run on the same rows in environments of their own, made in the folder that `--peers` names.
+Peers run on the same rows in environments of their own, made in the folder that `--peers` names,
+one after another on one core while genaudit is measured on the other.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -105,9 +107,9 @@ class Adult:
 
     def measure(self, row: Row, make: Make, seed: int) -> None:
         """Fit and sample once, and note the figures."""
-        started = time.process_time()
+        started = time.thread_time()
         samples = make(self.train, seed)
-        row.seconds.append(time.process_time() - started)
+        row.seconds.append(time.thread_time() - started)
         self.score(row, samples)
 
     def score(self, row: Row, samples: pd.DataFrame) -> None:
@@ -235,40 +237,43 @@ def main() -> None:
     adult.score(real, adult.holdout)
     real.auroc = [protocol.auroc(adult.train_frame, adult.holdout, "income", ">50K", adult.levels)]
     show(real, rows)
-    for row, make in methods():
-        for seed in range(args.seeds if row.private else min(2, args.seeds)):
-            adult.measure(row, make, seed)
-            row.parity.append(agreement(make(parity, seed)))
-        show(row, rows)
-    if args.peers:
-        for row in peer_rows(adult, args.peers, args.peer_seeds):
+    with ThreadPoolExecutor(1) as beside:
+        theirs = [
+            beside.submit(peer_rows, adult, library, method, args.peers, args.peer_seeds)
+            for library, method in (PEERS if args.peers else ())
+        ]
+        for row, make in methods():
+            for seed in range(args.seeds if row.private else min(2, args.seeds)):
+                adult.measure(row, make, seed)
+                row.parity.append(agreement(make(parity, seed)))
             show(row, rows)
+        for found in theirs:
+            for row in found.result():
+                show(row, rows)
     write(rows, args.out, (load, os.getloadavg()[0]))
 
 
-def peer_rows(adult: Adult, environments: Path, seeds: int) -> list[Row]:
-    """MST and AIM, each in its own environment; one that fails says why."""
+def peer_rows(adult: Adult, library: str, method: str, environments: Path, seeds: int) -> list[Row]:
+    """A peer in its own environment, a row for each way of sampling; one that fails says why."""
     import peers
 
     domain = {"levels": adult.levels, "bounds": adult.bounds}
-    found: dict[str, Row] = {}
-    for library, method in PEERS:
-        name = f"{method.upper()} ({library})"
-        found[name] = Row(name, True)
-        for seed in range(seeds):
-            try:
-                ways, facts = peers.run(
-                    method, library, adult.train_frame, domain, EPSILON, DELTA, seed, environments
-                )
-            except RuntimeError as error:
-                found[name].note = str(error)
-                break
-            for way, samples in ways.items():
-                label = f"{name}, drawn {way}" if way else name
-                row = found.setdefault(label, Row(label, True))
-                adult.score(row, samples)
-                row.seconds.append(float(facts["seconds"]))
-                row.note = str(facts["versions"])
+    name = f"{method.upper()} ({library})"
+    found = {name: Row(name, True)}
+    for seed in range(seeds):
+        try:
+            ways, facts = peers.run(
+                method, library, adult.train_frame, domain, EPSILON, DELTA, seed, environments
+            )
+        except RuntimeError as error:
+            found[name].note = str(error)
+            break
+        for way, samples in ways.items():
+            label = f"{name}, drawn {way}" if way else name
+            row = found.setdefault(label, Row(label, True))
+            adult.score(row, samples)
+            row.seconds.append(float(facts["seconds"]))
+            row.note = str(facts["versions"])
     return list(found.values())
 
 
