@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from opacus import PrivacyEngine
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from genaudit.errors import OptionError
+from genaudit.errors import GenauditWarning, OptionError
 from genaudit.training.dp.clipping.module import BookKeepingModule
 from genaudit.training.dp.engine import BookKeepingEngine
 
@@ -132,3 +133,42 @@ def test_a_second_step_on_the_same_sum_is_refused() -> None:
     optimizer.step()
     with pytest.raises(ValueError, match="zero_grad"):
         optimizer.step()
+
+
+class _OwnGru(nn.GRU):
+    """A subclass may compute something else."""
+
+
+def test_misuse_of_the_engine_is_a_sentence() -> None:
+    """Foreign parameters, a subclass of GRU, and a step before any sum: each named."""
+    options = {"noise_multiplier": 0.0, "max_grad_norm": 1.0, "divisor": 1,
+               "noise": torch.Generator()}  # fmt: skip
+    module, other = nn.Linear(3, 1), nn.Linear(3, 1)
+    both = torch.optim.SGD([*module.parameters(), *other.parameters()], lr=0.1)
+    with pytest.raises(OptionError, match="the module's own parameters"):
+        BookKeepingEngine().prepare(module, both, **options)
+    recurrent = nn.Sequential(_OwnGru(3, 4))
+    with pytest.raises(OptionError, match=r"'0' \(_OwnGru\).*only torch's own GRU"):
+        BookKeepingEngine().validate(module=recurrent)
+    own = torch.optim.SGD(module.parameters(), lr=0.1)
+    _, optimizer = BookKeepingEngine().prepare(module, own, **options)
+    with pytest.raises(OptionError, match="before each step"):
+        optimizer.step()
+
+
+def test_a_layer_that_is_thawed_later_is_trained() -> None:
+    """What was frozen when the optimizer was made takes part once it is not."""
+    module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    module[0].requires_grad_(False)
+    watched, optimizer = BookKeepingEngine().prepare(
+        module, torch.optim.SGD(module.parameters(), lr=0.1), noise_multiplier=0.0,
+        max_grad_norm=1.0, divisor=1, noise=torch.Generator(),
+    )  # fmt: skip
+    before = module[0].weight.clone()
+    for frozen in (True, False):
+        module[0].requires_grad_(not frozen)
+        with nullcontext() if frozen else pytest.warns(GenauditWarning, match="run alone"):
+            watched.clipped_sum(lambda x: module(x).squeeze(1), (torch.ones(2, 3),))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        assert torch.equal(module[0].weight, before) == frozen

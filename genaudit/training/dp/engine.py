@@ -21,7 +21,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from genaudit.errors import OptionError
-from genaudit.training.dp.clipping.module import BookKeepingModule, readable
+from genaudit.training.dp.clipping.module import BookKeepingModule
+from genaudit.training.dp.clipping.recurrent import DROP_INS, readable
 from genaudit.training.world import ALONE, World
 
 #: What mixes the records of a batch or hides its weights, and what to use instead.
@@ -84,8 +85,10 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
             world: Processes that each bring the sum of their own rows; one noise is added.
 
         Raises:
-            OptionError: a layer cannot be trained privately.
+            OptionError: a layer cannot be trained privately, or the optimizer has parameters that
+                are not the module's.
         """
+        _check_owned(module, optimizer)
         watched = self._prepare_model(
             module, max_grad_norm=max_grad_norm, loss_reduction="sum", grad_sample_mode="ghost"
         )
@@ -143,7 +146,13 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
     def accumulate(self) -> None:
         """Take the clipped sums over from `p.grad`, which is theirs alone: Opacus would copy it."""
         for p in self.params:
-            if p.summed_grad is None:
+            if p.grad is None:
+                raise OptionError(
+                    "Expected a sum of clipped gradients before each step, got none; call "
+                    "`clipped_sum`, or the criterion's backward."
+                )
+            # A layer that was thawed after the optimizer was made has no such place yet.
+            if getattr(p, "summed_grad", None) is None:
                 p.summed_grad = p.grad.detach()
             else:
                 p.summed_grad.add_(p.grad)
@@ -178,6 +187,16 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
         )  # fmt: skip
         for total, part in zip(sums, noise.split(sizes), strict=True):
             total.add_(part.view_as(total))
+
+
+def _check_owned(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """What the module does not own gets no clipped gradient."""
+    own = {id(p) for p in module.parameters()}
+    if any(id(p) not in own for group in optimizer.param_groups for p in group["params"]):
+        raise OptionError(
+            "Expected an optimizer of the module's own parameters, got others beside them; give "
+            "those an optimizer of their own, or put them into the module."
+        )
 
 
 def _alike(tensors: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
@@ -223,6 +242,12 @@ def _refuse(name: str, layer: nn.Module) -> None:
     for kinds, instead in _INSTEAD:
         if isinstance(layer, kinds):
             raise OptionError(f"{where} cannot be trained privately: {instead}.")
+    for kind, drop_in in DROP_INS.items():
+        if isinstance(layer, kind) and type(layer) not in (kind, drop_in):
+            raise OptionError(
+                f"{where} cannot be trained privately: only torch's own {kind.__name__} can be "
+                "read, no subclass of it and none with parametrizations; use that."
+            )
     if _is_spectral(layer):
         raise OptionError(
             f"{where} cannot be trained privately: spectral norm divides each record's weight by "

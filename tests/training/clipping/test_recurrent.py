@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
 import torch
+from naive import clipped_sum, far
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
@@ -76,3 +78,36 @@ def test_what_is_refused() -> None:
         module(torch.randn(3, 5))
     with pytest.raises(OptionError, match="proj_size=2"):
         DROP_INS[nn.LSTM].like(nn.LSTM(5, 7, proj_size=2))
+
+
+def test_one_gru_under_two_names() -> None:
+    """Both names of a shared layer lead to its drop-in."""
+
+    class _Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = self.b = nn.GRU(5, 5, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.b(self.a(x)[0])[0][:, -1]
+
+    module = _Twice()
+    watched = BookKeepingModule(module, max_grad_norm=0.5)
+    assert module.a is module.b
+    x = torch.randn(4, 3, 5)
+    watched.clipped_sum(lambda rows: module(rows).sum(1), (x,))
+    found = {n: p.grad for n, p in module.named_parameters()}
+    assert far(found, clipped_sum(module, lambda rows: module(rows).sum(1), (x,), 0.5)) < 1e-5
+
+
+@pytest.mark.parametrize("hook", ["register_forward_hook", "register_forward_pre_hook"])
+def test_what_a_drop_in_would_lose_is_refused(hook: str) -> None:
+    """Hooks and weight norm on a GRU change what it computes."""
+    hooked, normed = nn.GRU(5, 4), nn.GRU(5, 4)
+    getattr(hooked, hook)(lambda *_: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch would rather have the newer spelling
+        nn.utils.weight_norm(normed, "weight_hh_l0")
+    for inner in (hooked, normed):
+        with pytest.raises(OptionError, match="without hooks and weight norm"):
+            BookKeepingModule(nn.Sequential(inner))

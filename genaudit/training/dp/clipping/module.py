@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from opacus.grad_sample import AbstractGradSampleModule
 from torch import nn
 
 from genaudit.errors import GenauditWarning, OptionError
-from genaudit.training.dp.clipping import local, whole
+from genaudit.training.dp.clipping import apart, local, whole
+from genaudit.training.dp.clipping.apart import Chance, MixedError
+from genaudit.training.dp.clipping.entry import Entered, check_one_each, given, leaves, n_rows
 from genaudit.training.dp.clipping.factor import Factor, squared_norms
-from genaudit.training.dp.clipping.recurrent import DROP_INS
+from genaudit.training.dp.clipping.recurrent import readable
+from genaudit.training.dp.clipping.state import State
 from genaudit.training.dp.clipping.tape import Tape
 from genaudit.training.dp.clipping.unreadable import UnreadableError
 from genaudit.training.memory import keep_freed
@@ -61,7 +66,9 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         keep_freed()
         self.max_grad_norm = max_grad_norm
         self.tape = Tape(m)
+        self._state = State(m)
         self._rows_alone = False
+        self._entered = Entered()
 
     def remove_hooks(self) -> None:
         """Watch the module no more."""
@@ -75,14 +82,36 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         Raises:
             OptionError: the pass before has not been finished.
         """
-        if torch.is_grad_enabled():
-            self._check_finished()
-            self.tape.start()
-        try:
+        if not torch.is_grad_enabled():
             return super().forward(*args, **kwargs)
+        self._check_finished()
+        self.tape.start()
+        self._state.begin(self.tape.examines)
+        try:
+            if not self.tape.examines:
+                out = super().forward(*args, **kwargs)
+                self._entered = Entered(n_rows(args))
+            else:
+                out = self._examined(args, kwargs)
+            self._state.check()
+            return out
         except BaseException:
             self.tape.stop()
+            self._entered = Entered()
             raise
+
+    def _examined(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The module's output, its rows held against each other."""
+        n, inputs = n_rows(args), leaves(args)
+        chance = Chance(next(self._module.parameters()).device)
+        out = super().forward(*given(args, inputs), **kwargs)
+        mixed = None
+        if n is not None:
+            with self.tape.paused():
+                run = partial(self._module, **kwargs)
+                mixed = apart.mixed(run, args, out, self.tape.half(n), chance)
+        self._entered = Entered(n, tuple(inputs.values()), mixed)
+        return out
 
     def finish(self, losses: torch.Tensor, *, cap: int = 1) -> torch.Tensor:
         """Clip what `forward` went through; as `clipped_sum`, but for slopes of the module.
@@ -92,24 +121,29 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             cap: Rows of a unit, next to each other.
 
         Raises:
-            OptionError: the losses depend on a slope of the module, or `factors` cannot be had.
+            OptionError: the losses depend on a slope of the module, `factors` cannot be had, or
+                there is not one loss for each row of the first input.
         """
+        entered, self._entered = self._entered, Entered()
+        self.tape.stop()
         if self.tape.differentiated:
-            self.tape.stop()
             raise OptionError(
                 "A loss that depends on a slope of the module needs `clipped_sum`, which runs it "
                 "on each row alone."
             )
-        self.tape.stop()
-        factors = self.tape.factors(losses, cap) if len(losses) else []
+        if entered.n is not None:
+            check_one_each(losses, entered.n)
+        factors = self._by_hooks(losses, cap, entered) if len(losses) else []
         return self._clip(factors, losses.detach(), cap)
 
     def clipped_sum(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
         """Put the sum of clipped gradients into `p.grad`; returns the norms before, shape (units,).
 
-        A unit whose loss or gradient is not finite is left out: it would make the whole sum so, and
-        thereby show that it was there. A loss that depends on a slope of the module (WGAN-GP) is
-        differentiated whole, row by row; it must take that slope by `torch.func`.
+        A unit whose loss, or norm of the gradient, is not finite is left out: it would make the
+        whole sum so, and thereby show that it was there. A loss that depends on a slope of the
+        module (WGAN-GP) is differentiated whole, row by row; it must take that slope by
+        `torch.func`. Now and then the losses are computed once more with other rows beside each, to
+        see that none depends on them.
 
         Args:
             losses: rows -> one loss for each row, shape (n,). Rows do not influence each other.
@@ -133,9 +167,9 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         n = len(values) // cap
         found = {id(parameter): factor for parameter, factor in factors}
         columns = [
-            torch.stack([found[id(p)].weighted(one).flatten() for one in torch.eye(n).to(values)])
+            torch.stack([found[id(p)].weighted(one).flatten() for one in torch.eye(n).to(p)])
             if id(p) in found and n
-            else values.new_zeros(n, p.numel())
+            else p.new_zeros(n, p.numel())
             for p in self._module.parameters()
             if p.requires_grad
         ]
@@ -145,6 +179,8 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         self, losses: Losses, rows: Rows, cap: int
     ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
         """Factors of all parameters, and the losses, from one pass over the rows."""
+        if not rows:
+            raise OptionError("Expected at least one input of the losses, got none.")
         if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
             return [], next(self._module.parameters()).new_zeros(0)
         self._check_finished()
@@ -153,29 +189,56 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
                 return self._by_layers(losses, rows, cap)
             except UnreadableError as error:
                 return self._by_rows(losses, rows, cap, error)
-        with torch.no_grad():
-            values = losses(*rows)
-        return whole.factors(self._module, losses, rows, cap), values
+        self.tape.start()
+        examines = self.tape.examines
+        self.tape.stop()
+        return self._whole(losses, rows, cap, examines)
 
     def _by_layers(
         self, losses: Losses, rows: Rows, cap: int
     ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
         """From what hooks see; from the whole loss where it depends on a slope."""
-        leaves: Rows = ()
         self.tape.start()
+        examines = self.tape.examines
+        self._state.begin(examines)
+        inputs, mixed = leaves(rows) if examines else {}, None
+        chance = Chance(rows[0].device) if examines else None
         try:
-            if self.tape.examines:
-                leaves = tuple(r.detach().clone().requires_grad_() for r in rows if _is_real(r))
-                given = iter(leaves)
-                # Not the leaves themselves, which nobody may overwrite.
-                values = losses(*(next(given).view_as(r) if _is_real(r) else r for r in rows))
-            else:
-                values = losses(*rows)
+            values = losses(*given(rows, inputs))
         finally:
             self.tape.stop()
+        self._state.check()
+        check_one_each(values, len(rows[0]))
         if self.tape.differentiated:
-            return whole.factors(self._module, losses, rows, cap), values.detach()
-        return self.tape.factors(values, cap, leaves), values.detach()
+            return self._whole(losses, rows, cap, examines)
+        if chance is not None:
+            mixed = apart.mixed(losses, rows, values, self.tape.half(len(values)), chance)
+        entered = Entered(len(values), tuple(inputs.values()), mixed)
+        return self._by_hooks(values, cap, entered), values.detach()
+
+    def _by_hooks(
+        self, values: torch.Tensor, cap: int, entered: Entered
+    ) -> list[tuple[nn.Parameter, Factor]]:
+        """Factors from what the tape holds.
+
+        Raises:
+            MixedError: records are not kept apart.
+            UnreadableError: hooks have not seen all, or a place of as many rows as there are
+                records is none of them.
+        """
+        try:
+            found = self.tape.factors(values, cap, entered.leaves)
+        except MixedError as error:
+            if entered.mixed is False:
+                raise UnreadableError(
+                    f"{error.where} there are as many places as records, and they are something "
+                    "else (positions), or gradients of records meet there while their losses do "
+                    "not; keep records as the first axis, and apart."
+                ) from None
+            raise
+        if entered.mixed:
+            raise MixedError("Where no gradient flows")
+        return found
 
     def _by_rows(
         self, losses: Losses, rows: Rows, cap: int, why: UnreadableError
@@ -186,7 +249,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             UnreadableError: that cannot be done either.
         """
         try:
-            found = whole.factors(self._module, losses, rows, cap)
+            found = self._whole(losses, rows, cap, examines=True)
         except UnreadableError:
             raise why from None
         warnings.warn(
@@ -195,6 +258,16 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             stacklevel=6,
         )
         self._rows_alone = True
+        return found
+
+    def _whole(
+        self, losses: Losses, rows: Rows, cap: int, examines: bool
+    ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
+        """Each row alone, by the whole loss."""
+        if examines:
+            whole.check_reached(self._module, losses, rows)
+        found = whole.factors(self._module, losses, rows, cap)
+        self.tape.passed()
         with torch.no_grad():
             return found, losses(*rows)
 
@@ -225,11 +298,6 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         return norms
 
 
-def _is_real(rows: torch.Tensor) -> bool:
-    """Whether a gradient can lead to them."""
-    return rows.is_floating_point()
-
-
 def _check_precision(module: nn.Module) -> None:
     """Norms are as exact as the numbers they come from, and a clip needs exact ones."""
     for name, parameter in local.trainable(module).items():
@@ -238,14 +306,3 @@ def _check_precision(module: nn.Module) -> None:
                 f"Expected parameters of float32 or float64, got {parameter.dtype} in {name!r}; "
                 "with less precision a clip does not hold."
             )
-
-
-def readable(module: nn.Module) -> nn.Module:
-    """The module with drop-ins for torch's GRU and LSTM, in place; their parameters stay theirs."""
-    drop_in = DROP_INS.get(type(module))
-    if drop_in is not None:
-        assert isinstance(module, nn.RNNBase)
-        return drop_in.like(module)
-    for name, child in module.named_children():
-        setattr(module, name, readable(child))
-    return module

@@ -171,7 +171,8 @@ class Unrolled(nn.RNNBase, ABC):
         """The drop-in for one of torch's modules; it has the very same parameters.
 
         Raises:
-            OptionError: the module projects its hidden state (`proj_size`).
+            OptionError: the module projects its hidden state (`proj_size`), or carries hooks or
+                weights of another name (weight norm), which a drop-in would lose.
         """
         if module.proj_size:
             raise OptionError(
@@ -184,7 +185,13 @@ class Unrolled(nn.RNNBase, ABC):
             batch_first=module.batch_first, dropout=module.dropout,
             bidirectional=module.bidirectional, device="meta",
         )  # fmt: skip
-        for name, parameter in module.named_parameters():
+        own = dict(module.named_parameters())
+        if _hooked(module) or own.keys() != dict(made.named_parameters()).keys():
+            raise OptionError(
+                f"Expected a {type(module).__name__} without hooks and weight norm for private "
+                "training; take them off, or put them on a module around it."
+            )
+        for name, parameter in own.items():
             setattr(made, name, parameter)
         return made.train(module.training)
 
@@ -342,5 +349,31 @@ class LSTM(Unrolled, nn.LSTM):  # type: ignore[misc]
         return torch.sigmoid(out) * torch.tanh(cell), cell
 
 
+def _hooked(module: nn.Module) -> bool:
+    """Whether something runs beside it when it is called."""
+    kinds = ("forward", "forward_pre", "backward", "backward_pre")
+    return any(getattr(module, f"_{kind}_hooks") for kind in kinds)
+
+
 #: torch's recurrent modules and what private training puts in their place.
 DROP_INS: dict[type[nn.Module], type[Unrolled]] = {nn.GRU: GRU, nn.LSTM: LSTM}
+
+
+def readable(module: nn.Module) -> nn.Module:
+    """The module with drop-ins for torch's GRU and LSTM, in place; their parameters stay theirs."""
+    made: dict[int, nn.Module] = {}
+
+    def walk(module: nn.Module) -> nn.Module:
+        if id(module) not in made:
+            made[id(module)] = module
+            drop_in = DROP_INS.get(type(module))
+            if drop_in is not None:
+                assert isinstance(module, nn.RNNBase)
+                made[id(module)] = drop_in.like(module)
+            # Names and not `named_children`, which has a layer under two names once.
+            for name, child in module._modules.items():
+                if child is not None:
+                    module._modules[name] = walk(child)
+        return made[id(module)]
+
+    return walk(module)

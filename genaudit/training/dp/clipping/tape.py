@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from torch.utils.hooks import RemovableHandle
 
 from genaudit.errors import OptionError
 from genaudit.training.dp.clipping import layer, local
+from genaudit.training.dp.clipping.apart import MixedError
 from genaudit.training.dp.clipping.factor import Direct, Factor
 from genaudit.training.dp.clipping.recurrent import Unrolled
 from genaudit.training.dp.clipping.unreadable import UnreadableError
@@ -96,6 +98,23 @@ class Tape:
         """Write down no more."""
         self.on = False
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Write nothing down for a while."""
+        on, self.on = self.on, False
+        try:
+            yield
+        finally:
+            self.on = on
+
+    def passed(self) -> None:
+        """Count a pass whose factors came from elsewhere."""
+        self._witness.passes += 1
+
+    def half(self, n: int) -> torch.Tensor:
+        """Half of n rows, others in the next pass, boolean, shape (n,)."""
+        return self._witness.half(n, 1)
+
     @property
     def examines(self) -> bool:
         """Whether this pass is held against an ordinary one, and its rows against each other.
@@ -115,7 +134,8 @@ class Tape:
             rows: Inputs of the losses that have a gradient, each of shape (n, ...).
 
         Raises:
-            OptionError: the loss of one row depends on another; n is no multiple of cap.
+            MixedError: the loss of one row depends on another.
+            OptionError: n is no multiple of cap.
             UnreadableError: a layer saw something else than the n rows, or its input was
                 overwritten; a weight is used where no hook sees it.
         """
@@ -182,7 +202,7 @@ class Tape:
         arrives at the other half, to the last bit.
 
         Raises:
-            OptionError: it names the layer behind which records are mixed.
+            MixedError: it names the layer behind which records are mixed.
         """
         inside = self._witness.half(len(losses), cap).to(losses.device)
         if not losses.requires_grad or not inside.any():
@@ -206,12 +226,7 @@ class Tape:
                 continue
             other = g.transpose(0, axis)[~inside]
             if bool(((other != 0) & torch.isfinite(other)).any()):
-                where = f"Behind layer {name!r}" if name else "Before the first layer"
-                raise OptionError(
-                    f"{where} the loss of one record depends on other records of its batch (as by "
-                    "batch norm, attention or statistics over the batch), so no record's part in "
-                    "it can be bounded; keep records apart, with GroupNorm or LayerNorm."
-                )
+                raise MixedError(f"Behind layer {name!r}" if name else "Before the first layer")
 
     def _check(self, name: str, use: _Use, n: int) -> None:
         for x, version in zip(use.inputs, use.versions, strict=True):

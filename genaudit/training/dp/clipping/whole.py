@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from genaudit.errors import OptionError
 from genaudit.training.dp.clipping import local
 from genaudit.training.dp.clipping.factor import Direct, Factor
 
@@ -61,6 +62,38 @@ def factors(
         module, scalar, bare, tuple(r.detach() for r in rows), hint=hint, randomness="different"
     )
     return [(parameters[n], Direct(local.by_unit(v, cap))) for n, v in found.items()]
+
+
+def check_reached(
+    module: nn.Module, losses: Callable[..., torch.Tensor], rows: tuple[torch.Tensor, ...]
+) -> None:
+    """Refuse losses that use a weight by another way than the module it belongs to.
+
+    Where the parameters are given from outside, what still depends on the module's own is missed.
+
+    Args:
+        module: Called inside `losses`.
+        losses: As for `factors`.
+        rows: Its arguments.
+
+    Raises:
+        OptionError: it names the parameter.
+    """
+    loss, parameters = _Loss(module, losses), local.trainable(module)
+    given = {f"inner.{n}": p.detach().clone().requires_grad_() for n, p in parameters.items()}
+    device = rows[0].device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        values = functional_call(loss, given, rows)
+    if not values.requires_grad:
+        return
+    own = torch.autograd.grad(values.sum(), list(parameters.values()), allow_unused=True)
+    for name, grad in zip(parameters, own, strict=True):
+        if grad is not None:
+            raise OptionError(
+                f"The gradient of {name!r} cannot be read for one record: it is used by a "
+                "reference to it, kept in a list or a variable, that does not go through its "
+                "module. Use it as an attribute of the module that owns it."
+            )
 
 
 def slope(module: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:

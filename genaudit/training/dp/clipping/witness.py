@@ -17,16 +17,17 @@ from genaudit.training.dp.clipping import local
 from genaudit.training.dp.clipping.factor import Factor
 from genaudit.training.dp.clipping.unreadable import UnreadableError
 
-#: How far sums may be apart, as a share of what their terms add up to.
-_APART = 1e-3
+#: How far sums may be apart, as a share of what their terms add up to: some hundred times what
+#: single precision leaves.
+_APART = 2e-5
 
 #: Rounding of a pass, in units in the last place of all its gradients together: so much is left of
 #: a gradient that is 0 on paper (a bias before a norm).
 _ROUNDING = 100
 
 #: So many first passes are compared, as weights that start at 0 show nothing at once; then the
-#: passes whose number is a power of two, as a module may change.
-_FIRST = 8
+#: passes whose number is a power of two, and every so manieth, as a module may change.
+_FIRST, _EVERY = 8, 128
 
 
 @dataclass(eq=False)
@@ -49,7 +50,7 @@ class Witness:
         if key != self._trained:
             self._trained, self.passes = key, 0
         number = self.passes + 1
-        self.due = number <= _FIRST or number & (number - 1) == 0
+        self.due = number <= _FIRST or number & (number - 1) == 0 or number % _EVERY == 0
 
     def gradients(self, losses: torch.Tensor) -> Mapping[str, torch.Tensor]:
         """Gradient of the summed losses by parameter name; empty where this pass is not compared.

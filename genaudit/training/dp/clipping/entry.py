@@ -1,0 +1,57 @@
+"""What goes into a pass, and what must come out of it: one loss for each record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from genaudit.errors import OptionError
+
+
+@dataclass(frozen=True, eq=False)
+class Entered:
+    """What is known of a pass before its gradients are read.
+
+    n: rows of the first input, None where that is no tensor. leaves: inputs that gradients lead to.
+    mixed: whether rows change each other's results (`apart.mixed`).
+    """
+
+    n: int | None = None
+    leaves: tuple[torch.Tensor, ...] = ()
+    mixed: bool | None = None
+
+
+def leaves(inputs: Sequence[Any]) -> dict[int, torch.Tensor]:
+    """Position -> where gradients to an input arrive; those of whole numbers have none."""
+    return {
+        i: x if x.requires_grad else x.detach().clone().requires_grad_()
+        for i, x in enumerate(inputs)
+        if isinstance(x, torch.Tensor) and x.is_floating_point()
+    }
+
+
+def given(inputs: Sequence[Any], leaves: Mapping[int, torch.Tensor]) -> list[Any]:
+    """The inputs by way of their leaves; not the leaves themselves, which nobody may overwrite."""
+    return [leaves[i].clone() if i in leaves else x for i, x in enumerate(inputs)]
+
+
+def n_rows(args: Sequence[Any]) -> int | None:
+    """Rows of the first input, None where that is no tensor."""
+    return len(args[0]) if args and isinstance(args[0], torch.Tensor) and args[0].dim() else None
+
+
+def check_one_each(losses: torch.Tensor, n: int) -> None:
+    """A clip bounds what one loss adds, so each record must have one, and one alone.
+
+    Raises:
+        OptionError: there are not n losses.
+    """
+    if losses.dim() != 1 or len(losses) != n:
+        raise OptionError(
+            f"Expected one loss for each row, shape ({n},), got {tuple(losses.shape)}. A record "
+            "that is scored several times, or packed with others into one score, is not clipped as "
+            "one: add up or average the losses of a record, and score each record alone."
+        )
