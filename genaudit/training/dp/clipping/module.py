@@ -108,8 +108,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         mixed = None
         if n is not None:
             with self.tape.paused():
-                run = partial(self._module, **kwargs)
-                mixed = apart.mixed(run, args, out, self.tape.half(n), chance)
+                mixed = self._tried(partial(self._module, **kwargs), args, out, n, chance)
         self._entered = Entered(n, tuple(inputs.values()), mixed)
         return out
 
@@ -212,9 +211,15 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if self.tape.differentiated:
             return self._whole(losses, rows, cap, examines)
         if chance is not None:
-            mixed = apart.mixed(losses, rows, values, self.tape.half(len(values)), chance)
+            mixed = self._tried(losses, rows, values, len(values), chance)
         entered = Entered(len(values), tuple(inputs.values()), mixed)
         return self._by_hooks(values, cap, entered), values.detach()
+
+    def _tried(
+        self, run: Callable[..., Any], rows: tuple[Any, ...], found: Any, n: int, chance: Chance
+    ) -> bool | None:
+        """Whether rows change each other's results, by other rows beside half of them."""
+        return apart.mixed(run, rows, found, self.tape.half(n), chance)
 
     def _by_hooks(
         self, values: torch.Tensor, cap: int, entered: Entered
