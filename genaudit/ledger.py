@@ -21,7 +21,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -43,6 +43,8 @@ GENESIS = "0" * 64
 UNDECLARED = "undeclared-"
 
 _KEY_BYTES = 32
+
+_ALL = "SELECT seq, body, head FROM touch ORDER BY seq"
 
 
 class TouchKind(StrEnum):
@@ -90,9 +92,9 @@ class Mechanism(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        for field in _NEEDED.get(self.name, ()):
-            if getattr(self, field) is None:
-                raise ValueError(f"mechanism {self.name!r} needs its {field}")
+        for needed in _NEEDED.get(self.name, ()):
+            if getattr(self, needed) is None:
+                raise ValueError(f"mechanism {self.name!r} needs its {needed}")
         return self
 
     def __str__(self) -> str:
@@ -194,6 +196,18 @@ class Entry:
     head: str
 
 
+@dataclass
+class _Known:
+    """Rows that were seen and held their links: (number, body, digest)."""
+
+    rows: list[tuple[int, str, str]] = field(default_factory=list)
+
+    @property
+    def head(self) -> str:
+        """Digest of them all."""
+        return self.rows[-1][2] if self.rows else GENESIS
+
+
 #: Entries whose stored form holds a text ("" = all), in order.
 Reader = Callable[[str], list[Entry]]
 
@@ -223,6 +237,7 @@ class PrivacyLedger:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path is not None else default_path()
+        self._known = _Known()
         if self.exists() and not self.path.is_file():
             raise OptionError(
                 f"Expected a file as the ledger, got the folder or device {str(self.path)!r}; name "
@@ -277,17 +292,52 @@ class PrivacyLedger:
         key = self._key()
         with self._connect(create=True) as db:
             db.execute("BEGIN IMMEDIATE")
-            rows = db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
-            heads = self._heads(rows, key)
+            self._check_plain(db)
+            rows = self._follow(db.execute(_ALL).fetchall())
             touch = make(lambda text: self._entries(row for row in rows if text in row[1]))
             if touch is None:
                 return None
             touch = touch.model_copy(update={"time": _now()})
             body, seq = _canonical(touch), len(rows) + 1
-            head = _chain(key, heads[-1], body)
-            db.execute("INSERT INTO touch VALUES (?, ?, ?)", (seq, body, head))
+            row = (seq, body, _chain(key, self._known.head, body))
+            db.execute("INSERT INTO touch VALUES (?, ?, ?)", row)
+            # A commit that is not in the file would be a read that nobody charged.
+            if db.execute("SELECT * FROM touch WHERE seq >= ?", (seq,)).fetchall() != [row]:
+                raise self._edited(seq)
             db.commit()
-        return Entry(seq, touch, head)
+            self._known.rows.append(row)
+        return Entry(seq, touch, row[2])
+
+    def _follow(self, rows: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+        """The rows of the file, each following from the one before; what was seen must stand.
+
+        Links of rows that were seen are not computed again, so that a lease costs little on an old
+        ledger too.
+
+        Raises:
+            IntegrityError: a row was changed, removed or put in by hand, or the file was cut,
+                replaced or rolled back since this object last looked.
+        """
+        known = self._known
+        if rows[: len(known.rows)] != known.rows:
+            self._check_links(rows, _Known())
+            raise IntegrityError(
+                f"Ledger {self.path} was cut short, replaced or rolled back while it was in use: "
+                f"the {len(known.rows):,} entries that were there are not; restore it from a copy."
+            )
+        self._check_links(rows[len(known.rows) :], known)
+        known.rows[:] = rows
+        return rows
+
+    def _check_plain(self, db: sqlite3.Connection) -> None:
+        """Nothing but the table: a trigger or a view would change what is written or read."""
+        found = db.execute("SELECT type, name FROM sqlite_master").fetchall()
+        if found != [("table", "touch")]:
+            other = next((name for one, name in found if (one, name) != ("table", "touch")), "none")
+            raise IntegrityError(
+                f"Expected a table of touches and nothing else in ledger {self.path}, got "
+                f"{other!r}; restore it from a copy, and distrust what was released since."
+            )
 
     def entries(self, *, dataset: str | None = None, artefact: str | None = None) -> list[Entry]:
         """All entries in order, or those of one data set or artefact.
@@ -325,8 +375,8 @@ class PrivacyLedger:
             IntegrityError: an entry was changed, removed or put in by hand, or the mark is not in
                 the chain.
         """
-        rows = self._rows()
-        heads = self._heads(rows, self._key()) if rows else [GENESIS]
+        rows = self._checked()
+        heads = [GENESIS, *(head for _, _, head in rows)]
         for seq, body, _ in rows:
             self._parsed(seq, body)
         if mark is not None:
@@ -369,31 +419,30 @@ class PrivacyLedger:
         with self._connect() as db:
             if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 return []  # a process made the file and died before its first touch
-            return db.execute("SELECT seq, body, head FROM touch ORDER BY seq").fetchall()
+            self._check_plain(db)
+            return db.execute(_ALL).fetchall()
 
     def _checked(self) -> list[tuple[int, str, str]]:
-        """The rows, each following from the one before.
+        """All rows, as `_follow` has them."""
+        return self._follow(self._rows())
 
-        Raises:
-            IntegrityError: one does not.
-        """
-        rows = self._rows()
-        if rows:
-            self._heads(rows, self._key())
-        return rows
+    def _check_links(self, rows: Sequence[tuple[int, str, str]], after: _Known) -> None:
+        """Compute links of the chain again.
 
-    def _heads(self, rows: Iterable[tuple[int, str, str]], key: bytes) -> list[str]:
-        """Digests of the chain before and after each row, every link computed again.
+        Args:
+            rows: In order.
+            after: Rows before them.
 
         Raises:
             IntegrityError: a stored digest is another one.
         """
-        heads = [GENESIS]
-        for expected, (seq, body, head) in enumerate(rows, start=1):
-            if seq != expected or _chain(key, heads[-1], body) != head:
+        if not rows:
+            return
+        key, head = self._key(), after.head
+        for expected, (seq, body, stored) in enumerate(rows, start=len(after.rows) + 1):
+            if seq != expected or _chain(key, head, body) != stored:
                 raise self._edited(expected)
-            heads.append(head)
-        return heads
+            head = stored
 
     def _entries(self, rows: Iterable[tuple[int, str, str]]) -> list[Entry]:
         return [Entry(seq, self._parsed(seq, body), head) for seq, body, head in rows]

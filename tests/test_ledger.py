@@ -150,6 +150,7 @@ def test_a_mark_proves_that_nothing_was_cut_off(ledger: PrivacyLedger, length: i
     marks += [Mark(id=ledger.id(), length=e.seq, head=e.head) for e in ledger.entries()]
     assert ledger.mark() == marks[-1]
     _edit(ledger, "DELETE FROM touch WHERE seq > ?", length)
+    ledger = PrivacyLedger(ledger.path)
 
     assert ledger.verify() == marks[length].head
     for mark in marks:
@@ -164,6 +165,7 @@ def test_a_mark_finds_another_past(ledger: PrivacyLedger, tmp_path: Path) -> Non
     """Whoever writes all that follows anew makes a sound chain, but not the one that was marked."""
     mark, entries = ledger.mark(), ledger.entries()
     _edit(ledger, "DELETE FROM touch WHERE seq > 1")
+    ledger = PrivacyLedger(ledger.path)
     for entry in entries[1:]:
         ledger.append(entry.touch.model_copy(update={"purpose": "forged"}))
     other = PrivacyLedger(tmp_path / "other.sqlite")
@@ -176,6 +178,36 @@ def test_a_mark_finds_another_past(ledger: PrivacyLedger, tmp_path: Path) -> Non
     other.check_past(mark)
     with pytest.raises(IntegrityError, match="another past"):
         ledger.check_past(mark)
+
+
+@pytest.mark.parametrize("by", ["cut", "deleted", "replaced"])
+def test_a_ledger_in_use_cannot_be_rolled_back(ledger: PrivacyLedger, by: str) -> None:
+    """What was seen must stand at the next use of one object, though the rest is a sound chain."""
+    touch = ledger.entries()[0].touch
+    match by:
+        case "cut":
+            _edit(ledger, "DELETE FROM touch WHERE seq = 3")
+        case "deleted":
+            ledger.path.unlink()
+        case "replaced":
+            ledger.path.unlink()
+            fresh = PrivacyLedger(ledger.path)
+            for _ in range(4):
+                fresh.append(touch)
+
+    for use in (ledger.mark, ledger.entries, ledger.verify, lambda: ledger.append(touch)):
+        with pytest.raises(IntegrityError, match="while it was in use"):
+            use()
+
+
+def test_a_ledger_holds_a_table_and_nothing_else(ledger: PrivacyLedger) -> None:
+    """A trigger that takes away what is written is found before anything is read or written."""
+    _edit(ledger, "CREATE TRIGGER q AFTER INSERT ON touch BEGIN DELETE FROM touch "
+                  "WHERE seq = new.seq; END")  # fmt: skip
+    touch = Touch(dataset="d", kind="public", scope="release", purpose="schema")
+    for use in (ledger.mark, ledger.entries, ledger.verify, lambda: ledger.append(touch)):
+        with pytest.raises(IntegrityError, match=r"nothing else in ledger.*'q'"):
+            use()
 
 
 @pytest.mark.parametrize("body", ["{}", "no json", b"\xff\x00", 7])

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
@@ -36,6 +38,7 @@ class Book:
     run: this training, whatever process goes on with it. reserved: whether room is kept under a
     total. resumable: whether it can be gone on with after an error: what is reserved then stays so.
     rehearsal: whether it is asked what a training would do, and reserves nothing.
+    digest: of the records in any order, as the ledger has it. content: of them in their order.
     """
 
     ledger: PrivacyLedger | None
@@ -49,13 +52,18 @@ class Book:
     reserved: bool = False
     resumable: bool = False
     rehearsal: bool = False
+    content: str = ""
 
     @classmethod
     def of(cls, ledger: PrivacyLedger | None, data: Dataset, dataset: str, artefact: str) -> Book:
         """A book on these records."""
-        digest = ledger.content_digest(row_hashes(data.frame).tobytes()) if ledger else ""
+        digest = content = ""
+        if ledger:
+            hashes = row_hashes(data.frame)
+            content = ledger.content_digest(hashes.tobytes())
+            digest = ledger.content_digest(np.sort(hashes).tobytes())
         unit: Unit = "record" if data.schema.person is None else "person"
-        return cls(ledger, dataset, artefact, digest, unit)
+        return cls(ledger, dataset, artefact, digest, unit, content=content)
 
     @property
     def public_id(self) -> str:
@@ -258,10 +266,7 @@ class Book:
         at_least: float = 0.0,
     ) -> float:  # fmt: skip
         """ε of the releases in `entries` and what is planned; refuse if it exceeds `total`."""
-        release = [
-            e.touch for e in entries
-            if e.touch.dataset == self.dataset and e.touch.scope is Scope.RELEASE
-        ]  # fmt: skip
+        release = [e.touch for e in entries if self._ours(e.touch)]
         if any(t.unpaid for t in release):
             raise self._uncovered("An earlier release", total)
         self._check_name(entries)
@@ -276,6 +281,11 @@ class Book:
                 f"total allowed is {total:g}. Train with a smaller epsilon, or allow more."
             )
         return spent
+
+    def _ours(self, touch: Touch) -> bool:
+        """Whether it is a release of this data set, of these very records without a name too."""
+        unnamed = touch.dataset.startswith(UNDECLARED) and touch.digest == self.digest != ""
+        return touch.scope is Scope.RELEASE and (touch.dataset == self.dataset or unnamed)
 
     def _check_name(self, entries: Sequence[Entry]) -> None:
         """The same records under another name would start anew."""

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError, OptionError
+from genaudit.errors import DataError, IntegrityError, OptionError
 from genaudit.ledger import Mark, Mechanism
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
@@ -100,7 +100,7 @@ class Checkpoint:
             dataset=book.dataset,
             artefact=book.artefact,
             run=book.run,
-            content=book.digest,
+            content=book.content,
             mark=mark,
         )
         return cls(info, basis, parts or {})
@@ -161,7 +161,7 @@ class Checkpoint:
 class Keeper:
     """Writes the moments of one training into a folder, each in the place of the one before.
 
-    seconds: that this has taken.
+    seconds: that this has taken. own: names of the moments that it wrote.
     """
 
     folder: Path
@@ -170,6 +170,7 @@ class Keeper:
     basis: Basis
     book: Book
     seconds: float = 0.0
+    own: set[str] = field(default_factory=set)
 
     def keep(
         self, done: int, parts: Mapping[str, torch.Tensor], history: list[dict[str, float]]
@@ -177,20 +178,40 @@ class Keeper:
         """Write a moment down, then take away those before it.
 
         Raises:
-            OptionError: the folder cannot be written; the moment before is still there.
+            OptionError: the folder cannot be written, or another training writes there too; the
+                moment before is still there.
         """
         started = time.monotonic()
         moment = Checkpoint.of(self.recipe, self.declared, self.basis, self.book, done, parts,
                                history)  # fmt: skip
         before = folders.moments(self.folder)
+        self._check_alone(before)
         last = int(before[-1].name.split("-")[0]) if before else 0
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{last + 1:08d}-{secrets.token_hex(4)}"
+        self.own.add(name)
         folders.write(self.folder / name, moment.info.model_dump(mode="json"), moment.tensors())
         for path in (*before, *_cut_off(self.folder)):
             shutil.rmtree(path, ignore_errors=True)
         self.seconds += time.monotonic() - started
+
+    def _check_alone(self, moments: list[Path]) -> None:
+        """Refuse to take another training's place; processes that go on with one share it."""
+        for path in moments:
+            if path.name not in self.own and _run_of(path) not in (None, self.book.run):
+                raise OptionError(
+                    f"Expected the checkpoints of one training in {str(self.folder)!r}, but "
+                    "another one writes there too; name another folder for this one."
+                )
+
+
+def _run_of(moment: Path) -> str | None:
+    """The training of a moment, None where it cannot be read."""
+    try:
+        return str(folders.read(moment)[0].get("run"))
+    except (DataError, IntegrityError):
+        return None
 
 
 def exists(folder: str | Path) -> bool:

@@ -166,7 +166,7 @@ def resume(
     ledger.verify(info.mark)
     book = Book.of(ledger, data, info.dataset, info.artefact)
     book.go_on(info.run)
-    if book.digest != info.content:
+    if book.content != info.content:
         raise DataError(
             f"The checkpoint in {str(folder)!r} is of other records than these; give the file that "
             "it was trained on."

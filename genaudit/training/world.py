@@ -36,7 +36,13 @@ class World:
         Raises:
             OptionError: the others cannot be reached.
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        size = os.environ.get("WORLD_SIZE", "1")
+        if not size.isdecimal():
+            raise OptionError(
+                f"Expected WORLD_SIZE as the number of processes, got {size!r}; start them with "
+                "torchrun, or unset it."
+            )
+        if int(size) < 2:
             return cls()
         if not distributed.is_initialized():
             try:

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from race import exit_codes
 
 from genaudit.accounting import epsilon
-from genaudit.errors import BudgetError
-from genaudit.ledger import Mechanism, PrivacyLedger, TouchKind
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Schema
+from genaudit.errors import BudgetError, IntegrityError
+from genaudit.ledger import UNDECLARED, Mechanism, PrivacyLedger, TouchKind
 from genaudit.training import book as books
 from genaudit.training.book import Book, together
 from genaudit.training.recipe import Recipe
@@ -153,6 +157,36 @@ def test_what_no_epsilon_covers_has_no_total(ledger: PrivacyLedger) -> None:
     Book(ledger, "d", "a").charge(TouchKind.UNACCOUNTED, "plain")
     with pytest.raises(BudgetError, match=r"earlier release.*no ε"):
         Book(ledger, "d", "b").check_total(9, DELTA, [SGD])
+
+
+def test_releases_of_the_same_records_without_a_name_count(ledger: PrivacyLedger) -> None:
+    """Whoever names a data set later finds what it spent before, whatever order its rows had."""
+    data = Dataset.of(pd.DataFrame({"x": ["a", "b", "a", "b"]}),
+                      Schema.from_dict({"columns": {"x": {"kind": "categorical",
+                                                          "categories": ["a", "b"]}}}))  # fmt: skip
+    unnamed = Book.of(ledger, data, UNDECLARED + "1", "a")
+    _charge(unnamed, [SGD])
+
+    turned = Book.of(ledger, data.take(np.array([1, 0, 3, 2])), "d", "b")
+    with pytest.raises(BudgetError, match="1 earlier ones"):
+        turned.check_total(2.0, DELTA, [SGD])
+    other = Book.of(ledger, data.take(np.array([0, 1, 2])), "d", "b")
+    other.check_total(2.0, DELTA, [SGD])
+
+
+def test_a_ledger_that_is_rolled_back_ends_the_training(
+    ledger: PrivacyLedger, tmp_path: Path
+) -> None:
+    """A lease after an older copy was put in its place is refused, and nothing is handed out."""
+    book = Book(ledger, "d", "a")
+    book.reserve([SGD])
+    old = ledger.path.read_bytes()
+    assert book.lease(SGD, 100) == 100
+    ledger.path.write_bytes(old)
+
+    for use in (lambda: book.lease(SGD, 100), book.close, book.mark, book.public_lineage):
+        with pytest.raises(IntegrityError, match="rolled back while it was in use"):
+            use()
 
 
 def test_without_a_ledger_a_release_is_checked_alone() -> None:

@@ -82,7 +82,7 @@ def test_epsilon_far_from_one(epsilon: float) -> None:
 
 @pytest.mark.parametrize(("epsilon", "n", "why"), [
     (1e-4, 2000, "the noise on each count"), (0.5, 30, "the noise on each count"),
-    (0.2, 3658, "second accountant"),
+    (1e-7, 5226, "the noise on each count"), (0.2, 3658, "second accountant"),
 ])  # fmt: skip
 def test_an_epsilon_too_small_says_which_would_do(
     monkeypatch: pytest.MonkeyPatch, epsilon: float, n: int, why: str
@@ -99,6 +99,13 @@ def test_an_epsilon_too_small_says_which_would_do(
     assert found is not None
     named = Recipe.of(epsilon=float(found[1]), **fields)
     assert budget.solve(named, named.settled(n), n, "zero-out").training.steps > 0
+
+
+def test_an_epsilon_that_no_second_accountant_can_check() -> None:
+    """Where Opacus's PRV says infinity, nothing is trained on one accountant's word."""
+    recipe = Recipe.of(family="vae", epsilon=10_000, delta=1e-6, preset="quick")
+    with pytest.raises(OptionError, match="PRV finds no finite"):
+        budget.solve(recipe, recipe.settled(3658), 3658, "zero-out")
 
 
 def test_a_delta_near_one_record_is_warned_of() -> None:

@@ -238,6 +238,27 @@ def test_a_checkpoint_wants_a_ledger_and_an_empty_place(tmp_path: Path) -> None:
         )  # fmt: skip
 
 
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    """Of two that found it empty, the second one is refused, and the first one's state stays."""
+    found: list[str] = []
+
+    def second(update: Update) -> None:
+        if update.step == LEASE + 1 and not found:
+            found.append("asked")
+            moments = folders.moments(tmp_path / "checkpoint")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(checkpoints, "exists", lambda _: False)
+                with pytest.raises(OptionError, match="another one writes there"):
+                    _train(tmp_path, seed=1)
+            assert folders.moments(tmp_path / "checkpoint") == moments
+
+    api.train(
+        rows(), SCHEMA, model="vae", ledger=tmp_path / "ledger.sqlite", progress=second,
+        checkpoint=tmp_path / "checkpoint", **NUMBERS,
+    )  # fmt: skip
+    assert found
+
+
 def test_a_checkpoint_holds_no_record(tmp_path: Path) -> None:
     """Neither a row nor a state of noise or of draws is in it; only its owner may read it."""
     _stopped(tmp_path, 5, **PRIVATE)

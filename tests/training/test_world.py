@@ -280,3 +280,10 @@ def test_sums_have_one_distribution(tmp_path: Path) -> None:
     # The test can fail: half of the records give another distribution.
     half = _found(tmp_path / "half", 1, 0.05, 1e-3, 300)
     assert min(ks_2samp(found[1][:, j], half[:, j]).pvalue for j in range(half.shape[1])) < 1e-9
+
+
+def test_a_number_of_processes_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stray WORLD_SIZE is named."""
+    monkeypatch.setenv("WORLD_SIZE", "abc")
+    with pytest.raises(OptionError, match=r"WORLD_SIZE.*'abc'"):
+        World.of_environment()

@@ -46,6 +46,20 @@ class Budget:
         return [*self.before, self.marginals, self.training]
 
 
+class _TooSmallError(OptionError):
+    """ε is too small. enough: one that may do, at a guess."""
+
+    def __init__(self, said: str, enough: float, instead: str) -> None:
+        self.said, self.enough, self.instead = said, enough, instead
+        super().__init__(
+            f"{said} From about epsilon = {_rounded_up(enough):g} on it would do; or {instead}."
+        )
+
+
+#: Guesses at an ε that would do; each is tried, and a second or third one has always done.
+_GUESSES = 8
+
+
 def solve(
     recipe: Recipe, settled: Settled, n: int, relation: str, before: Sequence[Mechanism] = ()
 ) -> Budget:
@@ -53,20 +67,42 @@ def solve(
 
     Raises:
         OptionError: δ is not under 1/n, nothing is left to train with, or ε is too small for so
-            few units or to be checked.
+            few units or to be checked; it names one that would do.
         BudgetError: two accountants disagree.
     """
-    assert recipe.epsilon is not None
-    assert recipe.delta is not None
-    check_delta(recipe.delta, n)
-    if recipe.delta > 0.1 / n:
+    check_delta(recipe.delta or 0.0, n)
+    _warn_of_delta(recipe.delta or 0.0, n)
+    try:
+        return _solved(recipe, settled, n, relation, before)
+    except _TooSmallError as error:
+        found = error
+    enough = found.enough
+    for _ in range(_GUESSES):
+        named = recipe.model_copy(update={"epsilon": _rounded_up(enough)})
+        try:
+            _solved(named, settled, n, relation, before)
+            break
+        except _TooSmallError as more:
+            enough = max(more.enough, 1.2 * _rounded_up(enough))
+    raise _TooSmallError(found.said, enough, found.instead)
+
+
+def _warn_of_delta(delta: float, n: int) -> None:
+    if delta > 0.1 / n:
         warnings.warn(
-            f"delta = {recipe.delta:g} is not far below 1/n = {1 / n:.3g}: what keeps to it may "
-            f"still publish a whole record with chance {recipe.delta * n:.0%}. Take "
+            f"delta = {delta:g} is not far below 1/n = {1 / n:.3g}: what keeps to it may "
+            f"still publish a whole record with chance {delta * n:.0%}. Take "
             f"{safe_delta(n):g} or less.",
             GenauditWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+def _solved(
+    recipe: Recipe, settled: Settled, n: int, relation: str, before: Sequence[Mechanism]
+) -> Budget:
+    assert recipe.epsilon is not None
+    assert recipe.delta is not None
     rest = recipe.epsilon - sum(m.epsilon or 0.0 for m in before)
     if rest <= 0:
         raise OptionError(
@@ -98,19 +134,19 @@ def _check_heard(recipe: Recipe, n: int, marginals: Mechanism) -> None:
     if marginals.noise_multiplier <= _DROWNED * n:
         return
     units = "records" if recipe.rows_per_person is None else "persons"
-    raise OptionError(
+    raise _TooSmallError(
         f"Expected an epsilon that {n:,} {units} can be told apart from noise "
         f"with, got {recipe.epsilon:g}: the noise on each count would be "
-        f"{marginals.noise_multiplier:,.0f}. From about epsilon = "
-        f"{_rounded_up(recipe.epsilon * marginals.noise_multiplier / (_HEARD * n))} on it would "
-        f"do; or train on more {units}."
+        f"{marginals.noise_multiplier:,.0f}.",
+        recipe.epsilon * marginals.noise_multiplier / (_HEARD * n),
+        f"train on more {units}",
     )
 
 
-def _rounded_up(value: float) -> str:
+def _rounded_up(value: float) -> float:
     """To one significant digit."""
     unit = 10.0 ** math.floor(math.log10(value))
-    return f"{math.ceil(value / unit - 1e-9) * unit:g}"
+    return math.ceil(value / unit - 1e-9) * unit
 
 
 def check_bound(mechanisms: Sequence[Mechanism], delta: float, relation: str) -> None:
@@ -153,7 +189,7 @@ def cross_check(training: Mechanism, delta: float, whole: float | None = None) -
 
     Raises:
         BudgetError: PLD and PRV are more than 1% apart, or PLD exceeds the bound by RDP.
-        OptionError: ε is so small that PRV cannot be had here.
+        OptionError: ε is so small or so large that PRV cannot be had here.
     """
     from opacus.accountants import PRVAccountant
 
@@ -167,9 +203,13 @@ def cross_check(training: Mechanism, delta: float, whole: float | None = None) -
             theirs = prv.get_epsilon(delta, eps_error=_PRV_ERROR * ours, delta_error=delta / 1000)
         except (ValueError, RuntimeError, ArithmeticError):
             theirs = math.inf
-    # PRV's grid does not reach every ε (it says infinity, or fails); the bound by RDP remains.
-    apart = math.isfinite(theirs) and abs(ours - theirs) > _AGREE * ours
-    if apart or ours > bound * (1 + _PRV_ERROR):
+    if not math.isfinite(theirs):  # its grid does not reach every ε: it says infinity, or fails
+        raise OptionError(
+            f"Expected an epsilon that a second accountant can check, got "
+            f"{ours if whole is None else whole:g}: Opacus's PRV finds no finite ε for {training}. "
+            "Take a smaller epsilon, or fewer steps."
+        )
+    if abs(ours - theirs) > _AGREE * ours or ours > bound * (1 + _PRV_ERROR):
         raise BudgetError(
             f"Accountants disagree on {training}: PLD says ε = {ours:.4g}, Opacus's PRV "
             f"{theirs}, its RDP {bound:.4g}; nothing was trained. Please report this."
@@ -183,9 +223,10 @@ def _check_grid(training: Mechanism, delta: float, ours: float, whole: float) ->
     width = _PRV_ERROR * ours / math.sqrt(training.steps * math.log(12 / error) / 2)
     points = 2 * reach / width
     if points > _GRID and math.isfinite(reach):
-        raise OptionError(
+        raise _TooSmallError(
             f"Expected an epsilon that a second accountant can check, got {whole:g} for "
             f"{training.steps:,} steps: its grid would need {points:,.0f} points, more than "
-            f"{_GRID:,}. From about epsilon = {_rounded_up(whole * points / _GRID)} on it can; or "
-            "take fewer steps."
+            f"{_GRID:,}.",
+            whole * points / _GRID,
+            "take fewer steps",
         )
