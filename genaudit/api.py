@@ -218,7 +218,7 @@ def audit(
     book = _ledger(ledger)
     made_at = getattr(model, "ledger", None)
     if isinstance(made_at, Mark):
-        book.check_past(made_at)
+        book.check_lineage(made_at, getattr(model, "touches", ()))
     tables = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.AUXILIARY: auxiliary}
     raws, touches = {}, []
     for knowledge, table in tables.items():

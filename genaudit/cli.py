@@ -620,6 +620,9 @@ def ledger_verify(
             f"Expected a ledger at {str(book.path)!r}, found none; name another with --ledger."
         )
     book.verify(mark)
+    made_by = marks.record(head) if head is not None else None
+    if mark is not None and made_by is not None:
+        book.check_lineage(mark, made_by)
     now = book.mark()
     if as_json:
         _print_json(now.model_dump(mode="json"))

@@ -156,6 +156,16 @@ class Touch(BaseModel):
         return self
 
     @property
+    def flows(self) -> bool:
+        """Whether something was read, or declared, for an artefact."""
+        return self.scope is Scope.RELEASE and self.kind is not TouchKind.RESERVED
+
+    @property
+    def public(self) -> Touch:
+        """The same without what stays at home: digest, training and name of the data set."""
+        return self.model_copy(update={"digest": "", "run": "", "dataset": ""})
+
+    @property
     def unpaid(self) -> bool:
         """Whether it reads private data and no mechanism says what that spends."""
         return self.kind is TouchKind.UNACCOUNTED or (
@@ -383,14 +393,29 @@ class PrivacyLedger:
             self._check_mark(mark, heads)
         return heads[-1]
 
-    def check_past(self, mark: Mark) -> None:
-        """Refuse to go on if the mark is of this ledger and not in it; other ledgers may differ.
+    def check_lineage(self, mark: Mark, touches: Sequence[Touch]) -> None:
+        """Refuse a record of reads that this ledger, which it was made with, has otherwise.
+
+        Args:
+            mark: Where the ledger stood when the record was made; other ledgers may differ.
+            touches: What an artefact says that flowed into it, in order.
 
         Raises:
-            IntegrityError: this ledger was changed or rolled back.
+            IntegrityError: no training has that record; or this ledger was rolled back.
         """
-        if mark.id == self.id():
-            self.verify(mark)
+        if mark.id != self.id():
+            return
+        self.verify(mark)
+        runs: dict[str, list[Touch]] = {}
+        for entry in self.entries()[: mark.length]:
+            if entry.touch.flows:
+                runs.setdefault(entry.touch.run, []).append(entry.touch.public)
+        if [t.public for t in touches] not in runs.values():
+            raise IntegrityError(
+                f"The reads on record in the model are not those that ledger {self.path} holds of "
+                "any training; one of the two was changed by hand, so take the model from where "
+                "it was made."
+            )
 
     def _check_mark(self, mark: Mark, heads: Sequence[str]) -> None:
         if mark.id != self.id():

@@ -5,14 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from genaudit.errors import DataError
-from genaudit.ledger import Mark
+from genaudit.ledger import Mark, Touch
 from genaudit.models import folder as folders
 
 #: Largest file that is read as a mark.
 _MAX = 1 << 16
+
+
+def record(path: str | Path) -> list[Touch] | None:
+    """The reads on record in a model folder; None of anything else that holds a mark.
+
+    Raises:
+        DataError: they cannot be read.
+        IntegrityError: the folder differs from its own digest.
+    """
+    path = Path(path)
+    if not path.is_dir() or folders.moments(path):
+        return None
+    found = folders.read(path)[0].get("touches")
+    try:
+        return TypeAdapter(list[Touch]).validate_python(found)
+    except ValidationError as error:
+        raise _none(path) from error
 
 
 def read(path: str | Path) -> Mark:

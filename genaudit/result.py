@@ -52,6 +52,12 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some fields changed, validated like every other value."""
+        if not update:
+            return super().model_copy(deep=deep)
+        return type(self)(**{**dict(self), **update})
+
 
 class Verdict(StrEnum):
     """What an estimate says about its limit. Absence of evidence is never `within`."""

@@ -203,6 +203,12 @@ _POWERLESS = message(
 )
 
 
+_UNCORRECTED = message(
+    "verdict.multiplicity",
+    "Beyond the limit, but not by enough after correcting for all findings of the chapter.",
+)
+
+
 def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
     if limit is None:
         verdict, reason = Verdict.INFO, None
@@ -212,16 +218,12 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
         verdict, reason = Verdict.CANNOT_TELL, finding.doubt
     elif flagged:
         verdict, reason = Verdict.OUTSIDE, None
+    elif _p_outside(finding.estimate, limit) < 0.05:
+        verdict, reason = Verdict.CANNOT_TELL, _UNCORRECTED
     elif _powerless(finding, limit):
         verdict, reason = Verdict.CANNOT_TELL, _POWERLESS
     elif _inside(finding.estimate, limit):
         verdict, reason = Verdict.WITHIN, None
-    elif _p_outside(finding.estimate, limit) < 0.05:
-        verdict = Verdict.CANNOT_TELL
-        reason = message(
-            "verdict.multiplicity",
-            "Beyond the limit, but not by enough after correcting for all findings of the chapter.",
-        )
     else:
         verdict = Verdict.CANNOT_TELL
         reason = message("verdict.wide", "The interval reaches both sides of the limit.")
@@ -280,6 +282,9 @@ def _ask(
         )  # fmt: skip
         return base.model_copy(update={"status": Status.FAILED, "reason": reason}), []
     seconds = round(time.perf_counter() - clock, 2)
+    if not outcome.findings and not outcome.figures and outcome.not_measured:
+        why, *more = outcome.not_measured
+        return base.model_copy(update={"status": Status.SKIPPED, "reason": why}), more
     done = {"findings": outcome.findings, "figures": outcome.figures, "seconds": seconds}
     return base.model_copy(update=done), list(outcome.not_measured)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -16,6 +17,7 @@ from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError, DataError, GenauditWarning, OptionError
 from genaudit.ledger import PrivacyLedger, Scope
 from genaudit.policy import Policy
+from genaudit.render.json import dumps, loads
 from genaudit.result import (
     AuditReport,
     ControlState,
@@ -276,3 +278,21 @@ def test_an_audit_is_judged_on_the_day_it_started() -> None:
     reasons = {f.reason.id for _, f in report.findings(Verdict.CANNOT_TELL) if f.reason}
     assert (report.verdict, reasons) == (Verdict.CANNOT_TELL, {"verdict.expired"})
     assert api.audit(raw, schema=SCHEMA, policy=renewed).verdict is Verdict.WITHIN
+
+
+def test_an_audit_that_measures_nothing_is_skipped(tmp_path: Path) -> None:
+    """Without target and groups, what needs them has not run, and says why once."""
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame({"x": rng.random(80), "y": rng.choice(list("ab"), 80)}) for _ in "abc"]
+    schema = Schema.from_dict({"columns": {
+        "x": {"kind": "numeric", "bounds": [0, 1]},
+        "y": {"kind": "categorical", "categories": ["a", "b"]},
+    }})  # fmt: skip
+    report = api.audit(frames[0], train=frames[1], holdout=frames[2], schema=schema, plan="quick",
+                       ledger=tmp_path / "l")  # fmt: skip
+
+    idle = {s.audit: s.reason for s in report.sections if s.status is Status.SKIPPED}
+    assert {"bias.representation", "bias.downstream", "quality.utility"} <= idle.keys()
+    assert all(idle.values())
+    assert not {r.id for r in idle.values() if r} & {m.id for m in report.not_measured}
+    assert dumps(loads(dumps(report))) == dumps(report)

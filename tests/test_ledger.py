@@ -175,9 +175,9 @@ def test_a_mark_finds_another_past(ledger: PrivacyLedger, tmp_path: Path) -> Non
         ledger.verify(mark)
     with pytest.raises(IntegrityError, match="with the id"):
         other.verify(mark)
-    other.check_past(mark)
+    other.check_lineage(mark, [])
     with pytest.raises(IntegrityError, match="another past"):
-        ledger.check_past(mark)
+        ledger.check_lineage(mark, [])
 
 
 @pytest.mark.parametrize("by", ["cut", "deleted", "replaced"])

@@ -244,3 +244,13 @@ def test_a_message_keeps_its_template() -> None:
 def test_chapters_are_the_first_part_of_an_id() -> None:
     """`privacy.toy` belongs to `privacy`."""
     assert [s.chapter for s in _report().sections] == ["privacy", "bias"]
+
+
+def test_a_changed_copy_is_validated_too() -> None:
+    """What is put into a copy has ten digits like all else, and what is no number is refused."""
+    estimate = Estimate.exact(0.5, n=3, method="m")
+    finding = Finding(metric="m", label=message("l", "L"), estimate=estimate)
+
+    assert finding.model_copy(update={"ceiling": 0.15792600659114275}).ceiling == 0.1579260066
+    with pytest.raises(ValidationError):
+        finding.model_copy(update={"ceiling": "high"})

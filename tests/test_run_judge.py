@@ -186,6 +186,21 @@ def test_what_could_not_be_shown_is_not_within() -> None:
         assert _verdict(calm, _policy("abs"), **power) is Verdict.WITHIN
 
 
+def test_a_leak_that_power_cannot_be_shown_for_says_where_it_stands() -> None:
+    """Beyond its limit, though not after correction: that is what is said."""
+    leak = _finding(_normal(0.125, 0.01), ceiling=0.05, detectable=None)
+    others = [_finding(_normal(0, 1), metric=f"privacy.toy{i}") for i in range(9)]
+    limits = tuple(_policy().limits[0].model_copy(update={"metric": f.metric})
+                   for f in (leak, *others))  # fmt: skip
+    policy = Policy(name="p", owner="o", alpha=0.01, limits=limits)
+    first = judge(_sections(("privacy", [leak, *others])), policy)[0].findings[0]
+
+    assert first.verdict is Verdict.CANNOT_TELL
+    assert first.reason is not None
+    assert first.reason.id == "verdict.multiplicity"
+    assert view.beyond(first)
+
+
 def test_one_sided_evidence_is_no_interval() -> None:
     """Without an upper end there is no `within` a maximum, however low the estimate."""
     unbounded = Estimate.of(0.0, lambda _: (-1.0, float("inf")), n=3, method="m")

@@ -80,9 +80,11 @@ class Numbers:
         level = self.text.percent(estimate.confidence, 0 if estimate.confidence < 0.99 else 1)
         return self.text.say("page.interval", level=level, low=shown[0], high=shown[1])
 
-    def undefined(self, estimate: Estimate) -> str:
-        """Why there is no number."""
+    def undefined(self, estimate: Estimate, *, clause: bool = False) -> str:
+        """Why there is no number; as a clause without the stop at its end."""
         reason = self.text(estimate.reason) if estimate.reason else self.text.say("page.no_reason")
+        if clause:
+            reason = reason.removesuffix(self.text.say("page.stop"))
         if is_hidden(estimate.reason):
             return reason  # it can be estimated, and says itself that it is not shown
         prefix = self.text.say("page.not_estimable", reason="").strip()

@@ -132,14 +132,21 @@ class Book:
         """Release touches of this training, by whatever process, in order."""
         if self.ledger is None:
             return self.touches
-        mine = [e.touch for e in self.ledger.entries() if e.touch.run == self.run]
-        return [t for t in mine if t.scope is Scope.RELEASE and t.kind is not TouchKind.RESERVED]
+        return self._mine(self.ledger.entries())
 
-    def public_lineage(self) -> tuple[Touch, ...]:
-        """The same as an artefact may carry it."""
+    def _mine(self, entries: Iterable[Entry]) -> list[Touch]:
+        return [e.touch for e in entries if e.touch.run == self.run and e.touch.flows]
+
+    def record(self) -> tuple[tuple[Touch, ...], Mark | None]:
+        """The lineage as an artefact may carry it, and where the ledger stood then."""
+        mark = self.mark()
+        mine = self.touches
+        if self.ledger is not None and mark is not None:
+            mine = self._mine(self.ledger.entries()[: mark.length])
         # The digest tells whether any record changed since another release: it stays at home.
-        at_home = {"digest": "", "run": "", "dataset": self.public_id}
-        return tuple(t.model_copy(update=at_home) for t in self.lineage())
+        return tuple(
+            t.public.model_copy(update={"dataset": self.public_id}) for t in mine
+        ), mark  # fmt: skip
 
     def mark(self) -> Mark | None:
         """Where the ledger's chain stands, None without a ledger."""

@@ -339,7 +339,8 @@ class _Job:
         """What is on record of this training, in every process."""
         if not self.world.leads:
             return _Read.model_validate_json(self.world.share())
-        read = _Read(touches=self.book.public_lineage(), mark=self.book.mark())
+        touches, mark = self.book.record()
+        read = _Read(touches=touches, mark=mark)
         self.world.share(read.model_dump_json().encode())
         return read
 

@@ -282,3 +282,13 @@ def test_no_number_is_said_with_its_reason() -> None:
     assert Numbers(Text("en")).estimate(none) == "not estimable: no rows"
     said = none.model_copy(update={"reason": message("r", "Not estimable: no rows.")})
     assert Numbers(Text("en")).estimate(said) == "Not estimable: no rows."
+
+
+def test_a_reason_in_the_middle_of_a_sentence_has_no_stop() -> None:
+    """What follows a reason, such as a limit, follows without a stop between."""
+    reason = message("r", "too few; at least {n:integer} can.", n=100)
+    numbers = Numbers(Text("en"))
+    found = Estimate.undefined(reason, n=9, method="count")
+
+    assert numbers.undefined(found).endswith("100 can.")
+    assert numbers.undefined(found, clause=True).endswith("100 can")

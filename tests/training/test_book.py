@@ -184,7 +184,7 @@ def test_a_ledger_that_is_rolled_back_ends_the_training(
     assert book.lease(SGD, 100) == 100
     ledger.path.write_bytes(old)
 
-    for use in (lambda: book.lease(SGD, 100), book.close, book.mark, book.public_lineage):
+    for use in (lambda: book.lease(SGD, 100), book.close, book.mark, book.record):
         with pytest.raises(IntegrityError, match="rolled back while it was in use"):
             use()
 

@@ -621,3 +621,27 @@ def test_dependence_is_learned() -> None:
         rate = (records["yes"].astype(str) == "True").groupby(records["a"].astype(str)).mean()
         assert agree > 0.8, family
         assert rate["3"] - rate["0"] > 0.5, family
+
+
+@pytest.mark.parametrize("changed", ["noise", "one left out", "none left"])
+def test_a_record_that_was_changed_by_hand_is_found(tmp_path: Path, changed: str) -> None:
+    """A model that says it read less than its ledger holds is refused where both are at hand."""
+    ledger = PrivacyLedger(tmp_path / "ledger.sqlite")
+    trained = fit(_recipe("gan", private=True), _data(), ledger=ledger, dataset_id="d")
+    assert trained.ledger is not None
+    ledger.check_lineage(trained.ledger, trained.touches)
+
+    touches = list(trained.touches)
+    part = touches[-1].mechanism
+    assert part is not None
+    match changed:
+        case "noise":
+            louder = part.model_copy(update={"noise_multiplier": 500.0})
+            touches[-1] = touches[-1].model_copy(update={"mechanism": louder})
+        case "one left out":
+            touches.pop(1)
+        case "none left":
+            touches = []
+    with pytest.raises(IntegrityError, match="changed by hand"):
+        ledger.check_lineage(trained.ledger, touches)
+    PrivacyLedger(tmp_path / "other.sqlite").check_lineage(trained.ledger, touches)
