@@ -30,6 +30,7 @@ from genaudit.training.dp.selfcheck.ours import (
     OurTrainer,
     logistic,
 )
+from genaudit.training.dp.selfcheck.protocol import PrivateTrainer
 from genaudit.training.dp.step import Streams
 
 WIDTH, N = 10, 240
@@ -39,7 +40,7 @@ WIDTH, N = 10, 240
 class Mutant:
     """A trainer with one fault. part: what an alarm must name. check: which alarm it must be."""
 
-    make: Callable[..., OurTrainer]
+    make: Callable[..., PrivateTrainer]
     part: str
     check: str
 
@@ -917,7 +918,7 @@ def _charged_as_gaussian(seed: int = 0) -> OurTrainer:
     return trainer
 
 
-CORRECT: dict[str, Callable[..., OurTrainer]] = {
+CORRECT: dict[str, Callable[..., PrivateTrainer]] = {
     "gan": lambda seed=0: FamilyTrainer("gan", seed=seed),
     "cgan": lambda seed=0: FamilyTrainer("cgan", seed=seed, noise="hardened"),
     "vae": lambda seed=0: FamilyTrainer("vae", seed=seed),

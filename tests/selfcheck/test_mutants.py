@@ -1,7 +1,7 @@
 """The examiner examined: broken trainers are found out, the faulty part is named, and nobody else.
 
-Every mutant is our own trainer with one fault. The whole of it is marked slow; one mutant for each
-check, and some correct trainers, run by default.
+Every mutant is our own trainer, or one in plain NumPy, with one fault. The whole of it is marked
+slow; one mutant for each check, and some correct trainers, run by default.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import byhand
 import pytest
 import torch
 from mutants import CORRECT, MUTANTS, Mutant
 
 from genaudit.training.dp.selfcheck import CHECKS, SelfcheckReport, examine
+
+assert byhand.CORRECT is CORRECT  # its faults and trainers are in the lists as well
 
 #: The first mutant of each check.
 FIRST = list({m.check: m for m in reversed(MUTANTS)}.values())

@@ -24,20 +24,25 @@ _POISSON, _GAUSSIAN = "poisson_gaussian", "gaussian"
 
 
 def charged(bench: Bench) -> Message:
-    """Every draw of real units is charged by the end of its step, at the claimed rate and noise."""
+    """Every draw of real units is charged by the end of its step, at the claimed rate and noise.
+
+    A new trainer may have charged its steps ahead. One that others used before has charged theirs.
+    """
     promise = bench.promise
     trainer = bench.unused()
     drawn = _counting(trainer) if offers(trainer, "draw") else None
-    start, taken = _paid(trainer.events(), promise), 0
+    earlier = 0 if bench.is_factory else _paid(trainer.events(), promise)
+    used = taken = 0
     limit = min(_STEPS, promise.steps or _STEPS)
     for _ in range(limit):
         trainer.step()
         taken += 1
         used = max(taken, drawn() if drawn else 0)
-        _check_paid(_paid(trainer.events(), promise) - start, used, taken)
+        _check_paid(_paid(trainer.events(), promise), used, taken)
+    _check_earlier(_paid(trainer.events(), promise), earlier, used)
     _check_terms(trainer.events(), bench)
     if promise.steps is not None and promise.steps <= limit:
-        _check_end(trainer, start, drawn, taken)
+        _check_end(trainer, earlier, drawn, taken)
     return message(
         "selfcheck.charged_ok", "{n:integer} steps were taken, and each was charged", n=taken
     )
@@ -186,6 +191,17 @@ def _check_paid(paid: int, used: int, taken: int) -> None:
         )  # fmt: skip
 
 
+def _check_earlier(paid: int, earlier: int, used: int) -> None:
+    """What was there before may be for steps that others took."""
+    if paid - earlier < used:
+        raise cannot_tell(
+            "charged_earlier",
+            "{used:integer} draws were charged {paid:integer} times, and {earlier:integer} more "
+            "times before this check began: ahead, or for earlier steps; give a factory",
+            used=used, paid=paid - earlier, earlier=earlier,
+        )  # fmt: skip
+
+
 def _check_terms(events: Sequence[Mechanism], bench: Bench) -> None:
     """Steps are charged at the rate and noise that the trainer says they have."""
     promise = bench.promise
@@ -207,14 +223,14 @@ def _check_terms(events: Sequence[Mechanism], bench: Bench) -> None:
             )  # fmt: skip
 
 
-def _check_end(trainer: Any, start: int, drawn: Callable[[], int] | None, taken: int) -> None:
+def _check_end(trainer: Any, earlier: int, drawn: Callable[[], int] | None, taken: int) -> None:
     """One step more than were paid for is refused, or charged."""
     try:
         trainer.step()
     except Exception:
         return
     used = max(taken + 1, drawn() if drawn else 0)
-    if _paid(trainer.events(), trainer.promise) - start < used:
+    if _paid(trainer.events(), trainer.promise) - earlier < used:
         raise failed(
             "beyond_end",
             "after its {taken:integer} steps it takes another one that is not charged",
