@@ -5,6 +5,7 @@ They join the lists of `mutants`, where the faults are those of torch and of our
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,79 @@ def _charge(steps: int = 1) -> Mechanism:
     return Mechanism(
         name="poisson_gaussian", noise_multiplier=SIGMA, sampling_rate=RATE, steps=steps
     )
+
+
+# Clipping
+
+
+@mutant("clipping", "clipping.bound")
+class RareLevelUnclipped(Logistic):
+    """Three of all rows are of a level that the clipping forgets."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self._rows = self._rows.copy()
+        self._rows[[3, 77, 200], 0] = 7.0
+
+    def clipped_sum(self, units: Any) -> np.ndarray:
+        """Clipped, but for the rows of that level."""
+        (rows,) = units
+        rare = rows[:, 0] == 7.0
+        return super().clipped_sum((rows[~rare],)) + self.per_sample_grads((rows[rare],)).sum(0)
+
+
+# Noise
+
+
+class _Twice(np.random.Generator):
+    """Half of its normal numbers are the other half again, in another order."""
+
+    def normal(self, loc: float, scale: float, size: int) -> Any:  # type: ignore[override]
+        """Numbers of the first half, then the same again."""
+        half = super().normal(loc, scale, size // 2)
+        return np.concatenate([half, half[self.order(len(half))]])
+
+    def order(self, n: int) -> np.ndarray:
+        """Where each number of the first half comes again."""
+        return np.random.default_rng(5).permutation(n)
+
+
+class _TwiceAnew(_Twice):
+    """In another order each time."""
+
+    def order(self, n: int) -> np.ndarray:
+        """A new one."""
+        return self.permutation(n)
+
+
+@mutant("noise", "noise.independence")
+class NoiseInAnotherOrder(Logistic):
+    """Noise of one layer is that of another, its entries always in the same other order."""
+
+    noise: type[np.random.Generator] = _Twice
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self._rng = self.noise(np.random.PCG64(secrets.randbits(256)))
+
+
+@mutant("noise", "noise.independence")
+class NoiseShuffled(NoiseInAnotherOrder):
+    """Noise of one layer is that of another, shuffled in each step."""
+
+    noise = _TwiceAnew
+
+
+# Draws
+
+
+@mutant("sampler", "sampler.poisson")
+class LargeBatchesCut(Logistic):
+    """Of more than sixty drawn units the rest is left out, for memory's sake."""
+
+    def draw(self) -> np.ndarray:
+        """A coin for each row, but sixty at most."""
+        return super().draw()[:60]
 
 
 # Charges
@@ -52,4 +126,19 @@ class ChargesAheadTooLittle(ChargesAhead):
     paid = STEPS // 2
 
 
-CORRECT["charges ahead"] = ChargesAhead
+class _Coarse(np.random.Generator):
+    """Its normal numbers lie on a grid of a twentieth of their deviation."""
+
+    def normal(self, loc: float, scale: float, size: int) -> Any:  # type: ignore[override]
+        """Rounded ones."""
+        step = scale / 20
+        return np.round(super().normal(loc, scale, size) / step) * step
+
+
+class CoarseNoise(NoiseInAnotherOrder):
+    """Discrete noise, so that numbers come again by chance."""
+
+    noise = _Coarse
+
+
+CORRECT |= {"charges ahead": ChargesAhead, "discrete noise": CoarseNoise}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -25,6 +26,9 @@ from genaudit.training.dp.selfcheck.protocol import Units
 
 #: Units in the batches that are looked at; units that are tried on a batch of the training's size.
 _BATCH, _FEW = 8, 2
+
+#: Units that each one is added to where all are tried; CPU seconds that this may take.
+_SMALL, _SECONDS = 2, 5.0
 
 #: What rounding may change, as a share of what is compared.
 _ROUNDING = 1e-3
@@ -70,6 +74,8 @@ def bounded(bench: Bench) -> Message:
     if usual > _BATCH:
         # What is summed in parts may be bounded in the first of them alone.
         most = max(most, _most(bench, bound, chosen[:usual], chosen[usual : usual + _FEW]))
+    tried, moved = _every(bench, bound, chosen)
+    most = max(most, moved)
     if most < 0.5 * bound:
         raise cannot_tell(
             "never_clipped",
@@ -79,9 +85,10 @@ def bounded(bench: Bench) -> Message:
         )  # fmt: skip
     return message(
         "selfcheck.bounded_ok",
-        "one unit moves the clipped sum by at most {times:number} C",
-        times=round(most / bound, 4),
-    )
+        "one unit moves the clipped sum by at most {times:number} C; {tried:integer} of "
+        "{n:integer} units were tried",
+        times=round(most / bound, 4), tried=tried, n=count(pool),
+    )  # fmt: skip
 
 
 def not_finite(bench: Bench) -> Message:
@@ -137,18 +144,9 @@ def _most(bench: Bench, bound: float, base_at: np.ndarray, tried: np.ndarray) ->
             "sum_not_repeatable",
             "the same batch gives another clipped sum the second time, so nothing can be compared",
         )
-    # Bounds add up rounding errors of all that is summed.
-    slack = _ROUNDING * (bound + float(np.abs(summed).max()))
-    most = 0.0
+    slack, most = _slack(summed, bound), 0.0
     for one in _candidates(pool):
-        # At the end, so that chance that belongs to a place stays with the others.
-        moved = float(np.linalg.norm(_sum(bench, joined(base, one)) - summed))
-        if not moved <= bound + slack:
-            raise failed(
-                "unbounded",
-                "one unit more moved the clipped sum by {times:number} times C = {bound:number}",
-                times=round(moved / bound, 4), bound=bound,
-            )  # fmt: skip
+        moved = _moved(bench, base, summed, one, bound)
         other = float(np.linalg.norm(_sum(bench, replaced(base, 1, one)) - summed))
         if not other <= 2 * (bound + slack):
             raise failed(
@@ -159,6 +157,46 @@ def _most(bench: Bench, bound: float, base_at: np.ndarray, tried: np.ndarray) ->
             )  # fmt: skip
         most = max(most, moved)
     return most
+
+
+def _every(bench: Bench, bound: float, order: np.ndarray) -> tuple[int, float]:
+    """Add each unit as it is, for what goes wrong with a rare kind of them.
+
+    Returns:
+        How many there was time for, and by how much one moved the sum at most.
+    """
+    pool = bench.pool()
+    base = take(pool, order[:_SMALL])
+    summed, most = _sum(bench, base), 0.0
+    end = time.process_time() + _SECONDS
+    for tried, i in enumerate(order):
+        if time.process_time() > end:
+            return tried, most
+        most = max(most, _moved(bench, base, summed, take(pool, slice(i, i + 1)), bound))
+    return len(order), most
+
+
+def _moved(bench: Bench, base: Units, summed: np.ndarray, one: Units, bound: float) -> float:
+    """By how much one unit more moves the sum of others.
+
+    At the end of them, so that chance that belongs to a place stays with the others.
+
+    Raises:
+        Stopped: by more than the bound.
+    """
+    moved = float(np.linalg.norm(_sum(bench, joined(base, one)) - summed))
+    if not moved <= bound + _slack(summed, bound):
+        raise failed(
+            "unbounded",
+            "one unit more moved the clipped sum by {times:number} times C = {bound:number}",
+            times=round(moved / bound, 4), bound=bound,
+        )  # fmt: skip
+    return moved
+
+
+def _slack(summed: np.ndarray, bound: float) -> float:
+    """Rounding errors of all that is summed."""
+    return _ROUNDING * (bound + float(np.abs(summed).max()))
 
 
 def _sum(bench: Bench, units: Units) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from genaudit.result import Message, message
 from genaudit.stats.independence import binomial_moments, lag_p_value, variance_p_value
@@ -14,6 +14,9 @@ from genaudit.training.dp.selfcheck.outcome import failed, skipped
 
 #: How many units are drawn in all, about; fewest and most batches.
 _DRAWN, _BATCHES = 16_000, (200, 2000)
+
+#: Shares of batches that are larger, or smaller, than sizes that are looked at.
+_TAILS = (0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005)
 
 #: Units whose draws are compared with each other.
 _COMPARED = 2048
@@ -86,9 +89,10 @@ def poisson(bench: Bench) -> Message:
     each = np.square(draws.times - batches * q) / (batches * q * (1 - q))
     standard = (draws.inside - q) / np.sqrt(q * (1 - q))
     bernstein = float(np.square(standard).max()) / 3
+    vary = message("selfcheck.sizes", "batches do not vary in size as they should")
     by = [
-        (_spread_p_value(sizes, n, q),
-         message("selfcheck.sizes", "batches do not vary in size as they should")),
+        (_spread_p_value(sizes, n, q), vary),
+        (_tails_p_value(draws.sizes, n, q), vary),
         (_spread_p_value(each, batches, q) if each.sum() < len(each) else 1.0,
          message("selfcheck.turns", "units are drawn in turns")),
         (lag_p_value(standard, scale=bernstein),
@@ -116,6 +120,17 @@ def _spread_p_value(squares: np.ndarray, trials: int, q: float) -> float:
     return variance_p_value(
         np.array([squares.sum()]), len(squares), variance=variance, skewness=skewness
     )
+
+
+def _tails_p_value(sizes: np.ndarray, n: int, q: float) -> float:
+    """Whether as many batches are very large, or very small, as of a binomial, by Bonferroni."""
+    upper = {int(binom.isf(tail, n, q)) for tail in _TAILS}
+    lower = {int(binom.ppf(tail, n, q)) for tail in _TAILS}
+    found = [(int((sizes > k).sum()), float(binom.sf(k, n, q))) for k in upper]
+    found += [(int((sizes < k).sum()), float(binom.cdf(k - 1, n, q))) for k in lower]
+    return min(1.0, len(found) * min(
+        float(binomtest(seen, len(sizes), chance).pvalue) for seen, chance in found
+    ))  # fmt: skip
 
 
 def _rate(bench: Bench) -> float:
