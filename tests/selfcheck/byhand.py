@@ -6,10 +6,11 @@ They join the lists of `mutants`, where the faults are those of torch and of our
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from handmade import RATE, SIGMA, STEPS, Logistic
+from handmade import RATE, SIGMA, STEPS, Logistic, N
 from mutants import CORRECT, mutant
 
 from genaudit.ledger import Mechanism
@@ -126,6 +127,78 @@ class ChargesAheadTooLittle(ChargesAhead):
     paid = STEPS // 2
 
 
+# What is released
+
+
+class Releases(Logistic):
+    """Its weights are released, beside edges that are public and rows that it makes."""
+
+    def released(self) -> Any:
+        """In a dictionary."""
+        made = self._rng.standard_normal((50, 301))
+        return {"weights": self.weights, "edges": np.linspace(-4, 4, 801), "made": made}
+
+    def save(self, folder: Path) -> None:
+        """The same in a file."""
+        folder.mkdir()
+        np.savez(folder / "model.npz", **self.released())
+
+
+class _Pulled(Releases):
+    """A generator is pulled to the mean of real rows, without noise, and none is kept."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.generator = np.zeros(300)
+
+    def pull(self, rows: np.ndarray) -> None:
+        """Ten percent of the way."""
+        if len(rows):
+            self.generator = self.generator + 0.1 * (rows[:, :-1].mean(0) - self.generator)
+
+    def released(self) -> Any:
+        """With the generator."""
+        return {**super().released(), "generator": self.generator}
+
+
+@mutant("generator", "release.gradients")
+class PulledToTheBatch(_Pulled):
+    """The generator is pulled to the batch that is trained on."""
+
+    def draw(self) -> np.ndarray:
+        """A coin for each row; the batch is remembered until it is read."""
+        self._drawn = super().draw()
+        return self._drawn
+
+    def step(self, units: Any = None) -> np.ndarray:
+        """One step, and the pull."""
+        gradient = super().step(units)
+        self.pull(self._rows[self._drawn] if units is None else units[0])
+        return gradient
+
+
+@mutant("generator", "release.gradients")
+class PulledToItsOwnBatch(_Pulled):
+    """The generator is pulled to a second batch, which is neither drawn by `draw` nor charged."""
+
+    def step(self, units: Any = None) -> np.ndarray:
+        """One step, and the pull where it is one of the training."""
+        gradient = super().step(units)
+        if units is None:
+            self.pull(self._rows[self._rng.random(N) < RATE])
+        return gradient
+
+
+@mutant("generator", "release.gradients")
+class SharesOfLabels(Releases):
+    """Shares of the labels are released as they are."""
+
+    def released(self) -> Any:
+        """With the shares."""
+        share = self._rows[:, -1].mean()
+        return {**super().released(), "shares": np.array([share, 1 - share])}
+
+
 class _Coarse(np.random.Generator):
     """Its normal numbers lie on a grid of a twentieth of their deviation."""
 
@@ -141,4 +214,4 @@ class CoarseNoise(NoiseInAnotherOrder):
     noise = _Coarse
 
 
-CORRECT |= {"charges ahead": ChargesAhead, "discrete noise": CoarseNoise}
+CORRECT |= {"charges ahead": ChargesAhead, "discrete noise": CoarseNoise, "releases": Releases}

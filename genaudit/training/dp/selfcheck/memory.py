@@ -1,0 +1,65 @@
+"""Other units in a trainer's memory, where it lets them be changed: what reads them shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from genaudit.training.dp.selfcheck.bench import as_units
+from genaudit.training.dp.selfcheck.outcome import failed
+
+#: Path and shape of an array that is released.
+Place = tuple[str, tuple[int, ...]]
+
+
+def check_unread(trainer: Any, read: Callable[[], Mapping[Place, np.ndarray]]) -> None:
+    """What is released stays as it is where units change in memory and no step is taken.
+
+    Args:
+        trainer: Whose units are changed, and put back.
+        read: What is released, as arrays of its own.
+
+    Raises:
+        Stopped: it is the same for the same units each time, and other for other units.
+    """
+    if not changeable(trainer):
+        return
+    same = [read(), read()]
+    with changed(trainer, lambda a: np.broadcast_to(a[:1], a.shape)):
+        other = read()
+    same.append(read())
+    for place in sorted(set(other).intersection(*same)):
+        steady = all(_equal(same[0][place], again[place]) for again in same)
+        if steady and not _equal(same[0][place], other[place]):
+            raise failed(
+                "read_for_release",
+                "what is released is computed on records as they are, without noise: {path}",
+                path=place[0],
+            )
+
+
+def changeable(trainer: Any) -> bool:
+    """Whether the trainer hands out its own memory, and no copy that was made for the answer."""
+    arrays, again = as_units(trainer.units()), as_units(trainer.units())
+    return all(a.flags.writeable for a in arrays) and all(map(np.may_share_memory, arrays, again))
+
+
+@contextmanager
+def changed(trainer: Any, change: Callable[[np.ndarray], np.ndarray]) -> Iterator[None]:
+    """Units changed in memory for a while."""
+    arrays = as_units(trainer.units())
+    saved = [a.copy() for a in arrays]
+    try:
+        for array, old in zip(arrays, saved, strict=True):
+            array[...] = change(old)
+        yield
+    finally:
+        for array, old in zip(arrays, saved, strict=True):
+            array[...] = old
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a, b, equal_nan=True)
