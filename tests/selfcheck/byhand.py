@@ -5,6 +5,7 @@ They join the lists of `mutants`, where the faults are those of torch and of our
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,48 @@ class SharesOfLabels(Releases):
         """With the shares."""
         share = self._rows[:, -1].mean()
         return {**super().released(), "shares": np.array([share, 1 - share])}
+
+    save = None  # type: ignore[assignment]
+
+
+@mutant("bundle", "release.bundle")
+class CountsInTheFile(Releases):
+    """How many rows have each label is written as it is."""
+
+    def save(self, folder: Path) -> None:
+        """With the counts."""
+        super().save(folder)
+        np.save(folder / "counts.npy", np.bincount(self._rows[:, -1].astype(int)))
+
+
+class _Standardises(Releases):
+    """Rows were brought to one scale when the trainer was made, and the scale is kept."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.mean, self.deviation = self._rows.mean(0), self._rows.std(0)
+
+
+@mutant("generator", "release.handle")
+class ScaleWithinReach(_Standardises):
+    """What generates takes its rows back to means and deviations of the real ones."""
+
+    def released(self) -> Any:
+        """With the scale."""
+        return {**super().released(), "mean": self.mean, "deviation": self.deviation}
+
+    save = None  # type: ignore[assignment]
+
+
+@mutant("bundle", "release.bundle")
+class ScaleInTheFile(_Standardises):
+    """The scale is written beside the model."""
+
+    def save(self, folder: Path) -> None:
+        """With the scale."""
+        super().save(folder)
+        scale = {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+        (folder / "scale.json").write_text(json.dumps(scale))
 
 
 class _Coarse(np.random.Generator):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,8 @@ import pandas as pd
 from genaudit.errors import DataError
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import Bench, as_units, is_float
-from genaudit.training.dp.selfcheck.outcome import failed, skipped
+from genaudit.training.dp.selfcheck.memory import Place, check_unread
+from genaudit.training.dp.selfcheck.outcome import Stopped, failed, skipped
 from genaudit.training.dp.selfcheck.rows.packed import contents
 from genaudit.training.dp.selfcheck.rows.sought import Sought
 from genaudit.training.dp.selfcheck.rows.tables import tables as tables_of
@@ -27,6 +29,8 @@ def release(bench: Bench) -> Message:
     """What the trainer writes for release holds none of its units."""
     trainer = bench.unused()
     trainer.step()
+    if bench.is_factory:
+        _check_unread(trainer)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "release"
         trainer.save(folder)
@@ -84,12 +88,39 @@ def look(sought: Sequence[Sought], name: str, content: bytes) -> None:
     for rows in sought:
         if rows.told(content):
             raise failed("bundle_value", "{file} holds a value of one record", file=name)
+        if rows.counted(found):
+            raise failed(
+                "bundle_statistics",
+                "{file} holds exact statistics of columns, such as their means, without noise",
+                file=name,
+            )
         match = rows.in_tables(found) or rows.in_bytes(content, columns_only=whole)
         if match is not None:
             raise failed(
                 "bundle_rows", "{file} holds {found:integer} rows of the training data",
                 p_value=match.p_value, file=name, found=match.found,
             )  # fmt: skip
+
+
+def _check_unread(trainer: Any) -> None:
+    try:
+        check_unread(trainer, lambda: _written(trainer))
+    except Stopped:
+        raise
+    except Exception:  # noqa: S110  it may write once alone, which is looked at elsewhere
+        pass
+
+
+def _written(trainer: Any) -> dict[Place, np.ndarray]:
+    """Numbers in the tables of a release, by file and shape."""
+    found = {}
+    with tempfile.TemporaryDirectory() as place:
+        trainer.save(Path(place) / "release")
+        for name, content in contents(Path(place)):
+            for i, table in enumerate(tables_of(content)[0]):
+                numbers = table.select_dtypes("number").to_numpy(dtype=float, na_value=np.nan)
+                found[f"{name} {i}", numbers.shape] = numbers
+    return found
 
 
 def _flat(array: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Can what is released, or goes on without a budget, get hold of a real record.
 
 Everything that can be reached from it is walked through. An array in it that shares memory with
-the units, or holds their rows or columns, is a handle; bytes are looked through as a file would be.
+the units, or holds their rows, columns or exact statistics of columns, is a handle; bytes are
+looked through as a file would be.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from genaudit.training.dp.selfcheck.rows import rounding
 from genaudit.training.dp.selfcheck.rows.matching import mixed
 from genaudit.training.dp.selfcheck.rows.packed import opened
 from genaudit.training.dp.selfcheck.rows.sought import Sought
+from genaudit.training.dp.selfcheck.rows.statistics import Statistics
 
 #: Steps of the training before the walk, so that a batch that is kept is there.
 _STEPS = 3
@@ -47,6 +49,7 @@ def generator(bench: Bench) -> Message:
         trainer.step()
     units = as_units(trainer.units())
     known, n = [_Rows(a) for a in units], 0
+    statistics = [Statistics(a.reshape(len(a), -1)) for a in units]
     sought: list[Sought] = []
     for thing, path in reached(trainer.released()):
         n += 1
@@ -57,6 +60,13 @@ def generator(bench: Bench) -> Message:
             held = any(np.shares_memory(thing, a) for a in units if a.size) or any(
                 rows.holds(thing) for rows in known
             )
+            if not held and any(s.held(thing) for s in statistics):
+                raise failed(
+                    "statistics",
+                    "what is released, or trained without a budget, holds exact statistics of "
+                    "columns, such as their means, without noise: {path}",
+                    path=path,
+                )
         if held:
             raise failed(
                 "handle",

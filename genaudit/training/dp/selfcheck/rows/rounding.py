@@ -83,14 +83,15 @@ def by_name(name: str) -> Rounding:
 def telling(values: np.ndarray) -> np.ndarray:
     """Which numbers have so many digits that they are hardly met by chance."""
     with np.errstate(all="ignore"):
-        return np.isfinite(values) & (_significant(values, DIGITS - 1) != values)
+        return np.isfinite(values) & (significant(values, DIGITS - 1) != values)
 
 
 def _decimals(values: np.ndarray, n: int) -> np.ndarray:
     return np.round(values, n)
 
 
-def _significant(values: np.ndarray, n: int) -> np.ndarray:
+def significant(values: np.ndarray, n: int) -> np.ndarray:
+    """Rounded to so many digits that count."""
     with np.errstate(all="ignore"):
         power = n - 1 - np.floor(np.log10(np.abs(values)))
         up, down = 10.0 ** np.maximum(power, 0), 10.0 ** np.maximum(-power, 0)
@@ -129,12 +130,12 @@ def _same(values: np.ndarray) -> np.ndarray:
 
 _ROUNDS: dict[str, Rounding] = {
     **{f"decimals {n}": partial(_decimals, n=n) for n in range(8)},
-    **{f"digits {n}": partial(_significant, n=n) for n in range(2, 8)},
+    **{f"digits {n}": partial(significant, n=n) for n in range(2, 8)},
     "brain": brain, "half": half, "single": single, "written single": single, "none": _same,
 }  # fmt: skip
 
 #: What leaves a column as it is that was rounded so; single precision takes nine digits to write.
-_LEAVES: dict[str, Rounding] = {**_ROUNDS, "written single": partial(_significant, n=9)}
+_LEAVES: dict[str, Rounding] = {**_ROUNDS, "written single": partial(significant, n=9)}
 
 
 def _families() -> Iterator[tuple[str, ...]]:

@@ -13,6 +13,7 @@ from genaudit.training.dp.selfcheck.bench import ALPHA
 from genaudit.training.dp.selfcheck.rows.chance import by_company, by_drawing
 from genaudit.training.dp.selfcheck.rows.matching import Known, Match, matched
 from genaudit.training.dp.selfcheck.rows.needles import FORMS, Form, present
+from genaudit.training.dp.selfcheck.rows.statistics import Statistics, numbers
 
 #: Rows that are looked for at most as bytes, and rows that nobody has beside each.
 _ROWS, _CONTROLS = 400, 10
@@ -39,6 +40,7 @@ class Sought:
         frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
         self._table, self._rng = table, rng
         self._known = Known(frame, rng, _CONTROLS)
+        self._statistics = Statistics(table)
         self._values = frozenset(text.encode() for text in _telling(frame))
         self._lines = _taken(table, rng.permutation(len(table))[:_ROWS])
         self._first = _taken(table, np.arange(len(table))[:_FIRST])
@@ -50,6 +52,10 @@ class Sought:
     def told(self, content: bytes) -> bool:
         """Whether a value that is one record's alone is written there."""
         return bool(present(content, self._values))
+
+    def counted(self, tables: Sequence[pd.DataFrame]) -> bool:
+        """Whether exact statistics of its columns are in tables of a file."""
+        return any(self._statistics.held(numbers(table)) for table in tables)
 
     def in_tables(self, tables: Sequence[pd.DataFrame]) -> Match | None:
         """Rows by their values, in tables of a file."""
