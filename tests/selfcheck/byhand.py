@@ -42,6 +42,20 @@ class RareLevelUnclipped(Logistic):
         return super().clipped_sum((rows[~rare],)) + self.per_sample_grads((rows[rare],)).sum(0)
 
 
+@mutant("module", "clipping.influence")
+class MissingBecomesTheMean(Logistic):
+    """A missing number becomes the mean of its column in the batch."""
+
+    def per_sample_grads(self, units: Any) -> np.ndarray:
+        """Slope of the logistic loss, on rows that are filled up."""
+        (rows,) = units
+        known = np.isfinite(rows)
+        sums = np.where(known, rows, 0.0).sum(0)
+        return super().per_sample_grads(
+            (np.where(known, rows, sums / np.maximum(known.sum(0), 1)),)
+        )
+
+
 # Noise
 
 
@@ -126,6 +140,21 @@ class ChargesAheadTooLittle(ChargesAhead):
     """Charges half of the training ahead, and takes all of it."""
 
     paid = STEPS // 2
+
+
+class ChargesDraws(Logistic):
+    """Charges where units are drawn, before they are read, and draws no more than it can pay."""
+
+    def draw(self) -> np.ndarray:
+        """A coin for each row, charged."""
+        if len(self._charged) == STEPS:
+            raise RuntimeError("nothing is left")
+        self._charged.append(_charge())
+        return super().draw()
+
+    def step(self, units: Any = None) -> np.ndarray:
+        """One step; its draw charges."""
+        return super().step((self._rows[self.draw()],) if units is None else units)
 
 
 # What is released
@@ -257,4 +286,7 @@ class CoarseNoise(NoiseInAnotherOrder):
     noise = _Coarse
 
 
-CORRECT |= {"charges ahead": ChargesAhead, "discrete noise": CoarseNoise, "releases": Releases}
+CORRECT |= {
+    "charges ahead": ChargesAhead, "charges draws": ChargesDraws, "discrete noise": CoarseNoise,
+    "releases": Releases,
+}  # fmt: skip

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import byhand
 import handmade
 import numpy as np
 import pytest
 
 import genaudit as ga
+from genaudit.errors import OptionError
 from genaudit.ledger import PrivacyLedger
 from genaudit.result import Message
 from genaudit.training.dp.selfcheck import CHECKS, Status, examine
@@ -103,6 +105,37 @@ def test_one_trainer_instead_of_a_factory() -> None:
     assert by["streams.noise"].status is Status.SKIPPED
     assert "factory" in by["streams.draws"].said.english
     assert by["sampler.rate"].status is Status.PASSED
+
+
+class _DrawsMasks(handmade.Logistic):
+    def draw(self) -> np.ndarray:
+        return np.isin(np.arange(handmade.N), super().draw())
+
+
+class _PromisesInWords(handmade.Logistic):
+    promise = {"max_grad_norm": 1.0}  # type: ignore[assignment]  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (_DrawsMasks, "Expected positions"),
+        (_PromisesInWords, r"genaudit.Promise\(...\), got a dict"),
+    ],
+)
+def test_another_language_is_refused(make: type, part: str) -> None:
+    """What looks like a trainer and is none is one sentence, not an alarm."""
+    with pytest.raises(OptionError, match=part):
+        examine(make)
+
+
+def test_a_trainer_that_charges_draws_is_not_spent_by_them() -> None:
+    """Where one is spent another one draws on; a single one cannot be told."""
+    only = ["sampler.rate", "sampler.equal", "sampler.poisson"]
+
+    assert [o.status for o in examine(byhand.ChargesDraws, only=only)] == [Status.PASSED] * 3
+    (found,) = examine(byhand.ChargesDraws(), only=only[:1])
+    assert "nothing is left" in found.said.english
 
 
 def test_a_check_that_raises_hides_no_other() -> None:

@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from genaudit.result import Message, message
-from genaudit.training.dp.selfcheck.outcome import Status, Stopped, cannot_tell, skipped
+from genaudit.training.dp.selfcheck.outcome import (
+    Status,
+    Stopped,
+    UnfitError,
+    cannot_tell,
+    skipped,
+)
 from genaudit.training.dp.selfcheck.protocol import Promise, Units
 
 _T = TypeVar("_T")
@@ -48,9 +54,18 @@ class Bench:
 
     @property
     def promise(self) -> Promise:
-        """What it says of itself."""
-        found = getattr(self.trainer, "promise", None)
-        return found if isinstance(found, Promise) else Promise()
+        """What it says of itself.
+
+        Raises:
+            UnfitError: it says so in a way of its own.
+        """
+        found = getattr(self.trainer, "promise", None) or Promise()
+        if not isinstance(found, Promise):
+            raise UnfitError(
+                f"Expected the trainer's promise as genaudit.Promise(...), got a "
+                f"{type(found).__name__}."
+            )
+        return found
 
     def fresh(self) -> Any:
         """Another trainer with the same seed, where there is a factory; global seeds are set too.
@@ -193,6 +208,21 @@ def replaced(units: Units, j: int, one: Units) -> Units:
 def is_float(array: np.ndarray) -> bool:
     """Whether it holds floating-point numbers, which may be scaled."""
     return bool(np.issubdtype(array.dtype, np.floating))
+
+
+def positions(drawn: Any) -> np.ndarray:
+    """What `draw` gave, as positions of units.
+
+    Raises:
+        UnfitError: it gave a mask, which looks like positions 0 and 1.
+    """
+    found = vector(drawn) if hasattr(drawn, "detach") else np.asarray(drawn).ravel()
+    if found.size and np.asarray(drawn).dtype == bool:
+        raise UnfitError(
+            "Expected positions of units from `draw`, such as np.flatnonzero(mask), got a mask of "
+            f"{found.size} booleans."
+        )
+    return found.astype(np.int64)
 
 
 def scaled(units: Units, factor: float) -> Units:

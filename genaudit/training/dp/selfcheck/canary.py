@@ -27,6 +27,7 @@ from genaudit.training.dp.selfcheck.bench import (
     joined,
     matrix,
     offers,
+    positions,
     scaled,
     take,
     vector,
@@ -145,7 +146,7 @@ def _watched(
     m = len(canaries)
     scores, rate = np.zeros(m), promise.sampling_rate
     for _ in range(steps):
-        drawn = np.unique(np.asarray(trainer.draw(), dtype=np.int64))
+        drawn = np.unique(positions(trainer.draw()))
         plain = take(units, drawn[np.isin(drawn, others)])
         inside = place[drawn]
         inside = inside[inside >= 0]

@@ -58,7 +58,24 @@ def influence(bench: Bench) -> Message:
     fewer = take(batch, slice(0, _BATCH - 1))
     after = matrix(bench.trainer.per_sample_grads(fewer), _BATCH - 1)
     _check_same(base[:-1], after, _BATCH - 1, message("selfcheck.left_out", "is left out"))
+    _check_missing(bench, batch, scaled(other, -30.0))
     return message("selfcheck.influence_ok", "gradients of units do not depend on each other")
+
+
+def _check_missing(bench: Bench, batch: Units, other: Units) -> None:
+    """What stands in for a missing number does not depend on the rest of the batch."""
+    last = _BATCH - 1
+    for one in _gaps(take(batch, slice(0, 1))):
+        holed = replaced(batch, 0, one)
+        try:
+            base, again, after = (
+                matrix(bench.trainer.per_sample_grads(units), _BATCH)[:last]
+                for units in (holed, holed, replaced(holed, last, other))
+            )
+        except Exception:  # what missing numbers do to a sum is looked at elsewhere
+            return
+        if np.allclose(base, again, _ROUNDING, equal_nan=True):
+            _check_same(base, after, last, message("selfcheck.another", "is another"))
 
 
 def bounded(bench: Bench) -> Message:
@@ -211,6 +228,15 @@ def _candidates(pool: Units) -> Iterator[Units]:
             yield scaled(take(pool, slice(i, i + 1)), factor)
 
 
+def _gaps(one: Units) -> Iterator[Units]:
+    """The unit with one number missing, or all of them, in each array of them."""
+    for k, array in enumerate(one):
+        if is_float(array) and array.size:
+            single, whole = array.copy(), np.full_like(array, np.nan)
+            single.reshape(-1)[0] = np.nan
+            yield from ((*one[:k], changed, *one[k + 1 :]) for changed in (single, whole))
+
+
 def _spoiled(one: Units) -> Iterator[tuple[str, Units]]:
     """The unit with one number, or all of them, that cannot be computed with."""
     for k, array in enumerate(one):
@@ -231,9 +257,15 @@ def _apart(a: np.ndarray, b: np.ndarray) -> float:
     return far if np.isfinite(far) else float("inf")
 
 
+def _finite(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both without what is missing in both."""
+    kept = ~(np.isnan(a) & np.isnan(b))
+    return a[kept], b[kept]
+
+
 def _check_same(before: np.ndarray, after: np.ndarray, j: int, how: Message) -> None:
     worst = (
-        max((_apart(a, b) for a, b in zip(before, after, strict=True)), default=0.0)
+        max((_apart(*_finite(a, b)) for a, b in zip(before, after, strict=True)), default=0.0)
         if before.shape == after.shape
         else float("inf")
     )

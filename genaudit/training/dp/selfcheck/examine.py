@@ -29,6 +29,7 @@ from genaudit.training.dp.selfcheck.outcome import (
     SelfcheckReport,
     Status,
     Stopped,
+    UnfitError,
     cannot_tell,
     skipped,
 )
@@ -107,6 +108,9 @@ def examine(
     Statistical checks have a level of 1e-4 each, and an alarm must come twice. A check that fails
     names the part at fault; one whose methods or promises the trainer lacks is skipped with the
     reason.
+
+    Raises:
+        UnfitError: its promise is no `Promise`, or it draws masks instead of positions.
     """
     bench, named = Bench(trainer, seed), name or _name(trainer)
     wanted = None if only is None else set(only)
@@ -142,6 +146,8 @@ def _outcome(check: Check, bench: Bench) -> Outcome:
         said = bench.confirmed(check.run)
     except Stopped as stopped:
         return _stopped(check, stopped)
+    except UnfitError:
+        raise
     except Exception as error:  # a trainer may raise anything, and no check hides another
         text = " ".join(str(error).split())[:200]
         return _stopped(check, cannot_tell(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import StrEnum
 
+from genaudit.errors import OptionError
 from genaudit.result import Message, Param, Value, message
 
 
@@ -68,6 +69,10 @@ class SelfcheckReport(Value):
 
     def _with(self, status: Status) -> tuple[Outcome, ...]:
         return tuple(o for o in self.outcomes if o.status is status)
+
+
+class UnfitError(OptionError):
+    """What is given speaks another language than a trainer, so no check can examine it."""
 
 
 class Stopped(Exception):  # noqa: N818  the end of a check, not an error

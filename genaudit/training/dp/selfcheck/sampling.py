@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy.stats import binom, binomtest
 
 from genaudit.result import Message, message
 from genaudit.stats.independence import binomial_moments, lag_p_value, variance_p_value
-from genaudit.training.dp.selfcheck.bench import ALPHA, Bench
+from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, positions
 from genaudit.training.dp.selfcheck.outcome import failed, skipped
 
 #: How many units are drawn in all, about; fewest and most batches.
@@ -143,6 +145,21 @@ def _draws(bench: Bench) -> _Draws:
     return bench.once("draws", lambda: _measured(bench))
 
 
+def _drawn(bench: Bench) -> Iterator[np.ndarray]:
+    """Batches without end: of another trainer where one is spent, as a draw may be charged."""
+    trainer, n = bench.unused(), 0
+    while True:
+        try:
+            found = positions(trainer.draw())
+        except Exception:
+            if not n or not bench.is_factory:
+                raise
+            trainer, n = bench.fresh(), 0
+            continue
+        n += 1
+        yield found
+
+
 def _measured(bench: Bench) -> _Draws:
     n, q = bench.promise.n_units, _rate(bench)
     assert n is not None
@@ -152,8 +169,7 @@ def _measured(bench: Bench) -> _Draws:
     compared = min(n, _COMPARED)
     inside = np.zeros((batches, compared), dtype=bool)
     times, sizes, doubles = np.zeros(n), np.zeros(batches), 0
-    for i in range(batches):
-        drawn = np.asarray(bench.trainer.draw(), dtype=np.int64).ravel()
+    for i, drawn in enumerate(islice(_drawn(bench), batches)):
         if drawn.size and not (drawn.min() >= 0 and drawn.max() < n):
             raise failed(
                 "foreign", "it draws unit {unit:integer} of {n:integer}",

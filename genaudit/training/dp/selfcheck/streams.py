@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from genaudit.result import Message, message
-from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, take, vector
+from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, positions, take, vector
 from genaudit.training.dp.selfcheck.noise import deviation, independence
 from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
 
@@ -71,7 +71,7 @@ def noise(bench: Bench) -> Message:
 
 
 def _batch(trainer: Any) -> tuple[int, ...]:
-    return tuple(sorted(int(i) for i in np.asarray(trainer.draw()).ravel()))
+    return tuple(sorted(map(int, positions(trainer.draw()))))
 
 
 def _noise(trainer: Any, batch: Any, divisor: float, steps: int) -> np.ndarray:

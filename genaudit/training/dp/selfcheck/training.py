@@ -17,7 +17,14 @@ from scipy.stats import norm
 from genaudit.result import Message, message
 from genaudit.stats.independence import variance_p_value
 from genaudit.training.dp.selfcheck import noise
-from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, as_units, take, vector
+from genaudit.training.dp.selfcheck.bench import (
+    ALPHA,
+    Bench,
+    as_units,
+    positions,
+    take,
+    vector,
+)
 from genaudit.training.dp.selfcheck.outcome import Stopped, cannot_tell, failed
 
 #: Most steps of a training that are looked at; fewest that tell anything where it ends early.
@@ -163,10 +170,10 @@ def _step(bench: Bench, trainer: Any) -> tuple[np.ndarray, np.ndarray]:
     claimed, divisor = noise.deviation(bench), bench.promise.divisor
     assert divisor is not None
     drawn = trainer.draw()
-    positions = np.asarray(drawn, dtype=np.int64).ravel()
-    if len(np.unique(positions)) < len(positions):  # trainers differ in what they make of doubles
-        drawn = positions = np.unique(positions)
-    before = vector(trainer.clipped_sum(take(as_units(trainer.units()), positions)))
+    places = positions(drawn)
+    if len(np.unique(places)) < len(places):  # trainers differ in what they make of doubles
+        drawn = places = np.unique(places)
+    before = vector(trainer.clipped_sum(take(as_units(trainer.units()), places)))
     with _handing(trainer, drawn) as times:
         after = vector(trainer.step()) * divisor
     if times[0] != 1:
