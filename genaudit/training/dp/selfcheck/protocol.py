@@ -51,7 +51,11 @@ class PrivateTrainer(Protocol):
     promise: Promise
 
     def units(self) -> Units:
-        """The units that it trains on, as arrays of shape (n_units, ...)."""
+        """The units that it trains on, as arrays of shape (n_units, ...).
+
+        Where these are the trainer's own memory, units are changed there for a while in trainers
+        that a factory made: what is released must not follow them but by noisy gradients.
+        """
 
     def per_sample_grads(self, units: Units) -> np.ndarray:
         """Gradients of a batch before clipping, one for each unit, shape (n, parameters).
@@ -79,7 +83,7 @@ class PrivateTrainer(Protocol):
         """Positions of the units in one batch, integers, in any order."""
 
     def events(self) -> Sequence[Mechanism]:
-        """All that has been charged so far."""
+        """All that has been charged so far, ahead of its steps or with each."""
 
     def released(self) -> Any:
         """What is released, or runs as post-processing: it must not reach a real record."""

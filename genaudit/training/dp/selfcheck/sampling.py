@@ -15,7 +15,7 @@ from genaudit.training.dp.selfcheck.bench import ALPHA, Bench, positions
 from genaudit.training.dp.selfcheck.outcome import failed, skipped
 
 #: How many units are drawn in all, about; fewest and most batches.
-_DRAWN, _BATCHES = 16_000, (200, 2000)
+_DRAWN, _BATCHES = 32_000, (400, 2000)
 
 #: Shares of batches that are larger, or smaller, than sizes that are looked at.
 _TAILS = (0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005)
