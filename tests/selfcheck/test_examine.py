@@ -138,6 +138,30 @@ def test_a_trainer_that_charges_draws_is_not_spent_by_them() -> None:
     assert "nothing is left" in found.said.english
 
 
+def test_what_one_trainer_charged_earlier_cannot_be_told() -> None:
+    """It may be for steps to come, or for those that others took; a factory shows which."""
+    (found,) = examine(byhand.ChargesAhead(), only=["accounting.charged"])
+
+    assert found.status is Status.CANNOT_TELL
+    assert "factory" in found.said.english
+
+
+def test_units_that_are_changed_in_memory_are_put_back() -> None:
+    """Trainers of one factory may share their rows."""
+    rows = byhand.Releases().units()
+    before = rows.copy()
+
+    class Shares(byhand.Releases):
+        def __init__(self, seed: int = 0) -> None:
+            super().__init__(seed)
+            self._rows = rows
+
+    report = examine(Shares, only=["release.gradients", "release.bundle"])
+
+    assert [o.status for o in report] == [Status.PASSED] * 2
+    assert np.array_equal(rows, before)
+
+
 def test_a_check_that_raises_hides_no_other() -> None:
     """An error of the trainer ends its check without an answer; the next one runs."""
     report = examine(handmade.Broken, only=["clipping.influence", "sampler.rate"])
