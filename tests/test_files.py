@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -66,6 +67,35 @@ def test_no_cell_of_a_csv_starts_a_formula(tmp_path: Path) -> None:
     cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False).to_numpy().ravel()
 
     assert not [c for c in cells if c.startswith(("=", "+", "-", "@", "\t"))]
+
+
+BREAKS = ["x\r=1+1", "x\n=1", "\r\n=1", "\n", "'=1", "=1", "''=1", " =1", "\uff1d1", 'a"\r', "-3.5"]
+
+
+@pytest.mark.parametrize("missing", ["", "=NA"])
+def test_line_breaks_stay_in_their_cell(missing: str, tmp_path: Path) -> None:
+    """No part of a cell begins a row, for us and for others, and every value reads back."""
+    frame = pd.DataFrame({"=\rname": [*BREAKS, None], "n": range(len(BREAKS) + 1)}, dtype=object)
+
+    path = files.write(frame, tmp_path / "t.csv", missing)
+    back = files.read(path)
+
+    assert back.columns.tolist() == ["=\rname", "n"]
+    assert back["=\rname"].tolist() == [*BREAKS, missing]
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert [len(row) for row in rows] == [2] * (len(BREAKS) + 2)
+    assert not [row for row in rows if row[0].lstrip().startswith(("=", "\uff1d"))]
+
+
+def test_names_and_cells_of_typed_files_are_what_they_are(tmp_path: Path) -> None:
+    """Only CSV is written with apostrophes, so only there are they taken back."""
+    frame = pd.DataFrame({"'=a": ["'=1", "x"]})
+
+    for name in ("t.parquet", "t.jsonl"):
+        back = files.read(files.write(frame, tmp_path / name))
+        assert back.columns.tolist() == ["'=a"]
+        assert back["'=a"].tolist() == ["'=1", "x"]
 
 
 def test_writing_needs_a_known_suffix(tmp_path: Path) -> None:

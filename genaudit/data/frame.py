@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,8 +26,11 @@ MAX_CELL = 1_000_000
 # In whole seconds: in nanoseconds, dates before 1678 would overflow.
 _EPOCH = pd.Timestamp("1970-01-01", tz="UTC").as_unit("s")
 
-#: A spreadsheet runs a cell that begins so; genaudit writes such text with a leading apostrophe.
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+#: A spreadsheet may run a cell whose first visible character is one of these, in any width.
+_FORMULA_SIGNS = "=+-@"
+
+#: It may take what follows one of these for a cell of its own.
+_BREAKS = ("\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -93,23 +97,30 @@ def as_text(raw: pd.Series) -> pd.Series:
 
 
 def safe_text(value: object) -> object:
-    """Text that no spreadsheet runs: a leading apostrophe before `=`, `+`, `-`, `@`, tab.
+    """Text that no spreadsheet runs: a leading apostrophe before `=`, `+`, `-`, `@`, line breaks.
 
-    >>> safe_text("=1+1"), safe_text("-3.5"), safe_text("plain")
-    ("'=1+1", '-3.5', 'plain')
+    >>> safe_text("=1+1"), safe_text(" \N{FULLWIDTH EQUALS SIGN}1"), safe_text("-3.5")
+    ("'=1+1", "' \N{FULLWIDTH EQUALS SIGN}1", '-3.5')
     """
-    if isinstance(value, str) and value.startswith(_FORMULA_START) and not _is_number(value):
-        return "'" + value
-    return value
+    return "'" + value if isinstance(value, str) and _is_formula(value) else value
 
 
 def unsafe_text(value: str) -> str:
     """What `safe_text` made harmless, as it was.
 
-    >>> unsafe_text("'=1+1"), unsafe_text("'tis")
-    ('=1+1', "'tis")
+    >>> unsafe_text("'=1+1"), unsafe_text("''=1+1"), unsafe_text("'tis")
+    ('=1+1', "'=1+1", "'tis")
     """
-    return value[1:] if value[:1] == "'" and value[1:].startswith(_FORMULA_START) else value
+    return value[1:] if value[:1] == "'" and _is_formula(value) else value
+
+
+def _is_formula(text: str) -> bool:
+    """Whether it is a formula, or one behind apostrophes, to which `safe_text` adds one more."""
+    bare = text.lstrip("'")
+    first = next((c for c in bare if c.isprintable() and not c.isspace()), "")
+    sign = unicodedata.normalize("NFKC", first)
+    begins = bare.startswith(_BREAKS) or (sign != "" and sign in _FORMULA_SIGNS)
+    return begins and not _is_number(bare)
 
 
 def readable(value: float, column: Column) -> str:

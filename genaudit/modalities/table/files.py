@@ -44,7 +44,7 @@ def read(path: str | Path, what: str = "data") -> pd.DataFrame:
         ) from error
     if len(frame) == 0:
         raise DataError(f"Expected rows in the {what} file {str(path)!r}, got only a header.")
-    frame.columns = pd.Index([unsafe_text(str(name)) for name in frame.columns])
+    frame.columns = frame.columns.map(str)
     if frame.columns.has_duplicates:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise DataError(f"Column {twice!r} is in {path.name} twice; expected each name once.")
@@ -115,8 +115,15 @@ def _read_csv(path: Path) -> pd.DataFrame:
         frame = pd.read_csv(path, dtype=str, na_filter=False, index_col=False, encoding="utf-8-sig")
     except pd.errors.EmptyDataError as error:
         raise ValueError("no column names and no rows") from error
-    frame.columns = pd.Index(header)  # pandas invents names where the file has none
-    return frame
+    # pandas invents names where the file has none
+    frame.columns = pd.Index([unsafe_text(name) for name in header])
+    return frame.apply(_unsafe)
+
+
+def _unsafe(cells: pd.Series) -> pd.Series:
+    """A column without the apostrophes that made it harmless."""
+    quoted = cells.str.startswith("'")
+    return cells.mask(quoted, cells[quoted].map(unsafe_text)) if quoted.any() else cells
 
 
 def _check_rows(path: Path) -> list[str]:
@@ -204,10 +211,26 @@ def _array(arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
 
 
 def _write_csv(frame: pd.DataFrame, missing: str) -> bytes:
-    textual = [n for n in frame if frame[n].dtype == object]
+    textual = [
+        n for n in frame if frame[n].dtype == object or pd.api.types.is_string_dtype(frame[n])
+    ]
     safe = frame.assign(**{n: frame[n].map(safe_text) for n in textual})
     safe.columns = pd.Index([safe_text(str(n)) for n in frame.columns])
-    return safe.to_csv(index=False, na_rep=missing).encode("utf-8")
+    lines = _Lines()
+    safe.to_csv(lines, index=False, na_rep=str(safe_text(missing)), lineterminator="\r\n")
+    return lines.getvalue().encode("utf-8")
+
+
+class _Lines(io.StringIO):
+    """Rows of a CSV, each of which ends in a line feed alone.
+
+    The writer of Python 3.11 quotes what ends a line and no other character: a carriage return is
+    quoted only where lines end in one.
+    """
+
+    def write(self, row: str) -> int:
+        """Add one row, as the writer ends it."""
+        return super().write(row.removesuffix("\r\n") + "\n")
 
 
 def _write_parquet(frame: pd.DataFrame, _: str) -> bytes:
