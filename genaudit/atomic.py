@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,6 +76,35 @@ def check_folder(path: str | Path, *, new: bool = True) -> None:
         _probe(path if new else path / "x")
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def check_apart(path: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse a place for a result that would replace what is read, or stand in a folder of it.
+
+    Raises:
+        OptionError: it is one of the inputs, by whatever name, or within one.
+    """
+    for given in inputs:
+        if _same(path, given):
+            raise OptionError(
+                f"Expected another place for the result than {str(given)!r}, which is read and "
+                "would be lost; name another with --out."
+            )
+        if Path(os.path.realpath(given)) in Path(os.path.realpath(path)).parents:
+            raise OptionError(
+                f"Expected a place for the result outside of the folder {str(given)!r}, which is "
+                f"read, got {str(path)!r}; name another with --out."
+            )
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    """Whether two names are of one file, be it by a link, or be it that it does not exist yet."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
 
 
 def _probe(path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from genaudit import progress
-from genaudit.atomic import check_file, check_folder
+from genaudit.atomic import check_apart, check_file, check_folder
 from genaudit.errors import GenauditError, GenauditWarning, OptionError, plain, reason
 
 if TYPE_CHECKING:
@@ -225,6 +225,7 @@ def schema(
 
     if out is not None:
         check_file(out)
+        check_apart(out, [*_files(data), *_ledger_files(ledger)])
     drafted = api.draft(data, ledger=ledger)
     text = drafted.to_toml()
     if drafted.origin == "drafted":
@@ -300,6 +301,9 @@ def train(
     if out is None and not dry_run:
         raise OptionError("Expected --out MODEL_DIR, got none; name a new folder for the model.")
     _check_places(out, checkpoint or resume)
+    if out is not None:
+        read = [*_files(data, schema, config), *([resume] if resume else [])]
+        check_apart(out, [*read, *_ledger_files(ledger)])
     given = {
         "family": model and model.value, "preset": preset and preset.value, "seed": seed,
         "condition": condition and tuple(condition), "epsilon": epsilon, "delta": delta,
@@ -335,6 +339,20 @@ def train(
             progress=progress.training_bar(bars, "Training"), **options,
         )  # fmt: skip
     _save(trained, out)
+
+
+def _files(*inputs: str | Path | None) -> list[str | Path]:
+    """The inputs that are files, and no names of what is bundled, which a folder may have too."""
+    named = (given for given in inputs if given is not None)
+    return [given for given in named if os.path.isfile(given)]  # noqa: PTH113  too long is no file
+
+
+def _ledger_files(ledger: Path | None) -> list[Path]:
+    """The ledger and its key, whether they exist yet or not."""
+    from genaudit.ledger import default_path
+
+    book = ledger or default_path()
+    return [] if book.is_dir() else [book, Path(f"{book}.key")]
 
 
 def _check_places(out: Path | None, state: Path | None) -> None:
@@ -393,6 +411,7 @@ def sample(
         raise OptionError(f"Expected -n of at least 1, got {n}.")
     form = files.written_as(out)
     check_file(out)
+    check_apart(out, [model_dir])
     trained = api.load(model_dir)
     known = [column.name for column in trained.schema.modelled]
     data = trained.sample(n, seed=seed, where=_conditions(where or [], known))
@@ -436,6 +455,8 @@ def audit(
     from genaudit import api
 
     check_file(out)
+    read = _files(train, holdout, auxiliary, schema, plan, policy, context)
+    check_apart(out, [*filter(os.path.exists, subject), *read, *_ledger_files(ledger)])
     with progress.bars(quiet=Settings.quiet) as bars:
         report = api.audit(
             subject if len(subject) > 1 else subject[0],
@@ -463,6 +484,7 @@ def report(
     from genaudit import api
 
     check_file(out)
+    check_apart(out, [audit_json])
     stored = api.read_report(audit_json)
     found = api.check(stored)
     pairs = zip(stored.findings(), found.findings(), strict=True)

@@ -523,3 +523,50 @@ def test_a_data_set_without_a_name_is_refused(
         assert err.count("\n") == 1
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [
+    "audit s.csv --train t.csv --out t.csv", "audit s.csv --out s.csv",
+    "audit s.csv --schema s.toml --out s.toml", "audit s.csv --plan p.toml --out p.toml",
+    "audit s.csv --policy p.toml --out p.toml", "audit s.csv --context c.toml --out c.toml",
+    "audit s.csv --train t.csv --out link.csv", "audit s.csv --train t.csv --out hard.csv",
+    "audit link.csv --out sub/../t.csv", "audit m --out m/a.json", "audit s.csv --out l.db",
+    "audit s.csv --out l.db.key", "schema t.csv --out t.csv", "report a.json --out a.json",
+    "sample m -n 5 --out m/model.safetensors", "train t.csv --resume m --out m/new",
+    "train t.csv --out l.db",
+])  # fmt: skip
+def test_no_result_replaces_an_input(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Cli
+) -> None:
+    """What is read is still there afterwards, by whatever name it was given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENAUDIT_LEDGER", "l.db")
+    for folder in ("m", "sub"):
+        Path(folder).mkdir()
+    names = ["t.csv", "s.csv", "s.toml", "p.toml", "c.toml", "a.json", "m/model.json"]
+    names.append("m/model.safetensors")
+    for name in names:
+        Path(name).write_text(name)
+    Path("link.csv").symlink_to("t.csv")
+    Path("hard.csv").hardlink_to("t.csv")
+    before = sorted(tmp_path.rglob("*"))
+
+    code, stdout, stderr = run_cli(*words.split())
+
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("Error: Expected ")
+    assert stderr.endswith("name another with --out.\n")
+    assert stderr.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert all(Path(name).read_text() == name for name in names)
+
+
+def test_a_folder_may_have_the_name_of_a_plan(
+    arrests_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Cli
+) -> None:
+    """Results go where they are sent, into a folder `quick` too."""
+    monkeypatch.chdir(tmp_path)
+    Path("quick").mkdir()
+
+    words = ("audit", arrests_files / "samples.csv", "--schema", "arrests", "--plan", "quick")
+    assert run_cli(*words, "--out", "quick/a.json")[0] == 0
