@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from genaudit.errors import DataError
 from genaudit.ledger import Mark, Touch
 from genaudit.models import folder as folders
+from genaudit.reading import size_of
 
 #: Largest file that is read as a mark.
 _MAX = 1 << 16
@@ -45,7 +46,7 @@ def read(path: str | Path) -> Mark:
         info, _ = folders.read(moments[-1] if moments else path)
         return _of(info.get("mark" if moments else "ledger"), path)
     try:
-        if path.stat().st_size > _MAX:
+        if size_of(path) > _MAX:
             raise _none(path)
         return Mark.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:

@@ -1,13 +1,36 @@
-"""Small files that people write: UTF-8 text with or without a byte order mark, and TOML."""
+"""Files that are read whole: UTF-8 text with or without a byte order mark, and TOML.
+
+What never ends, or would fill the memory, is refused before a byte of it is read.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import tomllib
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from genaudit.errors import GenauditError, OptionError, reason
+
+#: Largest text that is read; a hostile one must not fill the memory.
+_MOST = 64 * 2**20
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a regular file.
+
+    Raises:
+        OSError: it is absent, a folder, or a device or pipe, which may hang or never end.
+    """
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "a device or pipe, which is no file")
+    return found.st_size
 
 
 def read_text(path: Path | Traversable, what: str, error: type[GenauditError]) -> str:
@@ -23,9 +46,11 @@ def read_bytes(path: Path | Traversable, what: str, error: type[GenauditError]) 
     """What a file holds.
 
     Raises:
-        error: the file is absent or a folder.
+        error: the file is absent, a folder, a device or pipe, or far too large.
     """
     try:
+        if isinstance(path, Path) and size_of(path) > _MOST:
+            raise ValueError(f"more than {_MOST:,} bytes")
         return path.read_bytes()
     except (OSError, ValueError) as cause:  # a name with a null byte is a ValueError
         raise error(

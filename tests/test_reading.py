@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from genaudit import api
+from genaudit import api, marks
 from genaudit.data.schema import Schema
 from genaudit.errors import GenauditError, OptionError
+from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.reading import read_toml
@@ -67,3 +69,24 @@ def test_tables_nested_without_end_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(OptionError, match="nested too deeply"):
         read_toml(path, "a plan (TOML)")
+
+
+@pytest.mark.parametrize("read", [*READERS, marks.read, files.read])
+def test_what_never_ends_is_not_read(read: Callable[[Path], object], tmp_path: Path) -> None:
+    """A device, a pipe and a file of forty gigabytes are one sentence each, and at once."""
+    path = tmp_path / "x.csv"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(GenauditError, match="Expected "):
+        read(path)
+
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(GenauditError, match="Expected "):
+        read(path)
+
+    path.unlink()
+    path.touch()
+    if read is not files.read:
+        os.truncate(path, 40 * 2**30)
+        with pytest.raises(GenauditError, match="Expected "):
+            read(path)

@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from genaudit.errors import DataError, IntegrityError, OptionError
+from genaudit.errors import DataError, IntegrityError, OptionError, reason
+from genaudit.reading import size_of
 
 INFO, TENSORS = "model.json", "model.safetensors"
 
@@ -34,8 +35,8 @@ _HEAD_LENGTH = len(_HEAD.format(size=0, sha256="0" * 64))
 #: one.
 _MOMENT = re.compile(r"\d{8}-[0-9a-f]{8}")
 
-#: Largest model.json that is read; a hostile one must not fill the memory.
-_MAX_INFO = 64 * 2**20
+#: Largest files that are read; a hostile one must not fill the memory.
+_MAX_INFO, _MAX_TENSORS = 64 * 2**20, 2**31
 
 
 def write(folder: str | Path, info: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Path:
@@ -77,16 +78,8 @@ def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         IntegrityError: a file differs from its own digest.
     """
     folder = Path(folder)
-    content = _read(folder / INFO)
-    info = _parsed(content, folder / INFO)
-    weights = info.get("weights")
-    if not isinstance(weights, dict) or set(weights) != {"size", "sha256"}:
-        raise _foreign(folder / INFO)
-    packed = _read(folder / TENSORS)
-    if len(packed) < int(weights["size"]):
-        raise _cut(folder / TENSORS, len(packed), int(weights["size"]))
-    if _described(packed) != weights:
-        raise _changed(folder / TENSORS)
+    info = _parsed(_read_info(folder), folder / INFO)
+    packed = _read_tensors(folder / TENSORS, info)
     try:
         return info, load_tensors(packed)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -104,7 +97,7 @@ def moments(folder: str | Path) -> list[Path]:
 
 def digest(folder: str | Path) -> str:
     """SHA-256 of `model.json`, which holds the digest of the weights: it names the whole folder."""
-    return hashlib.sha256(_read(Path(folder) / INFO)).hexdigest()
+    return hashlib.sha256(_read_info(Path(folder))).hexdigest()
 
 
 def _info_bytes(info: Mapping[str, Any]) -> bytes:
@@ -146,19 +139,44 @@ def _headless(content: bytes, path: Path) -> DataError | IntegrityError:
     return _changed(path) if len(content) > _HEAD_LENGTH and wrong <= 2 else _foreign(path)
 
 
-def _read(path: Path) -> bytes:
+def _read_info(folder: Path) -> bytes:
+    if _size(folder / INFO) > _MAX_INFO:
+        raise _foreign(folder / INFO)
+    return _read(folder / INFO, _MAX_INFO)
+
+
+def _read_tensors(path: Path, info: Mapping[str, Any]) -> bytes:
+    """The weights, of the size and the digest that `model.json` says."""
+    weights = info.get("weights")
+    if not isinstance(weights, dict) or set(weights) != {"size", "sha256"}:
+        raise _foreign(path.with_name(INFO))
+    size, said = _size(path), weights["size"]
+    if type(said) is not int or said > _MAX_TENSORS:
+        raise _foreign(path.with_name(INFO))
+    if size < said:
+        raise _cut(path, size, said)
+    if size > said or _described(packed := _read(path, size)) != weights:
+        raise _changed(path)
+    return packed
+
+
+def _size(path: Path) -> int:
+    """Bytes in a file that is there and no device, before any of them is read."""
     try:
-        if path.name == INFO and path.stat().st_size > _MAX_INFO:
-            raise _foreign(path)
-        content = path.read_bytes()
+        size = size_of(path)
     except OSError as error:
-        raise DataError(
-            f"Expected a model folder with {INFO} and {TENSORS}, but {str(path)!r} cannot be read: "
-            f"{error.strerror or error}; check the path."
-        ) from error
-    if not content:
+        raise _unreadable(path, error) from error
+    if not size:
         raise DataError(f"The model file {str(path)!r} is empty; restore it from a copy.")
-    return content
+    return size
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(most)
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -170,6 +188,13 @@ def _write(path: Path, content: bytes) -> None:
 
 def _described(content: bytes) -> dict[str, Any]:
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"Expected a model folder with {INFO} and {TENSORS}, but {str(path)!r} cannot be read: "
+        f"{reason(error)}; check the path."
+    )
 
 
 def _cut(path: Path, got: int, size: int) -> DataError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,36 @@ def test_model_json_is_readable(folder: Path) -> None:
     content = (folder / "model.json").read_text("utf-8")
 
     assert int(json.loads(content)["size"]) == len(content.encode())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_no_file_is_not_read(name: str, folder: Path) -> None:
+    """A device would fill the memory and a pipe would hang: neither is opened."""
+    path = folder / name
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"cannot be read: a device or pipe.*; check the path\.$"):
+        load(folder)
+
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match=r"cannot be read: a device or pipe.*; check the path\.$"):
+        load(folder)
+
+
+def test_no_more_is_read_than_is_declared(folder: Path, tmp_path: Path) -> None:
+    """A file that says it is endless, by its size or by what is declared of it, is not read."""
+    os.truncate(folder / "model.safetensors", 40 * 2**30)
+    with pytest.raises(IntegrityError, match="differs from its own digest"):
+        load(folder)
+
+    info, _ = folders.read(_model().save(tmp_path / "other"))
+    for size in (40 * 2**30, "9", -1):
+        weights = {"size": size, "sha256": "0" * 64}
+        (folder / "model.json").write_bytes(folders._info_bytes({**info, "weights": weights}))
+        with pytest.raises((DataError, IntegrityError), match=r"model\.(json|safetensors)"):
+            load(folder)
+
+    os.truncate(folder / "model.json", 40 * 2**30)
+    with pytest.raises(DataError, match="not part of a genaudit model"):
+        load(folder)

@@ -19,6 +19,7 @@ from genaudit.atomic import write_bytes
 from genaudit.data.frame import MAX_CELL, decoded, safe_text, unsafe_text
 from genaudit.errors import DataError, OptionError, reason
 from genaudit.modalities.table import jsonl
+from genaudit.reading import size_of
 
 
 def read(path: str | Path, what: str = "data") -> pd.DataFrame:
@@ -92,21 +93,21 @@ def written_as(path: str | Path) -> str:
 
 
 def _size(path: Path, what: str) -> int:
-    """Bytes in a file that is there."""
+    """Bytes in a file that is there and ends."""
     try:
-        size = path.stat().st_size
+        return size_of(path)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"Expected a {what} file at {str(path)!r}, found none; check the path."
         ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except IsADirectoryError:
         raise DataError(
-            f"Expected a {what} file at {str(path)!r}, got: {reason}; check the path."
+            f"Expected a {what} file, got the folder {str(path)!r}; name a file in it."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"Expected a {what} file at {str(path)!r}, got: {reason(error)}; check the path."
         ) from error
-    if path.is_dir():
-        raise DataError(f"Expected a {what} file, got the folder {str(path)!r}; name a file in it.")
-    return size
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
