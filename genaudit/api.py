@@ -22,7 +22,7 @@ from genaudit.case import AuditCase, Knowledge
 from genaudit.compliance import context as contexts
 from genaudit.compliance.controls import readings
 from genaudit.data import bundled
-from genaudit.data.dataset import Dataset, learn, widen
+from genaudit.data.dataset import Dataset, check_draft, learn, widen
 from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.schema import Schema
@@ -230,6 +230,8 @@ def audit(
             touches.append(touch)
     if public is None:
         schema = _draft(list(raws.values()) or sample_frames(subject))
+        for knowledge, raw in raws.items():
+            check_draft(schema, raw, knowledge.value)
     elif schema is None and own is not None and own.origin != "declared":
         # A schema made from the training data alone is too narrow for the auditor's other rows.
         schema = widen(own, *raws.values())
@@ -579,6 +581,8 @@ def _checked(
         raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
         named = touch.dataset
     found = public or _draft([raw], quiet=private, stacklevel=5)
+    if public is None:
+        check_draft(found, raw, "train")
     if not private and found.undeclared:
         found = learn(found, raw)
     checked = Dataset.of(raw, found, "train")

@@ -451,6 +451,31 @@ def test_nothing_to_model_without_a_schema(content: str, tmp_path: Path, run_cli
         assert stderr.count("\n") == 1
 
 
+@pytest.mark.filterwarnings("ignore:No schema was given")
+@pytest.mark.parametrize(("cell", "says"), [
+    ("", "has no value at all; expected at least one"), ("inf", "has value 'inf' in 40 rows"),
+    ("nan", "has value 'nan' in 40 rows; expected finite numbers"),
+])  # fmt: skip
+def test_a_column_of_nothing_is_refused_without_a_schema(
+    cell: str, says: str, tmp_path: Path, run_cli: Cli
+) -> None:
+    """It does not vanish, neither in training nor in an audit; a draft marks it ignored."""
+    t, rows = tmp_path / "t.csv", [f"{i},{'ab'[i % 2]},{cell}\n" for i in range(40)]
+    t.write_text("x,g,empty\n" + "".join(rows))
+
+    for words in (("train", t, "--out", tmp_path / "m"), ("train", t, "--dry-run"),
+                  ("audit", t, "--train", t, "--out", tmp_path / "a.json"),
+                  ("audit", t, "--holdout", t, "--out", tmp_path / "a.json")):  # fmt: skip
+        code, stdout, stderr = run_cli("-q", *words)
+        assert (code, stdout, stderr.count("\n")) == (2, "", 1)
+        assert stderr.startswith("Error: Column 'empty' of ")
+        assert says in stderr
+    code, stdout, _ = run_cli("schema", t)
+    assert code == 0
+    assert '[columns."empty"]\nkind = "categorical"\nrole = "ignored"' in stdout
+    assert list(tmp_path.glob("[ma]*")) == []
+
+
 def test_names_that_no_file_can_have(
     arrests_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Cli
 ) -> None:

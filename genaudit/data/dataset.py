@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from genaudit.data.frame import as_text, coerce, learn_column, n_rows, restore
+from genaudit.data.frame import as_text, coerce, learn_column, n_rows, no_number, restore
 from genaudit.data.schema import Column, Kind, Role, Schema
 from genaudit.errors import DataError
 
@@ -45,10 +45,7 @@ class Dataset:
         for column in schema.columns:
             coerced = coerce(raw[column.name].reset_index(drop=True), column, schema.missing)
             if coerced.values.isna().all() and column.modelled and not coerced.problem:
-                raise DataError(
-                    f"Column {column.name!r} of {source} has no value at all; expected at least "
-                    "one. Drop the column, or give it the role ignored."
-                )
+                raise _valueless(column, source)
             if coerced.problem:
                 raise DataError(
                     f"Column {column.name!r} of {source} has {coerced.problem}. "
@@ -163,6 +160,26 @@ class Dataset:
         return len(self) if person is None else int(self.frame[person.name].nunique())
 
 
+def check_draft(schema: Schema, raw: pd.DataFrame, source: str) -> None:
+    """Refuse a column that a draft of this very table leaves out because it holds nothing to model.
+
+    Raises:
+        DataError: it has no value, or only infinite ones.
+    """
+    for column in schema.columns:
+        if column.modelled or column.name not in raw:
+            continue
+        values = coerce(raw[column.name], column, schema.missing).values.dropna()
+        if values.empty:
+            raise _valueless(column, source)
+        if no_number(values):
+            raise DataError(
+                f"Column {column.name!r} of {source} has value {values.iloc[0]!r} in "
+                f"{n_rows(len(values))}; expected finite numbers. Correct the file, drop the "
+                "column, or give it the role ignored in a schema."
+            )
+
+
 def learn(schema: Schema, *raws: pd.DataFrame) -> Schema:
     """The schema with bounds and categories that it leaves out taken from data.
 
@@ -211,6 +228,13 @@ def _covering(column: Column, found: list[pd.Series]) -> Column:
     low, high = column.bounds or (math.inf, -math.inf)
     bounds = (min(low, float(values.min())), max(high, float(values.max())))
     return column.model_copy(update={"bounds": bounds})
+
+
+def _valueless(column: Column, source: str) -> DataError:
+    return DataError(
+        f"Column {column.name!r} of {source} has no value at all; expected at least one. Drop the "
+        "column, or give it the role ignored in a schema."
+    )
 
 
 def _check_shape(raw: pd.DataFrame, schema: Schema, source: str) -> None:

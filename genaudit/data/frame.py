@@ -7,6 +7,7 @@ categoricals over the declared categories, ids and ignored columns are text. Mis
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import sys
 import unicodedata
@@ -180,7 +181,7 @@ def draft_column(raw: pd.Series, name: str, missing: tuple[str, ...]) -> Column:
     raw = _opened(raw)
     gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
     present, nullable = raw[~gone], bool(gone.any())
-    if present.empty:
+    if no_number(present):
         return Column(name=name, kind=Kind.CATEGORICAL, role=Role.IGNORED, nullable=True)
     for kind, convert in () if _is_code(present) else _GUESSES:
         values = convert(present)
@@ -196,6 +197,22 @@ def draft_column(raw: pd.Series, name: str, missing: tuple[str, ...]) -> Column:
     if len(levels) == 2 and {level.lower() for level in levels} == {"no", "yes"}:
         return Column(name=name, kind=Kind.BOOLEAN, categories=tuple(levels), nullable=nullable)
     return Column(name=name, kind=Kind.CATEGORICAL, categories=tuple(levels), nullable=nullable)
+
+
+def no_number(present: pd.Series) -> bool:
+    """Whether there is no value but infinities and what stands for no number, such as `nan`.
+
+    >>> no_number(pd.Series([math.inf, "-inf"])), no_number(pd.Series(["nan", "1"]))
+    (True, False)
+    """
+    return all(map(_endless, present.unique()))
+
+
+def _endless(value: object) -> bool:
+    try:
+        return not math.isfinite(float(value))  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def learn_column(column: Column, *canonical: pd.Series) -> Column:
@@ -476,7 +493,8 @@ def draft_schema(raw: pd.DataFrame, *, id: str | None = None) -> Schema:
         names = ", ".join(repr(column.name) for column in columns[:5])
         more = ", ..." if len(columns) > 5 else ""
         raise DataError(
-            f"Expected at least one column to model, got only {names}{more}, which are empty or "
-            "hold another text in nearly every row; bring other columns, or declare a schema."
+            f"Expected at least one column to model, got only {names}{more}, which are empty, "
+            "infinite or hold another text in nearly every row; bring other columns, or declare a "
+            "schema."
         )
     return Schema(columns=tuple(columns), origin="drafted", id=id, missing=missing)
