@@ -31,7 +31,7 @@ from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, Touch
 from genaudit.modalities.table import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
-from genaudit.reading import read_text, read_toml
+from genaudit.reading import path_of, read_text, read_toml
 from genaudit.render import html, json
 from genaudit.result import AuditReport, Claim, Message, message
 from genaudit.run import Progress, judge, run
@@ -88,20 +88,21 @@ def train(
     from genaudit.training.world import World
 
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
+    place = None if checkpoint is None else path_of(checkpoint, "a checkpoint folder")
     public = _public(schema, data)
     check_budget_total(budget_total, _declared_id(public, dataset_id))
     book, world = _ledger(ledger), World.of_environment()
-    checked, named = _checked_together(
+    checked, name = _checked_together(
         data, public, dataset_id, book, world, private=epsilon is not None
     )
     return fit(
         recipe,
         checked,
         ledger=book,
-        dataset_id=named,
+        dataset_id=name,
         artefact=artefact,
         budget_total=budget_total,
-        checkpoint=checkpoint,
+        checkpoint=place,
         progress=progress,
         world=world,
     )
@@ -138,7 +139,8 @@ def resume(
     from genaudit.training.recipe import check_budget_total
     from genaudit.training.world import World
 
-    found, book, world = checkpoints.read(checkpoint), _ledger(ledger), World.of_environment()
+    place = path_of(checkpoint, "a checkpoint folder")
+    found, book, world = checkpoints.read(place), _ledger(ledger), World.of_environment()
     check_budget_total(budget_total, found.info.dataset)
     if world.leads:
         book.verify(found.info.mark)
@@ -147,7 +149,7 @@ def resume(
         private=found.info.recipe.private,
     )  # fmt: skip
     return fit.resume(
-        found, checkpoint, checked, ledger=book, budget_total=budget_total, progress=progress,
+        found, place, checked, ledger=book, budget_total=budget_total, progress=progress,
         world=world,
     )  # fmt: skip
 
@@ -161,7 +163,7 @@ def load(folder: str | Path) -> Trained:
     """
     from genaudit.models.store import load as load_model
 
-    return load_model(folder)
+    return load_model(path_of(folder, "a model folder"))
 
 
 def audit(
@@ -273,6 +275,7 @@ def check(
         OptionError: the policy is not usable, or the report's applicability is no table of answers.
         DataError: the policy inside the report is not usable.
     """
+    _check_report(report)
     if policy is None:
         chosen = _own_policy(report)
     else:
@@ -449,17 +452,20 @@ def read_report(path: str | Path) -> AuditReport:
     Raises:
         DataError: the file is absent, empty, cut short or foreign.
     """
-    return json.loads(read_text(Path(path), "a report (audit.json)", DataError))
+    what = "a report (audit.json)"
+    return json.loads(read_text(path_of(path, what), what, DataError))
 
 
 def write_json(report: AuditReport, path: str | Path) -> Path:
     """Write the canonical `audit.json`."""
-    return write_text(path, json.dumps(report))
+    _check_report(report)
+    return write_text(path_of(path, "a file to write"), json.dumps(report))
 
 
 def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
     """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
-    return write_text(path, html.to_html(check(report), lang=lang))
+    page = html.to_html(check(report), lang=lang)
+    return write_text(path_of(path, "a file to write"), page)
 
 
 def _is_bundled(table: object) -> bool:
@@ -600,21 +606,38 @@ def _public(given: Schema | str | Path | None, *tables: Table | None) -> Schema 
     return Schema.read(_file(given, "schema"))
 
 
+#: How each object is made of something that is no path.
+_MADE = {
+    "schema": "genaudit.Schema.from_dict", "plan": "genaudit.AuditPlan",
+    "policy": "genaudit.Policy.read", "ledger": "genaudit.PrivacyLedger",
+}  # fmt: skip
+
+
 def _file(given: object, what: str) -> str | Path:
     """The name of a file, where nothing else was given instead."""
     if isinstance(given, str | os.PathLike):
         return given if isinstance(given, str) else Path(given)
     raise OptionError(
         f"Expected {what} as an object of genaudit, a file or a name, got {type(given).__name__}; "
-        "make one of it first, such as with genaudit.Schema.from_dict."
+        f"make one of it first, such as with {_MADE[what]}."
     )
+
+
+def _check_report(report: object) -> None:
+    """Refuse what is no report, such as the name of its file."""
+    if not isinstance(report, AuditReport):
+        raise OptionError(
+            "Expected a report, as genaudit.audit and genaudit.read_report return it, got "
+            f"{type(report).__name__}; read it with genaudit.read_report first."
+        )
 
 
 def _declared_id(schema: Schema | None, dataset_id: str | None) -> str | None:
     """What the owner calls the data set, if anything."""
-    if dataset_id is not None and not dataset_id.strip():
+    if dataset_id is not None and not (isinstance(dataset_id, str) and dataset_id.strip()):
+        got = "none" if isinstance(dataset_id, str) else type(dataset_id).__name__
         raise OptionError(
-            "Expected a name of the data set (dataset_id), got none; leave it out, or name it."
+            f"Expected a name of the data set (dataset_id), got {got}; leave it out, or name it."
         )
     return dataset_id or (schema and schema.id) or None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from genaudit.errors import OptionError
-from genaudit.reading import read_toml
+from genaudit.reading import path_of, read_toml
 
 #: Audits that `quick` leaves out; `standard` and `full` run everything.
 _NOT_QUICK: frozenset[str] = frozenset()
@@ -44,7 +44,8 @@ class AuditPlan:
         """
         if str(name) in ("quick", "standard", "full"):
             return cls(name=str(name))
-        data = read_toml(Path(name), "quick, standard, full or a plan file (TOML)")
+        what = "quick, standard, full or a plan file (TOML)"
+        data = read_toml(path_of(name, what), what)
         unknown = sorted(set(data) - {"audits", "options", "n_samples"})
         if unknown:
             raise OptionError(

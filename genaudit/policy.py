@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from genaudit.errors import OptionError, complaint
-from genaudit.reading import decoded, parsed, read_bytes
+from genaudit.reading import decoded, parsed, path_of, read_bytes
 from genaudit.result import Limit, PolicyInfo
 
 #: Metrics of what a subject claims; a limit that a policy gave them would be leave to overclaim.
@@ -81,7 +81,11 @@ class Policy(BaseModel):
         Raises:
             OptionError: the file is absent, is no TOML, or a limit is not usable.
         """
-        source = files("genaudit") / "policies" / "default.toml" if path is None else Path(path)
+        source = (
+            files("genaudit") / "policies" / "default.toml"
+            if path is None
+            else path_of(path, _WHAT)
+        )
         raw = read_bytes(source, _WHAT, OptionError)
         data = parsed(decoded(raw, source, _WHAT, OptionError), source, _WHAT)
         return cls._of(data, hashlib.sha256(raw).hexdigest(), str(path), default=path is None)

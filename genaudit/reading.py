@@ -33,6 +33,21 @@ def size_of(path: Path) -> int:
     return found.st_size
 
 
+def path_of(
+    given: object, what: str, error: type[GenauditError] = OptionError, do: str = ""
+) -> Path:
+    """The path that was given; `do` is what to do where something else was.
+
+    Raises:
+        error: it is no path.
+    """
+    if isinstance(given, str | os.PathLike):
+        return Path(given)
+    raise error(
+        f"Expected {what}, named by its path, got {type(given).__name__}; {do or 'give its path'}."
+    )
+
+
 def read_text(path: Path | Traversable, what: str, error: type[GenauditError]) -> str:
     """The text of a file; a byte order mark, as some editors write, is no part of it.
 

@@ -14,8 +14,9 @@ import pytest
 from genaudit import api
 from genaudit.compliance.controls import readings, regulations
 from genaudit.data.schema import Schema
-from genaudit.errors import BudgetError, DataError, GenauditWarning, OptionError
+from genaudit.errors import BudgetError, DataError, GenauditError, GenauditWarning, OptionError
 from genaudit.ledger import PrivacyLedger, Scope
+from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.render.json import dumps, loads
 from genaudit.result import (
@@ -166,8 +167,29 @@ def test_what_is_no_object_of_ours_and_no_file_is_refused(what: str) -> None:
     rows = pd.DataFrame({"a": [1, 2, 3]})
     options: dict[str, Any] = {"schema": "arrests", what: {"columns": {}}}
 
-    with pytest.raises(OptionError, match=f"Expected {what} as .*got dict"):
+    with pytest.raises(OptionError, match=f"Expected {what} as .*got dict.*(?i:{what})[^ ]*$"):
         api.audit(rows, **options)
+
+
+@pytest.mark.parametrize("use", [
+    lambda x: api.audit(_rows(), schema=SCHEMA, claim=x), api.load, api.read_report, Schema.read,
+    Policy.read, AuditPlan.read, Schema.from_dict, api.check, lambda x: api.write_html(x, "a.html"),
+    lambda x: api.write_json(x, "a.json"), lambda x: api.resume(_rows(), x),
+    lambda x: api.train(_rows(), SCHEMA, checkpoint=x),
+    lambda x: api.train(_rows(), SCHEMA, dataset_id=x),
+])  # fmt: skip
+def test_what_is_of_another_type_is_one_sentence(use: Callable[[Any], object]) -> None:
+    """Every argument of the Python face says what it takes."""
+    for given in (3, object()):
+        with pytest.raises(GenauditError, match=r"^Expected .*got (int|object).*\.$"):
+            use(given)
+
+
+def test_the_name_of_a_report_is_no_report() -> None:
+    """What takes a report says how a file becomes one."""
+    for use in (api.check, lambda x: api.write_html(x, "x.html"), lambda x: api.write_json(x, "x")):
+        with pytest.raises(OptionError, match=r"got str; read it with genaudit\.read_report"):
+            use("a.json")  # type: ignore[arg-type]
 
 
 def test_several_names_for_a_column_are_refused() -> None:

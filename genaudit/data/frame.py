@@ -307,7 +307,8 @@ def _level(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
     text = present.map(_plain_text)
     levels = column.levels
     if levels is None:
-        return text.mask(_nested(present)), "one value in each cell"
+        odd = _nested(present) | present.map(_is_opaque).to_numpy(dtype=bool)
+        return text.mask(odd), "one value in each cell, as text, number or date"
     known = set(levels)
     text = text.map(lambda t: t if t in known else unsafe_text(t))
     if column.kind is Kind.BOOLEAN:
@@ -383,6 +384,21 @@ def _check_modelled(raw: pd.Series, name: str) -> None:
             f"Column {name!r} holds lists or records; expected one value in each cell. Spread it "
             "over columns of its own, or drop it."
         )
+    opaque = next(filter(_is_opaque, {type(value): value for value in raw}.values()), None)
+    if opaque is not None:
+        raise DataError(
+            f"Column {name!r} holds objects of type {type(opaque).__name__}, which no kind of "
+            "column models; turn them into text, numbers or dates, or drop it."
+        )
+
+
+#: Text of an object that has none of its own: it names the place in memory.
+_ADDRESS = re.compile(r"<.* at 0x[0-9a-fA-F]+>", re.DOTALL)
+
+
+def _is_opaque(value: object) -> bool:
+    """Whether it is an object whose text says nothing about its value."""
+    return not isinstance(value, str) and _ADDRESS.fullmatch(str(value)) is not None
 
 
 def _nested(raw: pd.Series) -> np.ndarray:

@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from genaudit.errors import SchemaError, complaint
-from genaudit.reading import parsed, read_text
+from genaudit.reading import parsed, path_of, read_text
 
 
 class Kind(StrEnum):
@@ -301,12 +301,18 @@ class Schema(BaseModel):
             SchemaError: the file is absent, is no TOML, or declares something impossible.
         """
         what = f"a schema file (TOML) or one of {', '.join(bundled_schemas())}"
+        path = path_of(path, what, SchemaError, "make one with genaudit.Schema.from_dict")
         text = _text(path, what)
         return cls.from_dict(parsed(text, Path(path), what, SchemaError), str(path))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "schema") -> Schema:
         """The schema in a mapping shaped like its TOML file: `columns` maps name to fields."""
+        if not isinstance(data, Mapping):
+            raise SchemaError(
+                f"Expected {source} as a mapping with columns, got {type(data).__name__}; give one "
+                "shaped like a schema file."
+            )
         columns = data.get("columns")
         if isinstance(columns, Mapping):
             columns = [{"name": n, **_fields(n, f, source)} for n, f in columns.items()]

@@ -48,7 +48,7 @@ class Text:
     """
 
     def __init__(self, lang: str = "en") -> None:
-        if lang not in LANGUAGES:
+        if not isinstance(lang, str) or lang not in LANGUAGES:
             raise OptionError(f"Expected a language of {', '.join(LANGUAGES)}, got {lang!r}.")
         self.lang = lang
         self.locale = Locale.parse(LANGUAGES[lang])

@@ -91,6 +91,11 @@ def parse_claim(claim: Claim | str | None) -> Claim | None:
     """
     if claim is None or isinstance(claim, Claim):
         return claim
+    if not isinstance(claim, str):
+        raise OptionError(
+            "Expected a claim such as epsilon=3,delta=1e-6,unit=person, or a genaudit.Claim, got "
+            f"{type(claim).__name__}; write it so."
+        )
     try:
         return Claim.model_validate(_fields(claim))
     except ValidationError as error:

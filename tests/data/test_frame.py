@@ -274,6 +274,8 @@ _NO_KIND = {
     "interval": (pd.interval_range(0, 2), "astype"),
     "lists": ([[1], [2]], "one value in each cell"),
     "one dict": ([1, {"a": 2}], "one value in each cell"),
+    "objects": ([object(), object()], "objects of type object.*turn them into text"),
+    "one function": (["a", len, lambda: 1], "objects of type function"),
     "arrays": ([np.zeros(2), np.ones(2)], "one value in each cell"),
 }  # fmt: skip
 
@@ -315,6 +317,7 @@ def test_lists_are_no_levels_to_learn() -> None:
 
     assert found.n_bad == 1
     assert "expected one value in each cell" in str(found.problem)
+    assert coerce(pd.Series([object(), "a"]), _column("categorical"), MISSING).n_bad == 1
 
 
 def test_a_level_that_no_row_has_is_none() -> None:
