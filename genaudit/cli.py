@@ -329,7 +329,7 @@ def train(
             data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
             budget_total=budget_total, **options,
         )  # fmt: skip
-        print("\n".join(lines))
+        print(*map(_printable, lines), sep="\n")
         return
     assert out is not None, "checked above"
     with progress.bars(quiet=Settings.quiet or not _leads()) as bars:
@@ -583,7 +583,7 @@ def policy_show(
     if as_json:
         _print_json([limit.model_dump(mode="json") for limit in found.limits])
         return
-    print(f"{found.name}, version {found.version}, owner: {found.owner}")
+    print(_printable(f"{found.name}, version {found.version}, owner: {found.owner}"))
     print(f"Chance of any false 'outside' in a chapter: at most {found.alpha:.0%}\n")
     rows = [
         (limit.metric, limit.direction.value, f"{limit.value:g}", limit.rationale)
@@ -619,7 +619,7 @@ def ledger_show(
     ]  # fmt: skip
     _print_table(("seq", "time", "data set", "scope", "kind", "purpose", "mechanism"), rows)
     for line in inventory.spent(entries):
-        print(line)
+        print(_printable(line))
 
 
 @ledger_app.command("verify")
@@ -679,7 +679,7 @@ def _cell(value: Any) -> str:
 def _say(text: str) -> None:
     if sys.stderr is not None and (not Settings.quiet or text.startswith("Error")):
         with suppress(OSError):  # where nobody can be told, the exit code still says it
-            print(text, file=sys.stderr, flush=True)
+            print(*map(_printable, text.split("\n")), sep="\n", file=sys.stderr, flush=True)
 
 
 def _show_warning(

@@ -277,6 +277,27 @@ def test_without_a_limit_nothing_passes(audit_json: Path, tmp_path: Path, run_cl
     assert "sets no limit, so nothing can pass" in err
 
 
+def test_no_name_drives_the_terminal(tmp_path: Path, run_cli: Cli) -> None:
+    """Control characters of a policy or of a ledger reach no terminal, on either stream."""
+    from genaudit.ledger import PrivacyLedger, Touch
+
+    evil = "x\x1b]0;owned\x07\x9b2Jy"
+    policy, book = tmp_path / "p.toml", tmp_path / "l.db"
+    quoted = json.dumps(evil)
+    policy.write_text(f"name = {quoted}\nversion = {quoted}\nowner = {quoted}\n")
+    PrivacyLedger(book).append(
+        Touch(dataset=evil, kind="unaccounted", scope="release", purpose=evil)
+    )
+
+    for words in (("policy", "show", policy), ("ledger", "show", "--ledger", book),
+                  ("ledger", "show", "--ledger", book, "--dataset-id", f"{evil}2"),
+                  ("policy", "show", tmp_path / evil)):  # fmt: skip
+        code, out, err = run_cli(*words)
+        assert code in (0, 2)
+        assert out + err
+        assert all(c == "\n" or c.isprintable() for c in out + err)
+
+
 def test_metrics_that_are_shares_are_known_to_policies(audit_json: Path) -> None:
     """A policy knows which metrics lie in [0, 1]: those, and no others, whose intervals do."""
     from genaudit.policy import SHARES
