@@ -24,6 +24,7 @@ from genaudit.atomic import check_apart, check_file, check_folder
 from genaudit.errors import GenauditError, GenauditWarning, OptionError, plain, reason
 
 if TYPE_CHECKING:
+    from genaudit.ledger import PrivacyLedger
     from genaudit.result import AuditReport
 
 app = typer.Typer(
@@ -601,6 +602,8 @@ def ledger_show(
     from genaudit.ledger import PrivacyLedger
 
     book = PrivacyLedger(ledger)
+    if ledger is not None:  # the default one is made by the first touch
+        _check_exists(book)
     entries = book.entries(dataset=dataset_id)
     if as_json:
         _print_json([{"seq": e.seq, "head": e.head, **e.touch.model_dump(mode="json")}
@@ -637,10 +640,8 @@ def ledger_verify(
 
     book = PrivacyLedger(ledger)
     mark = marks.read(head) if head is not None else None
-    if mark is None and not book.exists():
-        raise OptionError(
-            f"Expected a ledger at {str(book.path)!r}, found none; name another with --ledger."
-        )
+    if mark is None:
+        _check_exists(book)
     book.verify(mark)
     made_by = marks.record(head) if head is not None else None
     if mark is not None and made_by is not None:
@@ -656,6 +657,13 @@ def ledger_verify(
         "has the key did not write them anew."
     )
     print(f"{now.length:,} entries, each follows from the one before; {tail}")
+
+
+def _check_exists(book: PrivacyLedger) -> None:
+    if not book.exists():
+        raise OptionError(
+            f"Expected a ledger at {str(book.path)!r}, found none; name another with --ledger."
+        )
 
 
 @app.command("list")

@@ -249,11 +249,12 @@ def test_a_ledger_is_a_file(
 
 
 def test_a_ledger_that_is_not_there_is_not_verified(tmp_path: Path, run_cli: Cli) -> None:
-    """Nothing at a place is no sound ledger, and looking for one makes none."""
-    code, stdout, stderr = run_cli("ledger", "verify", "--ledger", tmp_path / "none.sqlite")
-
-    assert (code, stdout) == (2, "")
-    assert "found none" in stderr
+    """Nothing at a place is no sound or empty ledger, and looking for one makes none."""
+    for verb in ("verify", "show"):
+        code, stdout, stderr = run_cli("ledger", verb, "--ledger", tmp_path / "none.sqlite")
+        assert (code, stdout) == (2, "")
+        assert "found none" in stderr
+    assert run_cli("ledger", "show")[0] == 0
     assert not list(tmp_path.iterdir())
 
 

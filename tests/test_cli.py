@@ -544,7 +544,7 @@ def test_ledger_verify(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> Non
 def test_ledger_show(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """The ledger lists what training and audits read, and adds releases up."""
     ledger = tmp_path / "own.sqlite"
-    assert run_cli("ledger", "show", "--ledger", ledger)[0] == 0
+    assert run_cli("ledger", "show")[0] == 0
     run_cli("train", arrests_files / "train.csv", "--schema", "arrests", "--epsilon", "2",
             "--delta", "1e-6", "--preset", "quick", "--ledger", ledger,
             "--out", tmp_path / "m")  # fmt: skip
