@@ -99,6 +99,21 @@ def complaint(first: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     return f"{said}, got {_shown(first['input'])}"
 
 
+def fault(error: Exception) -> str:
+    """Where content is wrong and how, fit to follow `is not usable`.
+
+    >>> fault(KeyError("weights")), fault(ValueError("expected two, got one."))
+    (': weights is required, got none', ': expected two, got one')
+    """
+    if callable(told := getattr(error, "errors", None)):  # of pydantic
+        first = told()[0]
+        where = ".".join(map(str, first["loc"]))
+        return f" at {where}: {complaint(first)}" if where else f": {complaint(first)}"
+    if isinstance(error, KeyError):
+        return f": {error.args[0]} is required, got none"
+    return f": {reason(error)}"
+
+
 def _shown(value: object) -> str:
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

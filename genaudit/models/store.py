@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, JsonValue, ValidationError
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError
+from genaudit.errors import DataError, fault
 from genaudit.ledger import Mark, Touch
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
@@ -66,8 +66,8 @@ class Trained:
         sampler = self.sampler
         info = _Info(
             family=self.family,
-            table_schema=sampler.schema.model_dump(mode="json"),
-            grid=sampler.layout.grid.to_json(),
+            table_schema=sampler.schema,
+            grid=tuple(_Cells.model_validate(c) for c in sampler.layout.grid.to_json()),
             condition=sampler.layout.condition,
             claim=self.claim,
             touches=self.touches,
@@ -101,7 +101,7 @@ def load(folder: str | Path) -> Trained:
         sampler = _sampler(info, tensors)
     except (ValidationError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(
-            f"The model in {str(folder)!r} is not usable: {str(error).splitlines()[0]}."
+            f"The model in {str(folder)!r} is not usable{fault(error)}; restore it from a copy."
         ) from error
     return Trained(
         family=info.family,
@@ -115,6 +115,26 @@ def load(folder: str | Path) -> Trained:
     )
 
 
+class _Cells(BaseModel):
+    """The cells of one column, as `ColumnCells` holds them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    levels: tuple[str, ...]
+    spikes: tuple[float, ...]
+    edges: tuple[float, ...]
+    step: float | None
+    scale: Literal["linear", "log"]
+    nullable: bool
+
+
+def _some(grid: tuple[_Cells, ...]) -> tuple[_Cells, ...]:
+    if not grid:
+        raise ValueError("expected the cells of at least one column, got none")
+    return grid
+
+
 class _Info(BaseModel):
     """`model.json`, but for its digests."""
 
@@ -124,8 +144,8 @@ class _Info(BaseModel):
     version: Literal[2] = VERSION
     modality: Literal["table"] = "table"
     family: str
-    table_schema: dict[str, Any]
-    grid: list[dict[str, Any]]
+    table_schema: Schema
+    grid: Annotated[tuple[_Cells, ...], AfterValidator(_some)]
     condition: tuple[str, ...]
     claim: Claim | None
     touches: tuple[Touch, ...]
@@ -135,13 +155,19 @@ class _Info(BaseModel):
 
 
 def _sampler(info: _Info, tensors: dict[str, np.ndarray]) -> Sampler:
-    layout = Layout(Grid.from_json(list(info.grid)), info.condition)
+    layout = Layout(Grid.from_json([c.model_dump() for c in info.grid]), info.condition)
     shares, log_weights = tensors["mixture.log_shares"], tensors["mixture.log_weights"]
-    weights = tensors["condition.weights"]
-    expected = ((len(log_weights), sum(layout.sizes)), (len(log_weights),), (layout.n_joint,))
-    given = (shares, log_weights, weights)
-    if tuple(t.shape for t in given) != expected or not len(log_weights):
-        raise ValueError("expected weights of the declared shapes")
-    if not all(np.isfinite(t).all() for t in given) or (weights < 0).any() or not weights.any():
-        raise ValueError("expected finite weights, none of the condition's below 0")
-    return Sampler(Schema.model_validate(info.table_schema), layout, shares, log_weights, weights)
+    weights, n = tensors["condition.weights"], max(log_weights.size, 1)
+    expected = {
+        "mixture.log_shares": (n, sum(layout.sizes)),
+        "mixture.log_weights": (n,),
+        "condition.weights": (layout.n_joint,),
+    }
+    for name, shape in expected.items():
+        if tensors[name].shape != shape:
+            raise ValueError(f"expected {name} of shape {shape}, got {tensors[name].shape}")
+        if not np.isfinite(tensors[name]).all():
+            raise ValueError(f"expected finite numbers in {name}, got others")
+    if (weights < 0).any() or not weights.any():
+        raise ValueError("expected condition.weights of 0 and more, got some below or all 0")
+    return Sampler(info.table_schema, layout, shares, log_weights, weights)

@@ -24,7 +24,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError, IntegrityError, OptionError
+from genaudit.errors import DataError, IntegrityError, OptionError, fault
 from genaudit.ledger import Mark, Mechanism
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
@@ -238,7 +238,7 @@ def read(folder: str | Path) -> Checkpoint:
         return Checkpoint.restored(raw, tensors)
     except (ValidationError, ValueError, KeyError, TypeError, OptionError) as error:
         raise DataError(
-            f"The checkpoint in {str(folder)!r} is not usable: {str(error).splitlines()[0]}."
+            f"The checkpoint in {str(folder)!r} is not usable{fault(error)}; go on from another."
         ) from error
 
 

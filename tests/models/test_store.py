@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,38 @@ def test_wrong_content_under_a_right_digest(folder: Path, tmp_path: Path) -> Non
     for i, (changed, weights) in enumerate(cases):
         with pytest.raises(DataError):
             load(folders.write(tmp_path / str(i), changed, weights))
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({"family": 3}, "at family: expected a string, got 3;"),
+    ({"grid": []}, "at grid: expected the cells of at least one column, got none;"),
+    ({"grid": [{}]}, "at grid.0.name: it is required;"),
+    ({"grid": 3}, "at grid: expected a list, got 3;"),
+    ({"table_schema": {"columns": [{"name": "a", "kind": "q"}]}},
+     "at table_schema.columns.0.kind: expected 'numeric',"),
+    ({"condition": ["zzz"]}, "there are 'a', 'b';"),
+    ({"history": [{"loss": "x"}]}, "at history.0.loss: expected a number, got 'x';"),
+    ({"tensors": {}}, ": mixture.log_shares is required, got none;"),
+    ({"tensors": {"condition.weights": np.ones(3)}},
+     ": expected condition.weights of shape (2,), got (3,);"),
+    ({"tensors": {"mixture.log_weights": np.array(1.0)}}, ": expected mixture.log_"),
+])  # fmt: skip
+def test_doctored_content_is_named(
+    change: dict[str, Any], says: str, folder: Path, tmp_path: Path
+) -> None:
+    """Where a digest is right and a field is not, the sentence names it in nobody's jargon."""
+    info, tensors = folders.read(folder)
+    given = change.pop("tensors", tensors)
+    tensors = {**tensors, **given} if given else {}
+
+    with pytest.raises(DataError) as refused:
+        load(folders.write(tmp_path / "doctored", {**info, **change}, tensors))
+
+    said = str(refused.value)
+    assert f"is not usable{' ' if says.startswith('at') else ''}" in said
+    assert says in said
+    assert said.endswith("; restore it from a copy.")
+    assert "validation error" not in said
 
 
 def test_nothing_is_overwritten_or_left_over(folder: Path, tmp_path: Path) -> None:
