@@ -443,7 +443,7 @@ def audit(
     ] = "standard",
     policy: Annotated[Path | None, typer.Option("--policy", help="Policy (TOML).")] = None,
     claim: Annotated[
-        str | None, typer.Option("--claim", help="epsilon=3,delta=1e-6,unit=person")
+        str | None, typer.Option("--claim", help="'epsilon=3, delta=1e-6, unit=person'")
     ] = None,
     context: Annotated[Path | None, typer.Option("--context", help="context.toml")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 outside, 3 cannot tell.")] = False,

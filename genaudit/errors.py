@@ -15,7 +15,7 @@ A message says what was expected, what came and what to do, in one sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -99,6 +99,24 @@ def complaint(first: Mapping[str, Any], known: Iterable[str] = ()) -> str:
     return f"{said}, got {_shown(first['input'])}"
 
 
+def place(loc: Sequence[int | str]) -> str:
+    """Where one of pydantic's errors is; of a very deep place how it begins and ends.
+
+    What pydantic adds of the kind that it tried is left out.
+
+    >>> place(("limits", 0, "value")), place(["x", *["dict", "a"] * 300])
+    ('limits.0.value', 'x.a.a.a...a.a.a.a')
+    """
+    kinds = ("str", "int", "float", "bool", "list", "dict", "nullable")
+    parts = [str(part) for part in loc if part not in kinds]
+    if len(parts) > 2 * _SHOWN_PARTS:
+        return ".".join(parts[:_SHOWN_PARTS]) + "..." + ".".join(parts[-_SHOWN_PARTS:])
+    return ".".join(parts)
+
+
+_SHOWN_PARTS = 4
+
+
 def fault(error: Exception) -> str:
     """Where content is wrong and how, fit to follow `is not usable`.
 
@@ -107,7 +125,7 @@ def fault(error: Exception) -> str:
     """
     if callable(told := getattr(error, "errors", None)):  # of pydantic
         first = told()[0]
-        where = ".".join(map(str, first["loc"]))
+        where = place(first["loc"])
         return f" at {where}: {complaint(first)}" if where else f": {complaint(first)}"
     if isinstance(error, KeyError):
         return f": {error.args[0]} is required, got none"

@@ -277,6 +277,19 @@ def test_without_a_limit_nothing_passes(audit_json: Path, tmp_path: Path, run_cl
     assert "sets no limit, so nothing can pass" in err
 
 
+def test_help_shows_a_whole_claim(monkeypatch: pytest.MonkeyPatch, run_cli: Cli) -> None:
+    """The example is whole in a narrow terminal, and is a claim as it stands."""
+    from genaudit.subjects.resolve import parse_claim
+
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = run_cli("audit", "--help")
+    shown = " ".join(re.sub(r"[│\s]+", " ", out).split())
+
+    example = "epsilon=3, delta=1e-6, unit=person"
+    assert f"'{example}'" in shown
+    assert parse_claim(example) == parse_claim("epsilon=3,delta=1e-6,unit=person")
+
+
 def test_no_name_drives_the_terminal(tmp_path: Path, run_cli: Cli) -> None:
     """Control characters of a policy or of a ledger reach no terminal, on either stream."""
     from genaudit.ledger import PrivacyLedger, Touch

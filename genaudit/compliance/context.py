@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from genaudit.compliance.controls import regulations
-from genaudit.errors import OptionError, complaint
+from genaudit.errors import OptionError, complaint, place
 from genaudit.reading import read_toml
 
 
@@ -83,7 +83,7 @@ def checked(given: Mapping[str, Any] | None, source: str = "the context") -> dic
         found = Context.model_validate(plain)
     except ValidationError as error:
         first = error.errors()[0]
-        where = _place(first["loc"])
+        where = place(first["loc"]) or "its top"
         raise OptionError(
             f"{source[:1].upper()}{source[1:]} is not usable at {where}: {complaint(first)}; "
             "correct it."
@@ -102,21 +102,24 @@ def read(path: str | Path | None) -> dict[str, JsonValue]:
     return checked(read_toml(Path(path), "a context (TOML)"), f"the context in {path}")
 
 
-def _plain(value: Any, source: str) -> Any:
-    """A value with dates and times as ISO text and tuples as lists, at any depth."""
+#: Tables in tables that a context may hold; a report is read and written at any such depth.
+_DEEPEST = 50
+
+
+def _plain(value: Any, source: str, left: int = _DEEPEST) -> Any:
+    """A value with dates and times as ISO text and tuples as lists."""
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
+    if not left:
+        raise OptionError(
+            f"Expected tables and lists within each other at most {_DEEPEST} deep in {source}, got "
+            "deeper ones; spread them out."
+        )
     if isinstance(value, Mapping):
         unnamed = next((key for key in value if not isinstance(key, str)), None)
         if unnamed is not None:
             raise OptionError(f"Expected text as every name in {source}, got {unnamed!r}.")
-        return {key: _plain(item, source) for key, item in value.items()}
+        return {key: _plain(item, source, left - 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, source) for item in value]
+        return [_plain(item, source, left - 1) for item in value]
     return value
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    """Names of tables and items; what pydantic adds of the kind that it tried is left out."""
-    kinds = ("str", "int", "float", "bool", "list", "dict", "nullable")
-    return ".".join(str(part) for part in loc if part not in kinds) or "its top"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from genaudit.errors import DataError, complaint, reason
+from genaudit.errors import DataError, complaint, place, reason
 from genaudit.result import FORMAT_VERSION, AuditReport
 
 _DO = "give the whole audit.json that `genaudit audit` wrote"
@@ -40,7 +40,7 @@ def loads(text: str) -> AuditReport:
         return AuditReport.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the top"
+        where = place(first["loc"]) or "the top"
         raise DataError(
             f"Expected a report (audit.json) of format {FORMAT_VERSION}, "
             f"but {where} is not usable: {complaint(first)}; {_DO}."

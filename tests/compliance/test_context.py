@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,16 @@ def test_nothing_is_read_before_the_context_is_checked(arrests_files: Path, tmp_
         )  # fmt: skip
 
     assert not ledger.exists()
+
+
+@pytest.mark.parametrize("depth", [45, 60, 400, 5000])
+def test_a_very_deep_context_is_one_short_sentence(depth: int) -> None:
+    """No depth fills the screen or exhausts the interpreter."""
+    deep: Any = float("inf")
+    for _ in range(depth):
+        deep = {"a": deep}
+
+    with pytest.raises(OptionError) as refused:
+        checked({"x": deep})
+
+    assert len(str(refused.value)) < 150
