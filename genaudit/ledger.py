@@ -19,6 +19,7 @@ import json
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -208,9 +209,13 @@ class Entry:
 
 @dataclass
 class _Known:
-    """Rows that were seen and held their links: (number, body, digest)."""
+    """Rows that were seen and held their links: (number, body, digest).
+
+    stamp: of the file, as it was left after a row was written.
+    """
 
     rows: list[tuple[int, str, str]] = field(default_factory=list)
+    stamp: tuple[int, ...] | None = None
 
     @property
     def head(self) -> str:
@@ -247,7 +252,7 @@ class PrivacyLedger:
 
     def __init__(self, path: str | Path | None = None) -> None:
         self.path = Path(path) if path is not None else default_path()
-        self._known = _Known()
+        self._known, self._lock = _Known(), threading.RLock()
         if self.exists() and not self.path.is_file():
             raise OptionError(
                 f"Expected a file as the ledger, got the folder or device {str(self.path)!r}; name "
@@ -299,24 +304,56 @@ class PrivacyLedger:
             OptionError: the ledger cannot be written.
             IntegrityError: an entry was changed, removed or put in by hand; nothing is written.
         """
-        key = self._key()
-        with self._connect(create=True) as db:
-            db.execute("BEGIN IMMEDIATE")
-            self._check_plain(db)
+        with self._lock:
+            key = self._key()
+            with self._connect(create=True) as db:
+                db.execute("BEGIN IMMEDIATE")
+                entry = self._appended(db, key, make)
+            self._known.stamp = self._stamp()
+        return entry
+
+    def _appended(
+        self, db: sqlite3.Connection, key: bytes, make: Callable[[Reader], Touch | None]
+    ) -> Entry | None:
+        """`append_made`, while the ledger is locked for every other writer."""
+        self._check_plain(db)
+        rows = self._known.rows
+        if not self._is_as_left(db):
             rows = self._follow(db.execute(_ALL).fetchall())
-            touch = make(lambda text: self._entries(row for row in rows if text in row[1]))
-            if touch is None:
-                return None
-            touch = touch.model_copy(update={"time": _now()})
-            body, seq = _canonical(touch), len(rows) + 1
-            row = (seq, body, _chain(key, self._known.head, body))
-            db.execute("INSERT INTO touch VALUES (?, ?, ?)", row)
-            # A commit that is not in the file would be a read that nobody charged.
-            if db.execute("SELECT * FROM touch WHERE seq >= ?", (seq,)).fetchall() != [row]:
-                raise self._edited(seq)
-            db.commit()
-            self._known.rows.append(row)
+        touch = make(lambda text: self._entries(row for row in rows if text in row[1]))
+        if touch is None:
+            return None
+        touch = touch.model_copy(update={"time": _now()})
+        body, seq = _canonical(touch), len(rows) + 1
+        row = (seq, body, _chain(key, self._known.head, body))
+        db.execute("INSERT INTO touch VALUES (?, ?, ?)", row)
+        # A commit that is not in the file would be a read that nobody charged.
+        if db.execute("SELECT * FROM touch WHERE seq >= ?", (seq,)).fetchall() != [row]:
+            raise self._edited(seq)
+        db.commit()
+        self._known.rows.append(row)
         return Entry(seq, touch, row[2])
+
+    def _is_as_left(self, db: sqlite3.Connection) -> bool:
+        """Whether nobody wrote the file since this object did, so that its rows are those known.
+
+        A lease then reads two numbers, however old the ledger is. What is not told by the file's
+        times is found at the next look at all rows, at the latest before a model is handed out.
+        """
+        known = self._known
+        if not known.rows or known.stamp is None or known.stamp != self._stamp():
+            return False
+        (last,) = db.execute("SELECT MAX(seq) FROM touch").fetchone()
+        head = db.execute("SELECT head FROM touch WHERE seq = ?", (last,)).fetchone()
+        return last == len(known.rows) and head == (known.head,)
+
+    def _stamp(self) -> tuple[int, ...]:
+        """What changes when the file is written or replaced."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise OptionError(_unwritable(self.path, error)) from error
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def _follow(self, rows: list[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
         """The rows of the file, each following from the one before; what was seen must stand.
@@ -336,8 +373,8 @@ class PrivacyLedger:
                 f"the {len(known.rows):,} entries that were there are not; restore it from a copy."
             )
         self._check_links(rows[len(known.rows) :], known)
-        known.rows[:] = rows
-        return rows
+        known.rows.extend(rows[len(known.rows) :])
+        return known.rows
 
     def _check_plain(self, db: sqlite3.Connection) -> None:
         """Nothing but the table: a trigger or a view would change what is written or read."""
@@ -425,8 +462,9 @@ class PrivacyLedger:
             )
         if mark.length >= len(heads):
             raise IntegrityError(
-                f"Ledger {self.path} was cut short or rolled back: expected at least "
-                f"{mark.length:,} entries, got {len(heads) - 1:,}; restore it from a copy."
+                f"Ledger {self.path} was cut short or rolled back, or a copy of it has gone on "
+                f"elsewhere: expected at least {mark.length:,} entries, got {len(heads) - 1:,}; "
+                "restore it, or name the one that the training was charged to."
             )
         if heads[mark.length] != mark.head:
             raise IntegrityError(
@@ -449,7 +487,8 @@ class PrivacyLedger:
 
     def _checked(self) -> list[tuple[int, str, str]]:
         """All rows, as `_follow` has them."""
-        return self._follow(self._rows())
+        with self._lock:
+            return list(self._follow(self._rows()))
 
     def _check_links(self, rows: Sequence[tuple[int, str, str]], after: _Known) -> None:
         """Compute links of the chain again.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import stat
+import threading
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -421,3 +422,44 @@ def test_a_place_without_a_folder_is_named_once(tmp_path: Path) -> None:
 
     assert "Errno" not in str(refused.value)
     assert str(refused.value).count(str(tmp_path / "file")) == 1
+
+
+def test_threads_share_one_object(ledger: PrivacyLedger) -> None:
+    """Readers and writers of one object at once lose no entry, and take none for a rollback."""
+    touch = ledger.entries()[0].touch
+    before, errors = len(ledger.entries()), []
+
+    def use(write: bool) -> None:
+        try:
+            for _ in range(30):
+                if write:
+                    ledger.append(touch)
+                else:
+                    ledger.entries()
+        except Exception as error:  # in a thread it would be lost
+            errors.append(error)
+
+    threads = [threading.Thread(target=use, args=(i % 2 == 0,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not errors
+    assert len(PrivacyLedger(ledger.path).entries()) == before + 60
+    ledger.verify()
+
+
+def test_a_lease_on_an_old_ledger_is_cheap(tmp_path: Path) -> None:
+    """What was seen is not read again where nobody wrote since; what another wrote is."""
+    mine, other = (PrivacyLedger(tmp_path / "ledger.sqlite") for _ in range(2))
+    touch = Touch(dataset="d", kind="public", scope="release", purpose="schema")
+    mine.append(touch)
+    mine.append(touch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mine, "_follow", lambda _: pytest.fail("rows were read again"))
+        mine.append(touch)
+    other.append(touch)
+    seen: list[int] = []
+    mine.append(touch, lambda entries: seen.append(len(entries)))
+    assert seen == [4]

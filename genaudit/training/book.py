@@ -228,13 +228,10 @@ class Book:
     def reserve(self, planned: Sequence[Mechanism]) -> None:
         """Write down all that this training will spend, so that a total kept beside it knows.
 
-        Data without a name can have no total, so nothing is reserved for them.
-
         Args:
             planned: As in `check_total`; a second call replaces the first.
         """
-        named = bool(self.dataset) and not self.dataset.startswith(UNDECLARED)
-        if self.ledger is not None and not self.rehearsal and named:
+        if self.ledger is not None and not self.rehearsal:
             self._reserve("the whole release", planned)
             self.reserved = True
 

@@ -37,12 +37,17 @@ class World:
             OptionError: the others cannot be reached.
         """
         size = os.environ.get("WORLD_SIZE", "1")
-        if not size.isdecimal():
+        if not size.isdecimal() or int(size) < 1:
             raise OptionError(
                 f"Expected WORLD_SIZE as the number of processes, got {size!r}; start them with "
                 "torchrun, or unset it."
             )
         if int(size) < 2:
+            if os.environ.get("RANK", "0") != "0":
+                raise OptionError(
+                    f"Expected RANK with a WORLD_SIZE beyond it, got RANK={os.environ['RANK']!r} "
+                    "for one process; start all of them with torchrun, or unset RANK."
+                )
             return cls()
         if not distributed.is_initialized():
             try:

@@ -165,7 +165,8 @@ def test_releases_of_the_same_records_without_a_name_count(ledger: PrivacyLedger
                       Schema.from_dict({"columns": {"x": {"kind": "categorical",
                                                           "categories": ["a", "b"]}}}))  # fmt: skip
     unnamed = Book.of(ledger, data, UNDECLARED + "1", "a")
-    _charge(unnamed, [SGD])
+    unnamed.reserve([SGD])
+    _charge(unnamed, _parts(SGD)[:1])  # it is still at work
 
     turned = Book.of(ledger, data.take(np.array([1, 0, 3, 2])), "d", "b")
     with pytest.raises(BudgetError, match="1 earlier ones"):

@@ -284,6 +284,11 @@ def test_sums_have_one_distribution(tmp_path: Path) -> None:
 
 def test_a_number_of_processes_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stray WORLD_SIZE is named."""
-    monkeypatch.setenv("WORLD_SIZE", "abc")
-    with pytest.raises(OptionError, match=r"WORLD_SIZE.*'abc'"):
+    for size in ("abc", "0"):
+        monkeypatch.setenv("WORLD_SIZE", size)
+        with pytest.raises(OptionError, match=f"WORLD_SIZE.*'{size}'"):
+            World.of_environment()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(OptionError, match="RANK='1' for one process"):
         World.of_environment()

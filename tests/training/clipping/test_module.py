@@ -525,13 +525,178 @@ def test_records_that_meet_without_a_gradient(
         _taken(watched, _rows(20), by_forward)
 
 
-def test_chance_of_its_own_is_no_mixing() -> None:
-    """Noise that a loss draws from a generator of its own changes results, and is not refused."""
-    module, rng = _critic(), torch.Generator().manual_seed(0)
-    watched = BookKeepingModule(module)
-    watched.clipped_sum(
-        lambda x: module(x + torch.randn(x.shape, generator=rng)).squeeze(1), (_rows(20),)
-    )
+class _Weighed(nn.Module):
+    """Looks at the number of records, at places, or at what it saw before."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__()
+        self.by, self.linear, self.mean = by, nn.Linear(5, 1, bias=False), torch.zeros(5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        match self.by:
+            case "number":
+                return self.linear(x) * 3 / len(x)
+            case "place":
+                return self.linear(x) * (1 - 2.0 * (torch.arange(len(x)) % 2))[:, None]
+            case _:
+                self.mean = 0.9 * self.mean + 0.1 * x.detach().mean(0)
+                return self.linear(x - self.mean)
+
+
+@pytest.mark.parametrize("by", ["number", "place"])
+@pytest.mark.parametrize("by_forward", [True, False])
+def test_number_and_place_are_no_matter_of_a_record(by: str, by_forward: bool) -> None:
+    """A loss that goes by how many records there are, or by a record's place, is refused."""
+    watched = BookKeepingModule(_Weighed(by))
+    with pytest.raises(OptionError, match="their number or its place"):
+        _taken(watched, _rows(20), by_forward)
+
+
+def test_what_cannot_be_tried_is_warned_of() -> None:
+    """Chance of its own, and a memory, leave it open whether records are kept apart."""
+    critic, rng = _critic(), torch.Generator().manual_seed(0)
+    remembers = _Weighed("memory")
+    for module, losses in (
+        (critic, lambda x: critic(x + torch.randn(x.shape, generator=rng)).squeeze(1)),
+        (critic, lambda x: critic(torch.distributions.Gamma(x.abs(), 1.0).sample()).squeeze(1)),
+        (remembers, lambda x: remembers(x).squeeze(1)),
+    ):
+        watched = BookKeepingModule(module)
+        with pytest.warns(GenauditWarning, match="cannot be tried whether records are kept apart"):
+            watched.clipped_sum(losses, (_rows(20),))
+        watched.clipped_sum(losses, (_rows(20),))  # said once
+
+
+def test_records_of_a_person_may_meet() -> None:
+    """A mean over a person's own rows is no matter of others: the clip is on persons."""
+    module = nn.Linear(5, 1)
+
+    def losses(x: torch.Tensor) -> torch.Tensor:
+        own = x.reshape(-1, 4, 5)
+        return module((own - own.mean(1, keepdim=True)).reshape(-1, 5)).squeeze(1).square()
+
+    x = _rows(20)
+    BookKeepingModule(module, max_grad_norm=BOUND).clipped_sum(losses, (x,), cap=4)
+    found = {n: p.grad for n, p in module.named_parameters()}
+    wanted = clipped_sum(module, losses, (x,), BOUND, 4)
+    assert far(found, wanted) < 1e-5
+    with pytest.raises(OptionError, match="depends on other records"):
+        BookKeepingModule(module).clipped_sum(losses, (x,))
+
+
+def test_a_normed_gradient_is_that_of_one_record() -> None:
+    """Records that meet on the way back alone are seen as well, and then run alone."""
+    module = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1))
+
+    def losses(x: torch.Tensor) -> torch.Tensor:
+        hidden = module[1](module[0](x))
+        hidden.register_hook(lambda g: g / (g.norm() + 1e-12))
+        return module[2](hidden).squeeze(1)
+
+    with pytest.warns(GenauditWarning, match="On the way back to layer '0'"):
+        BookKeepingModule(module, max_grad_norm=BOUND).clipped_sum(losses, (_rows(20),))
+    found = {n: p.grad for n, p in module.named_parameters()}
+    assert far(found, clipped_sum(module, losses, (_rows(20),), BOUND)) < 1e-5
+
+
+class _First(nn.Module):
+    """Starts at the statistics of its first batch (ActNorm)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place, self.linear, self.begun = nn.Parameter(torch.zeros(5)), nn.Linear(5, 1), False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.begun:
+            self.place.data.copy_(-x.detach().mean(0))
+            self.begun = True
+        return self.linear(x + self.place)
+
+
+def test_what_is_written_beside_the_graph_is_seen() -> None:
+    """Writing through `.data` is refused, and undone."""
+    module = _First()
+    with pytest.raises(OptionError, match="'place' is overwritten"):
+        BookKeepingModule(module).clipped_sum(lambda x: module(x).squeeze(1), (_rows(20),))
+    assert not module.place.any()
+
+
+class _ByName(nn.Module):
+    """Calls its layer by keyword, so that rows are run alone, and fills a buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(5, 1)
+        self.register_buffer("mean", torch.zeros(5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 1:
+            self.mean.lerp_(x.detach().mean(0), 0.1)
+        return self.linear(input=x - self.mean)
+
+
+def test_a_buffer_is_seen_where_rows_are_alone() -> None:
+    """The way round hooks is watched too."""
+    module = _ByName()
+    with pytest.raises(OptionError, match="'mean' is overwritten"):
+        BookKeepingModule(module).clipped_sum(lambda x: module(x).squeeze(1), (_rows(20),))
+
+
+def test_a_broken_row_in_every_batch_hides_nothing() -> None:
+    """The others are looked at: a weight by another way than its module is still refused."""
+    tied, x = _TiedByList(), _rows(20)
+    x[3] = float("nan")
+    watched = BookKeepingModule(tied)
+    with pytest.raises(OptionError, match="by a reference"):
+        watched.clipped_sum(lambda rows: tied(rows).square().sum(1), (x,))
+    critic = _critic()
+    watched = BookKeepingModule(critic)
+    for _ in range(12):
+        watched.clipped_sum(lambda rows: critic(rows).squeeze(1), (x,))
+    assert not watched.tape.examines
+
+
+def test_no_record_stays_behind() -> None:
+    """After slopes and calls by keyword nothing leads back to records, and the module copies."""
+    critic, named = _critic(), _ByName()
+    named.mean = None
+    named.forward = lambda x: named.linear(input=x)  # type: ignore[method-assign]
+    for module, losses in (
+        (critic, lambda x: slope(critic, x).square().sum(1)),
+        (named, lambda x: named(x).squeeze(1)),
+    ):
+        watched = BookKeepingModule(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            watched.clipped_sum(losses, (_rows(),))
+        assert not watched.tape._uses
+        copy.deepcopy(module)
+
+
+def test_losses_that_take_numbers_out() -> None:
+    """A loss may read its inputs as arrays; what is no tensor is named, and forgotten."""
+    critic = _critic()
+    watched = BookKeepingModule(critic)
+
+    def losses(x: torch.Tensor) -> torch.Tensor:
+        return critic(x).squeeze(1) * torch.from_numpy(x.numpy()[:, 0])
+
+    watched.clipped_sum(losses, (_rows(),))
+    wanted = clipped_sum(critic, losses, (_rows(),), 1.0)
+    assert far({n: p.grad for n, p in critic.named_parameters()}, wanted) < 1e-5
+    with pytest.raises(OptionError, match=r"tensor of shape.*ndarray"):
+        watched.clipped_sum(losses, (_rows().numpy(),))
+    with pytest.raises(OptionError, match="squeeze it"):
+        watched.clipped_sum(critic, (_rows(),))
+    watched.finish(watched(_rows()).squeeze(1))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_outputs_with_another_first_axis(n: int) -> None:
+    """States of layers, and padding as long as the longest record, are no mixing."""
+    watched = BookKeepingModule(nn.GRU(5, 3, num_layers=2, batch_first=True))
+    out, last = watched(_rows(n, 4, 5))
+    watched.finish(out.flatten(1).sum(1) + last.sum((0, 2)))
 
 
 def test_records_without_a_loss_of_their_own() -> None:

@@ -1,15 +1,19 @@
-"""Whether records of a batch stay apart, tried out: half of them are swapped for others.
+"""Whether records of a batch stay apart, tried out: they are run again among others.
 
 A gradient tells of mixing only where one flows; a mean over the batch without a gradient is as
-much of a leak. What a record's own result is must not change with the records beside it.
+much of a leak, and so is a result that depends on a record's place, or on how many others there
+are. What a unit's own result is must not change with any of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from genaudit.errors import OptionError
 
@@ -24,8 +28,9 @@ class MixedError(OptionError):
         self.where = where
         super().__init__(
             f"{where} the loss of one record depends on other records of its batch (as by "
-            "batch norm, attention or statistics over the batch), so no record's part in "
-            "it can be bounded; keep records apart, with GroupNorm or LayerNorm."
+            "batch norm, attention or statistics over the batch, their number or its place), so "
+            "no record's part in it can be bounded; keep records apart, with GroupNorm or "
+            "LayerNorm."
         )
 
 
@@ -36,51 +41,131 @@ class Chance:
         self._cuda = device if device.type == "cuda" else None
         self._state = torch.get_rng_state()
         self._device = torch.cuda.get_rng_state(device) if self._cuda is not None else None
+        self._others = 0
 
-    def again(self, run: Callable[[], Any]) -> Any:
-        """What `run` gives without gradients from the same state; what came since stays."""
-        with torch.random.fork_rng([] if self._cuda is None else [self._cuda]), torch.no_grad():
-            torch.set_rng_state(self._state)
-            if self._device is not None and self._cuda is not None:
-                torch.cuda.set_rng_state(self._device, self._cuda)
+    def again(self, run: Callable[[], Any], *, same: bool) -> Any:
+        """What `run` gives once more; what came since stays.
+
+        Args:
+            run: Without arguments.
+            same: Whether chance starts where it did, or where it never did.
+        """
+        with torch.random.fork_rng([] if self._cuda is None else [self._cuda]):
+            if same:
+                torch.set_rng_state(self._state)
+                if self._device is not None and self._cuda is not None:
+                    torch.cuda.set_rng_state(self._device, self._cuda)
+            else:
+                self._others += 1
+                torch.rand(997 * self._others, device=self._cuda)
             return run()
 
 
-def mixed(
-    run: Callable[..., Any], rows: tuple[Any, ...], found: Any, inside: torch.Tensor, chance: Chance
-) -> bool | None:
-    """Whether what is found for some rows changes with the others; None = it cannot be told.
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One pass that can be made again.
 
-    Args:
-        run: rows -> tensors, those with n rows first are looked at.
-        rows: Its arguments; tensors of n rows are swapped, everything else stays.
-        found: What it gave.
-        inside: Rows to keep, boolean, shape (n,); the others become copies of them.
-        chance: State of chance before it ran.
+    module: Whose modules can be put into evaluation. run: rows -> tensors. rows: its arguments;
+    tensors of n rows are taken apart, everything else stays. found: what it gave. n: rows. cap:
+    rows of a unit, next to each other. chance: its state before.
     """
-    n = len(inside)
-    if not inside.any() or inside.all():
+
+    module: nn.Module
+    run: Callable[..., Any]
+    rows: tuple[Any, ...]
+    found: Any
+    n: int
+    cap: int
+    chance: Chance
+
+    def mixed(self, inside: torch.Tensor) -> bool | None:
+        """Whether results of some units change with the others; None = it cannot be told.
+
+        Args:
+            inside: Units to keep, boolean, shape (n / cap,).
+        """
+        if not inside.any() or inside.all():
+            return None
+        alone = self._alone(inside, self.found)
+        if alone:
+            return False
+        if self._steady(self.found):
+            return not (self._beside(inside, same=False) if alone is None else alone)
+        # Chance: the same draws, if others beside them draw as many ...
+        if self._beside(inside, same=True):
+            return False
+        # ... or none at all, where evaluation has none.
+        with _evaluating(self.module):
+            whole = self._again(torch.arange(self.n), same=False)
+            if whole is not None and self._steady(whole) and self._alone(inside, whole) is False:
+                return True
         return None
-    source = torch.arange(n, device=inside.device)
-    kept = source[inside]
-    source[~inside] = kept[torch.arange(n - len(kept), device=inside.device) % len(kept)]
-    swapped = tuple(r[source.to(r.device)] if _of_rows(r, n) else r for r in rows)
-    before = [t[inside.to(t.device)] for t in _tensors(found, n)]
-    if _same(before, chance.again(lambda: run(*swapped)), inside):
+
+    def _alone(self, inside: torch.Tensor, whole: Any) -> bool | None:
+        """Whether units give the same without the others and in another order; None = no run."""
+        order = self._places(inside).reshape(-1, self.cap).flip(0).flatten()
+        after = self._again(order, same=False)
+        if after is None:
+            return None
+        return all(
+            _one_close(b[order.to(b.device)], a)
+            for b, a in zip(_tensors(whole), _tensors(after), strict=False)
+            if _of_rows(b, self.n) and _of_rows(a, len(order))  # and no layers, as many as rows
+        )
+
+    def _beside(self, inside: torch.Tensor, *, same: bool) -> bool:
+        """Whether units give the same where each of the others gives way to one of them."""
+        inside = inside.cpu()
+        kept, source = torch.nonzero(inside)[:, 0], torch.arange(len(inside))
+        source[~inside] = kept[torch.arange(len(inside) - len(kept)) % len(kept)]
+        after = self._again((source[:, None] * self.cap + torch.arange(self.cap)).flatten(),
+                            same=same)  # fmt: skip
+        places = self._places(inside)
+        return _close(self._taken(self.found, places), self._taken(after, places))
+
+    def _steady(self, whole: Any) -> bool:
+        """Whether the same rows give the same each time."""
+        everything, before = torch.arange(self.n), list(_tensors(whole, self.n))
+        again = (self._again(everything, same=False) for _ in range(2))
+        return all(_close(before, list(_tensors(found, self.n))) for found in again)
+
+    def _again(self, places: torch.Tensor, *, same: bool) -> Any:
+        taken = tuple(r[places.to(r.device)] if _of_rows(r, self.n) else r for r in self.rows)
+        try:
+            return self.chance.again(lambda: self.run(*taken), same=same)
+        except Exception:  # what runs on all rows need not run on some
+            return None
+
+    def _places(self, units: torch.Tensor) -> torch.Tensor:
+        """Positions of the rows of some units."""
+        return torch.nonzero(units.cpu().repeat_interleave(self.cap))[:, 0]
+
+    def _taken(self, found: Any, places: torch.Tensor) -> list[torch.Tensor]:
+        return [t[places.to(t.device)] for t in _tensors(found, self.n)]
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Every part in evaluation for a while, where dropout is off."""
+    before = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
+
+
+def _close(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
+    return len(before) == len(after) and all(map(_one_close, before, after))
+
+
+def _one_close(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if a.dim() != b.dim() or len(a) != len(b):
         return False
-    # Chance of its own (a generator that is not torch's) changes results as well.
-    repeats = _same(before, chance.again(lambda: run(*rows)), inside)
-    return True if repeats else None
-
-
-def _same(before: list[torch.Tensor], after: Any, inside: torch.Tensor) -> bool:
-    found = [t[inside.to(t.device)] for t in _tensors(after, len(inside))]
-    return len(found) == len(before) and all(map(_close, before, found))
-
-
-def _close(a: torch.Tensor, b: torch.Tensor) -> bool:
-    if a.shape != b.shape:
-        return False
+    # What a batch pads is as long as its longest record.
+    common = tuple(slice(min(i, j)) for i, j in zip(a.shape, b.shape, strict=True))
+    a, b = a[common], b[common]
     if not a.is_floating_point():
         return torch.equal(a, b)
     finite = torch.isfinite(a)
@@ -95,10 +180,11 @@ def _of_rows(value: Any, n: int) -> bool:
     return isinstance(value, torch.Tensor) and value.dim() > 0 and len(value) == n
 
 
-def _tensors(found: Any, n: int) -> Iterator[torch.Tensor]:
-    """Every tensor with n rows in tuples, lists and dictionaries."""
-    if _of_rows(found, n):
-        yield found.detach()
+def _tensors(found: Any, n: int | None = None) -> Iterator[torch.Tensor]:
+    """Every tensor in tuples, lists and dictionaries, or those with n rows."""
+    if isinstance(found, torch.Tensor):
+        if n is None or _of_rows(found, n):
+            yield found.detach()
     elif isinstance(found, dict):
         yield from _tensors(list(found.values()), n)
     elif isinstance(found, list | tuple):

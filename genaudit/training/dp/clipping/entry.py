@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,13 @@ class Entered:
     """What is known of a pass before its gradients are read.
 
     n: rows of the first input, None where that is no tensor. leaves: inputs that gradients lead to.
-    mixed: whether rows change each other's results (`apart.mixed`).
+    tried: rows of a unit -> whether units change each other's results (`apart.Trial`), where that
+    is looked at.
     """
 
     n: int | None = None
     leaves: tuple[torch.Tensor, ...] = ()
-    mixed: bool | None = None
+    tried: Callable[[int], bool | None] | None = None
 
 
 def leaves(inputs: Sequence[Any]) -> dict[int, torch.Tensor]:
@@ -43,6 +44,28 @@ def n_rows(args: Sequence[Any]) -> int | None:
     return len(args[0]) if args and isinstance(args[0], torch.Tensor) and args[0].dim() else None
 
 
+def check_rows(rows: Sequence[Any]) -> None:
+    """What a loss is given: tensors.
+
+    Raises:
+        OptionError: there is none, or something else.
+    """
+    if not rows or not all(isinstance(r, torch.Tensor) and r.dim() for r in rows):
+        got = ", ".join(type(r).__name__ for r in rows) or "none"
+        raise OptionError(
+            "Expected at least one input of the losses, each a tensor of shape (n, ...), got "
+            f"{got}."
+        )
+
+
+def units_of_finite(losses: torch.Tensor, cap: int) -> torch.Tensor:
+    """Rows of units whose losses are all finite, boolean, shape (n,)."""
+    finite = torch.isfinite(losses.detach())
+    if len(losses) % cap:
+        return torch.ones_like(finite)  # it is refused in a moment
+    return finite.reshape(-1, cap).all(1).repeat_interleave(cap)
+
+
 def check_one_each(losses: torch.Tensor, n: int) -> None:
     """A clip bounds what one loss adds, so each record must have one, and one alone.
 
@@ -50,6 +73,10 @@ def check_one_each(losses: torch.Tensor, n: int) -> None:
         OptionError: there are not n losses.
     """
     if losses.dim() != 1 or len(losses) != n:
+        if losses.shape == (n, 1):
+            raise OptionError(
+                f"Expected one loss for each row, shape ({n},), got ({n}, 1); squeeze it."
+            )
         raise OptionError(
             f"Expected one loss for each row, shape ({n},), got {tuple(losses.shape)}. A record "
             "that is scored several times, or packed with others into one score, is not clipped as "

@@ -6,7 +6,7 @@ Source: Bu, Wang, Zha, Karypis 2023 (book-keeping); Abadi et al. 2016 (clipping)
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,17 @@ from opacus.grad_sample import AbstractGradSampleModule
 from torch import nn
 
 from genaudit.errors import GenauditWarning, OptionError
-from genaudit.training.dp.clipping import apart, local, whole
-from genaudit.training.dp.clipping.apart import Chance, MixedError
-from genaudit.training.dp.clipping.entry import Entered, check_one_each, given, leaves, n_rows
+from genaudit.training.dp.clipping import local, whole
+from genaudit.training.dp.clipping.apart import Chance, MixedError, Trial
+from genaudit.training.dp.clipping.entry import (
+    Entered,
+    check_one_each,
+    check_rows,
+    given,
+    leaves,
+    n_rows,
+    units_of_finite,
+)
 from genaudit.training.dp.clipping.factor import Factor, squared_norms
 from genaudit.training.dp.clipping.recurrent import readable
 from genaudit.training.dp.clipping.state import State
@@ -67,7 +75,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         self.max_grad_norm = max_grad_norm
         self.tape = Tape(m)
         self._state = State(m)
-        self._rows_alone = False
+        self._rows_alone = self._untold = False
         self._entered = Entered()
 
     def remove_hooks(self) -> None:
@@ -101,15 +109,13 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             raise
 
     def _examined(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The module's output, its rows held against each other."""
+        """The module's output, and what `finish` needs to hold its rows against each other."""
         n, inputs = n_rows(args), leaves(args)
         chance = Chance(next(self._module.parameters()).device)
         out = super().forward(*given(args, inputs), **kwargs)
-        mixed = None
-        if n is not None:
-            with self.tape.paused():
-                mixed = self._tried(partial(self._module, **kwargs), args, out, n, chance)
-        self._entered = Entered(n, tuple(inputs.values()), mixed)
+        run = partial(self._module, **kwargs)
+        tried = partial(self._tried, run, args, out, n, chance=chance) if n is not None else None
+        self._entered = Entered(n, tuple(inputs.values()), tried)
         return out
 
     def finish(self, losses: torch.Tensor, *, cap: int = 1) -> torch.Tensor:
@@ -132,7 +138,10 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             )
         if entered.n is not None:
             check_one_each(losses, entered.n)
-        factors = self._by_hooks(losses, cap, entered) if len(losses) else []
+        try:
+            factors = self._by_hooks(losses, cap, entered) if len(losses) else []
+        finally:
+            self.tape.forget()
         return self._clip(factors, losses.detach(), cap)
 
     def clipped_sum(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
@@ -178,51 +187,87 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         self, losses: Losses, rows: Rows, cap: int
     ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
         """Factors of all parameters, and the losses, from one pass over the rows."""
-        if not rows:
-            raise OptionError("Expected at least one input of the losses, got none.")
+        check_rows(rows)
         if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
             return [], next(self._module.parameters()).new_zeros(0)
         self._check_finished()
-        if not self._rows_alone:
+        self.tape.start()
+        self.tape.stop()
+        examines = self.tape.examines
+        try:
+            if self._rows_alone:
+                return self._whole(losses, rows, cap, examines)
             try:
-                return self._by_layers(losses, rows, cap)
+                return self._by_layers(losses, rows, cap, examines)
             except UnreadableError as error:
                 return self._by_rows(losses, rows, cap, error)
-        self.tape.start()
-        examines = self.tape.examines
-        self.tape.stop()
-        return self._whole(losses, rows, cap, examines)
+        finally:
+            self.tape.forget()
 
     def _by_layers(
-        self, losses: Losses, rows: Rows, cap: int
+        self, losses: Losses, rows: Rows, cap: int, examines: bool
     ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
         """From what hooks see; from the whole loss where it depends on a slope."""
-        self.tape.start()
-        examines = self.tape.examines
-        self._state.begin(examines)
-        inputs, mixed = leaves(rows) if examines else {}, None
+        inputs: Mapping[int, torch.Tensor] = leaves(rows) if examines else {}
         chance = Chance(rows[0].device) if examines else None
-        try:
-            values = losses(*given(rows, inputs))
-        finally:
-            self.tape.stop()
-        self._state.check()
+        values, inputs = self._watched(losses, rows, inputs, examines)
         check_one_each(values, len(rows[0]))
         if self.tape.differentiated:
             return self._whole(losses, rows, cap, examines)
+        sound = units_of_finite(values, cap)
+        if examines and sound.any() and not sound.all():
+            # What is not finite tells nothing: the others are examined, then all are clipped.
+            self._by_layers(losses, tuple(r[sound] for r in rows), cap, examines=True)
+            return self._by_layers(losses, rows, cap, examines=False)
+        tried = None
         if chance is not None:
-            mixed = self._tried(losses, rows, values, len(values), chance)
-        entered = Entered(len(values), tuple(inputs.values()), mixed)
-        return self._by_hooks(values, cap, entered), values.detach()
+            tried = partial(self._tried, losses, rows, values, len(values), chance=chance)
+        entered = Entered(len(values), tuple(inputs.values()), tried)
+        return self._by_hooks(values, cap, entered, examines), values.detach()
+
+    def _watched(
+        self, losses: Losses, rows: Rows, inputs: Mapping[int, torch.Tensor], examines: bool
+    ) -> tuple[torch.Tensor, Mapping[int, torch.Tensor]]:
+        """The losses, with the tape on, and the inputs that gradients lead to."""
+        self.tape.start()
+        self._state.begin(examines)
+        try:
+            return losses(*given(rows, inputs)), inputs
+        except UnreadableError:
+            raise
+        except RuntimeError:
+            if not inputs:
+                raise
+            # Some losses take numbers out of their inputs, which a gradient forbids.
+            self.tape.start()
+            return losses(*rows), {}
+        finally:
+            self.tape.stop()
+            self._state.check()
 
     def _tried(
-        self, run: Callable[..., Any], rows: tuple[Any, ...], found: Any, n: int, chance: Chance
-    ) -> bool | None:
-        """Whether rows change each other's results, by other rows beside half of them."""
-        return apart.mixed(run, rows, found, self.tape.half(n), chance)
+        self, run: Callable[..., Any], rows: tuple[Any, ...], found: Any, n: int, cap: int,
+        chance: Chance,
+    ) -> bool | None:  # fmt: skip
+        """Whether units change each other's results; a warning where that cannot be told."""
+        if n <= cap or n % cap:
+            return None
+        trial = Trial(self._module, run, rows, found, n, cap, chance)
+        mixed = trial.mixed(self.tape.half(n // cap))
+        if mixed is None and not self._untold:
+            self._untold = True
+            warnings.warn(
+                "It cannot be tried whether records are kept apart, as the same rows give other "
+                "results each time: by chance that is not torch's own, by as many draws as the "
+                "rows say, or by what a pass remembers. Make sure that no record's loss depends on "
+                "another's.",
+                GenauditWarning,
+                stacklevel=7,
+            )
+        return mixed
 
     def _by_hooks(
-        self, values: torch.Tensor, cap: int, entered: Entered
+        self, values: torch.Tensor, cap: int, entered: Entered, examines: bool | None = None
     ) -> list[tuple[nn.Parameter, Factor]]:
         """Factors from what the tape holds.
 
@@ -231,17 +276,18 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             UnreadableError: hooks have not seen all, or a place of as many rows as there are
                 records is none of them.
         """
+        mixed = entered.tried(cap) if entered.tried is not None else None
         try:
-            found = self.tape.factors(values, cap, entered.leaves)
+            found = self.tape.factors(values, cap, entered.leaves, examines)
         except MixedError as error:
-            if entered.mixed is False:
+            if mixed is False:
                 raise UnreadableError(
                     f"{error.where} there are as many places as records, and they are something "
                     "else (positions), or gradients of records meet there while their losses do "
                     "not; keep records as the first axis, and apart."
                 ) from None
             raise
-        if entered.mixed:
+        if mixed:
             raise MixedError("Where no gradient flows")
         return found
 
@@ -269,12 +315,17 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         self, losses: Losses, rows: Rows, cap: int, examines: bool
     ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
         """Each row alone, by the whole loss."""
-        if examines:
-            whole.check_reached(self._module, losses, rows)
-        found = whole.factors(self._module, losses, rows, cap)
+        self._state.begin(examines)
+        try:
+            if examines:
+                whole.check_reached(self._module, losses, rows)
+            found = whole.factors(self._module, losses, rows, cap)
+            values = losses(*rows).detach()
+        finally:
+            self._state.check()
+        check_one_each(values, len(rows[0]))
         self.tape.passed()
-        with torch.no_grad():
-            return found, losses(*rows)
+        return found, values
 
     def _check_finished(self) -> None:
         if self.tape.on:

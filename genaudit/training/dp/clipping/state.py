@@ -46,13 +46,17 @@ class State:
         ]  # fmt: skip
         if self._copies is not None:
             now = dict(self._named())
-            changed += [name for name, tensor in self._held if now.get(name) is not tensor]
+            # Values too: what writes through `.data` leaves no other trace.
+            changed += [
+                name for (name, tensor), copy in zip(self._held, self._copies, strict=True)
+                if now.get(name) is not tensor or not _equal(tensor, copy)
+            ]  # fmt: skip
         if changed:
             self._put_back()
             raise OptionError(
-                f"{changed[0]!r} is overwritten in the forward pass (as by running statistics or "
-                "max_norm), so what records say would stay in the module without a clip or noise; "
-                "keep it constant while the module trains."
+                f"{changed[0]!r} is overwritten in the forward pass (as by running statistics, "
+                "max_norm or a counter), so what records say would stay in the module without a "
+                "clip or noise; keep it constant while the module trains."
             )
 
     def _named(self) -> Iterator[tuple[str, torch.Tensor]]:
@@ -69,3 +73,8 @@ class State:
                 module = self._module.get_submodule(owner)
                 if leaf in module._buffers:
                     module._buffers[leaf] = tensor
+
+
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Whether they hold the same, what is no number included."""
+    return a.shape == b.shape and bool(((a == b) | (a.isnan() & b.isnan())).all())

@@ -7,8 +7,7 @@ to those edges, which no weight's gradient is part of, then gives all that the r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -37,8 +36,27 @@ class _Use:
     versions: tuple[int, ...]
 
 
+#: How far two backward passes of the same units may be apart, as a share of both.
+_ALIKE = 1e-4
+
 #: A use with the gradient that reached each of its outputs.
 _Reached = tuple[_Use, tuple[torch.Tensor | None, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Half:
+    """The gradient at an edge that half of the units sent there; axis: of the records in it."""
+
+    gradient: torch.Tensor
+    inside: torch.Tensor
+    axis: int
+
+    def agrees(self, whole: torch.Tensor) -> bool:
+        """Whether these units send the same where all others go backward as well."""
+        a, b = (g.transpose(0, self.axis)[self.inside] for g in (self.gradient, whole))
+        finite = torch.isfinite(a) & torch.isfinite(b)
+        a, b = a[finite], b[finite]
+        return bool((a - b).norm() <= _ALIKE * (a.norm() + b.norm()))
 
 
 @dataclass(frozen=True)
@@ -98,21 +116,16 @@ class Tape:
         """Write down no more."""
         self.on = False
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Write nothing down for a while."""
-        on, self.on = self.on, False
-        try:
-            yield
-        finally:
-            self.on = on
+    def forget(self) -> None:
+        """Let go of what was written down: nothing that goes on must lead back to records."""
+        self._uses.clear()
 
     def passed(self) -> None:
         """Count a pass whose factors came from elsewhere."""
         self._witness.passes += 1
 
     def half(self, n: int) -> torch.Tensor:
-        """Half of n rows, others in the next pass, boolean, shape (n,)."""
+        """Half of n units, others in the next pass, boolean, shape (n,)."""
         return self._witness.half(n, 1)
 
     @property
@@ -124,14 +137,16 @@ class Tape:
         return self._witness.due
 
     def factors(
-        self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor] = ()
-    ) -> list[tuple[nn.Parameter, Factor]]:
+        self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor] = (),
+        examines: bool | None = None,
+    ) -> list[tuple[nn.Parameter, Factor]]:  # fmt: skip
         """Factors of every trainable parameter that the losses depend on.
 
         Args:
             losses: One for each row, shape (n,), of a forward pass while the tape was on.
             cap: Rows of a unit, next to each other.
             rows: Inputs of the losses that have a gradient, each of shape (n, ...).
+            examines: Whether they are held against an ordinary pass; None = where it is time.
 
         Raises:
             MixedError: the loss of one row depends on another.
@@ -154,19 +169,20 @@ class Tape:
             for use in many:
                 self._check(name, use, len(losses))
         try:
-            return self._found(losses, cap, rows)
+            return self._found(losses, cap, rows, self.examines if examines is None else examines)
         finally:
-            # What goes on after the step (a generator's own one) must not reach records by here.
-            self._uses.clear()
+            self.forget()
 
     def _found(
-        self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor]
+        self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor], examines: bool
     ) -> list[tuple[nn.Parameter, Factor]]:
-        if self.examines:
-            self._check_apart(losses, cap, rows)
-        plain = self._witness.gradients(losses)
+        halves = self._check_apart(losses, cap, rows) if examines else {}
+        # A pass that is looked at in part, as some of it is not finite, has been counted there.
+        plain = self._witness.gradients(losses) if examines or not self.examines else {}
         by_key: dict[tuple[str, str], list[_Reached]] = {}
         for key, use, at in self._backward(losses):
+            if halves:
+                self._check_alike(key[0], use, at, halves)
             if any(g is not None for g in at):
                 by_key.setdefault(key, []).append((use, at))
         if losses.requires_grad and not by_key and self._witness.parameters:
@@ -195,18 +211,20 @@ class Tape:
         for key, use in uses:
             yield key, use, tuple(None if e is None else next(found) for e in use.edges)
 
-    def _check_apart(self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor]) -> None:
+    def _check_apart(
+        self, losses: torch.Tensor, cap: int, rows: Sequence[torch.Tensor]
+    ) -> dict[int, _Half]:
         """Refuse a loss of one unit that depends on another's rows, wherever they meet.
 
         The losses of half of the units are led back: where records are kept apart, nothing of it
-        arrives at the other half, to the last bit.
+        arrives at the other half, to the last bit. Returns what arrived at each edge, by its id.
 
         Raises:
             MixedError: it names the layer behind which records are mixed.
         """
         inside = self._witness.half(len(losses), cap).to(losses.device)
         if not losses.requires_grad or not inside.any():
-            return
+            return {}
         kinds = self.kinds
         # Gates have time first.
         places: list[tuple[str, Any, int]] = [("", x, 0) for x in rows]
@@ -216,7 +234,7 @@ class Tape:
             for edge in use.edges if edge is not None
         ]  # fmt: skip
         if not places:
-            return
+            return {}
         found = torch.autograd.grad(
             losses[inside].sum(), [at for _, at, _ in places], retain_graph=True, allow_unused=True
         )
@@ -227,6 +245,24 @@ class Tape:
             other = g.transpose(0, axis)[~inside]
             if bool(((other != 0) & torch.isfinite(other)).any()):
                 raise MixedError(f"Behind layer {name!r}" if name else "Before the first layer")
+        return {
+            id(at): _Half(g, inside, axis)
+            for (_, at, axis), g in zip(places, found, strict=True)
+            if g is not None and g.dim() > axis and g.shape[axis] == len(inside)
+        }
+
+    def _check_alike(
+        self, name: str, use: _Use, at: Sequence[torch.Tensor | None], halves: Mapping[int, _Half]
+    ) -> None:
+        """Refuse gradients of a unit that depend on whether others go backward beside it.
+
+        Raises:
+            MixedError: it names the layer behind which they do (hooks that norm a gradient).
+        """
+        for edge, whole in zip(use.edges, at, strict=True):
+            half = halves.get(id(edge))
+            if half is not None and whole is not None and not half.agrees(whole):
+                raise MixedError(f"On the way back to layer {name!r}")
 
     def _check(self, name: str, use: _Use, n: int) -> None:
         for x, version in zip(use.inputs, use.versions, strict=True):
