@@ -472,7 +472,7 @@ def _is_bundled(table: object) -> bool:
     return (
         isinstance(table, str | os.PathLike)
         and str(table) in bundled.DATASETS
-        and not Path(table).exists()
+        and not Path(table).is_file()  # a folder is no table, whatever its name
     )
 
 

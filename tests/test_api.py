@@ -318,3 +318,13 @@ def test_an_audit_that_measures_nothing_is_skipped(tmp_path: Path) -> None:
     assert all(idle.values())
     assert not {r.id for r in idle.values() if r} & {m.id for m in report.not_measured}
     assert dumps(loads(dumps(report))) == dumps(report)
+
+
+def test_a_folder_does_not_hide_what_is_bundled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that is called after the data it was trained on stands beside them."""
+    (tmp_path / "arrests").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert Schema.read("arrests").id == "arrests"
+    assert api.train("arrests", model="gan", steps=2, ledger="l").schema.id == "arrests"

@@ -350,7 +350,7 @@ def bundled_schemas() -> tuple[str, ...]:
 
 
 def _text(path: str | Path, what: str) -> str:
-    if str(path) in bundled_schemas() and not Path(path).exists():
+    if str(path) in bundled_schemas() and not Path(path).is_file():
         return (files("genaudit.data") / "schemas" / f"{path}.toml").read_text("utf-8")
     return read_text(Path(path), what, SchemaError)
 

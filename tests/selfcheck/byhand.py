@@ -174,6 +174,40 @@ class Releases(Logistic):
         np.savez(folder / "model.npz", **self.released())
 
 
+@mutant("generator", "release.noise")
+class NoiseHandedBackAlone(Releases):
+    """The step hands back a noisy gradient, and its weights follow the clean one."""
+
+    def step(self, units: Any = None) -> np.ndarray:
+        """Noise is added to a copy."""
+        if units is None:
+            return super().step()
+        clean, before = self.clipped_sum(units) / (RATE * N), self.weights
+        gradient = super().step(units)
+        self.weights = before - 0.05 * clean
+        return gradient
+
+
+@mutant("generator", "release.noise")
+class LastSumReleased(Releases):
+    """The clean sum of the last batch is kept in what is released, as a moment of an optimizer."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self._moment = np.zeros_like(self.weights)
+
+    def step(self, units: Any = None) -> np.ndarray:
+        """One step, and the sum is kept."""
+        gradient = super().step(units)
+        if units is not None:
+            self._moment = self.clipped_sum(units)
+        return gradient
+
+    def released(self) -> Any:
+        """With the moment."""
+        return {**super().released(), "moment": self._moment}
+
+
 class _Pulled(Releases):
     """A generator is pulled to the mean of real rows, without noise, and none is kept."""
 

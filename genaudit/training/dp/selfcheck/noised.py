@@ -1,0 +1,69 @@
+"""Does the noise of a step reach what is released.
+
+A step that adds noise to what it hands back, and follows the clean sum with its weights, passes
+every look at the noise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from genaudit.result import Message, message
+from genaudit.training.dp.selfcheck.bench import Bench, count, take
+from genaudit.training.dp.selfcheck.memory import Place
+from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
+from genaudit.training.dp.selfcheck.protocol import Units
+from genaudit.training.dp.selfcheck.reached import reached
+
+#: Units of a batch.
+_BATCH = 8
+
+
+def reaches(bench: Bench) -> Message:
+    """Of two steps on one batch, and one on another, what follows the batch differs every time.
+
+    What is the same after both steps on one batch, bit for bit, and another one after a step on
+    other units, was computed on records and has no noise.
+    """
+    pool = bench.pool(2 * _BATCH)
+    chosen = bench.rng(11).permutation(count(pool))
+    batch, other = take(pool, chosen[:_BATCH]), take(pool, chosen[_BATCH : 2 * _BATCH])
+    (first, one), (second, again), (_, another) = (_after(bench, b) for b in (batch, batch, other))
+    if np.array_equal(first, second):
+        raise cannot_tell("same_noise", "two steps have the same noise, so nothing can be compared")
+    places = one.keys() & again.keys() & another.keys()
+    if not places:
+        raise skipped("nothing_released", "no array can be reached from what is released")
+    for place in sorted(places):
+        if _same(one[place], again[place]) and not _same(one[place], another[place]):
+            raise failed(
+                "unnoised",
+                "what is released follows the units of a step, and not its noise: {path}",
+                path=place[0],
+            )
+    return message(
+        "selfcheck.noised_ok",
+        "none of {n:integer} arrays that are released follows units without noise",
+        n=len(places),
+    )
+
+
+def _after(bench: Bench, batch: Units) -> tuple[np.ndarray, dict[Place, np.ndarray]]:
+    """The gradient of a first step on a batch, and copies of what is released then."""
+    trainer = bench.fresh()
+    gradient = np.array(trainer.step(batch), dtype=float)
+    return gradient, _numbers(trainer)
+
+
+def _numbers(trainer: Any) -> dict[Place, np.ndarray]:
+    found: dict[Place, list[np.ndarray]] = {}
+    for thing, path in reached(trainer.released()):
+        if isinstance(thing, np.ndarray) and np.issubdtype(thing.dtype, np.number):
+            found.setdefault((path, thing.shape), []).append(thing.astype(float))
+    return {place: np.stack(arrays) for place, arrays in found.items()}
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a, b, equal_nan=True)
