@@ -172,3 +172,43 @@ def test_a_layer_that_is_thawed_later_is_trained() -> None:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         assert torch.equal(module[0].weight, before) == frozen
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("by_engine", [True, False])
+def test_a_bound_that_is_lowered_holds_for_clip_and_noise(by_engine: bool) -> None:
+    """What schedulers of the clip set is what is clipped at, and what the noise is scaled by."""
+    torch.manual_seed(0)
+    module = nn.Linear(40, 40, bias=False)
+    sgd = torch.optim.SGD(module.parameters(), lr=0.0)
+    if by_engine:
+        watched, optimizer, *_ = BookKeepingEngine().make_private(
+            module=module, optimizer=sgd, noise_multiplier=1.0, max_grad_norm=0.5,
+            data_loader=DataLoader(TensorDataset(torch.ones(9, 40)), batch_size=1),
+            loss_reduction="sum",
+        )  # fmt: skip
+    else:
+        watched, optimizer = BookKeepingEngine().prepare(
+            module, sgd, noise_multiplier=1.0, max_grad_norm=0.5, divisor=1,
+            noise=torch.Generator().manual_seed(0),
+        )  # fmt: skip
+    optimizer.max_grad_norm = 0.005
+
+    watched.clipped_sum(lambda x: module(x).sum(1), (torch.ones(1, 40),))
+    assert module.weight.grad.norm() == pytest.approx(0.005, rel=1e-3)
+    optimizer.step()
+    assert module.weight.grad.std() == pytest.approx(0.005, rel=0.1)
+
+
+def test_another_mode_is_refused() -> None:
+    """Book-keeping is all that this engine does."""
+    module = nn.Linear(3, 1)
+    options = {
+        "module": module, "optimizer": torch.optim.SGD(module.parameters(), lr=0.1),
+        "noise_multiplier": 1.0, "max_grad_norm": 1.0,
+        "data_loader": DataLoader(TensorDataset(torch.ones(9, 3)), batch_size=1),
+    }  # fmt: skip
+    with pytest.raises(OptionError, match="grad_sample_mode='ghost'"):
+        BookKeepingEngine().make_private(grad_sample_mode="hooks", **options)
+    with pytest.raises(OptionError, match="flat clipping"):
+        BookKeepingEngine().make_private(clipping="per_layer", **options)

@@ -93,11 +93,48 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
             module, max_grad_norm=max_grad_norm, loss_reduction="sum", grad_sample_mode="ghost"
         )
         wrapped = _Optimizer(
-            optimizer, world, noise_multiplier=noise_multiplier, max_grad_norm=max_grad_norm,
-            expected_batch_size=divisor, loss_reduction="mean", generator=noise,
+            optimizer, watched, world, noise_multiplier=noise_multiplier,
+            max_grad_norm=max_grad_norm, expected_batch_size=divisor, loss_reduction="mean", generator=noise,
             secure_mode=hardened,
         )  # fmt: skip
         return watched, wrapped
+
+    def make_private(self, *, grad_sample_mode: str = "ghost", **options: Any) -> Any:
+        """As Opacus's in its ghost mode, whose four results it gives: clipping is book-keeping.
+
+        Args:
+            grad_sample_mode: "ghost".
+            options: As of Opacus.
+
+        Raises:
+            OptionError: another mode is asked for.
+        """
+        if grad_sample_mode != "ghost":
+            raise OptionError(
+                f"Expected grad_sample_mode='ghost', got {grad_sample_mode!r}: this engine clips "
+                "by book-keeping alone, and gives module, optimizer, criterion and loader."
+            )
+        found = super().make_private(grad_sample_mode=grad_sample_mode, **options)
+        found[1].watched = found[0]
+        return found
+
+    def _prepare_optimizer(
+        self, *, optimizer: torch.optim.Optimizer, noise_generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> _Optimizer:  # fmt: skip
+        names = ("noise_multiplier", "max_grad_norm", "expected_batch_size", "loss_reduction")
+        own = {name: options[name] for name in names if name in options}
+        if options.get("clipping", "flat") != "flat" or options.get("distributed"):
+            raise OptionError(
+                "Expected flat clipping in one process, got "
+                f"clipping={options.get('clipping')!r}, distributed={options.get('distributed')}; "
+                "leave both out (torchrun works with `prepare` and a World)."
+            )
+        return _Optimizer(
+            getattr(optimizer, "original_optimizer", optimizer), None, ALONE,
+            generator=self.secure_rng if self.secure_mode else noise_generator,
+            secure_mode=self.secure_mode, **own,
+        )  # fmt: skip
 
     def validate(self, *, module: nn.Module, **_: Any) -> None:
         """Refuse layers that mix records, or whose gradients cannot be told apart.
@@ -139,9 +176,24 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
     sum of all records without it.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, world: World, **options: Any) -> None:
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, watched: BookKeepingModule | None, world: World,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        self.watched = watched
         super().__init__(optimizer, **options)
         self.world = world
+
+    @property
+    def max_grad_norm(self) -> float:
+        """The bound that the module clips at: noise of another one would be too little."""
+        return self._bound if self.watched is None else self.watched.max_grad_norm
+
+    @max_grad_norm.setter
+    def max_grad_norm(self, bound: float) -> None:
+        self._bound = bound
+        if self.watched is not None:
+            self.watched.max_grad_norm = bound
 
     def accumulate(self) -> None:
         """Take the clipped sums over from `p.grad`, which is theirs alone: Opacus would copy it."""
