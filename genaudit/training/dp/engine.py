@@ -94,8 +94,8 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
         )
         wrapped = _Optimizer(
             optimizer, watched, world, noise_multiplier=noise_multiplier,
-            max_grad_norm=max_grad_norm, expected_batch_size=divisor, loss_reduction="mean", generator=noise,
-            secure_mode=hardened,
+            max_grad_norm=max_grad_norm, expected_batch_size=divisor, loss_reduction="mean",
+            generator=noise, secure_mode=hardened,
         )  # fmt: skip
         return watched, wrapped
 
