@@ -260,3 +260,13 @@ def test_words_of_numpy_and_arrow_do_not_leak(tmp_path: Path) -> None:
         assert "pickle" not in said
         assert ".." not in said
         assert said.endswith("; write the file anew.")
+
+
+def test_a_level_may_begin_with_an_apostrophe(tmp_path: Path) -> None:
+    """A CSV of another program, whose apostrophe belongs to the level, fits its schema."""
+    path = tmp_path / "a.csv"
+    path.write_text("a\n'+44 1\nb\n'+44 1\n", "utf-8")
+    schema = Schema.from_dict(
+        {"columns": {"a": {"kind": "categorical", "categories": ["'+44 1", "b"]}}}
+    )
+    assert list(Dataset.of(files.read(path), schema).frame["a"]) == ["'+44 1", "b", "'+44 1"]

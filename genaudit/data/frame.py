@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -310,12 +311,20 @@ def _level(present: pd.Series, column: Column) -> tuple[pd.Series, str]:
         odd = _nested(present) | present.map(_is_opaque).to_numpy(dtype=bool)
         return text.mask(odd), "one value in each cell, as text, number or date"
     known = set(levels)
-    text = text.map(lambda t: t if t in known else unsafe_text(t))
+    text = text.map(partial(_as_known, known=known))
     if column.kind is Kind.BOOLEAN:
         synonyms = {"false": levels[0], "true": levels[1], "0": levels[0], "1": levels[1]}
         text = text.map(lambda t: t if t in known else synonyms.get(t.lower(), t))
     shown = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
     return text.where(text.isin(list(levels))), f"one of {shown}"
+
+
+def _as_known(text: str, known: set[str]) -> str:
+    """The level that a text is, without the apostrophe of a spreadsheet or with it.
+
+    Reading a CSV took one off, which another program than ours may have meant.
+    """
+    return next((t for t in (text, unsafe_text(text), "'" + text) if t in known), text)
 
 
 _CONVERTERS: dict[Kind, Callable[[pd.Series, Column], tuple[pd.Series, str]]] = {
