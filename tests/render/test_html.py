@@ -250,7 +250,9 @@ def test_empty_report() -> None:
 
 def test_sections_of_other_packages_are_shown() -> None:
     """A chapter that genaudit does not know comes after its own."""
-    more = REPORT.sections[0].model_copy(update={"audit": "energy.use"})
+    found = [f.model_copy(update={"metric": f"energy.{i}"})
+             for i, f in enumerate(REPORT.sections[0].findings)]  # fmt: skip
+    more = REPORT.sections[0].model_copy(update={"audit": "energy.use", "findings": tuple(found)})
     report = REPORT.model_copy(update={"sections": (*REPORT.sections, more)})
 
     assert view.chapters(report) == [*view.CHAPTERS, "energy"]
@@ -412,7 +414,8 @@ def test_ceiling_and_detectable_are_one_statement() -> None:
 
     assert power.cells == (
         "Detectable: a true 23.0% would be flagged four times out of five. "
-        "Ceiling: had everything leaked, the interval would begin at 18.3%.",
+        "Ceiling: had everything leaked, the interval, at the stricter confidence that a verdict "
+        "needs, would begin at 18.3%.",
     )
 
 
