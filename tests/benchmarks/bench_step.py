@@ -67,9 +67,13 @@ def networks() -> Iterator[tuple[str, nn.Module, torch.Tensor]]:
     yield "GRU", Recurrent(), torch.randn(128, 24, 8)
 
 
-def losses(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Of a discriminator for which every other row is real, shape (n,)."""
-    real = (torch.arange(len(x)) % 2).float()
+def labels(x: torch.Tensor) -> torch.Tensor:
+    """Every other row is real, shape (n,)."""
+    return (torch.arange(len(x)) % 2).float()
+
+
+def losses(module: nn.Module, x: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    """Of a discriminator, shape (n,)."""
     logits = module(x).squeeze(1)
     return functional.binary_cross_entropy_with_logits(logits, real, reduction="none")
 
@@ -81,11 +85,11 @@ def adam(module: nn.Module) -> torch.optim.Adam:
 
 def plain(module: nn.Module, x: torch.Tensor) -> Step:
     """No privacy at all."""
-    optimizer = adam(module)
+    optimizer, real = adam(module), labels(x)
 
     def step() -> None:
         optimizer.zero_grad()
-        losses(module, x).mean().backward()
+        losses(module, x, real).mean().backward()
         optimizer.step()
 
     return step
@@ -97,10 +101,10 @@ def book_keeping(module: nn.Module, x: torch.Tensor, *, hardened: bool = False) 
         module, adam(module), **NOISE, divisor=len(x), noise=system_torch_rng("cpu"),
         hardened=hardened,
     )  # fmt: skip
-    inner = watched._module
+    inner, real = watched._module, labels(x)
 
     def step() -> None:
-        watched.clipped_sum(lambda rows: losses(inner, rows), (x,))
+        watched.clipped_sum(lambda rows, real: losses(inner, rows, real), (x, real))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -116,9 +120,10 @@ def by_gradients(module: nn.Module, x: torch.Tensor, kind: str) -> Step:
             module, loss_reduction="sum", force_functorch=kind == "functorch", strict=False
         )
     optimizer = DPOptimizer(adam(module), **NOISE, expected_batch_size=len(x))
+    real = labels(x)
 
     def step() -> None:
-        losses(watched, x).sum().backward()
+        losses(watched, x, real).sum().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -133,9 +138,10 @@ def by_norms(module: nn.Module, x: torch.Tensor, *, ghost: bool) -> Step:
     optimizer = DPOptimizerFastGradientClipping(
         adam(module), **NOISE, expected_batch_size=len(x), loss_reduction="sum"
     )
+    real = labels(x)
 
     def step() -> None:
-        loss = losses(watched, x)
+        loss = losses(watched, x, real)
         DPTensorFastGradientClipping(watched, optimizer, loss, "sum").backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

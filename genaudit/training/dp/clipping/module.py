@@ -93,6 +93,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if not torch.is_grad_enabled():
             return super().forward(*args, **kwargs)
         self._check_finished()
+        self.tape.begin()
         self.tape.start()
         self._state.begin(self.tape.examines)
         try:
@@ -191,8 +192,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
             return [], next(self._module.parameters()).new_zeros(0)
         self._check_finished()
-        self.tape.start()
-        self.tape.stop()
+        self.tape.begin()
         examines = self.tape.examines
         try:
             if self._rows_alone:
@@ -214,8 +214,8 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         check_one_each(values, len(rows[0]))
         if self.tape.differentiated:
             return self._whole(losses, rows, cap, examines)
-        sound = units_of_finite(values, cap)
-        if examines and sound.any() and not sound.all():
+        sound = units_of_finite(values, cap) if examines else None
+        if sound is not None and sound.any() and not sound.all():
             # What is not finite tells nothing: the others are examined, then all are clipped.
             self._by_layers(losses, tuple(r[sound] for r in rows), cap, examines=True)
             return self._by_layers(losses, rows, cap, examines=False)

@@ -106,10 +106,13 @@ class Tape:
             if isinstance(site.module, Unrolled):
                 site.module.recorder = None
 
-    def start(self) -> None:
-        """Forget what was written down and begin anew."""
-        self._uses.clear()
+    def begin(self) -> None:
+        """Settle what the next pass is (`examines`)."""
         self._witness.begin()
+
+    def start(self) -> None:
+        """Forget what was written down, and write."""
+        self._uses.clear()
         self.on, self.differentiated = True, False
 
     def stop(self) -> None:
