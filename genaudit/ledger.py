@@ -386,16 +386,20 @@ class PrivacyLedger:
                 f"{other!r}; restore it from a copy, and distrust what was released since."
             )
 
-    def entries(self, *, dataset: str | None = None, artefact: str | None = None) -> list[Entry]:
-        """All entries in order, or those of one data set or artefact.
+    def entries(
+        self, *, dataset: str | None = None, artefact: str | None = None, run: str = ""
+    ) -> list[Entry]:
+        """All entries in order, or those of one data set, artefact or training.
 
         Raises:
             IntegrityError: an entry was changed, removed or put in by hand.
         """
         return [
             e
-            for e in self._entries(self._checked())
-            if dataset in (None, e.touch.dataset) and artefact in (None, e.touch.artefact)
+            for e in self._entries(row for row in self._checked() if run in row[1])
+            if run in ("", e.touch.run)
+            and dataset in (None, e.touch.dataset)
+            and artefact in (None, e.touch.artefact)
         ]
 
     def head(self) -> str:

@@ -132,17 +132,15 @@ class Book:
         """Release touches of this training, by whatever process, in order."""
         if self.ledger is None:
             return self.touches
-        return self._mine(self.ledger.entries())
-
-    def _mine(self, entries: Iterable[Entry]) -> list[Touch]:
-        return [e.touch for e in entries if e.touch.run == self.run and e.touch.flows]
+        return [e.touch for e in self.ledger.entries(run=self.run) if e.touch.flows]
 
     def record(self) -> tuple[tuple[Touch, ...], Mark | None]:
         """The lineage as an artefact may carry it, and where the ledger stood then."""
         mark = self.mark()
         mine = self.touches
         if self.ledger is not None and mark is not None:
-            mine = self._mine(self.ledger.entries()[: mark.length])
+            entries = self.ledger.entries(run=self.run)
+            mine = [e.touch for e in entries if e.touch.flows and e.seq <= mark.length]
         # The digest tells whether any record changed since another release: it stays at home.
         return tuple(
             t.public.model_copy(update={"dataset": self.public_id}) for t in mine
