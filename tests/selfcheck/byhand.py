@@ -198,10 +198,9 @@ class LastSumReleased(Releases):
 
     def step(self, units: Any = None) -> np.ndarray:
         """One step, and the sum is kept."""
-        gradient = super().step(units)
         if units is not None:
             self._moment = self.clipped_sum(units)
-        return gradient
+        return super().step(units)
 
     def released(self) -> Any:
         """With the moment."""
