@@ -444,6 +444,8 @@ class PrivacyLedger:
         Raises:
             IntegrityError: no training has that record; or this ledger was rolled back.
         """
+        if not self.exists() and not self._key_path.exists():
+            return  # nothing was ever made with it, and a look leaves nothing behind
         if mark.id != self.id():
             return
         self.verify(mark)
@@ -527,8 +529,12 @@ class PrivacyLedger:
             "key beside it from a copy, and distrust what was released since."
         )
 
+    @property
+    def _key_path(self) -> Path:
+        return self.path.with_name(self.path.name + ".key")
+
     def _key(self) -> bytes:
-        path = self.path.with_name(self.path.name + ".key")
+        path = self._key_path
         try:
             if not path.exists():
                 # A place that is refused as a ledger gets no key either, nor one that had a key.

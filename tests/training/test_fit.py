@@ -645,3 +645,4 @@ def test_a_record_that_was_changed_by_hand_is_found(tmp_path: Path, changed: str
     with pytest.raises(IntegrityError, match="changed by hand"):
         ledger.check_lineage(trained.ledger, touches)
     PrivacyLedger(tmp_path / "other.sqlite").check_lineage(trained.ledger, touches)
+    assert not list(tmp_path.glob("other*"))
