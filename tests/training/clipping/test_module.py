@@ -567,6 +567,28 @@ def test_what_cannot_be_tried_is_warned_of() -> None:
         watched.clipped_sum(losses, (_rows(20),))  # said once
 
 
+class _Coin(nn.Module):
+    """One coin decides for all records of a batch whether a layer is left out."""
+
+    def __init__(self, chance: float) -> None:
+        super().__init__()
+        self.chance, self.one, self.two = chance, nn.Linear(5, 5), nn.Linear(5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.two(x if torch.rand(1) < self.chance else x + torch.tanh(self.one(x)))
+
+
+@pytest.mark.parametrize("chance", [0.05, 0.5, 0.95])
+def test_a_coin_for_the_whole_batch_is_no_mixing(chance: float) -> None:
+    """Stochastic depth falls alike a few times, and is not taken for records that meet."""
+    torch.manual_seed(0)
+    for _ in range(30):
+        module = _Coin(chance)
+        watched = BookKeepingModule(module)
+        for _ in range(3):
+            watched.clipped_sum(lambda x, m=module: m(x).squeeze(1), (_rows(),))
+
+
 def test_records_of_a_person_may_meet() -> None:
     """A mean over a person's own rows is no matter of others: the clip is on persons."""
     module = nn.Linear(5, 1)

@@ -20,6 +20,10 @@ from genaudit.errors import OptionError
 #: Results that differ by a larger share are other results: far above rounding, far below mixing.
 _SAME = 1e-4
 
+#: Runs that tell chance from none at a glance; before records are said to be mixed; and tries of
+#: units alone before that.
+_TWICE, _SURELY, _TRIES = 2, 30, 8
+
 
 class MixedError(OptionError):
     """The result of one record depends on other records of its batch."""
@@ -89,17 +93,28 @@ class Trial:
         alone = self._alone(inside, self.found)
         if alone:
             return False
-        if self._steady(self.found):
-            return not (self._beside(inside, same=False) if alone is None else alone)
+        if self._steady(self.found, _TWICE):
+            return self._differs(inside, self.found)
         # Chance: the same draws, if others beside them draw as many ...
-        if self._beside(inside, same=True):
+        if self._beside(inside, self.found, same=True):
             return False
         # ... or none at all, where evaluation has none.
         with _evaluating(self.module):
             whole = self._again(torch.arange(self.n), same=False)
-            if whole is not None and self._steady(whole) and self._alone(inside, whole) is False:
-                return True
+            if whole is not None and self._steady(whole, _TWICE):
+                return True if self._differs(inside, whole) else None
         return None
+
+    def _differs(self, inside: torch.Tensor, whole: Any) -> bool | None:
+        """Whether units give something else every time; None = by a chance that was not seen yet.
+
+        One coin for a whole batch (stochastic depth) may well fall alike a few times.
+        """
+        for _ in range(_TRIES):
+            alone = self._alone(inside, whole)
+            if alone or (alone is None and self._beside(inside, whole, same=False)):
+                return False
+        return True if self._steady(whole, _SURELY) else None
 
     def _alone(self, inside: torch.Tensor, whole: Any) -> bool | None:
         """Whether units give the same without the others and in another order; None = no run."""
@@ -113,7 +128,7 @@ class Trial:
             if _of_rows(b, self.n) and _of_rows(a, len(order))  # and no layers, as many as rows
         )
 
-    def _beside(self, inside: torch.Tensor, *, same: bool) -> bool:
+    def _beside(self, inside: torch.Tensor, whole: Any, *, same: bool) -> bool:
         """Whether units give the same where each of the others gives way to one of them."""
         inside = inside.cpu()
         kept, source = torch.nonzero(inside)[:, 0], torch.arange(len(inside))
@@ -121,12 +136,12 @@ class Trial:
         after = self._again((source[:, None] * self.cap + torch.arange(self.cap)).flatten(),
                             same=same)  # fmt: skip
         places = self._places(inside)
-        return _close(self._taken(self.found, places), self._taken(after, places))
+        return _close(self._taken(whole, places), self._taken(after, places))
 
-    def _steady(self, whole: Any) -> bool:
-        """Whether the same rows give the same each time."""
+    def _steady(self, whole: Any, times: int) -> bool:
+        """Whether the same rows give the same so many times."""
         everything, before = torch.arange(self.n), list(_tensors(whole, self.n))
-        again = (self._again(everything, same=False) for _ in range(2))
+        again = (self._again(everything, same=False) for _ in range(times))
         return all(_close(before, list(_tensors(found, self.n))) for found in again)
 
     def _again(self, places: torch.Tensor, *, same: bool) -> Any:
