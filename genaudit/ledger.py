@@ -416,7 +416,7 @@ class PrivacyLedger:
         return Mark(id=self.id(), length=len(rows), head=rows[-1][2] if rows else GENESIS)
 
     def verify(self, mark: Mark | None = None) -> str:
-        """The head, after recomputing every link.
+        """The head, after computing every link that this object has not, and comparing the others.
 
         Args:
             mark: A place that was once in this ledger. Without one nothing tells whether entries

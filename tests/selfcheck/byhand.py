@@ -62,6 +62,7 @@ class MissingBecomesTheMean(Logistic):
 class _Twice(np.random.Generator):
     """Half of its normal numbers are the other half again, in another order."""
 
+    # Only as the trainers here call it.
     def normal(self, loc: float, scale: float, size: int) -> Any:  # type: ignore[override]
         """Numbers of the first half, then the same again."""
         half = super().normal(loc, scale, size // 2)
@@ -261,7 +262,7 @@ class SharesOfLabels(Releases):
         share = self._rows[:, -1].mean()
         return {**super().released(), "shares": np.array([share, 1 - share])}
 
-    save = None  # type: ignore[assignment]
+    save = None  # type: ignore[assignment]  # it offers no folder to search
 
 
 @mutant("bundle", "release.bundle")
@@ -290,7 +291,7 @@ class ScaleWithinReach(_Standardises):
         """With the scale."""
         return {**super().released(), "mean": self.mean, "deviation": self.deviation}
 
-    save = None  # type: ignore[assignment]
+    save = None  # type: ignore[assignment]  # it offers no folder to search
 
 
 @mutant("bundle", "release.bundle")
@@ -307,6 +308,7 @@ class ScaleInTheFile(_Standardises):
 class _Coarse(np.random.Generator):
     """Its normal numbers lie on a grid of a twentieth of their deviation."""
 
+    # Only as the trainers here call it.
     def normal(self, loc: float, scale: float, size: int) -> Any:  # type: ignore[override]
         """Rounded ones."""
         step = scale / 20

@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-_GLIBC = platform.libc_ver()[0] == "glibc"
+pytestmark = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="another allocator than glibc's"
+)
 
 #: Prints how many pages a step of 16 MiB in all, in blocks of 2, fetches, after as many to warm up.
 _FAULTS = """
@@ -37,14 +39,12 @@ def _run(**more: str) -> tuple[bool, int]:
     return told == "True", int(faults)
 
 
-@pytest.mark.skipif(not _GLIBC, reason="another allocator than glibc's")
 def test_a_step_finds_the_pages_of_the_last_one() -> None:
     told, faults = _run()
     assert told
     assert faults < 100
 
 
-@pytest.mark.skipif(not _GLIBC, reason="another allocator than glibc's")
 def test_a_number_of_the_user_stays() -> None:
     told, faults = _run(MALLOC_TRIM_THRESHOLD_="131072")
     assert not told

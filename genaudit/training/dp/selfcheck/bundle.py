@@ -18,8 +18,9 @@ import pandas as pd
 from genaudit.errors import DataError
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import Bench, as_units, is_float
-from genaudit.training.dp.selfcheck.memory import Place, check_unread
+from genaudit.training.dp.selfcheck.memory import check_unread
 from genaudit.training.dp.selfcheck.outcome import Stopped, failed, skipped
+from genaudit.training.dp.selfcheck.reached import Place
 from genaudit.training.dp.selfcheck.rows.packed import contents
 from genaudit.training.dp.selfcheck.rows.sought import Sought
 from genaudit.training.dp.selfcheck.rows.tables import tables as tables_of

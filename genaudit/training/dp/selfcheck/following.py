@@ -14,10 +14,10 @@ import numpy as np
 
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import Bench, count, is_float, scaled, take
-from genaudit.training.dp.selfcheck.memory import Place, changeable, changed, check_unread
+from genaudit.training.dp.selfcheck.memory import changeable, changed, check_unread
 from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
 from genaudit.training.dp.selfcheck.protocol import Units
-from genaudit.training.dp.selfcheck.reached import reached
+from genaudit.training.dp.selfcheck.reached import Place, numbers
 
 #: By how much units are multiplied: far beyond the bound, and as far again.
 _FACTORS = (1e4, 1e8)
@@ -40,7 +40,7 @@ def gradients(bench: Bench) -> Message:
     """What is released neither grows with extreme units nor changes with units without a step."""
     pool = bench.pool()
     trainer = bench.fresh()
-    check_unread(trainer, lambda: _numbers(trainer))
+    check_unread(trainer, lambda: numbers(trainer.released()))
     if not any(is_float(a) for a in pool):
         raise skipped("no_extremes", "units hold no floating-point numbers that could be extreme")
     batch = take(pool, bench.rng(10).permutation(count(pool))[:_BATCH])
@@ -96,18 +96,9 @@ def _check_far(far: list[_Sizes], farther: list[_Sizes], where: Message) -> int:
 def _sizes(trainer: Any, gradient: Any) -> _Sizes:
     """The largest numbers of what is released, and of the gradient."""
     found = {_GRADIENT: _largest(np.asarray(gradient, dtype=float))}
-    for place, array in _numbers(trainer).items():
+    for place, array in numbers(trainer.released()).items():
         found[place] = _largest(array)
     return found
-
-
-def _numbers(trainer: Any) -> dict[Place, np.ndarray]:
-    """Copies of the arrays that are released, those in one place side by side."""
-    found: dict[Place, list[np.ndarray]] = {}
-    for thing, path in reached(trainer.released()):
-        if isinstance(thing, np.ndarray):
-            found.setdefault((path, thing.shape), []).append(thing.astype(float))
-    return {place: np.stack(arrays) for place, arrays in found.items()}
 
 
 def _largest(array: np.ndarray) -> float:

@@ -10,9 +10,7 @@ import numpy as np
 
 from genaudit.training.dp.selfcheck.bench import as_units
 from genaudit.training.dp.selfcheck.outcome import failed
-
-#: Path and shape of an array that is released.
-Place = tuple[str, tuple[int, ...]]
+from genaudit.training.dp.selfcheck.reached import Place
 
 
 def check_unread(trainer: Any, read: Callable[[], Mapping[Place, np.ndarray]]) -> None:
@@ -28,15 +26,15 @@ def check_unread(trainer: Any, read: Callable[[], Mapping[Place, np.ndarray]]) -
     if not changeable(trainer):
         return
     first, again = read(), read()
-    steady = {p for p in first.keys() & again.keys() if _equal(first[p], again[p])}
+    steady = {p for p in first.keys() & again.keys() if equal(first[p], again[p])}
     if not steady:
         return
     with changed(trainer, lambda a: np.broadcast_to(a[:1], a.shape)):
         other = read()
     last = read()
-    steady = {p for p in steady & last.keys() if _equal(first[p], last[p])}
+    steady = {p for p in steady & last.keys() if equal(first[p], last[p])}
     for place in sorted(steady):
-        if place not in other or not _equal(first[place], other[place]):
+        if place not in other or not equal(first[place], other[place]):
             raise failed(
                 "read_for_release",
                 "what is released is computed on records as they are, without noise: {path}",
@@ -64,5 +62,6 @@ def changed(trainer: Any, change: Callable[[np.ndarray], np.ndarray]) -> Iterato
             array[...] = old
 
 
-def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+def equal(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays hold the same to the last bit, what is no number included."""
     return np.array_equal(a, b, equal_nan=True)

@@ -6,16 +6,14 @@ every look at the noise.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from genaudit.result import Message, message
 from genaudit.training.dp.selfcheck.bench import Bench, count, take
-from genaudit.training.dp.selfcheck.memory import Place
+from genaudit.training.dp.selfcheck.memory import equal
 from genaudit.training.dp.selfcheck.outcome import cannot_tell, failed, skipped
 from genaudit.training.dp.selfcheck.protocol import Units
-from genaudit.training.dp.selfcheck.reached import reached
+from genaudit.training.dp.selfcheck.reached import Place, numbers
 
 #: Units of a batch, and numbers of an array below which equal signs are no wonder.
 _BATCH, _FEWEST = 8, 64
@@ -37,14 +35,14 @@ def reaches(bench: Bench) -> Message:
     (first, one), (second, again), (_, another) = (_after(bench, b) for b in (batch, batch, other))
     if np.array_equal(first, second):
         raise cannot_tell("same_noise", "two steps have the same noise, so nothing can be compared")
-    start = _numbers(bench.fresh())
+    start = numbers(bench.fresh().released())
     places = one.keys() & again.keys() & another.keys()
     if not places:
         raise skipped("nothing_released", "no array can be reached from what is released")
     for place in sorted(places):
         if one[place].size < _FEWEST or _by_sign(one[place], start.get(place)):
             continue
-        if _same(one[place], again[place]) and not _same(one[place], another[place]):
+        if equal(one[place], again[place]) and not equal(one[place], another[place]):
             raise failed(
                 "unnoised",
                 "what is released follows the units of a step, and not its noise: {path}",
@@ -61,15 +59,7 @@ def _after(bench: Bench, batch: Units) -> tuple[np.ndarray, dict[Place, np.ndarr
     """The gradient of a first step on a batch, and copies of what is released then."""
     trainer = bench.fresh()
     gradient = np.array(trainer.step(batch), dtype=float)
-    return gradient, _numbers(trainer)
-
-
-def _numbers(trainer: Any) -> dict[Place, np.ndarray]:
-    found: dict[Place, list[np.ndarray]] = {}
-    for thing, path in reached(trainer.released()):
-        if isinstance(thing, np.ndarray) and np.issubdtype(thing.dtype, np.number):
-            found.setdefault((path, thing.shape), []).append(thing.astype(float))
-    return {place: np.stack(arrays) for place, arrays in found.items()}
+    return gradient, numbers(trainer.released())
 
 
 def _by_sign(after: np.ndarray, before: np.ndarray | None) -> bool:
@@ -79,7 +69,3 @@ def _by_sign(after: np.ndarray, before: np.ndarray | None) -> bool:
     moved = np.abs(after - before)
     moved = moved[moved > 0]
     return bool(moved.size and moved.min() > (1 - _ALIKE) * moved.max())
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    return np.array_equal(a, b, equal_nan=True)

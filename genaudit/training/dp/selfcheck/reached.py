@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+#: Path and shape of an array that is reached.
+Place = tuple[str, tuple[int, ...]]
+
 #: Objects that are walked through at most.
 _OBJECTS = 200_000
 
@@ -49,6 +52,15 @@ def reached(root: Any) -> Iterator[tuple[np.ndarray | bytes, str]]:
         if array is not None and array.size:
             yield array, path
         todo.extend(_inside(thing, path))
+
+
+def numbers(root: Any) -> dict[Place, np.ndarray]:
+    """Copies of all numeric arrays that can be reached, those in one place side by side."""
+    found: dict[Place, list[np.ndarray]] = {}
+    for thing, path in reached(root):
+        if isinstance(thing, np.ndarray):
+            found.setdefault((path, thing.shape), []).append(thing.astype(float))
+    return {place: np.stack(arrays) for place, arrays in found.items()}
 
 
 def _as_array(thing: Any) -> np.ndarray | None:

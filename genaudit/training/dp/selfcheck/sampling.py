@@ -151,7 +151,7 @@ def _drawn(bench: Bench) -> Iterator[np.ndarray]:
     while True:
         try:
             found = positions(trainer.draw())
-        except Exception:
+        except Exception:  # budgets end in many ways; another trainer has one of its own
             if not n or not bench.is_factory:
                 raise
             trainer, n = bench.fresh(), 0
