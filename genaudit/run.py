@@ -329,7 +329,7 @@ def _subject(case: AuditCase) -> SubjectInfo:
 
 def _data(knowledge: Knowledge, case: AuditCase) -> DataInfo:
     data = case.data[knowledge]
-    n, n_distinct = len(data), len(data.records.drop_duplicates())
+    n, n_distinct = len(data), data.n_distinct
     told = shown_share(n_distinct, n) is not None
     return DataInfo(name=knowledge.value, n=n, n_distinct=n_distinct if told else None)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genaudit.data.frame import as_text, coerce, learn_column, n_rows, no_number, restore
+from genaudit.data.record import frozen
 from genaudit.data.schema import Column, Kind, Role, Schema
 from genaudit.errors import DataError
 
@@ -112,8 +113,25 @@ class Dataset:
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """The modelled columns: what a generator makes, shape (n, columns)."""
-        return self.frame[[c.name for c in self.schema.modelled]]
+        """What a generator makes: the modelled columns and the record, shape (n, columns)."""
+        return self.frame[list(self._made)]
+
+    @property
+    def _made(self) -> tuple[str, ...]:
+        made = (*self.schema.modelled, *self.schema.by_role(Role.RECORD))
+        return tuple(c.name for c in made)
+
+    @cached_property
+    def media(self) -> np.ndarray:
+        """Images, series, sounds or texts, an array of objects of shape (n,)."""
+        assert self.schema.record is not None, "a table has none"
+        cells: np.ndarray = self.frame[self.schema.record.name].to_numpy(dtype=object)
+        return cells
+
+    @cached_property
+    def n_distinct(self) -> int:
+        """How many of the records differ from each other."""
+        return len(self.records.apply(frozen).drop_duplicates())
 
     @cached_property
     def attributes(self) -> pd.DataFrame:
@@ -151,8 +169,13 @@ class Dataset:
         return self.take(mask), self.take(~mask)
 
     def to_frame(self) -> pd.DataFrame:
-        """The modelled columns as a user would write them (Int64, datetimes, bool, text)."""
-        return pd.DataFrame({c.name: restore(self.frame[c.name], c) for c in self.schema.modelled})
+        """The modelled columns as a user would write them (Int64, datetimes, bool, text).
+
+        The record, where there is one, stands first, in canonical form.
+        """
+        made = {c.name: restore(self.frame[c.name], c) for c in self.schema.modelled}
+        whole = {c.name: self.frame[c.name] for c in self.schema.by_role(Role.RECORD)}
+        return pd.DataFrame({**whole, **made}, index=self.frame.index)
 
     def n_units(self) -> int:
         """Number of persons where the schema names a person column, else of rows."""

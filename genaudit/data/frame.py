@@ -19,6 +19,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from genaudit.data import record as records
 from genaudit.data.schema import Column, Kind, Role, Schema, date_of
 from genaudit.errors import DataError
 
@@ -49,6 +50,8 @@ class Coerced:
 
 def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
     """One raw column (text or typed) in canonical form, checked against its declaration."""
+    if column.role is Role.RECORD:
+        return _coerce_records(raw, column)
     raw = _opened(raw)
     gone = raw.isna() | raw.isin(list(missing)) if _textual(raw) else raw.isna()
     present = raw[~gone]
@@ -74,6 +77,20 @@ def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
             "as the schema does not say nullable = true"
         )
     return Coerced(canonical, n_bad, problem)
+
+
+def _coerce_records(raw: pd.Series, column: Column) -> Coerced:
+    """Images, series, sounds or texts in canonical form; None where one is none."""
+    cells = records.as_column([records.canonical(value, column) for value in raw])
+    cells.index = raw.index
+    bad = cells.isna()
+    if not bad.any():
+        return Coerced(cells)
+    problem = (
+        f"{records.shown(raw[bad].iloc[0])} in {n_rows(int(bad.sum()))}; expected "
+        f"{records.expected(column)}"
+    )
+    return Coerced(cells, int(bad.sum()), problem)
 
 
 def restore(canonical: pd.Series, column: Column) -> pd.Series:
@@ -223,6 +240,8 @@ def learn_column(column: Column, *canonical: pd.Series) -> Column:
     values = pd.concat([c.dropna() for c in canonical])
     if values.empty:
         raise DataError(f"Column {column.name!r} has no value at all; expected at least one.")
+    if column.role is Role.RECORD:
+        return records.learn(column, values)
     if column.discrete:
         return column.model_copy(update={"categories": tuple(sorted(set(values.astype(str))))})
     return column.model_copy(update={"bounds": _span(values)})

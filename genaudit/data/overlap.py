@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genaudit.data.dataset import Dataset
+from genaudit.data.record import frozen
 from genaudit.data.schema import Role
 from genaudit.errors import DataError
 
@@ -56,7 +57,7 @@ def row_hashes(records: pd.DataFrame) -> np.ndarray:
         {
             str(i): series.astype(object)
             if isinstance(series.dtype, pd.CategoricalDtype)
-            else series
+            else frozen(series)
             for i, (_, series) in enumerate(records.items())
         }
     )

@@ -38,10 +38,17 @@ class Kind(StrEnum):
     CATEGORICAL = "categorical"
     BOOLEAN = "boolean"
     DATETIME = "datetime"
+    IMAGE = "image"
+    SEQUENCE = "sequence"
+    AUDIO = "audio"
+    TEXT = "text"
 
 
 class Role(StrEnum):
-    """What a column is for. `person` is the privacy unit; `ignored` is not modelled."""
+    """What a column is for. `person` is the privacy unit; `ignored` is not modelled.
+
+    `record` is the image, series, sound or text that the other columns are attributes of.
+    """
 
     FEATURE = "feature"
     TARGET = "target"
@@ -49,6 +56,7 @@ class Role(StrEnum):
     PERSON = "person"
     ID = "id"
     IGNORED = "ignored"
+    RECORD = "record"
 
 
 def seconds(value: dt.datetime | dt.date) -> float:
@@ -118,10 +126,35 @@ def _rows(value: Any) -> Any:
     raise ValueError(f'expected rows of at least 1, or "public", got {value!r}')
 
 
+Modality = Literal["table", "image", "sequence", "text"]
 Bounds = Annotated[tuple[float, float], BeforeValidator(_bounds), AfterValidator(_ordered)]
 Categories = Annotated[tuple[str, ...], AfterValidator(_distinct)]
 
 _DISCRETE = (Kind.CATEGORICAL, Kind.BOOLEAN)
+
+#: Kind of a record -> its modality.
+MODALITIES: dict[Kind, Modality] = {
+    Kind.IMAGE: "image", Kind.SEQUENCE: "sequence", Kind.AUDIO: "sequence", Kind.TEXT: "text",
+}  # fmt: skip
+
+#: Kind of a record -> what must be declared before it can be encoded without a look at the data.
+_NEEDED: dict[Kind, tuple[str, ...]] = {
+    Kind.IMAGE: ("size",),
+    Kind.SEQUENCE: ("channels", "channel_bounds", "max_length"),
+    Kind.AUDIO: ("rate", "max_length"),
+    Kind.TEXT: ("alphabet", "max_length"),
+}
+
+#: Fields that only some kinds of records have.
+_OWN: dict[str, tuple[Kind, ...]] = {
+    "size": (Kind.IMAGE,), "channels": (Kind.SEQUENCE,), "channel_bounds": (Kind.SEQUENCE,),
+    "max_length": (Kind.SEQUENCE, Kind.AUDIO, Kind.TEXT), "rate": (Kind.AUDIO,),
+    "alphabet": (Kind.TEXT,), "entity": (Kind.SEQUENCE,), "time": (Kind.SEQUENCE,),
+    "window": (Kind.SEQUENCE,),
+}  # fmt: skip
+
+#: Largest sizes of a record; a hostile declaration must not fill the memory.
+MAX_SIDE, MAX_STEPS, MAX_ALPHABET = 512, 4_000_000, 20_000
 
 
 class Column(BaseModel):
@@ -132,6 +165,15 @@ class Column(BaseModel):
     step: smallest difference between two values; 1 for integers, 86400 for dates without a time.
     spikes: values that many records share exactly, such as 0 for a capital gain.
     scale: `log` where values spread over orders of magnitude (bins are then spaced so).
+
+    Of a record, whose kind is image, sequence, audio or text:
+
+    size: of an image, (height, width, channels), with 1 or 3 channels of 8 bits.
+    channels, channel_bounds: of a sequence, names of what is measured at each step, and the (low,
+        high) of each. max_length: most steps, samples of sound, or characters.
+    entity, time: in a file with one row for each step, columns that say whose step it is, and its
+        place; window: longer sequences are cut into parts of so many steps, all of one entity.
+    rate: of sound, samples a second. alphabet: of text, all characters that may be in it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -146,9 +188,60 @@ class Column(BaseModel):
     scale: Literal["linear", "log"] = "linear"
     nullable: bool = False
     description: str = ""
+    size: tuple[int, int, int] | None = None
+    channels: tuple[str, ...] | None = None
+    channel_bounds: tuple[Bounds, ...] | None = None
+    max_length: int | None = Field(default=None, ge=1, le=MAX_STEPS)
+    entity: str | None = None
+    time: str | None = None
+    window: int | None = Field(default=None, ge=2, le=MAX_STEPS)
+    rate: int | None = Field(default=None, ge=1000, le=192_000)
+    alphabet: str | None = Field(default=None, min_length=1, max_length=MAX_ALPHABET)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _record(cls, data: Any) -> Any:
+        """A column of such a kind is the record, whether its role says so or not."""
+        if not isinstance(data, Mapping) or "role" in data:
+            return data
+        kind = data.get("kind")
+        whole = isinstance(kind, str) and kind in MODALITIES
+        return {**data, "role": Role.RECORD} if whole else data
+
+    @model_validator(mode="after")
+    def _of_a_record(self) -> Self:
+        for name, kinds in _OWN.items():
+            if getattr(self, name) is not None and self.kind not in kinds:
+                raise ValueError(f"column {self.name!r}: {self.kind} takes no {name}")
+        if (self.kind in MODALITIES) != (self.role is Role.RECORD):
+            raise ValueError(
+                f"column {self.name!r}: the role record goes with the kinds "
+                f"{', '.join(MODALITIES)}, and no other role does; got {self.kind} as {self.role}"
+            )
+        if self.size is not None and not (
+            all(1 <= side <= MAX_SIDE for side in self.size[:2]) and self.size[2] in (1, 3)
+        ):
+            raise ValueError(
+                f"column {self.name!r}: expected a size of height and width up to {MAX_SIDE} and 1 "
+                f"or 3 channels, got {list(self.size)}"
+            )
+        if self.channels is not None and not 0 < len(set(self.channels)) == len(self.channels):
+            raise ValueError(f"column {self.name!r}: expected at least one channel, each once")
+        if self.channel_bounds is not None and len(self.channel_bounds) != len(self.channels or ()):
+            raise ValueError(f"column {self.name!r}: expected bounds for each channel, in order")
+        if self.alphabet is not None and len(set(self.alphabet)) < len(self.alphabet):
+            raise ValueError(f"column {self.name!r}: a character is in the alphabet twice")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.role is Role.RECORD:
+            if self.bounds or self.categories or self.step or self.spikes or self.nullable:
+                raise ValueError(
+                    f"column {self.name!r}: a record takes none of bounds, categories, step, "
+                    "spikes and nullable"
+                )
+            return self
         if self.discrete and (self.bounds or self.step or self.spikes):
             raise ValueError(f"column {self.name!r}: {self.kind} takes categories, not bounds")
         if not self.discrete and self.categories is not None:
@@ -190,6 +283,9 @@ class Column(BaseModel):
     @property
     def undeclared(self) -> str | None:
         """What is missing before this column can be encoded without looking at the data."""
+        if self.role is Role.RECORD:
+            open_ = [name for name in _NEEDED[self.kind] if getattr(self, name) is None]
+            return ", ".join(open_) or None
         if not self.modelled:
             return None
         if self.discrete:
@@ -212,7 +308,7 @@ class Schema(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    modality: Literal["table"] = "table"
+    modality: Modality = "table"
     columns: tuple[Column, ...]
     rows: Annotated[int | Literal["public"] | None, BeforeValidator(_rows)] = None
     id: Annotated[str | None, AfterValidator(_named)] = None
@@ -225,6 +321,7 @@ class Schema(BaseModel):
     def _ancestry(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
+        data = _with_modality(data)
         origin = data.get("origin", "declared")
         known = data.get("drafted", True) if origin == "learned" else origin == "drafted"
         return {**data, "drafted": known}
@@ -234,9 +331,12 @@ class Schema(BaseModel):
         names = [c.name for c in self.columns]
         if len(set(names)) < len(names):
             raise ValueError("a column is declared twice")
-        if not any(c.modelled for c in self.columns):
+        if not any(c.modelled or c.role is Role.RECORD for c in self.columns):
             raise ValueError("expected at least one column to model (feature, target, sensitive)")
-        for role in (Role.PERSON, Role.TARGET):
+        found = MODALITIES[self.record.kind] if self.record else "table"
+        if self.modality != found:
+            raise ValueError(f"modality is {self.modality}, but the columns are of {found}")
+        for role in (Role.PERSON, Role.TARGET, Role.RECORD):
             if sum(c.role is role for c in self.columns) > 1:
                 raise ValueError(f"expected at most one {role} column")
         return self
@@ -278,10 +378,16 @@ class Schema(BaseModel):
         return next(iter(self.by_role(Role.PERSON)), None)
 
     @property
+    def record(self) -> Column | None:
+        """The column whose cells are images, series, sounds or texts; None for a table."""
+        return next(iter(self.by_role(Role.RECORD)), None)
+
+    @property
     def undeclared(self) -> dict[str, str]:
         """Column -> what must be declared, or learned at a price, before a private run."""
         if self.origin != "declared":
-            return {c.name: f"everything (it was {self.origin} from data)" for c in self.modelled}
+            looked_at = (*self.modelled, *self.by_role(Role.RECORD))
+            return {c.name: f"everything (it was {self.origin} from data)" for c in looked_at}
         return {c.name: c.undeclared for c in self.columns if c.undeclared}
 
     def replace(self, **changes: Any) -> Schema:
@@ -336,10 +442,24 @@ class Schema(BaseModel):
             lines += ["", f"[columns.{_toml(column.name)}]"]
             fields = column.model_dump(exclude={"name"}, exclude_defaults=True, mode="python")
             fields["kind"] = column.kind.value
+            if column.role is Role.RECORD:
+                del fields["role"]  # its kind says so
             if column.kind is Kind.DATETIME and column.bounds:
                 fields["bounds"] = [date_of(bound) for bound in column.bounds]
             lines += [f"{key} = {_toml(value)}" for key, value in fields.items()]
         return "\n".join(lines) + "\n"
+
+
+def _with_modality(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data with the modality that its columns are of, where it names none."""
+    if "modality" in data:
+        return data
+    columns = data.get("columns")
+    kinds = [c.get("kind") if isinstance(c, Mapping) else getattr(c, "kind", None)
+             for c in (columns if isinstance(columns, list | tuple) else ())]  # fmt: skip
+    found = (MODALITIES[Kind(k)] for k in kinds if isinstance(k, str) and k in MODALITIES)
+    modality = next(found, "table")
+    return {**data, "modality": modality}
 
 
 def bundled_schemas() -> tuple[str, ...]:

@@ -94,7 +94,9 @@ class Tuning:
     n_fakes: made records beside a batch, a public constant. n_critic: private steps to each step of
     the generator. average: decay of the moving average of weights. pull: weight of the marginals in
     the loss of a GAN's generator. fit_steps: of a generator on the marginals alone. r1: weight of
-    the gradient penalty, for plain training alone. kl: weight of the latent's divergence.
+    the gradient penalty, for plain training alone. kl: weight of the latent's divergence, which it
+    reaches after the share `kl_rise` of the steps. free_bits: nats of it that cost a record none.
+    warm_steps: of a generator on records alone, before it meets a discriminator.
     """
 
     steps: int
@@ -107,6 +109,10 @@ class Tuning:
     fit_steps: int = 1
     r1: float = 0.0
     kl: float = 1.0
+    kl_rise: float = 0.0
+    free_bits: float = 0.0
+    warm_steps: int = 0
+    warm_learning_rate: float = 1e-3
 
 
 @dataclass(frozen=True, eq=False)

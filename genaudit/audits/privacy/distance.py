@@ -148,7 +148,7 @@ def _scores(case: AuditCase, options: DistanceOptions) -> tuple[Scores | None, R
         scored(d, near_train(rows))
         for rows, d in ((space.encode(left_out), blind[0][1::2]), (attacked[1], blind[1]))
     ]
-    n_distinct = len(drawn.records.drop_duplicates())
+    n_distinct = drawn.n_distinct
     return Scores(main[0], main[1], blind[0], blind[1], shift[0], shift[1], n_distinct), reach
 
 

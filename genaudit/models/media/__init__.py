@@ -1,0 +1,1 @@
+"""Families of generators for images, series, sounds and texts: networks make the records."""

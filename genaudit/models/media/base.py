@@ -1,0 +1,109 @@
+"""What families of images, series, sounds and texts share: attributes first, then the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from genaudit.modalities.nets import Maker, gumbel, hard
+
+
+@dataclass(frozen=True, eq=False)
+class MediaReference:
+    """What may be known beside the records: exact in plain training, noisy under DP.
+
+    conditions: one-hot condition of each joint cell, shape (n_joint, given).
+    weights: share of each joint cell, shape (n_joint,). marginals: shares of each made block.
+    summary: mean of the summaries, shape (d,).
+    """
+
+    conditions: torch.Tensor
+    weights: torch.Tensor
+    marginals: tuple[np.ndarray, ...]
+    summary: torch.Tensor
+
+    def draw(self, n: int, rng: torch.Generator) -> torch.Tensor:
+        """Conditions of n records to make, shape (n, given)."""
+        cells = torch.multinomial(self.weights, n, replacement=True, generator=rng)
+        return self.conditions[cells]
+
+
+#: Keeps the logarithm of a share that is 0 finite.
+_FLOOR = 1e-4
+
+#: Normal noise that the head of the attributes has beside that of its draw.
+_HEAD_NOISE = 8
+
+
+class Head(nn.Module):
+    """Attributes that the model makes: one-hot blocks, before the record, which follows from them.
+
+    blocks: their sizes. given: width of the condition.
+    """
+
+    def __init__(self, blocks: tuple[int, ...], given: int, hidden: int = 32) -> None:
+        super().__init__()
+        self.blocks, self.given = blocks, given
+        self.width = sum(blocks)
+        self.noise_width = _HEAD_NOISE + self.width if blocks else 0
+        if blocks:
+            self.layers = nn.Sequential(
+                nn.Linear(_HEAD_NOISE + given, hidden), nn.ReLU(), nn.Linear(hidden, self.width)
+            )
+
+    def start_at(self, marginals: tuple[np.ndarray, ...]) -> None:
+        """Begin at the marginals."""
+        if not self.blocks:
+            return
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        shares = np.concatenate([np.asarray(m, dtype=float) for m in marginals])
+        with torch.no_grad():
+            last.bias.copy_(torch.as_tensor(np.log(shares + _FLOOR), dtype=last.bias.dtype))
+            last.weight.mul_(0.1)
+
+    def forward(self, noise: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """One-hot blocks, shape (n, width); gradients flow as if they were soft (straight through).
+
+        Source: Jang, Gu, Poole 2017 (Gumbel-softmax, straight-through).
+        """
+        if not self.blocks:
+            return given[:, :0]
+        logits = self.layers(torch.cat([noise[:, :_HEAD_NOISE], given], 1))
+        drawn = logits + gumbel(noise[:, _HEAD_NOISE:])
+        return torch.cat([hard(b) for b in torch.split(drawn, list(self.blocks), 1)], 1)
+
+    def surprise(self, made: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihood of attributes in nats, shape (n,), with no noise."""
+        if not self.blocks:
+            return given.new_zeros(len(given))
+        none = given.new_zeros(len(given), _HEAD_NOISE)
+        logits = self.layers(torch.cat([none, given], 1))
+        logs = [functional.log_softmax(b, 1) for b in torch.split(logits, list(self.blocks), 1)]
+        return -(torch.cat(logs, 1) * made).sum(1)
+
+
+class Whole(nn.Module):
+    """A released generator: attributes first, then the record that has them."""
+
+    def __init__(self, head: Head, maker: Maker) -> None:
+        super().__init__()
+        self.head, self.maker = head, maker
+
+    def noise(self, n: int, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise of n records: of their attributes, and of the records."""
+        head = torch.randn(n, self.head.noise_width, generator=rng, device=rng.device)
+        return head, self.maker.noise(n, rng)
+
+    @torch.no_grad()
+    def make(
+        self, noise: tuple[torch.Tensor, torch.Tensor], given: torch.Tensor,
+        temperature: float = 1.0,
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        """Records, shape (n, width), and their made attributes, shape (n, made)."""
+        made = self.head(noise[0], given)
+        return self.maker.make(noise[1], torch.cat([made, given], 1), temperature), made
