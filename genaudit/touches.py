@@ -16,6 +16,10 @@ _PURPOSES = (
     message("ledger.cells.declared", "cells of every column, from the declared schema alone"),
     message("ledger.cells.learned", "cells of every column from quantiles and levels"),
     message("ledger.marginals", "marginals of one and two columns, and joint of the condition"),
+    message(
+        "ledger.summary",
+        "marginals of attributes, joint of the condition, and mean summary of records",
+    ),
     message("ledger.part", "private training, part {part} of {parts}"),
     message("ledger.plain", "plain training, {steps} steps"),
     message("ledger.count.records", "number of records, rounded down"),

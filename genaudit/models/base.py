@@ -144,8 +144,6 @@ class Phase:
 class Family(Protocol):
     """A generator in training."""
 
-    released: Mixture
-
     def start(self) -> None:
         """What comes before the first step; reads no record."""
 
@@ -157,6 +155,12 @@ class Family(Protocol):
 
     def parts(self) -> Parts:
         """Everything that steps change."""
+
+
+class TableFamily(Family, Protocol):
+    """A generator of tables: what is released is a mixture."""
+
+    released: Mixture
 
     def shares(self) -> torch.Tensor:
         """Share of each cell of what would be made now, shape (width,); draws nothing of `rng`."""

@@ -113,14 +113,17 @@ class Checkpoint:
             ValueError, KeyError, TypeError: they are not of a checkpoint.
         """
         info = Info.model_validate(raw)
-        layout = Layout(Grid.from_json(list(info.grid)), info.condition)
+        schema = Schema.model_validate(info.table_schema)
+        grid = Grid.from_json(list(info.grid))
+        layout = Layout(grid, info.condition, beside=schema.record is not None)
         basis = Basis(
-            schema=Schema.model_validate(info.table_schema),
+            schema=schema,
             layout=layout,
             settled=info.settled,
             marginals=_marginals(tensors, layout),
             claim=info.claim,
             planned=info.planned,
+            summary=None if schema.record is None else tensors["summary"],
         )
         parts = {
             name.removeprefix("parts."): torch.from_numpy(value.copy())
@@ -141,8 +144,10 @@ class Checkpoint:
         known = self.basis.marginals
         found["marginals.joint"] = known.joint
         found["marginals.deviations"] = known.deviations
-        found["marginals.one_way"] = np.concatenate(known.one_way)
+        found["marginals.one_way"] = np.concatenate([np.empty(0), *known.one_way])
         found["marginals.two_way"] = np.concatenate([np.empty(0), *map(np.ravel, known.two_way)])
+        if self.basis.summary is not None:
+            found["summary"] = self.basis.summary
         return found
 
     def to_bytes(self) -> bytes:
@@ -263,7 +268,7 @@ def _marginals(tensors: Mapping[str, np.ndarray], layout: Layout) -> Marginals:
     return Marginals(
         blocks=tuple(tensors[f"marginals.{i}"] for i in range(len(layout.blocks))),
         joint=tensors["marginals.joint"],
-        one_way=tuple(np.split(one_way, np.cumsum(layout.sizes)[:-1])),
+        one_way=tuple(np.split(one_way, np.cumsum(layout.sizes)[:-1])) if layout.sizes else (),
         two_way=tuple(t.reshape(shape) for t, shape in zip(tables, shapes, strict=True)),
         deviations=deviations,
     )

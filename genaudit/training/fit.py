@@ -7,15 +7,14 @@ but what the budget paid for.
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from pydantic import BaseModel
 
@@ -24,27 +23,19 @@ from genaudit.data.overlap import row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.ledger import Mark, PrivacyLedger, Touch
-from genaudit.modalities.table.nets import TableNets
-from genaudit.models.base import Family, Reference, Tuning
-from genaudit.models.cgan import Cgan
-from genaudit.models.gan import Gan
-from genaudit.models.pairs import Pairs, Table
-from genaudit.models.sampler import Sampler
 from genaudit.models.store import Trained
-from genaudit.models.vae import Vae
+from genaudit.models.threads import one_thread
 from genaudit.training import checkpoint as checkpoints
-from genaudit.training import marginals, plain
+from genaudit.training import plain
 from genaudit.training.book import Book
 from genaudit.training.checkpoint import Checkpoint, Keeper
+from genaudit.training.kinds import Work, work_of
 from genaudit.training.pace import Pace
-from genaudit.training.prepared import Basis, Batch, Prepared, nets_of
-from genaudit.training.recipe import Recipe, Settled, check_budget_total
-from genaudit.training.threads import one_thread
+from genaudit.training.prepared import Basis, Prepared
+from genaudit.training.recipe import Recipe, check_budget_total
 from genaudit.training.world import ALONE, World
 
 __all__ = ["Progress", "Trained", "Update", "fit", "plan", "resume"]
-
-_FAMILIES: Mapping[str, type[Gan | Vae]] = {"gan": Gan, "cgan": Cgan, "vae": Vae}
 
 #: How often live quality is looked at, as a share of all steps.
 _LOOK = 0.05
@@ -124,7 +115,7 @@ def fit(
     with one_thread(recipe.device), book.closing_on_error():
         prepared = _prepared(recipe, data, book, budget_total, world)
         job = _Job.of(recipe, data.schema, prepared, book, checkpoint, world)
-        job.family.start()
+        job.work.family.start()
         job.keep()
         return job.run(progress)
 
@@ -181,7 +172,7 @@ def resume(
             prepared = plain.resume(recipe, data, book, budget_total, checkpoint.basis, info.done)
         job = _Job.of(recipe, data.schema, prepared, book, folder, world)
         try:
-            job.family.parts().load(checkpoint.parts)
+            job.work.family.parts().load(checkpoint.parts)
         except (KeyError, ValueError, RuntimeError) as error:
             raise DataError(
                 f"The checkpoint in {str(folder)!r} is not usable: its weights are of another "
@@ -201,9 +192,9 @@ def _follow(data: Dataset, world: World) -> Trained:
         prepared = _private().resume(recipe, data, book, None, moment.basis, info.done, world)
         job = _Job.of(recipe, data.schema, prepared, book, None, world)
         if moment.parts:
-            job.family.parts().load(moment.parts)
+            job.work.family.parts().load(moment.parts)
         else:
-            job.family.start()
+            job.work.family.start()
         return job.run(None)
 
 
@@ -272,6 +263,14 @@ class _Read(BaseModel):
     mark: Mark | None
 
 
+@runtime_checkable
+class _Holds(Protocol):
+    """A stepper that has hooks on its module."""
+
+    def close(self) -> None:
+        """Take them off."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Job:
     """A training that is ready for its next step. keeper: where it writes checkpoints, if it does.
@@ -282,9 +281,7 @@ class _Job:
     recipe: Recipe
     prepared: Prepared
     book: Book
-    nets: TableNets
-    reference: Reference
-    family: Family
+    work: Work
     keeper: Keeper | None
     world: World
     history: list[dict[str, float]] = field(default_factory=list)
@@ -295,18 +292,16 @@ class _Job:
         folder: str | Path | None, world: World,
     ) -> _Job:  # fmt: skip
         basis = prepared.basis
-        nets = nets_of(basis.layout, basis.settled)
-        reference = _reference(basis, nets, recipe.device)
-        family = _family(recipe, basis.settled, nets, reference)
+        work = work_of(recipe, prepared)
         keeper = None
         if folder is not None:
             keeper = Keeper(Path(folder), recipe, declared, basis, book)
-        return cls(recipe, prepared, book, nets, reference, family, keeper, world)
+        return cls(recipe, prepared, book, work, keeper, world)
 
     def keep(self) -> None:
         """Write a checkpoint, where there is a place for it."""
         if self.keeper is not None:
-            state = self.family.parts().state()
+            state = self.work.family.parts().state()
             self.keeper.keep(self.prepared.pace.done, state, self.history)
 
     def keep_if_due(self, seconds: float) -> None:
@@ -318,16 +313,13 @@ class _Job:
     def run(self, progress: Progress | None) -> Trained:
         """Take the steps that are left, and hand over what came of it."""
         self._steps(progress)
-        self.family.finish()
+        self.work.family.finish()
         if self.world.leads:
             self.book.close()
         basis, read = self.prepared.basis, self._read()
-        sampler = Sampler.of(
-            basis.schema, basis.layout, self.family.released, basis.marginals.joint
-        )
         return Trained(
             family=self.recipe.family,
-            sampler=sampler,
+            sampler=self.work.sampler(),
             claim=basis.claim,
             touches=read.touches,
             ledger=read.mark,
@@ -346,9 +338,9 @@ class _Job:
 
     def _steps(self, progress: Progress | None) -> None:
         pace, end = self.prepared.pace, 0
-        look, batch = _Look(self), _batches(self.prepared, self.nets, self.recipe.device)
+        look, batch = _Look(self), self.work.batch
         started, before = time.monotonic(), pace.done
-        for phase in self.family.phases():
+        for phase in self.work.family.phases():
             end += phase.steps
             if pace.done >= end:
                 continue
@@ -361,57 +353,10 @@ class _Job:
                     progress(Update(pace.done, pace.done + pace.left, passed * pace.left, quality,
                                     metrics))  # fmt: skip
                 if pace.resting:
-                    self.world.check_same(self.family.parts().modules.values())
+                    self.world.check_same(self.work.family.parts().modules.values())
                     self.keep_if_due(time.monotonic() - started)
-
-
-def _reference(basis: Basis, nets: TableNets, device: str) -> Reference:
-    layout, known = basis.layout, basis.marginals
-    given = [
-        np.bincount(layout.cells[:, k], weights=known.joint, minlength=size)
-        for k, size in enumerate(layout.given_sizes)
-    ]
-    two_way = zip(layout.pairs, known.two_way, known.deviations[len(layout.sizes) :], strict=True)
-    pairs = Pairs.of(
-        nets.mixture(), known.one_way, known.deviations[: len(layout.sizes)],
-        [Table(i, j, shares, float(deviation)) for (i, j), shares, deviation in two_way],
-    )  # fmt: skip
-    return Reference(
-        conditions=nets.one_hot_condition(torch.as_tensor(layout.cells)).to(device),
-        weights=torch.as_tensor(known.joint, dtype=torch.float32, device=device),
-        marginals=(*known.blocks, *given),
-        pairs=pairs.to(device),
-    )
-
-
-def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Reference) -> Family:
-    tuning = Tuning(
-        steps=settled.steps,
-        # Made rows are clipped in units like those of records.
-        n_fakes=math.ceil(settled.batch_size / recipe.cap) * recipe.cap,
-        learning_rate=settled.learning_rate,
-        private_learning_rate=settled.private_learning_rate,
-        n_critic=recipe.n_critic,
-        pull=settled.pull,
-        fit_steps=settled.fit_steps,
-        r1=0.0 if recipe.private else 0.05,
-    )
-    rng = torch.Generator(recipe.device).manual_seed(recipe.seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        return _FAMILIES[recipe.family](nets, reference, tuning, rng)
-
-
-def _batches(prepared: Prepared, nets: TableNets, device: str) -> Batch:
-    """Records at some positions as one-hot codes; codes exist for one batch at a time."""
-    digits = torch.as_tensor(prepared.digits, device=device)
-    cells = torch.as_tensor(prepared.basis.layout.cells[prepared.joint], device=device)
-
-    def batch(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = torch.as_tensor(rows, device=device)
-        return nets.one_hot(digits[chosen]), nets.one_hot_condition(cells[chosen])
-
-    return batch
+            if isinstance(take, _Holds):
+                take.close()  # a later phase may use its module, which must be as any other then
 
 
 @dataclass
@@ -429,10 +374,7 @@ class _Look:
         job, pace = self.job, self.job.prepared.pace
         if pace.done % self._every and pace.left:
             return None
-        blocks = job.prepared.basis.layout.blocks
-        shares = job.family.shares().cpu().numpy()[: sum(blocks)]
-        made = np.split(shares, np.cumsum(blocks)[:-1])
-        quality = marginals.distance(made, job.prepared.basis.marginals)
+        quality = job.work.quality()
         job.history.append({"step": float(pace.done), "quality": quality, **metrics})
         return quality
 

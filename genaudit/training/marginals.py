@@ -104,7 +104,7 @@ def noisy(
     if cap > 1:
         gates = [*layout.gates, *(None for _ in layout.given)]
         sums = [h.sum() for h, gate in zip(singles, gates, strict=True) if gate is None]
-        n = max(1, round(float(np.mean(sums))))
+        n = max(1, round(float(np.mean(sums)))) if sums else n
     blocks: list[np.ndarray] = []
     for histogram, gate in zip(singles, layout.gates, strict=False):
         # Records without a low digit are not in its histogram; their share is known from the gate.

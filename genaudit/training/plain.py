@@ -12,18 +12,21 @@ from genaudit.ledger import TouchKind
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
 from genaudit.models.base import Phase, Rows
-from genaudit.training import marginals
+from genaudit.training import marginals, summary
 from genaudit.training.book import Book
 from genaudit.training.pace import Counted
 from genaudit.training.prepared import (
     Basis,
     Batch,
+    Numbers,
     Prepared,
     check_condition,
-    condition_of,
+    check_size,
     encoded,
     focus_of,
-    nets_of,
+    kind_of,
+    layout_of,
+    media_nets_of,
 )
 from genaudit.training.recipe import Recipe, Settled
 
@@ -37,21 +40,25 @@ _STRIDE = 2_147_483_647
 def prepare(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> Prepared:
     """Learn cells and marginals from the records as they are; both reads are unaccounted."""
     _check(recipe, data, book, budget_total)
-    settled = recipe.settled(len(data))
+    settled = recipe.settled(len(data), kind_of(data.schema))
     book.charge(TouchKind.UNACCOUNTED, "cells of every column from quantiles and levels")
     layout = _layout(recipe, data, settled)
     book.charge(TouchKind.UNACCOUNTED, f"plain training, {settled.steps:,} steps")
-    digits, joint = encoded(layout, data)
+    numbers = encoded(layout, data)
 
-    exact = marginals.exact(layout, digits, joint, focus_of(data.schema))
-    basis = Basis(data.schema, layout, settled, exact, None)
-    return _prepared(recipe, basis, digits, joint)
+    exact = marginals.exact(layout, numbers.digits, numbers.joint, focus_of(data.schema))
+    mean = None
+    if numbers.codes is not None:
+        nets = media_nets_of(recipe, data.schema, layout, settled)
+        mean = summary.exact(nets, numbers.codes)
+    basis = Basis(data.schema, layout, settled, exact, None, summary=mean)
+    return _prepared(recipe, basis, numbers)
 
 
 def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> list[str]:
     """What a plain training would do, as lines for a person; it is refused as that would be."""
     _check(recipe, data, book, budget_total)
-    settled = recipe.settled(len(data))
+    settled = recipe.settled(len(data), kind_of(data.schema))
     _layout(recipe, data, settled)
     return [
         f"{settled.steps:,} steps on batches of {settled.batch_size:,} records.",
@@ -68,8 +75,8 @@ def _check(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None
 def _layout(recipe: Recipe, data: Dataset, settled: Settled) -> Layout:
     """What is made and what is the condition, by the records; refused if too large."""
     grid = Grid.learned(data)
-    layout = Layout(grid, condition_of(recipe, data.schema, grid))
-    nets_of(layout, settled).check_size(settled.batch_size)
+    layout = layout_of(recipe, data.schema, grid)
+    check_size(recipe, data.schema, layout, settled, len(data))
     return layout
 
 
@@ -79,19 +86,19 @@ def resume(
     """Go on after `done` steps: what follows is what would have followed."""
     if budget_total is not None:
         book.check_total(budget_total, 0.0, [])
-    return _prepared(recipe, basis, *encoded(basis.layout, data), done)
+    return _prepared(recipe, basis, encoded(basis.layout, data), done)
 
 
-def _prepared(
-    recipe: Recipe, basis: Basis, digits: np.ndarray, joint: np.ndarray, done: int = 0
-) -> Prepared:
+def _prepared(recipe: Recipe, basis: Basis, numbers: Numbers, done: int = 0) -> Prepared:
+    pace = Counted(basis.settled.steps, done)
+
     def steps(phase: Phase, batch: Batch) -> Callable[[], Mapping[str, float]]:
         return stepper(
-            phase, batch, len(digits), batch_size=basis.settled.batch_size, seed=recipe.seed,
-            device=recipe.device, done=done,
+            phase, batch, len(numbers.joint), batch_size=basis.settled.batch_size,
+            seed=recipe.seed, device=recipe.device, done=pace.done,
         )  # fmt: skip
 
-    return Prepared(basis, digits, joint, Counted(basis.settled.steps, done), steps)
+    return Prepared(basis, numbers, pace, steps)
 
 
 def stepper(

@@ -6,14 +6,18 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import GenauditWarning, OptionError
+from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.ledger import Mechanism
+from genaudit.modalities import codec as codecs
+from genaudit.modalities.codec import Codec
+from genaudit.modalities.nets import MediaNets
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import MAX_JOINT, Layout
 from genaudit.modalities.table.nets import TableNets
@@ -24,6 +28,9 @@ from genaudit.training.marginals import Marginals
 from genaudit.training.pace import Pace
 from genaudit.training.recipe import Recipe, Settled
 
+#: Training on more codes than this is refused.
+MAX_BYTES = 4 * 2**30
+
 #: Positions of records -> their one-hot codes and conditions.
 Batch = Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]
 
@@ -33,6 +40,7 @@ class Basis:
     """What stands before the first step; a checkpoint keeps it, so it is paid for once.
 
     schema: with what was learned. planned: all that a private training spends, its steps last.
+    summary: mean summary of records that are no rows of a table, None of a table.
     """
 
     schema: Schema
@@ -41,6 +49,20 @@ class Basis:
     marginals: Marginals
     claim: Claim | None
     planned: tuple[Mechanism, ...] = ()
+    summary: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """Records as numbers.
+
+    digits, joint: of a table's columns, or of the attributes (`Layout.split`). codes: of images,
+    series, sounds or texts (`Codec.encode`), None of a table.
+    """
+
+    digits: np.ndarray
+    joint: np.ndarray
+    codes: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +73,7 @@ class Prepared:
     """
 
     basis: Basis
-    digits: np.ndarray
-    joint: np.ndarray
+    numbers: Numbers
     pace: Pace
     stepper: Callable[[Phase, Batch], Callable[[], Mapping[str, float] | None]]
 
@@ -64,6 +85,8 @@ def check_condition(recipe: Recipe, schema: Schema) -> None:
         OptionError: no column is named, and none is a target or sensitive.
     """
     named = recipe.condition if recipe.condition is not None else (schema.target, *schema.sensitive)
+    if schema.modality in ("sequence", "text"):
+        return  # it is recurrent as well, which is enough for the name
     if recipe.family == "cgan" and not any(named):
         raise OptionError(UNCONDITIONAL)
 
@@ -78,7 +101,8 @@ def condition_of(recipe: Recipe, schema: Schema, grid: Grid) -> tuple[str, ...]:
     chosen: list[str] = []
     for column in (*target, *schema.sensitive):
         joint = math.prod(grid[name].size for name in (*chosen, column.name))
-        if joint <= MAX_JOINT and len(chosen) + 1 < len(grid.names):
+        left = len(grid.names) - len(chosen) - 1
+        if joint <= MAX_JOINT and (left or schema.record):
             chosen.append(column.name)
         else:
             warnings.warn(
@@ -95,16 +119,75 @@ def focus_of(schema: Schema) -> str:
     return schema.target.name if schema.target else ""
 
 
-def encoded(layout: Layout, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Digits and joint cell of the records (`Layout.split`)."""
+def encoded(layout: Layout, data: Dataset) -> Numbers:
+    """The records as numbers."""
     codes = layout.grid.encode(data)
     # The schema has been checked, so every value has a cell; rounding at an edge goes to the first.
-    return layout.split(np.maximum(codes, 0))
+    digits, joint = layout.split(np.maximum(codes, 0))
+    codec = codec_of(data.schema)
+    return Numbers(digits, joint, None if codec is None else codec.encode(data.media))
+
+
+def layout_of(recipe: Recipe, schema: Schema, grid: Grid) -> Layout:
+    """What is made and what is the condition."""
+    return Layout(grid, condition_of(recipe, schema, grid), beside=schema.record is not None)
+
+
+def kind_of(schema: Schema) -> str:
+    """What is trained on, as presets know it: a table, or the kind of the record."""
+    return "table" if schema.record is None else schema.record.kind.value
+
+
+def codec_of(schema: Schema) -> Codec | None:
+    """The codec of images, series, sounds or texts; None of a table."""
+    return None if schema.record is None else codecs.codec_of(schema.record)
+
+
+def check_size(recipe: Recipe, schema: Schema, layout: Layout, settled: Settled, n: int) -> None:
+    """Refuse, before any memory is taken, what would not fit into it, with an estimate.
+
+    Raises:
+        OptionError: networks and one batch would need more than is allowed.
+        DataError: the records as codes would.
+    """
+    batch = settled.batch_size * recipe.cap
+    codec = codec_of(schema)
+    if codec is None:
+        nets_of(layout, settled).check_size(batch)
+        return
+    size = codec.n_bytes(n)
+    if size > MAX_BYTES:
+        raise DataError(
+            f"{n:,} records of column {codec.column.name!r} would need about {size:,} bytes of "
+            f"memory; expected at most {MAX_BYTES:,}. Bring fewer records, or smaller ones."
+        )
+    size = media_nets_of(recipe, schema, layout, settled).n_bytes(2 * batch)
+    if size > MAX_BYTES:
+        raise OptionError(
+            f"Training would need about {size:,} bytes for records of column "
+            f"{codec.column.name!r} in batches of {batch:,}; expected at most {MAX_BYTES:,}. Take "
+            "smaller batches, or declare smaller records."
+        )
 
 
 def nets_of(layout: Layout, settled: Settled) -> TableNets:
-    """The networks of a layout."""
+    """The networks of a table's layout."""
     return TableNets(
         layout.blocks, layout.given_sizes, settled.hidden, settled.latent, settled.components,
         layout.gates, layout.ordered,
     )  # fmt: skip
+
+
+def media_nets_of(recipe: Recipe, schema: Schema, layout: Layout, settled: Settled) -> MediaNets:
+    """The networks of images, series, sounds or texts with attributes."""
+    codec = codec_of(schema)
+    assert codec is not None, "a table has none"
+    found: MediaNets = codecs.nets_of(codec, sum(layout.sizes), **net_options(recipe, settled))
+    return found
+
+
+def net_options(recipe: Recipe, settled: Settled) -> dict[str, Any]:
+    """What decides the shape of such networks; a conditional GAN of steps is a recurrent one."""
+    return {
+        "recurrent": recipe.family == "cgan", "hidden": settled.hidden[0], "latent": settled.latent,
+    }  # fmt: skip

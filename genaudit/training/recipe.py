@@ -14,37 +14,7 @@ from genaudit.errors import OptionError, complaint
 from genaudit.ledger import UNDECLARED
 from genaudit.models import FAMILIES
 from genaudit.reading import read_toml
-
-#: Family, private -> numbers that a preset fills in where the recipe leaves them open.
-_PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
-    "quick": {
-        ("gan", False): {"steps": 400, "batch_size": 256, "components": 200, "fit_steps": 400},
-        ("gan", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
-        ("vae", False): {"steps": 500, "batch_size": 256, "components": 200, "fit_steps": 400},
-        ("vae", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
-    },
-    "standard": {
-        ("gan", False): {"steps": 2500, "batch_size": 256, "components": 300, "fit_steps": 800},
-        ("gan", True): {"steps": 1200, "batch_size": 256, "components": 300, "fit_steps": 800},
-        ("vae", False): {"steps": 4000, "batch_size": 256, "components": 300, "fit_steps": 800},
-        ("vae", True): {"steps": 2000, "batch_size": 512, "components": 300, "fit_steps": 800},
-    },
-}
-
-#: Numbers that do not depend on the preset, by family and private.
-_USUAL: dict[tuple[str, bool], dict[str, Any]] = {
-    # Exact marginals count for thousands of times as much as noisy ones, so a hundredth of the pull
-    # still pulls harder.
-    ("gan", False): {"learning_rate": 2e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
-                     "latent": 1, "max_grad_norm": 1.0, "pull": 1e-6},
-    # Few noisy steps must do, so they are large.
-    ("gan", True): {"learning_rate": 2e-2, "private_learning_rate": 3e-3, "hidden": (128, 128),
-                    "latent": 1, "max_grad_norm": 1.0, "pull": 1e-4},
-    ("vae", False): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
-                     "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
-    ("vae", True): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
-                    "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
-}  # fmt: skip
+from genaudit.training import presets
 
 
 class Recipe(BaseModel):
@@ -60,6 +30,11 @@ class Recipe(BaseModel):
     pull: weight of the marginals in the loss of a GAN's generator.
     marginal_fraction: part of ε that would pay the noisy marginals alone; steps on records share
         what composition leaves.
+    kl, kl_rise, free_bits: of a VAE of records: weight of the latent's divergence, the share of the
+        steps in which it rises to that, and nats of it that cost a record nothing.
+    r1: weight of the gradient penalty of a GAN, in plain training alone.
+    warm: share of the steps in which a generator of text learns from records directly, before it
+        meets a discriminator, at warm_learning_rate.
     preprocessing_epsilon: part of ε that learns what the schema leaves undeclared.
     unit: whom ε is for; None = a person where the schema names one, else a record.
     rows_per_person: most rows of one person that are used; None = persons have one row each.
@@ -86,7 +61,13 @@ class Recipe(BaseModel):
     components: int | None = Field(default=None, ge=1, le=4096)
     fit_steps: int | None = Field(default=None, ge=1, le=100_000)
     max_grad_norm: float | None = Field(default=None, gt=0)
-    marginal_fraction: float = Field(default=0.9, gt=0, lt=1)
+    marginal_fraction: float | None = Field(default=None, gt=0, lt=1)
+    kl: float | None = Field(default=None, ge=0, le=1000)
+    kl_rise: float | None = Field(default=None, ge=0, le=1)
+    free_bits: float | None = Field(default=None, ge=0)
+    r1: float | None = Field(default=None, ge=0)
+    warm: float | None = Field(default=None, ge=0, le=1)
+    warm_learning_rate: float | None = Field(default=None, gt=0, le=1)
     preprocessing_epsilon: float | None = Field(default=None, gt=0)
     unit: Literal["record", "person"] | None = None
     rows_per_person: int | None = Field(default=None, ge=1, le=10_000)
@@ -162,10 +143,9 @@ class Recipe(BaseModel):
         """Rows of a unit."""
         return self.rows_per_person or 1
 
-    def settled(self, n: int) -> Settled:
-        """Every number decided, for n records (public, or a noisy count)."""
-        kind = ("vae" if self.family == "vae" else "gan", self.private)
-        usual = {**_USUAL[kind], **_PRESETS[self.preset][kind]}
+    def settled(self, n: int, kind: str = "table") -> Settled:
+        """Every number decided, for n records (public, or a noisy count) of a kind."""
+        usual = presets.numbers(kind, self.family, self.preset, private=self.private)
         given = {name: getattr(self, name) for name in usual}
         numbers = usual | {name: value for name, value in given.items() if value is not None}
         # A batch of more than half of the records would hardly be a sample of them.
@@ -188,6 +168,13 @@ class Settled(BaseModel):
     fit_steps: int
     max_grad_norm: float
     pull: float
+    marginal_fraction: float = 0.9
+    kl: float = 1.0
+    kl_rise: float = 0.0
+    free_bits: float = 0.0
+    r1: float = 0.0
+    warm: float = 0.0
+    warm_learning_rate: float = 1e-3
 
 
 def check_delta(delta: float, n: int) -> None:

@@ -112,7 +112,7 @@ def test_wrong_content_under_a_right_digest(folder: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("change", "says"), [
     ({"family": 3}, "at family: expected a string, got 3;"),
-    ({"grid": []}, "at grid: expected the cells of at least one column, got none;"),
+    ({"grid": []}, "expected the cells of at least one column, got none;"),
     ({"grid": [{}]}, "at grid.0.name: it is required;"),
     ({"grid": 3}, "at grid: expected a list, got 3;"),
     ({"table_schema": {"columns": [{"name": "a", "kind": "q"}]}},

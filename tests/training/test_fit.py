@@ -363,7 +363,7 @@ def test_a_refusal_after_reserving_gives_back_what_was_not_charged(
     def unbuildable(*_: object) -> None:
         raise OptionError("no such networks")
 
-    monkeypatch.setattr("genaudit.training.fit._family", unbuildable)
+    monkeypatch.setattr("genaudit.training.table._family", unbuildable)
     with pytest.raises(OptionError, match="no such networks"):
         fit(_recipe("vae", private=True), data, ledger=ledger, dataset_id="d", budget_total=4)
 

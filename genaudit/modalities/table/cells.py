@@ -217,7 +217,10 @@ class Grid:
 
     def encode(self, data: Dataset) -> np.ndarray:
         """Cells of the records, shape (n, columns); -1 where a value has no cell."""
-        return np.column_stack([c.encode(data.frame[c.name]) for c in self.columns])
+        codes = np.empty((len(data), len(self.columns)), dtype=np.int64)
+        for j, column in enumerate(self.columns):
+            codes[:, j] = column.encode(data.frame[column.name])
+        return codes
 
     def decode(self, codes: np.ndarray, schema: Schema, rng: np.random.Generator) -> Dataset:
         """Records drawn inside the cells; columns that are not modelled stay empty."""

@@ -25,10 +25,15 @@ MAX_PAIRED_WIDTH, MAX_PAIRED = 4096, 128
 
 @dataclass(frozen=True)
 class Layout:
-    """A grid, and the columns of it that are the condition (none: everything is made)."""
+    """A grid, and the columns of it that are the condition (none: everything is made).
+
+    beside: whether the columns stand beside an image, a series, a sound or a text. All of them may
+    then be the condition, or there may be none; and they are not counted in pairs.
+    """
 
     grid: Grid
     condition: tuple[str, ...] = ()
+    beside: bool = False
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.condition if name not in self.grid.names]
@@ -39,7 +44,7 @@ class Layout:
             )
         if len(set(self.condition)) < len(self.condition):
             raise OptionError("A column to condition on is named twice; expected each once.")
-        if len(self.condition) == len(self.grid.names):
+        if len(self.condition) == len(self.grid.names) and not self.beside:
             raise OptionError("Expected at least one column that is not a condition, got none.")
         if self.n_joint > MAX_JOINT:
             raise OptionError(
@@ -103,6 +108,8 @@ class Layout:
         All of them, or in a very wide table those of the narrowest blocks, and both digits of each
         column.
         """
+        if self.beside:
+            return ()
         narrow = sorted(range(len(self.sizes)), key=lambda i: (i < len(self.blocks), self.sizes[i]))
         width = np.cumsum([self.sizes[i] for i in narrow])
         n = min(MAX_PAIRED, int(np.searchsorted(width, MAX_PAIRED_WIDTH, side="right")))
@@ -142,13 +149,14 @@ class Layout:
         Args:
             codes: Cells of the records, shape (n, columns).
         """
-        digits = []
+        digits: list[np.ndarray] = []
         for j in self.made:
             digits += self.grid.columns[j].split(codes[:, j])
         joint = np.zeros(len(codes), dtype=np.int64)
         if self.given:
             joint = np.ravel_multi_index(tuple(codes[:, self.given].T), self.given_sizes)
-        return np.stack(digits, axis=1), joint
+        none = np.empty((len(codes), 0), dtype=np.int64)
+        return np.stack(digits, axis=1) if digits else none, joint
 
     def join(self, digits: np.ndarray, joint: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Cells of the records, shape (n, columns), from digits of all blocks and the condition."""

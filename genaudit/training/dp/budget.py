@@ -110,7 +110,7 @@ def _solved(
         )
     marginals = Mechanism(
         name="gaussian",
-        noise_multiplier=gaussian_multiplier(recipe.marginal_fraction * rest, recipe.delta),
+        noise_multiplier=gaussian_multiplier(settled.marginal_fraction * rest, recipe.delta),
     )
     _check_heard(recipe, n, marginals)
     rate = settled.batch_size / n

@@ -57,6 +57,12 @@ def check_declared(schema: Schema, recipe: Recipe) -> None:
     Raises:
         BudgetError: bounds or categories are undeclared and preprocessing has no budget.
     """
+    if schema.record is not None and schema.record.name in schema.undeclared:
+        raise BudgetError(
+            f"A private training may not look at the records in column {schema.record.name!r} for "
+            f"what the schema leaves open ({schema.undeclared[schema.record.name]}); declare it in "
+            "a schema (--schema; `genaudit schema` drafts one to correct)."
+        )
     if not schema.undeclared or recipe.preprocessing_epsilon is not None:
         return
     assert recipe.epsilon is not None

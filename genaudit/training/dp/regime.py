@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
@@ -14,7 +12,7 @@ from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
 from genaudit.models.base import Phase
 from genaudit.result import Claim, Relation
-from genaudit.training import marginals
+from genaudit.training import marginals, summary
 from genaudit.training.book import Book
 from genaudit.training.dp import budget, intake, preprocessing, unit
 from genaudit.training.dp import step as private_step
@@ -22,15 +20,24 @@ from genaudit.training.pace import Leased
 from genaudit.training.prepared import (
     Basis,
     Batch,
+    Numbers,
     Prepared,
     check_condition,
-    condition_of,
+    check_size,
     encoded,
     focus_of,
-    nets_of,
+    kind_of,
+    layout_of,
+    media_nets_of,
 )
 from genaudit.training.recipe import Recipe, Settled
 from genaudit.training.world import ALONE, World
+
+#: What the ledger says of the reads that come before training: of a table, and of other records.
+_KNOWN = (
+    "marginals of one and two columns, and joint of the condition",
+    "marginals of attributes, joint of the condition, and mean summary of records",
+)
 
 #: How a plan names the source of chance, without and with a seed.
 _SEEDED = ("seeded by the operating system", "seeded for an experiment, so nothing is private")
@@ -47,8 +54,8 @@ def prepare(
     relation = _open(recipe, data.schema, book, budget_total)
     streams = _streams(recipe)
     ready = intake.take_in(recipe, data, book)
-    schema, settled = ready.data.schema, recipe.settled(ready.n)
-    layout = _layout(recipe, schema, settled)
+    schema, settled = ready.data.schema, recipe.settled(ready.n, kind_of(ready.data.schema))
+    layout = _layout(recipe, schema, settled, ready.n)
     solved = budget.solve(recipe, settled, ready.n, relation, ready.spent)
     assert recipe.epsilon is not None
     assert recipe.delta is not None
@@ -56,25 +63,28 @@ def prepare(
         book.reserve(solved.mechanisms)
     else:
         book.check_total(budget_total, recipe.delta, solved.mechanisms)
-    book.charge(
-        TouchKind.ACCOUNTED,
-        "marginals of one and two columns, and joint of the condition",
-        solved.marginals,
-    )
-    digits, joint = encoded(layout, ready.data)
+    book.charge(TouchKind.ACCOUNTED, _KNOWN[schema.record is not None], solved.marginals)
+    numbers = encoded(layout, ready.data)
     units = unit.Units.of(ready.data, book.unit, recipe.cap, streams.draws)
     sigma = solved.marginals.noise_multiplier
     assert sigma is not None
+    mean = None
+    if numbers.codes is not None:
+        mean = summary.noisy(
+            media_nets_of(recipe, schema, layout, settled), numbers.codes[units.kept], n=ready.n,
+            noise_multiplier=sigma, cap=recipe.cap, rng=streams.draws,
+        )  # fmt: skip
+        sigma *= summary.SHARE
     noisy = marginals.noisy(
-        layout, digits[units.kept], joint[units.kept], n=ready.n, noise_multiplier=sigma,
-        rng=streams.draws, cap=recipe.cap, focus=focus_of(schema),
+        layout, numbers.digits[units.kept], numbers.joint[units.kept], n=ready.n,
+        noise_multiplier=sigma, rng=streams.draws, cap=recipe.cap, focus=focus_of(schema),
     )  # fmt: skip
     claim = None
     if recipe.noise_seed is None:
         claim = Claim(epsilon=recipe.epsilon, delta=recipe.delta, unit=book.unit, relation=relation)
-    basis = Basis(schema, layout, settled, noisy, claim, tuple(solved.mechanisms))
+    basis = Basis(schema, layout, settled, noisy, claim, tuple(solved.mechanisms), mean)
     announce(basis)
-    return _prepared(recipe, basis, book, (digits, joint), units, streams, world)
+    return _prepared(recipe, basis, book, numbers, units, streams, world)
 
 
 def resume(
@@ -105,7 +115,7 @@ def _streams(recipe: Recipe, done: int = 0, rank: int = 0) -> private_step.Strea
 
 
 def _prepared(
-    recipe: Recipe, basis: Basis, book: Book, codes: tuple[np.ndarray, np.ndarray],
+    recipe: Recipe, basis: Basis, book: Book, numbers: Numbers,
     units: unit.Units, streams: private_step.Streams, world: World, done: int = 0,
 ) -> Prepared:  # fmt: skip
     training, settled = basis.planned[-1], basis.settled
@@ -123,7 +133,7 @@ def _prepared(
             world=world,
         )  # fmt: skip
 
-    return Prepared(basis, *codes, Leased(book, training, done, world), stepper)
+    return Prepared(basis, numbers, Leased(book, training, done, world), stepper)
 
 
 def _check(recipe: Recipe, schema: Schema) -> None:
@@ -179,9 +189,10 @@ def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) 
     if n is None:
         lines.append("The noise multiplier of training follows from the noisy count.")
         return [*lines, *_room(together, recipe.delta, budget_total)]
+    settled = recipe.settled(n, kind_of(data.schema))
     if not data.schema.undeclared:
-        _layout(recipe, data.schema, recipe.settled(n))
-    solved = budget.solve(recipe, recipe.settled(n), n, intake.relation_of(data.schema), before)
+        _layout(recipe, data.schema, settled, n)
+    solved = budget.solve(recipe, settled, n, intake.relation_of(data.schema), before)
     lines.append(f"Marginals: {solved.marginals}.")
     lines.append(f"Training: {solved.training}.")
     lines.append("Together, by δ: " + ", ".join(
@@ -192,11 +203,10 @@ def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) 
     return [*lines, *_room(together, recipe.delta, budget_total)]
 
 
-def _layout(recipe: Recipe, schema: Schema, settled: Settled) -> Layout:
+def _layout(recipe: Recipe, schema: Schema, settled: Settled, n: int) -> Layout:
     """What is made and what is the condition, by a complete schema; refused if too large."""
-    grid = Grid.public(schema)
-    layout = Layout(grid, condition_of(recipe, schema, grid))
-    nets_of(layout, settled).check_size(settled.batch_size * recipe.cap)
+    layout = layout_of(recipe, schema, Grid.public(schema))
+    check_size(recipe, schema, layout, settled, n)
     return layout
 
 

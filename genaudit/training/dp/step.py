@@ -196,6 +196,10 @@ class Stepper:
         """Which units are in a batch, boolean, shape (units,): each by a coin of its own."""
         return self.streams.draws.random(len(self.units)) < self.sampling_rate
 
+    def close(self) -> None:
+        """Let go of the module, which is then like any other."""
+        self.step.close()
+
     def take(self, chosen: np.ndarray) -> None:
         """One step on the units that were drawn."""
         filled = torch.as_tensor(self.units.filled[chosen].ravel(), device=self.streams.rows.device)

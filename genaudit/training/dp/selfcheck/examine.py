@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genaudit.models.threads import one_thread
 from genaudit.result import Message
 from genaudit.training.dp.selfcheck import (
     bundle,
@@ -34,7 +35,6 @@ from genaudit.training.dp.selfcheck.outcome import (
     cannot_tell,
     skipped,
 )
-from genaudit.training.threads import one_thread
 
 #: What is being done, number done, number of all.
 Progress = Callable[[str, int, int], None]

@@ -23,8 +23,6 @@ from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError
 from genaudit.ledger import Mechanism
 from genaudit.models.base import Phase
-from genaudit.models.gan import Gan
-from genaudit.models.vae import Vae
 from genaudit.training import fit
 from genaudit.training.book import Book
 from genaudit.training.dp import regime
@@ -181,13 +179,16 @@ class FamilyTrainer(OurTrainer):
         seed: Initial weights, made records; never noise or draws.
         n: Units.
         cap: Rows of a unit, which is then a person.
+        data: Other records than the made-up table, n of them.
+        part: Which phase of the training is seen.
         fields: Of the recipe.
     """
 
     def __init__(
-        self, family: str = "cgan", *, seed: int = 0, n: int = 300, cap: int = 1, **fields: Any
-    ) -> None:
-        self.data = made_up(n, cap)
+        self, family: str = "cgan", *, seed: int = 0, n: int = 300, cap: int = 1,
+        data: Dataset | None = None, part: int = -1, **fields: Any,
+    ) -> None:  # fmt: skip
+        self.data = made_up(n, cap) if data is None else data
         small = {"steps": 40, "batch_size": n // 5, "hidden": (12,), "latent": 16}
         persons = {"rows_per_person": cap} if cap > 1 else {}
         self.recipe = Recipe.of(
@@ -197,9 +198,8 @@ class FamilyTrainer(OurTrainer):
         book = Book.of(None, self.data, "made-up", "model")
         prepared = regime.prepare(self.recipe, self.data, book, None)
         job = fit._Job.of(self.recipe, self.data.schema, prepared, book, None, ALONE)
-        made, nets = job.family, job.nets
-        assert isinstance(made, Gan | Vae)
-        (phase,) = made.phases()
+        made = job.work.family
+        phase = made.phases()[part]
 
         def steps(phase: Phase, batch: Batch) -> Stepper:
             found = prepared.stepper(phase, batch)
@@ -210,14 +210,12 @@ class FamilyTrainer(OurTrainer):
             if not prepared.pace.next():
                 raise BudgetError("The budget pays for no further step.")
 
-        digits = torch.as_tensor(prepared.digits)
-        cells = torch.as_tensor(prepared.basis.layout.cells[prepared.joint])
         super().__init__(
-            phase, steps, nets.one_hot(digits), nets.one_hot_condition(cells),
+            phase, steps, *job.work.batch(np.arange(len(self.data))),
             promise=lambda stepper: _promise(stepper, phase.steps, self.recipe),
             before=before,
             charged=lambda: [t.mechanism for t in book.touches if t.mechanism is not None],
-            rng=made.rng,
+            rng=made.parts().rng,
         )  # fmt: skip
 
     def rows(self) -> pd.DataFrame:

@@ -1,0 +1,69 @@
+"""Numbers of a training that a recipe leaves open, by what is trained on: measured, not guessed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Family, private -> numbers that a preset fills in where the recipe leaves them open.
+_TABLE_PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
+    "quick": {
+        ("gan", False): {"steps": 400, "batch_size": 256, "components": 200, "fit_steps": 400},
+        ("gan", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
+        ("vae", False): {"steps": 500, "batch_size": 256, "components": 200, "fit_steps": 400},
+        ("vae", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
+    },
+    "standard": {
+        ("gan", False): {"steps": 2500, "batch_size": 256, "components": 300, "fit_steps": 800},
+        ("gan", True): {"steps": 1200, "batch_size": 256, "components": 300, "fit_steps": 800},
+        ("vae", False): {"steps": 4000, "batch_size": 256, "components": 300, "fit_steps": 800},
+        ("vae", True): {"steps": 2000, "batch_size": 512, "components": 300, "fit_steps": 800},
+    },
+}
+
+#: Numbers that do not depend on the preset, by family and private.
+_TABLE: dict[tuple[str, bool], dict[str, Any]] = {
+    # Exact marginals count for thousands of times as much as noisy ones, so a hundredth of the pull
+    # still pulls harder.
+    ("gan", False): {"learning_rate": 2e-2, "private_learning_rate": 1e-3, "hidden": (128, 128),
+                     "latent": 1, "max_grad_norm": 1.0, "pull": 1e-6, "r1": 0.05},
+    # Few noisy steps must do, so they are large.
+    ("gan", True): {"learning_rate": 2e-2, "private_learning_rate": 3e-3, "hidden": (128, 128),
+                    "latent": 1, "max_grad_norm": 1.0, "pull": 1e-4},
+    ("vae", False): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
+                     "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
+    ("vae", True): {"learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (128, 256),
+                    "latent": 16, "max_grad_norm": 1.6, "pull": 0.0},
+}  # fmt: skip
+
+#: What every kind of record starts from; a table has marginals of pairs, which are worth far more.
+_MEDIA: dict[str, Any] = {
+    "learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (64,), "latent": 16,
+    "max_grad_norm": 1.0, "pull": 0.0, "components": 1, "fit_steps": 1, "marginal_fraction": 0.15,
+    "kl": 1.0, "kl_rise": 0.0, "free_bits": 0.0, "r1": 0.0, "warm": 0.0, "warm_learning_rate": 1e-3,
+}  # fmt: skip
+
+#: Kind of record, family, private -> (numbers, those of the preset quick, those of standard).
+_RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {}
+
+
+def numbers(kind: str, family: str, preset: str, *, private: bool) -> dict[str, Any]:
+    """Every number of a training.
+
+    Args:
+        kind: `table`, or the kind of its records.
+        family: gan, vae or cgan.
+        preset: quick or standard.
+        private: Whether under differential privacy.
+    """
+    if kind == "table":
+        key = ("vae" if family == "vae" else "gan", private)
+        return {
+            "marginal_fraction": 0.9, "kl": 1.0, "r1": 0.0, **_TABLE[key],
+            **_TABLE_PRESETS[preset][key],
+        }  # fmt: skip
+    usual, quick, standard = _RECORDS.get((kind, family, private), ({}, _QUICK, _STANDARD))
+    return {**_MEDIA, **usual, **(quick if preset == "quick" else standard)}
+
+
+_QUICK: dict[str, Any] = {"steps": 300, "batch_size": 128}
+_STANDARD: dict[str, Any] = {"steps": 1500, "batch_size": 128}
