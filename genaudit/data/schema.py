@@ -149,8 +149,8 @@ _NEEDED: dict[Kind, tuple[str, ...]] = {
 _OWN: dict[str, tuple[Kind, ...]] = {
     "size": (Kind.IMAGE,), "channels": (Kind.SEQUENCE,), "channel_bounds": (Kind.SEQUENCE,),
     "max_length": (Kind.SEQUENCE, Kind.AUDIO, Kind.TEXT), "rate": (Kind.AUDIO,),
-    "alphabet": (Kind.TEXT,), "entity": (Kind.SEQUENCE,), "time": (Kind.SEQUENCE,),
-    "window": (Kind.SEQUENCE,),
+    "alphabet": (Kind.TEXT,), "subwords": (Kind.TEXT,),
+    "entity": (Kind.SEQUENCE,), "time": (Kind.SEQUENCE,), "window": (Kind.SEQUENCE,),
 }  # fmt: skip
 
 #: Largest sizes of a record; a hostile declaration must not fill the memory.
@@ -173,7 +173,8 @@ class Column(BaseModel):
         high) of each. max_length: most steps, samples of sound, or characters.
     entity, time: in a file with one row for each step, columns that say whose step it is, and its
         place; window: longer sequences are cut into parts of so many steps, all of one entity.
-    rate: of sound, samples a second. alphabet: of text, all characters that may be in it.
+    rate: of sound, samples a second. alphabet: of text, all characters that may be in it;
+        subwords: pieces of several characters that count as one symbol.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -197,6 +198,7 @@ class Column(BaseModel):
     window: int | None = Field(default=None, ge=2, le=MAX_STEPS)
     rate: int | None = Field(default=None, ge=1000, le=192_000)
     alphabet: str | None = Field(default=None, min_length=1, max_length=MAX_ALPHABET)
+    subwords: Annotated[tuple[str, ...], AfterValidator(_distinct)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -231,7 +233,24 @@ class Column(BaseModel):
             raise ValueError(f"column {self.name!r}: expected bounds for each channel, in order")
         if self.alphabet is not None and len(set(self.alphabet)) < len(self.alphabet):
             raise ValueError(f"column {self.name!r}: a character is in the alphabet twice")
+        if self.subwords is not None:
+            self._check_subwords(self.subwords)
         return self
+
+    def _check_subwords(self, subwords: tuple[str, ...]) -> None:
+        """Refuse pieces that are no pieces of a text, and more of them than characters may be."""
+        if len(subwords) > MAX_ALPHABET:
+            raise ValueError(
+                f"column {self.name!r}: expected at most {MAX_ALPHABET:,} subwords, "
+                f"got {len(subwords):,}"
+            )
+        known = set(self.alphabet) if self.alphabet is not None else None
+        for piece in subwords:
+            if len(piece) < 2 or (known is not None and not set(piece) <= known):
+                raise ValueError(
+                    f"column {self.name!r}: expected subwords of at least 2 characters of the "
+                    f"alphabet, got {piece!r}"
+                )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -44,3 +44,13 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(DataError, match=r"pip install 'genaudit\[demo\]'"):
         bundled.load("arrests")
+
+
+def test_names_are_of_one_gender_each() -> None:
+    """Names that both genders have are left out, so the gender follows from the name as it can."""
+    raw, _ = bundled.load("names")
+
+    assert raw["name"].is_unique
+    assert raw.set_index("name").loc["douglas"].tolist() == ["male", "common"]
+    assert "jordan" not in set(raw["name"])
+    assert (raw["gender"] == "male").sum() == 888

@@ -1,0 +1,1 @@
+"""Lines of text as symbols: characters, or declared pieces of several."""
