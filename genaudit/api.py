@@ -25,10 +25,11 @@ from genaudit.data import bundled
 from genaudit.data.dataset import Dataset, check_draft, learn, widen
 from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
+from genaudit.data.record import frozen
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, complaint
 from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
-from genaudit.modalities.table import files
+from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.reading import path_of, read_text, read_toml
@@ -476,14 +477,16 @@ def _is_bundled(table: object) -> bool:
     )
 
 
-def _table(table: Table, what: str) -> pd.DataFrame:
+def _table(table: Table, what: str, schema: Schema | None = None) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
         table = flat(table, what)
         if table.columns.has_duplicates:
             twice = table.columns[table.columns.duplicated()][0]
             raise DataError(f"Column {twice!r} is in {what} twice; expected each name once.")
         return table
-    return bundled.load(str(table))[0] if _is_bundled(table) else files.read(table, what)
+    if _is_bundled(table):
+        return bundled.load(str(table))[0]
+    return files.read(table, what, schema.record if schema else None)
 
 
 @dataclass(frozen=True)
@@ -501,7 +504,7 @@ class _Look:
         if not isinstance(table, pd.DataFrame) and not _is_bundled(table):
             _check_there(table, what)
         try:
-            raw = _table(table, what)
+            raw = _table(table, what, self.schema)
         except DataError:
             # What is wrong with it is shown, and may quote it.
             if (content := _unread(table)) is not None:
@@ -537,7 +540,7 @@ def _check_there(table: object, what: str) -> None:
 
 def _content(raw: pd.DataFrame) -> bytes:
     """What a data set is known by, where nobody named it: its rows, in their order."""
-    return row_hashes(raw.astype(str)).tobytes()
+    return row_hashes(raw.apply(frozen).astype(str)).tobytes()
 
 
 def _unread(table: Table) -> bytes | None:
@@ -582,7 +585,7 @@ def _checked(
     )
     purpose = f"train is {drawn} the schema, shown to the operator"
     if ledger is None:
-        raw, named = _table(data, "train"), ""
+        raw, named = _table(data, "train", public), ""
     else:
         raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
         named = touch.dataset
@@ -655,8 +658,11 @@ def _draft(raws: Sequence[pd.DataFrame], *, quiet: bool = False, stacklevel: int
         )
     shared = [name for name in raws[0] if all(name in raw for raw in raws)]
     whole = pd.concat([raw[shared] for raw in raws], ignore_index=True)
+    whole.attrs = dict(raws[0].attrs)
     # Columns that not all files have stay in the draft, so that the check names them.
-    return draft_schema(pd.concat([whole, raws[0].drop(columns=shared)], axis=1))
+    drafted = pd.concat([whole, raws[0].drop(columns=shared)], axis=1)
+    drafted.attrs = whole.attrs
+    return draft_schema(drafted)
 
 
 def _check_count(data: Dataset) -> None:

@@ -171,7 +171,12 @@ def _options(
     Settings.quiet = quiet
 
 
-Data = Annotated[str, typer.Argument(help="CSV, Parquet, JSONL, NPZ, or a bundled data set.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="CSV, Parquet, JSONL, NPZ, TXT, a folder of PNG or WAV, or a bundled data set."
+    ),
+]
 SchemaOption = Annotated[
     str | None, typer.Option("--schema", help="Schema (TOML), or a bundled one: arrests, adult.")
 ]
@@ -398,32 +403,45 @@ def _check_alone(others: dict[str, Any]) -> None:
 def sample(
     model_dir: Annotated[Path, typer.Argument(help="Model folder.")],
     n: Annotated[int, typer.Option("-n", help="Records to make.")],
-    out: Annotated[Path, typer.Option("--out", help="CSV, Parquet or JSONL file; else CSV.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", help="File (CSV, Parquet, JSONL, TXT), or folder for PNG or WAV."),
+    ],
     where: Annotated[
         list[str] | None, typer.Option("--where", help="COLUMN=VALUE; repeatable.")
     ] = None,
     seed: Seed = 0,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", help="Of text: below 1 likelier, above 1 more varied."),
+    ] = None,
 ) -> None:
     """Make records; with --where only such as have these values."""
     from genaudit import api
-    from genaudit.modalities.table import files
+    from genaudit.modalities import files
 
     if n < 1:
         raise OptionError(f"Expected -n of at least 1, got {n}.")
-    form = files.written_as(out)
-    check_file(out)
     check_apart(out, [model_dir])
     trained = api.load(model_dir)
+    record = trained.schema.record
+    form = files.check_out(out, record)
+    if files.makes_folder(record):
+        check_folder(out)
+    else:
+        check_file(out)
     known = [column.name for column in trained.schema.modelled]
-    data = trained.sample(n, seed=seed, where=_conditions(where or [], known))
+    data = trained.sample(
+        n, seed=seed, where=_conditions(where or [], known), temperature=temperature
+    )
     if not len(data):
         raise OptionError(
             f"No record was made that has what --where asks for, so {str(out)!r} was not written; "
             "ask for values that are less rare (a date without a time is its midnight)."
         )
     missing = trained.schema.missing[0] if trained.schema.missing else ""
-    files.write(data.to_frame(), out, missing=missing)
-    named = out.suffix.lower() == form
+    files.write(data.to_frame(), out, record, missing=missing)
+    named = out.suffix.lower() == form or not form
     _say(f"Wrote {len(data):,} rows to {out}{'' if named else f' as {form[1:].upper()}'}.")
 
 

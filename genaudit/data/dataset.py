@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from genaudit.data.frame import as_text, coerce, learn_column, n_rows, no_number, restore
-from genaudit.data.record import frozen
+from genaudit.data.record import covering, frozen
+from genaudit.data.record import learn as learned
 from genaudit.data.schema import Column, Kind, Role, Schema
 from genaudit.errors import DataError
 
@@ -94,6 +96,8 @@ class Dataset:
             frame[column.name] = coerced.values
             if coerced.n_bad:
                 invalid[column.name] = coerced.n_bad
+                if column.role is Role.RECORD:
+                    continue  # it has no text that could be looked through
                 given = raw[column.name].reset_index(drop=True)
                 unplaced.append(as_text(given[coerced.values.isna()]).rename(column.name))
         foreign = twice | ~names.isin(schema.names)
@@ -230,6 +234,8 @@ def widen(schema: Schema, *raws: pd.DataFrame) -> Schema:
     """
 
     def wide(column: Column) -> Column:
+        if column.role is Role.RECORD:
+            return _wide_record(column, raws)
         if not column.modelled:
             return column
         open_ = column.model_copy(update={"bounds": None, "categories": None, "spikes": ()})
@@ -239,6 +245,18 @@ def widen(schema: Schema, *raws: pd.DataFrame) -> Schema:
         return _covering(column.model_copy(update={"nullable": nullable}), found)
 
     return schema.replace_columns([wide(c) for c in schema.columns])
+
+
+def _wide_record(column: Column, raws: Sequence[pd.DataFrame]) -> Column:
+    """A column of records whose lengths, bounds and characters cover those of other data too."""
+    open_ = column.model_copy(
+        update={"max_length": None, "channel_bounds": None, "alphabet": None, "subwords": None}
+    )
+    found = [coerce(raw[column.name], open_, ()).values.dropna()
+             for raw in raws if column.name in raw]  # fmt: skip
+    if not found or all(cells.empty for cells in found):
+        return column
+    return covering(column, learned(open_, pd.concat(found)))
 
 
 def _covering(column: Column, found: list[pd.Series]) -> Column:

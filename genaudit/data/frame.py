@@ -11,10 +11,11 @@ import math
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -527,13 +528,42 @@ def _span(values: pd.Series) -> tuple[float, float]:
     return low, high if high > low else max(low + 1.0, float(np.nextafter(low, np.inf)))
 
 
+def _record_of(raw: pd.DataFrame) -> Mapping[str, Any]:
+    """Name and kind of the column of records, as its reader said or its arrays show; else empty."""
+    if said := raw.attrs.get("record"):
+        return said
+    for name in raw.columns:
+        cell = raw[name].iloc[0]
+        if isinstance(cell, np.ndarray) and cell.ndim in (1, 2, 3):
+            whole = cell.dtype == np.uint8 and cell.ndim > 1
+            return {"name": name, "kind": Kind.IMAGE if whole else Kind.SEQUENCE}
+    return {}
+
+
+def _draft_record(raw: pd.Series, found: Mapping[str, Any]) -> Column:
+    """The column of records with what they show of themselves."""
+    rate = found.get("rate")
+    open_ = Column.model_validate(
+        {"name": str(found["name"]), "kind": found["kind"], **({"rate": rate} if rate else {})}
+    )
+    coerced = _coerce_records(raw, open_)
+    if coerced.problem:
+        raise DataError(f"Column {open_.name!r} has {coerced.problem}. Correct the file.")
+    return records.learn(open_, coerced.values)
+
+
 def draft_schema(raw: pd.DataFrame, *, id: str | None = None) -> Schema:
     """A schema guessed from the values of a table; it is marked `drafted`, as it looked at them."""
     if raw.empty:
         raise DataError(f"Expected a table with rows and columns, got shape {raw.shape}.")
     missing = ("",)
-    columns = [draft_column(raw[name], str(name), missing) for name in raw.columns]
-    if not any(column.modelled for column in columns):
+    whole = _record_of(raw)
+    columns = [
+        _draft_record(raw[name], whole) if name == whole.get("name")
+        else draft_column(raw[name], str(name), missing)
+        for name in raw.columns
+    ]  # fmt: skip
+    if not any(column.modelled or column.role is Role.RECORD for column in columns):
         names = ", ".join(repr(column.name) for column in columns[:5])
         more = ", ..." if len(columns) > 5 else ""
         raise DataError(

@@ -95,6 +95,20 @@ def learn(column: Column, cells: pd.Series) -> Column:
     return Column.model_validate({**column.model_dump(), **left})
 
 
+def covering(column: Column, other: Column) -> Column:
+    """The column with lengths, bounds and characters so wide that those of another fit too."""
+    wide: dict[str, Any] = {}
+    if column.max_length is not None and other.max_length is not None:
+        wide["max_length"] = max(column.max_length, other.max_length)
+    if column.alphabet is not None and other.alphabet is not None:
+        more = sorted(set(other.alphabet) - set(column.alphabet))
+        wide["alphabet"] = column.alphabet + "".join(more)
+    if column.channel_bounds is not None and other.channel_bounds is not None:
+        both = zip(column.channel_bounds, other.channel_bounds, strict=True)
+        wide["channel_bounds"] = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in both)
+    return column.model_copy(update=wide)
+
+
 def _digest(value: Any) -> Any:
     if not isinstance(value, np.ndarray):
         return value

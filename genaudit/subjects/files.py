@@ -11,7 +11,7 @@ import pandas as pd
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError
-from genaudit.modalities.table import files
+from genaudit.modalities import files
 from genaudit.result import Claim
 from genaudit.subject import Subject
 
@@ -24,7 +24,7 @@ def from_files(
     Raises:
         DataError: a file is absent, empty, in a foreign format, or has columns of its own.
     """
-    raws = [files.read(path, "samples") for path in paths]
+    raws = [files.read(path, "samples", schema.record) for path in paths]
     for path, raw in zip(paths, raws, strict=True):
         odd = sorted(set(raw.columns) ^ set(raws[0].columns))
         if odd:
@@ -44,7 +44,7 @@ def from_files(
 
 def _digest(paths: Sequence[str | Path]) -> str:
     """SHA-256 of the file; of several files, that of their own digests, one a line."""
-    each = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+    each = [files.digest(path) for path in paths]
     if len(each) == 1:
         return each[0]
     return hashlib.sha256("".join(f"{digest}\n" for digest in each).encode()).hexdigest()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import OptionError, plain
-from genaudit.modalities.table import files
+from genaudit.modalities import files
 from genaudit.result import Claim
 from genaudit.subject import Subject
 from genaudit.subjects import files as sample_files
@@ -146,4 +146,5 @@ def _exists(path: str | Path) -> bool:
 
 
 def _is_folder(path: str | Path) -> bool:
-    return _exists(path) and Path(path).is_dir()
+    """Whether it is a folder, and none of pictures or sounds, which are samples."""
+    return _exists(path) and Path(path).is_dir() and not files.is_folder(path)
