@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
+from functools import partial
+from importlib.resources import as_file, files
 
+import numpy as np
 import pandas as pd
 
+from genaudit.data.record import as_column
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError
 
@@ -47,6 +50,16 @@ def _names() -> pd.DataFrame:
         return pd.read_csv(file, dtype=str, na_filter=False)  # somebody may be called Null
 
 
+def _series(name: str) -> pd.DataFrame:
+    """Series and their attributes, from a file that comes along (`data/files/README.md`)."""
+    with as_file(files("genaudit.data") / "files" / f"{name}.npz") as path, np.load(path) as found:
+        arrays = {key: found[key] for key in found.files}
+    series = arrays.pop("series")
+    lengths = arrays.pop("lengths", np.full(len(series), series.shape[1]))
+    cells = as_column([s[:n].astype(np.float32) for s, n in zip(series, lengths, strict=True)])
+    return pd.DataFrame({"series": cells, **arrays})
+
+
 DATASETS: dict[str, Bundled] = {
     d.name: d
     for d in (
@@ -76,6 +89,24 @@ DATASETS: dict[str, Bundled] = {
             licence="public domain (U.S. Census Bureau)",
             source="given names of the 1990 census by gender and frequency, from the package names",
             load=_names,
+        ),
+        Bundled(
+            name="japanese_vowels",
+            modality="sequence",
+            rows=640,
+            sensitive=("speaker",),
+            licence="CC BY 4.0",
+            source="Kudo, Toyama & Shimbo 1999, UCI Machine Learning Repository",
+            load=partial(_series, "japanese_vowels"),
+        ),
+        Bundled(
+            name="wage_panel",
+            modality="sequence",
+            rows=545,
+            sensitive=("race",),
+            licence="NCSA (linearmodels)",
+            source="Vella & Verbeek 1998, National Longitudinal Survey, in linearmodels",
+            load=partial(_series, "wage_panel"),
         ),
     )
 }

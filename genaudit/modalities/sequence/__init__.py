@@ -1,0 +1,1 @@
+"""Series of numbers: files, codes, networks, features and distances."""

@@ -1,0 +1,124 @@
+"""Series in files: panels and arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from genaudit.data.record import as_column
+from genaudit.errors import DataError
+from genaudit.modalities.sequence import files
+from tests.modalities.sequence.made import COLUMN, walks
+
+PANEL = """who,when,a,b,town
+x,2,0.5,20,Rome
+y,10,1,50,Bern
+x,1,0.25,10,Rome
+y,9,-1,40,Bern
+x,3,0.75,30,Rome
+"""
+
+
+def panel(folder: Path, text: str = PANEL) -> Path:
+    path = folder / "panel.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_panel(tmp_path: Path) -> None:
+    """Steps are in the order of time, and what is the same throughout is an attribute."""
+    frame = files.read(panel(tmp_path), "train", COLUMN)
+
+    assert list(frame.columns) == ["who", "town", "series"]
+    assert frame["town"].tolist() == ["Rome", "Bern"]
+    assert frame["series"][0].tolist() == [[0.25, 10], [0.5, 20], [0.75, 30]]
+    assert frame["series"][1].tolist() == [[-1, 40], [1, 50]]  # 9 is before 10
+    assert frame["series"][0].dtype == np.float32
+
+
+def test_windows_are_of_one_entity(tmp_path: Path) -> None:
+    """A longer series is cut into parts that do not overlap, each a row of the same entity."""
+    column = COLUMN.model_copy(update={"window": 2})
+    frame = files.read(panel(tmp_path), "train", column)
+
+    assert frame["who"].tolist() == ["x", "x", "y"]
+    assert [len(s) for s in frame["series"]] == [2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("x,3,0.75,30,Rome", "x,3,0.75,30,Oslo", "'town' of panel.csv to be the same in all steps"),
+        ("x,3,", "x,2,", "when '2' of who 'x' twice"),
+        ("0.75,30", "0.75,much", "channel 'b' of panel.csv, got 'much' in row 5"),
+        ("0.75,30", "0.75,", "channel 'b' of panel.csv, got '' in row 5"),
+        ("who,when", "whose,when", "Expected a column 'who'"),
+        ("town", "series", "a name of their own"),
+    ],
+)
+def test_a_panel_at_fault(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """What is at fault is named, with its place."""
+    with pytest.raises(DataError, match=said):
+        files.read(panel(tmp_path, PANEL.replace(old, new)), "train", COLUMN)
+
+
+def test_a_panel_without_a_declaration(tmp_path: Path) -> None:
+    """Nobody guesses which column is the time."""
+    with pytest.raises(DataError, match="entity, time and channels"):
+        files.read(panel(tmp_path), "train")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+def test_written_and_read(tmp_path: Path, suffix: str) -> None:
+    """Made series come back from every format, with their attributes."""
+    series = walks(5)
+    frame = pd.DataFrame({"series": as_column(list(series)), "group": list("abbab")})
+    path = files.write(frame, tmp_path / f"made{suffix}", COLUMN)
+
+    back = files.read(path, "samples", COLUMN)
+
+    assert back["group"].tolist() == list("abbab")
+    for one, other in zip(series, back["series"], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_windows_written_and_read(tmp_path: Path) -> None:
+    """Parts of one entity follow each other, so that no time is there twice."""
+    column = COLUMN.model_copy(update={"window": 2})
+    frame = files.read(panel(tmp_path), "train", column)
+    back = files.read(files.write(frame, tmp_path / "again.csv", column), "samples", column)
+
+    assert back["who"].tolist() == frame["who"].tolist()
+    assert all((a == b).all() for a, b in zip(back["series"], frame["series"], strict=True))
+
+
+def test_arrays(tmp_path: Path) -> None:
+    """Arrays need no declaration; one channel may go without an axis of its own."""
+    path = tmp_path / "data.npz"
+    np.savez(path, series=np.arange(6.0).reshape(2, 3), lengths=[3, 2], group=["a", "b"])
+    frame = files.read(path)
+
+    assert [s.shape for s in frame["series"]] == [(3, 1), (2, 1)]
+    assert frame["group"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"values": np.zeros((2, 3))}, "got none"),
+        ({"series": np.zeros(3)}, r"shape \(3,\)"),
+        ({"series": np.zeros((0, 3, 1))}, "got none"),
+        ({"series": np.zeros((2, 3)), "lengths": [0, 4]}, "lengths from 1 to 3"),
+        ({"series": np.zeros((2, 3)), "group": ["a"]}, "array 'group'"),
+        ({"series": np.array([[None, None]])}, "something else or a file cut short"),
+    ],
+)
+def test_arrays_at_fault(tmp_path: Path, arrays: dict[str, object], said: str) -> None:
+    """What is at fault is said, and nothing is unpickled."""
+    path = tmp_path / "data.npz"
+    np.savez(path, allow_pickle=True, **arrays)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=said):
+        files.read(path)
