@@ -60,6 +60,12 @@ def _series(name: str) -> pd.DataFrame:
     return pd.DataFrame({"series": cells, **arrays})
 
 
+def _spoken() -> pd.DataFrame:
+    from genaudit.data.spoken import spoken
+
+    return spoken()
+
+
 DATASETS: dict[str, Bundled] = {
     d.name: d
     for d in (
@@ -107,6 +113,15 @@ DATASETS: dict[str, Bundled] = {
             licence="NCSA (linearmodels)",
             source="Vella & Verbeek 1998, National Longitudinal Survey, in linearmodels",
             load=partial(_series, "wage_panel"),
+        ),
+        Bundled(
+            name="spoken",
+            modality="sequence",
+            rows=600,
+            sensitive=("speaker",),
+            licence="Apache-2.0 (genaudit)",
+            source="synthetic: syllables made by a formant synthesiser, no person was recorded",
+            load=_spoken,
         ),
     )
 }

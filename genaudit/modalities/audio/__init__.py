@@ -1,0 +1,1 @@
+"""Sounds: folders of WAV, log-mel frames, features to compare by, networks."""
