@@ -10,15 +10,16 @@ import dataclasses
 import math
 import threading
 from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
 from genaudit.data.dataset import Dataset
-from genaudit.data.schema import Schema
+from genaudit.data.schema import Modality, Schema
 from genaudit.errors import OptionError
+from genaudit.modalities.describe import Description
 from genaudit.result import Figure, Finding, Message, repeated
 from genaudit.subject import Access, Subject
 
@@ -26,6 +27,10 @@ T = TypeVar("T")
 
 #: Records to draw from a sampler at least: rates of one in a thousand can then be told from none.
 MIN_DRAWN = 5000
+
+#: Modalities of data: all of them, and those whose records are no rows of a table.
+EVERY: frozenset[str] = frozenset(get_args(Modality))
+MEDIA = EVERY - {"table"}
 
 #: Where the field of an option keeps the least and the largest value that it may have.
 _RANGE = "range"
@@ -50,12 +55,16 @@ class AuditCase:
 
     Without AUXILIARY the holdout is halved by seed: `non_members` and `reference` are then disjoint
     halves; with it they are the whole holdout and the auxiliary data.
+
+    description: how the records of the data became numbers, where they are images, series, sounds
+    or texts and this is the `described` case.
     """
 
     subject: Subject
     data: Mapping[Knowledge, Dataset]
     seed: int = 0
     n_samples: int | None = None
+    description: Description | None = None
     _cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -99,6 +108,17 @@ class AuditCase:
         """Rows of the same population that calibrate an attack and are never attacked."""
         return self._halves()[1]
 
+    @property
+    def described(self) -> AuditCase:
+        """The case as audits of tables see it: numbers that describe each record in its place.
+
+        They come from the reference rows, or from the training rows where there are none, whatever
+        the samples are. A case of a table is its own.
+        """
+        if self.schema.record is None:
+            return self
+        return self.once("described", self._describe)
+
     def rng(self, stream: str) -> np.random.Generator:
         """The numbered random stream of one part of one audit."""
         return np.random.default_rng([self.seed, *stream.encode()])
@@ -111,10 +131,35 @@ class AuditCase:
             found: T = self._cache[key]
         return found
 
+    def _describe(self) -> AuditCase:
+        known = self.reference if Knowledge.HOLDOUT in self.data else None
+        known = known or next(iter(self.data.values()), None) or self.samples
+        description = Description.fit(known, *self.data.values())
+        return AuditCase(
+            _described(self, description),
+            {k: description.of(data) for k, data in self.data.items()},
+            self.seed,
+            self.n_samples,
+            description,
+        )
+
     def _halves(self) -> tuple[Dataset, Dataset]:
         if Knowledge.AUXILIARY in self.data:
             return self.holdout, self.data[Knowledge.AUXILIARY]
         return self.once("holdout halves", lambda: self.holdout.split(0.5, self.seed))
+
+
+def _described(case: AuditCase, description: Description) -> Subject:
+    """The subject of a case, whose samples are the same and those that it draws described too."""
+    subject, draw = case.subject, case.subject.draw
+    made = description.of(case.samples) if Access.SAMPLES in subject.access else None
+    if draw is None:
+        return replace(subject, samples=made)
+
+    def drawn(n: int, seed: int, where: Mapping[str, str] | None = None) -> Dataset:
+        return description.of(draw(n, seed, where))
+
+    return replace(subject, samples=made, draw=drawn)
 
 
 @dataclass(frozen=True)
@@ -136,7 +181,8 @@ class Audit:
 
     needs: access and knowledge without which it is skipped. options: a frozen dataclass of its
     parameters. source: paper and equation or table. metrics: ids of all that it may find; empty
-    where it does not say, so that any below its own id may be meant.
+    where it does not say, so that any below its own id may be meant. modalities: of data that it
+    can look at. described: whether it looks at numbers that describe records that are no rows.
     """
 
     id: str
@@ -147,10 +193,12 @@ class Audit:
     options: type
     modalities: frozenset[str]
     metrics: frozenset[str] = frozenset()
+    described: bool = False
 
     def __call__(self, case: AuditCase, options: Any = None) -> Outcome:
         """Ask the case; its defaults where no options are given."""
-        return self.function(case, self.options() if options is None else options)
+        seen = case.described if self.described else case
+        return self.function(seen, self.options() if options is None else options)
 
     def missing(self, case: AuditCase) -> list[Access | Knowledge]:
         """What the case lacks for this audit, in a stable order."""
@@ -195,6 +243,7 @@ def audit(
     options: type = NoOptions,
     modalities: frozenset[str] = frozenset({"table"}),
     metrics: Collection[str] = (),
+    described: bool = False,
 ) -> Callable[[Callable[[AuditCase, Any], Outcome]], Audit]:
     """Make an `Audit` of a function; its id comes from the module that defines it."""
 
@@ -209,6 +258,7 @@ def audit(
             options=options,
             modalities=modalities,
             metrics=frozenset(metrics),
+            described=described,
         )
 
     return decorate

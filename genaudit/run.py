@@ -18,6 +18,7 @@ from genaudit.audits.words import listed
 from genaudit.case import Audit, AuditCase, Knowledge
 from genaudit.compliance.controls import readings
 from genaudit.data.disclosure import shown_share
+from genaudit.data.schema import Kind
 from genaudit.errors import GenauditError, GenauditWarning
 from genaudit.ledger import Touch
 from genaudit.plan import AuditPlan
@@ -69,7 +70,7 @@ def run(
     today = dt.datetime.fromtimestamp(started, dt.UTC).date()
     for named in (*(plan.audits or ()), *plan.options):
         find(named)
-    chosen = [a for a in audits().values() if plan.includes(a.id)]
+    chosen = [a for a in audits().values() if plan.includes(a.id) and _meant(a, case, plan)]
     options = {a.id: a.configure(plan.options.get(a.id, {})) for a in chosen}
     sections, unmeasured = [], list(_left_out(plan))
     for i, audit in enumerate(chosen):
@@ -85,10 +86,11 @@ def run(
         subject=_subject(case),
         access=tuple(sorted(case.subject.access)),
         knowledge=tuple(_data(k, case) for k in sorted(case.data)),
+        modality=_modality(case),
         sections=tuple(sections),
         controls=tuple(readings(sections, context or {})),
         not_measured=tuple(unmeasured),
-        remarks=tuple(remarks),
+        remarks=(*_of_records(case), *remarks),
         policy=policy.info(),
         context=dict(context or {}),
         ledger=_ledger(
@@ -258,7 +260,7 @@ def _ask(
                     missing=listed([_NEEDS[need] for need in missing]))
             if missing
             else message("section.modality", "Not run: it is no audit of data of the kind "
-                         "{modality}.", modality=modality)
+                         "{modality}.", modality=message(f"modality.{modality}", modality))
         )  # fmt: skip
         return base.model_copy(update={"status": Status.SKIPPED, "reason": reason}), []
     clock = time.perf_counter()
@@ -311,6 +313,39 @@ _NOT_COVERED = (
     ("not_measured.epsilon", "An empirical lower bound on ε: it needs a recorded coin."),
     ("not_measured.seeds", "Other trainings of this recipe: this is evidence on one generator."),
 )  # fmt: skip
+
+
+def _meant(audit: Audit, case: AuditCase, plan: AuditPlan) -> bool:
+    """Whether an audit is for such data, or asked for; what shows pictures is no gap of a table."""
+    named = audit.id in (plan.audits or ()) or audit.id in plan.options
+    return named or case.schema.modality != "table" or "table" in audit.modalities
+
+
+def _modality(case: AuditCase) -> str:
+    """What the records are: rows of a table, or the kind of what stands beside the attributes."""
+    return "table" if case.schema.record is None else case.schema.record.kind.value
+
+
+def _of_records(case: AuditCase) -> Iterable[Message]:
+    """What the words of audits mean where records are no rows of a table."""
+    record = case.schema.record
+    if record is not None:
+        yield message(
+            "remark.record",
+            "A row of these data is {kind} with its attributes. Audits that compare tables look at "
+            "the attributes, and at numbers that describe each {name}.",
+            kind=_KINDS[record.kind],
+            name=record.name,
+        )
+
+
+#: What a record is.
+_KINDS = {
+    Kind.IMAGE: message("record.image", "an image"),
+    Kind.SEQUENCE: message("record.sequence", "a series"),
+    Kind.AUDIO: message("record.audio", "a sound"),
+    Kind.TEXT: message("record.text", "a text"),
+}
 
 
 def _left_out(plan: AuditPlan) -> Iterable[Message]:

@@ -102,12 +102,12 @@ class Dataset:
                 unplaced.append(as_text(given[coerced.values.isna()]).rename(column.name))
         foreign = twice | ~names.isin(schema.names)
         unplaced += [as_text(s) for _, s in whole.loc[:, foreign].reset_index(drop=True).items()]
-        modelled = {c.name for c in schema.modelled}
+        made = {c.name for c in (*schema.modelled, *schema.by_role(Role.RECORD))}
         return cls(
             schema,
             pd.DataFrame(frame),
             invalid,
-            absent=tuple(n for n in schema.names if n not in raw and n in modelled),
+            absent=tuple(n for n in schema.names if n not in raw and n in made),
             extra=tuple(map(str, names[foreign])),
             unplaced=pd.concat([pd.DataFrame(index=range(len(raw))), *unplaced], axis=1),
         )

@@ -34,7 +34,7 @@ from genaudit.audits.bias._groups import (
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import by_person, listed
-from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.disclosure import hidden
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
@@ -84,6 +84,8 @@ class Options:
     source="Demographic parity and equalized odds difference: Hardt, Price & Srebro 2016, as in "
     "Fairlearn (Weerts et al. 2023, JMLR 24); train-synthetic-test-real: Esteban et al. 2017",
     options=Options,
+    modalities=EVERY,
+    described=True,
     metrics=(GAP, ODDS, SELECTION),
 )
 def downstream(case: AuditCase, options: Options) -> Outcome:

@@ -28,7 +28,7 @@ from genaudit.audits.bias._groups import (
 )
 from genaudit.audits.figures import Bar, bar, bars, forest, rate_bar
 from genaudit.audits.words import by_person
-from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import hidden, shown_cells
 from genaudit.modalities.table.learner import Target
@@ -80,6 +80,7 @@ class Options:
     source="Shares: Miettinen & Nurminen 1985, Stat. Med. 4, eq. 7. Change of the demographic "
     "parity difference: Fairlearn's selection_rate; Zou & Donner 2008, Stat. Med. 27, eq. 7",
     options=Options,
+    modalities=EVERY,
     metrics=(SHARE, INTERSECTION, LABEL_GAP),
 )
 def representation(case: AuditCase, options: Options) -> Outcome:

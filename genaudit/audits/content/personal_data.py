@@ -12,11 +12,11 @@ from scipy.stats import binom
 from genaudit.audits._power import default_limit, smallest
 from genaudit.audits.content._pattern import PATTERNS, counting_on, labelled, look
 from genaudit.audits.words import COLUMN_WORD, listed
-from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import hidden, shown_share
 from genaudit.data.frame import as_text
-from genaudit.data.schema import Role
+from genaudit.data.schema import Kind, Role
 from genaudit.result import Estimate, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.subject import Access
@@ -73,6 +73,7 @@ class Scan:
     needs={Access.SAMPLES},
     source="ISO/IEC 7812-1 (Luhn), ISO 13616-1 (IBAN), GB 11643-1999 (resident ID), ITU-T E.164 "
     "and the numbering plans of North America and China (phone numbers), RFC 4291 (IPv6)",
+    modalities=EVERY,
     metrics=(_METRIC, _COLUMN_METRIC),
 )
 def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
@@ -81,14 +82,15 @@ def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
     The reader of the samples searches them for what leads to a person directly: an address to
     write to, a number to call or to charge. Such a string was either copied from a real person or
     happens to be somebody's; whoever publishes it answers for it. Searched is every text of every
-    row: in columns of levels, in those that are not modelled, in those that the schema does not
-    know, and among values that it does not allow, with all whole numbers of thirteen digits or
-    more, and of seven in a column whose name says that they are phone numbers; what the schema
-    declares as a public category does not count. Where a checksum fits about as often as it fits by
-    chance, the strings are numbers of another kind and are not counted. Nor are eleven plain digits
-    that begin as mobile numbers do where the column is declared to hold ids, or where they count on
-    from one another: people do have their number as their id, so that they are none cannot be told
-    either. The report names columns and kinds, never the strings.
+    row: in records that are texts, in columns of levels, in those that are not modelled, in those
+    that the schema does not know, and among values that it does not allow, with all whole numbers
+    of thirteen digits or more, and of seven in a column whose name says that they are phone
+    numbers; what the schema declares as a public category does not count. Where a checksum fits
+    about as often as it fits by chance, the strings are numbers of another kind and are not
+    counted. Nor are eleven plain digits that begin as mobile numbers do where the column is
+    declared to hold ids, or where they count on from one another: people do have their number as
+    their id, so that they are none cannot be told either. The report names columns and kinds, never
+    the strings.
     """
     scan = _scan(case.samples)
     columns = [name for name, _, _ in _searched(case.samples)]
@@ -114,7 +116,9 @@ def personal_data(case: AuditCase, _options: NoOptions) -> Outcome:
 def _searched(data: Dataset) -> Iterator[tuple[str, pd.Series, set[str]]]:
     """Name and texts of each column, missing where a row has none, and its public levels."""
     declared = data.schema.origin == "declared"
-    for column in data.schema.columns:
+    # Pictures, series and sounds hold no text.
+    mute = {c.name for c in data.schema.by_role(Role.RECORD) if c.kind is not Kind.TEXT}
+    for column in (c for c in data.schema.columns if c.name not in mute):
         if column.discrete or not column.modelled:
             # Levels that were read from data are not known to be public.
             public = set(column.levels or ()) if declared and column.modelled else set()
@@ -123,7 +127,7 @@ def _searched(data: Dataset) -> Iterator[tuple[str, pd.Series, set[str]]]:
             numbers = data.frame[column.name]
             long = numbers.abs() >= (_LABELLED if labelled(column.name) else _LONG)
             yield column.name, as_text(numbers[long]).reindex(numbers.index), set()
-    for name, cells in data.unplaced.items():
+    for name, cells in data.unplaced.drop(columns=[*mute], errors="ignore").items():
         yield str(name)[:80], cells, set()
 
 

@@ -18,11 +18,20 @@ from genaudit.audits._power import (
     smallest,
 )
 from genaudit.audits.words import listed
-from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Column
+from genaudit.modalities.describe import Description
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
-from genaudit.modalities.table.space import Hits, Keys, exact_hits, near_hits, one_row_each
+from genaudit.modalities.table.space import (
+    Hits,
+    Keys,
+    Space,
+    exact_hits,
+    near_hits,
+    one_row_each,
+    place_hits,
+)
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.intervals import Interval, beyond_chance, clopper_pearson, poisson
 from genaudit.subject import Access
@@ -173,7 +182,11 @@ class Counts:
     title="Copies of training rows",
     needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
     source="Fisher 1935, The Design of Experiments (exact test on matches of members and "
-    "non-members); Carlini et al. 2021, Extracting Training Data (copies as extraction)",
+    "non-members); Carlini et al. 2021, Extracting Training Data (copies as extraction); near "
+    "copies of records that are no rows: Yoon, Choi, Kwon & Ryu 2023, Diffusion Probabilistic "
+    "Models Generalize when They Fail to Memorize",
+    modalities=EVERY,
+    described=True,
     metrics=("privacy.copies.exact", "privacy.copies.near"),
 )
 def copies(case: AuditCase, _options: NoOptions) -> Outcome:
@@ -186,17 +199,21 @@ def copies(case: AuditCase, _options: NoOptions) -> Outcome:
     generator without memory hits members and non-members of the pool in proportion.
 
     A near copy equals a training row in all columns but at most one, numbers with many values
-    rounded to 1% of their range; exact copies are near copies too. Where persons have several rows,
-    members are persons, hit where any row of theirs is.
+    rounded to 1% of their range; exact copies are near copies too. An image, a series, a sound or a
+    text is a copy whatever its attributes, and a near one where it is less than a third as far from
+    the training record as from any other, by the numbers that describe it. Where persons have
+    several rows, members are persons, hit where any row of theirs is.
     """
     tables = _tables(case)
     keys, gaps = tables.keys, tables.gaps
     hiding = gaps.n_hiding(keys["samples"], keys["train"])
-    findings = (
-        _finding("privacy.copies.exact", _EXACT, keys, exact_hits, hiding),
+    exact = _finding("privacy.copies.exact", _EXACT, keys, exact_hits, hiding)
+    if case.description is None:
         # A row that has lost one cell may still be a near copy by all others.
-        _finding("privacy.copies.near", _NEAR, keys, near_hits, gaps.n_rows(2)),
-    )
+        near = _finding("privacy.copies.near", _NEAR, keys, near_hits, gaps.n_rows(2))
+    else:
+        near = _finding("privacy.copies.near", _NEARER, keys, place_hits, gaps.n_rows())
+    findings = (exact, near)
     return Outcome(findings, not_measured=tuple(_left_out(case.samples, tables)))
 
 
@@ -219,7 +236,9 @@ def _tables(case: AuditCase) -> Tables:
 
 def _hashed(case: AuditCase) -> Tables:
     samples, train, holdout = case.samples, case.train, case.holdout
-    columns = compared(samples, train, holdout)
+    record = case.description and case.schema[case.description.column.name]
+    # A copied record with other attributes is a copy.
+    columns = (record,) if record else compared(samples, train, holdout)
     tables = {
         "samples": samples,
         "train": train,
@@ -229,13 +248,29 @@ def _hashed(case: AuditCase) -> Tables:
         "other": one_row_each(case.reference, case.rng("privacy.copies")),
     }
     keys = {name: Keys.of(table, columns) for name, table in tables.items()}
+    if case.description is not None:
+        keys = _placed(keys, tables, case.description)
     return Tables(columns, keys, Gaps.of(samples, columns, train, holdout))
+
+
+def _placed(
+    keys: dict[str, Keys], tables: dict[str, Dataset], description: Description
+) -> dict[str, Keys]:
+    """The hashes with the place of each record among those of the reference rows."""
+    numbers = [description.schema[name] for name in description.names]
+    space = Space.fit(tables["reference"], numbers)
+    return {k: replace(v, place=space.encode(tables[k]).numbers) for k, v in keys.items()}
 
 
 _EXACT = message("privacy.copies.exact", "Generated rows that repeat a training row beyond chance")
 _NEAR = message(
     "privacy.copies.near",
     "Generated rows that repeat a training row in all columns but at most one, beyond chance",
+)
+_NEARER = message(
+    "privacy.copies.nearer",
+    "Generated records that are nearer to a training record than to any other by far, beyond "
+    "chance",
 )
 _BLIND = message(
     "privacy.copies.blind", "Real rows that the generator never saw, in place of its samples"
@@ -319,7 +354,7 @@ def _finding(
         null=_estimate(null),
         baseline=_estimate(blind),
         baseline_label=_BLIND,
-        note=_note(keys, main),
+        note=_note(keys, main, nearer=find is place_hits),
     )
     if estimate.value is None:
         return finding
@@ -334,9 +369,16 @@ def _finding(
     return finding.model_copy(update=power)
 
 
-def _note(keys: dict[str, Keys], counts: Counts) -> Message:
+def _note(keys: dict[str, Keys], counts: Counts, *, nearer: bool) -> Message:
     """What was looked for and found; of near copies also how few rows show some."""
     note, n = _looked_for(keys, counts), len(keys["train"])
+    if nearer:
+        return message(
+            "privacy.copies.nearer_note",
+            "{note} Found is a record where a sample is less than a third as far from it as from "
+            "any other, in training and holdout data, by the numbers that describe a record.",
+            note=note,
+        )
     if counts.least_rows is None:
         return note
     return message(

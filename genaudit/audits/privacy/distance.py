@@ -20,7 +20,7 @@ from genaudit.audits._power import (
 from genaudit.audits.privacy._reach import Reach, auc_ceiling, auc_detectable
 from genaudit.audits.privacy.copies import holdout_seen
 from genaudit.audits.words import listed
-from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, shown_share, taken_for
 from genaudit.data.schema import Column
@@ -88,6 +88,8 @@ class Scores:
     "Chen et al. 2020, GAN-Leaks, section 4.4 (calibration by a reference); van Breugel et al. "
     "2023, DOMIAS; Carlini et al. 2022 (TPR at low FPR)",
     options=DistanceOptions,
+    modalities=EVERY,
+    described=True,
     metrics=(AUC, TPR_1, TPR_01),
 )
 def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
@@ -165,6 +167,8 @@ def _left_out(case: AuditCase) -> tuple[Message, ...]:
     samples = case.samples
     columns = compared(samples, case.train, case.non_members, case.reference)
     gone = (*samples.absent, *not_compared(samples, columns))
+    if case.description is not None:
+        gone = case.description.said(gone)
     if not gone:
         return ()
     return (

@@ -11,7 +11,7 @@ import numpy as np
 from genaudit.audits.figures import Bar, bar, bars
 from genaudit.audits.quality import _baseline
 from genaudit.audits.words import COLUMN_WORD, clustered
-from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.modalities.table.cells import ColumnCells, Grid
@@ -104,6 +104,8 @@ class Tables:
     "J. Privacy Confid. 11(3), 2021, section 5; lower end by halves: Kim, Ramdas, Singh & "
     "Wasserman 2021, Ann. Stat. 49",
     options=Options,
+    modalities=EVERY,
+    described=True,
     metrics=(ONE_WAY, TWO_WAY, COLUMN),
 )
 def fidelity(case: AuditCase, options: Options) -> Outcome:
@@ -115,7 +117,9 @@ def fidelity(case: AuditCase, options: Options) -> Outcome:
     rows are in is merged with others. Two samples of the same population differ too, by chance;
     the distance is corrected for that, and its interval holds 0 where there is no other
     difference. Beside each number stands that of the other half of the training rows, and that of
-    independent marginals, which know nothing about how columns hang together.
+    independent marginals, which know nothing about how columns hang together. The numbers that
+    describe an image, a series, a sound or a text are columns like its attributes, but mean nothing
+    to a reader one by one, so that only the averages speak of them.
     """
     parts = case.train.split(0.5, case.seed)
     least = _EXPECTED / max(min(len(case.holdout), len(parts[1])), 1)
@@ -125,20 +129,40 @@ def fidelity(case: AuditCase, options: Options) -> Outcome:
     pairs = pairs_of(len(double.names), options.max_pairs, case.rng("quality.fidelity.pairs"))
     columns = {j: single.view(j) for j in range(len(single.names))}
     crossed = {pair: double.view(*pair) for pair in pairs}
-    shown = {key: view for key, view in crossed.items() if view.n_real > 1}
-    each = _columns(single, columns, case)
+    told = [j for j, name in enumerate(single.names) if name not in _numbers(case)]
+    shown = {key: v for key, v in crossed.items() if v.n_real > 1 and {*key} <= {*told}}
+    each = _columns(single, {j: columns[j] for j in told}, case)
     overall = [_overall(ONE_WAY, _ONE_WAY, single, list(columns.values()), case)]
-    figures = _column_figure(single, each)
+    figures = _column_figure(each)
     if pairs:
         overall.append(_overall(TWO_WAY, _TWO_WAY, double, list(crossed.values()), case))
     if shown:
         made = double.distances(list(shown.values()), case)[0]
         figures += _pair_figure(double, shown, made, case)
-    findings = (*overall, *each)
+    findings = (*(_with_numbers(f, case) for f in overall), *each)
     if clustered(case.train, case.samples, case.holdout):
         # Halves of the rows share persons, which no bound on the worth of a row makes good.
         findings = tuple(f.model_copy(update={"doubt": _CLUSTERED}) for f in findings)
     return Outcome(findings, figures)
+
+
+def _numbers(case: AuditCase) -> tuple[str, ...]:
+    """Columns that hold the numbers that describe a record; none in a table."""
+    return () if case.description is None else case.description.names
+
+
+def _with_numbers(finding: Finding, case: AuditCase) -> Finding:
+    """The finding with a note on what the columns are where records are no rows of a table."""
+    if case.description is None:
+        return finding
+    note = message(
+        "quality.fidelity.numbers",
+        "Columns are the {n:integer} numbers that describe a record, and its attributes.",
+        n=len(case.description.names),
+    )
+    if finding.note is not None:
+        note = message("sentences", "{one} {other}", one=note, other=finding.note)
+    return finding.model_copy(update={"note": note})
 
 
 _ONE_WAY = message(
@@ -263,7 +287,7 @@ def _column(tables: Tables, j: int, view: View, case: AuditCase) -> Finding:
     return finding.model_copy(update={"estimate": _estimate(made), "null": _estimate(real)})
 
 
-def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, ...]:
+def _column_figure(columns: Sequence[Finding]) -> tuple[Figure, ...]:
     rows: list[Bar] = []
     for finding in columns[:_SHOWN]:
         name = finding.group["column"]
@@ -278,7 +302,7 @@ def _column_figure(tables: Tables, columns: Sequence[Finding]) -> tuple[Figure, 
             "nothing in common), and how far other real rows are from it, both without what chance "
             "adds. {shown:integer} of {n:integer} columns.",
             shown=len(columns[:_SHOWN]),
-            n=len(tables.names),
+            n=len(columns),
         ),
         message("figure.distance", "Distance"),
         series=(_MADE, _REAL),

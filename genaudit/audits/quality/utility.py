@@ -12,7 +12,7 @@ from genaudit.audits.figures import bar, bars
 from genaudit.audits.learners import Comparison, comparison, learn_from
 from genaudit.audits.quality import _baseline
 from genaudit.audits.words import by_person
-from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message
@@ -71,6 +71,8 @@ class Skill:
     needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
     source="Train-synthetic-test-real: Esteban, Hyland & Rätsch 2017; paired AUC: DeLong, DeLong & "
     "Clarke-Pearson 1988, Biometrics 44, eq. 5",
+    modalities=EVERY,
+    described=True,
     metrics=(LOSS, TSTR, TRTR),
 )
 def utility(case: AuditCase, _options: NoOptions) -> Outcome:

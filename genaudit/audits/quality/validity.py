@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 
 from genaudit.audits.figures import bar, bars
 from genaudit.audits.words import COLUMN_WORD
-from genaudit.case import AuditCase, Knowledge, NoOptions, Outcome, audit
+from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import hidden, shown_share
+from genaudit.data.record import frozen
 from genaudit.modalities.table.quality import distinct_rate
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
 from genaudit.stats.intervals import Interval, clopper_pearson
@@ -30,6 +31,7 @@ _BAD = message("series.not_allowed", "not allowed")
     needs={Access.SAMPLES},
     source="Clopper & Pearson 1934, Biometrika 26; a mean of values in [0, 1] varies at most as a "
     "rate does (Hoeffding 1963, J. Am. Stat. Assoc. 58, theorem 1)",
+    modalities=EVERY,
     metrics=(INVALID, COLUMN, DISTINCT),
 )
 def validity(case: AuditCase, _options: NoOptions) -> Outcome:
@@ -38,7 +40,8 @@ def validity(case: AuditCase, _options: NoOptions) -> Outcome:
     Somebody feeds the samples to software made for the real table. Undeclared categories, numbers
     beyond their bounds, missing values where none may be and absent columns break it, or worse,
     pass unseen. Rows that repeat each other are counted too: a generator that has collapsed makes
-    valid rows, but few different ones.
+    valid rows, but few different ones. Of images, series, sounds and texts the records themselves
+    are counted, whatever their attributes.
     """
     samples = case.samples
     cells = invalid_cells(samples)
@@ -59,10 +62,10 @@ def validity(case: AuditCase, _options: NoOptions) -> Outcome:
 
 
 def invalid_cells(samples: Dataset) -> dict[str, int]:
-    """Cells of each modelled column that the schema does not allow; all of an absent column."""
+    """Cells of each column that is made that the schema does not allow; all of an absent column."""
     return {
-        c.name: len(samples) if c.name in samples.absent else samples.invalid.get(c.name, 0)
-        for c in samples.schema.modelled
+        name: len(samples) if name in samples.absent else samples.invalid.get(name, 0)
+        for name in samples.records
     }
 
 
@@ -119,6 +122,16 @@ def _foreign(samples: Dataset) -> Message | None:
     )
 
 
+_DISTINCT = message(
+    DISTINCT, "Number of different rows among the generated rows, as a share of all of them"
+)
+_DISTINCT_RECORDS = message(
+    "quality.validity.distinct_records",
+    "Number of different records among the generated ones, whatever their attributes, as a share "
+    "of all of them",
+)
+
+
 def _distinct(case: AuditCase) -> Finding:
     """How many of the generated rows differ; beside it, of as many training rows."""
     samples, real = case.samples, None
@@ -128,9 +141,7 @@ def _distinct(case: AuditCase) -> Finding:
         real = _distinct_estimate(case.train.take(rows), real=True)
     return Finding(
         metric=DISTINCT,
-        label=message(
-            DISTINCT, "Number of different rows among the generated rows, as a share of all of them"
-        ),
+        label=_DISTINCT if samples.schema.record is None else _DISTINCT_RECORDS,
         estimate=_distinct_estimate(samples),
         null=real,
         note=message(
@@ -143,7 +154,9 @@ def _distinct(case: AuditCase) -> Finding:
 
 def _distinct_estimate(data: Dataset, *, real: bool = False) -> Estimate:
     """Share of different rows; of real ones not where it would tell of a few that repeat."""
-    n, share = len(data), distinct_rate(data.records)
+    record = data.schema.record
+    records = data.records if record is None else data.frame[[record.name]].apply(frozen)
+    n, share = len(data), distinct_rate(records)
     if real and shown_share(round(share * n), n) is None:
         return Estimate.undefined(hidden(), n=n, method="count", unit="share of rows")
     return Estimate.exact(share, n=n, method="count", unit="share of rows")

@@ -24,6 +24,9 @@ _MAX_EXACT = 100
 #: Levels of a column beyond which comparing codes is cheaper than one-hot blocks in a product.
 _MAX_ONE_HOT = 64
 
+#: How many times as far anybody else's row must be before a sample is taken for one row's copy.
+_BY_FAR = 3.0
+
 #: Distances computed in one go: 20 MB of them.
 _BLOCK = 512 * 10_000
 
@@ -36,11 +39,14 @@ class Keys:
     near: shape (n, columns); two rows share `near[:, j]` when they are equal in all columns but
         perhaps the j-th, numbers with many values rounded to 1% of their range.
     owner: shape (n,); rows of one person have one number. None where each row is a person.
+    place: shape (n, d); coordinates on the integer scale of a `Space`, of records that are no rows
+        and are nearly equal where they are near.
     """
 
     exact: np.ndarray
     near: np.ndarray
     owner: np.ndarray | None = None
+    place: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.exact)
@@ -48,7 +54,8 @@ class Keys:
     def take(self, rows: np.ndarray) -> Keys:
         """The hashes of some rows (positions or a mask)."""
         owner = None if self.owner is None else self.owner[rows]
-        return Keys(self.exact[rows], self.near[rows], owner)
+        place = None if self.place is None else self.place[rows]
+        return Keys(self.exact[rows], self.near[rows], owner, place)
 
     def n_units(self, rows: np.ndarray) -> int:
         """Number of persons behind the rows in a mask; of rows where each row is a person."""
@@ -81,10 +88,12 @@ class Keys:
             if owner is not None:
                 owners.append(owner + next_owner)
                 next_owner += int(owner.max(initial=-1)) + 1
+        places = [p.place for p in parts if p.place is not None]
         return cls(
             np.concatenate([p.exact for p in parts]),
             np.concatenate([p.near for p in parts]),
             np.concatenate(owners) if len(owners) == len(parts) else None,
+            np.concatenate(places) if len(places) == len(parts) else None,
         )
 
 
@@ -141,6 +150,55 @@ def near_hits(pool: Keys, samples: Keys) -> Hits:
         return int(met.sum())
 
     return Hits(unique, np.asarray(shared.any(axis=1)), rows)
+
+
+def place_hits(pool: Keys, samples: Keys) -> Hits:
+    """Rows with a place of their own, and which of them a sample lies nearer to by far.
+
+    A sample hits the nearest row where that is less than a third as far as the nearest row of
+    anybody else. Exact hits are among these hits.
+
+    Source: Yoon, Choi, Kwon & Ryu 2023, section 3 (nearest against second nearest training image).
+    """
+    assert pool.place is not None, "both have places"
+    assert samples.place is not None, "both have places"
+    visible = _once(_row_keys(pool.place), pool.owner)
+    nearest, near = _nearer_by_far(samples.place, pool.place, pool.owner)
+    met = near & visible[nearest]
+    hit = np.zeros(len(pool), dtype=bool)
+    hit[nearest[met]] = True
+
+    def rows(among: np.ndarray) -> int:
+        return int((met & among[nearest]).sum())
+
+    return Hits(visible[:, None], hit, rows)
+
+
+def _nearer_by_far(
+    queries: np.ndarray, pool: np.ndarray, owner: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest row of the pool, and whether it is nearer by far, shape (queries,) each.
+
+    A query without a place (NaN) is near to nothing.
+    """
+    owner = np.arange(len(pool)) if owner is None else owner
+    right, square = pool.T.astype(np.float32), (pool**2).sum(axis=1)
+    nearest, near = np.zeros(len(queries), dtype=np.int64), np.zeros(len(queries), dtype=bool)
+    step = max(1, _BLOCK // max(len(pool), 1))
+    for start in range(0, len(queries), step):
+        block = queries[start : start + step].astype(np.float32)
+        squared = square - 2 * (block @ right) + (block**2).sum(axis=1)[:, None]
+        first = np.where(np.isnan(squared), np.inf, squared).argmin(axis=1)
+        least = squared[np.arange(len(block)), first].copy()
+        squared[owner[first][:, None] == owner] = np.inf
+        nearest[start : start + step] = first
+        near[start : start + step] = least * _BY_FAR**2 < squared.min(axis=1)
+    return nearest, near
+
+
+def _row_keys(place: np.ndarray) -> np.ndarray:
+    """A number for each row, the same for equal ones, shape (n,)."""
+    return np.unique(place, axis=0, return_inverse=True)[1].ravel()
 
 
 def one_row_each(data: Dataset, rng: np.random.Generator) -> Dataset:

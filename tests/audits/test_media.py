@@ -1,0 +1,223 @@
+"""Audits of images, series, sounds and texts: planted faults found, honest records not accused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from media import KINDS, SUBJECTS, case_of, population, schema_of
+
+from genaudit.audits import audits, find
+from genaudit.case import MEDIA, AuditCase, Knowledge
+from genaudit.data.dataset import Dataset
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy
+from genaudit.render.text import catalogue
+from genaudit.result import AuditReport, Status, Verdict
+from genaudit.run import run
+from genaudit.subject import Subject
+
+#: Audits of every modality; training of learners is left to a few tests of them.
+SERVED = sorted(a.id for a in audits().values() if a.modalities >= MEDIA)
+QUICK = [name for name in SERVED if name not in ("bias.downstream", "quality.utility")]
+
+
+def report(case: AuditCase, *chosen: str) -> AuditReport:
+    """What some audits, or all that serve records, say of a case."""
+    return run(case, AuditPlan(audits=chosen or None), Policy.read(), strict=True)
+
+
+def verdicts(case: AuditCase, *chosen: str) -> dict[str, Verdict | None]:
+    """Verdict of each metric."""
+    return {f.metric: f.verdict for _, f in report(case, *chosen).findings()}
+
+
+@pytest.fixture(scope="module")
+def honest() -> dict[str, AuditReport]:
+    """All audits on fresh records of each kind."""
+    return {kind: report(case_of(kind, n=240)) for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_audits_run_on_records(honest: dict[str, AuditReport], kind: str) -> None:
+    """All audits but that of rare rows have findings, none outside a limit, all said in Chinese."""
+    found = {s.audit: s for s in honest[kind].sections}
+    zh = catalogue("zh")
+
+    assert {name for name, s in found.items() if s.status is Status.RAN} == set(SERVED)
+    assert found["content.rare_copies"].reason
+    assert all(found[name].findings for name in SERVED)
+    assert not honest[kind].findings(Verdict.OUTSIDE)
+    assert honest[kind].modality == kind
+    for said in _messages(honest[kind].model_dump()):
+        assert said["id"] in zh or said["texts"].get("zh") or not said["id"], said
+
+
+def _messages(value: object) -> list[dict]:
+    if isinstance(value, dict):
+        inner = [m for v in value.values() for m in _messages(v)]
+        return [value, *inner] if "text_en" in value else inner
+    if isinstance(value, list | tuple):
+        return [m for v in value for m in _messages(v)]
+    return []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_copies_are_found(kind: str) -> None:
+    """Whoever sells training records is found by copies of both kinds and by nearness."""
+    found = verdicts(case_of(kind, "copycat"), "privacy.copies", "privacy.distance")
+
+    assert found["privacy.copies.exact"] is Verdict.OUTSIDE
+    assert found["privacy.copies.near"] is Verdict.OUTSIDE
+    assert found["privacy.distance.auc"] is Verdict.OUTSIDE
+
+
+@pytest.mark.parametrize("kind", ["image", "sequence", "audio"])
+def test_near_copies_are_found(kind: str) -> None:
+    """A little noise hides no training record: none is equal, nearly all are near."""
+    near, exact = (
+        find("privacy.copies")(case_of(kind, "near_copy")).findings[i].estimate for i in (1, 0)
+    )
+
+    assert exact.value == 0
+    assert near.value is not None
+    assert near.value > 0.8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_copy_with_other_attributes_is_a_copy(kind: str) -> None:
+    """The record decides, whatever stands beside it."""
+    case = case_of(kind, "copycat")
+    other = case.samples.frame.assign(label="low", group="thin")
+    changed = replace(case.subject, samples=Dataset.of_samples(other, case.schema))
+    found = find("privacy.copies")(AuditCase(changed, case.data)).findings
+
+    assert all(f.estimate.value == 1 for f in found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_is_unlike(kind: str) -> None:
+    """Records that look like nothing are far from the distributions of real ones."""
+    found, base = (
+        find("quality.fidelity")(case_of(kind, who)).findings[0].estimate
+        for who in ("noise", "honest")
+    )
+
+    assert found.low is not None
+    assert base.high is not None
+    assert found.low > base.high
+
+
+def test_the_description_never_changes_with_the_samples() -> None:
+    """Two subjects over the same data: real records have the same numbers, and equal bounds."""
+    one, other = (case_of("image", who).described for who in ("honest", "noise"))
+
+    assert one.schema == other.schema
+    for knowledge in one.data:
+        pd.testing.assert_frame_equal(one.data[knowledge].frame, other.data[knowledge].frame)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_records_have_equal_numbers(kind: str) -> None:
+    """To the last digit, in whatever batch they stand, and beside their attributes unchanged."""
+    case = case_of(kind, "copycat")
+    made, train = case.described.samples.frame, case.described.train.frame
+    rows = made.merge(train, on="record", suffixes=("", " of train"))
+    numbers = list(case.described.description.names)
+
+    assert len(rows) == len(made)
+    assert 0 < len(numbers) <= 64
+    for name in (*numbers, "label", "group"):
+        assert (rows[name] == rows[f"{name} of train"]).all()
+
+
+def test_halves_and_samples_are_those_of_the_case() -> None:
+    """Row for row; a described case is computed once, and a table's is the case itself."""
+    case = case_of("text")
+
+    assert case.described is case.described
+    assert case.described.described is case.described
+    assert list(case.described.reference.frame["record"]) == list(case.reference.media)
+    assert list(case.described.samples.frame["record"]) == list(case.samples.media)
+
+
+def test_what_a_sampler_draws_is_described_too() -> None:
+    """A subject that draws is drawn from once, and draws described records ever after."""
+    kind, calls = "image", []
+
+    def draw(n: int, seed: int, where: object = None) -> Dataset:
+        calls.append(n)
+        return Dataset.of_samples(population(kind, n, seed), schema_of(kind))
+
+    case = AuditCase(Subject("drawn", "samples", draw=draw), case_of(kind).data, n_samples=50)
+    seen = case.described
+
+    assert len(seen.samples) == 50
+    assert seen.samples.schema == seen.schema
+    assert seen.subject.draw(7, 1).schema == seen.schema
+    assert calls == [50, 7]
+
+
+#: What a broken generator makes of a record.
+BROKEN = {"image": np.zeros((3, 3, 1)), "sequence": np.full((3, 2), np.nan), "audio": "hiss",
+          "text": "ÄÖÜ"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("fault", ["some broken", "all broken", "no records", "one repeated"])
+def test_broken_records_are_findings(kind: str, fault: str) -> None:
+    """Records that are none, none at all, or one for all: findings, never a crash."""
+    rows = population(kind, 200, 77)
+    match fault:
+        case "some broken" | "all broken":
+            n = 60 if fault == "some broken" else 200
+            cells = [*[BROKEN[kind]] * n, *rows["record"][n:]]
+            rows["record"] = pd.Series(cells, dtype=object)
+        case "no records":
+            rows = rows.drop(columns="record")
+        case _:
+            rows = pd.concat([rows.head(1)] * 200)
+    found = report(case_of(kind, samples=rows, n=200), *QUICK)
+    values = {f.metric: f.estimate.value for _, f in found.findings()}
+
+    assert {s.audit for s in found.sections if s.findings} >= {*QUICK} - {"privacy.distance"}
+    if fault == "some broken":
+        assert values["quality.validity.invalid_rate"] == pytest.approx(60 / 600)
+    if fault == "one repeated":
+        assert values["quality.validity.distinct_rate"] == 1 / 200
+
+
+def test_identifiers_in_texts_are_found() -> None:
+    """An address in a generated text is one of a person, as in a column."""
+    rows = population("text", 300, 5)
+    rows.loc[:20, "record"] = "to jane.doe@example.org please"
+    found = find("content.personal_data")(case_of("text", samples=rows)).findings
+
+    assert found[0].estimate.value == pytest.approx(21 / 300)
+    assert {f.group.get("column") for f in found[1:]} == {"record"}
+
+
+def test_persons_are_members() -> None:
+    """Where persons have several records, a copy of any of them is a hit on the person."""
+    schema = schema_of("image")
+    who = {"name": "who", "kind": "categorical", "role": "person"}
+    schema = schema.replace(columns=[*(c.model_dump() for c in schema.columns), who])
+    train, holdout = (
+        Dataset.of(population("image", 300, i).assign(who=[f"{i} {j // 3}" for j in range(300)]),
+                   schema) for i in (1, 2)
+    )  # fmt: skip
+    subject = Subject("planted", "samples", train.take(np.arange(0, 300, 3)))
+    case = AuditCase(subject, {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout})
+    exact, near = find("privacy.copies")(case).findings
+
+    assert exact.estimate.value == pytest.approx(1)
+    assert near.estimate.value == pytest.approx(1)
+
+
+def test_every_planted_subject_is_its_kind() -> None:
+    """What the planted generators make are records of the schema."""
+    for kind in KINDS:
+        for name in SUBJECTS:
+            assert not case_of(kind, name, n=30).samples.invalid
