@@ -97,9 +97,6 @@ class _Up(nn.Module):
             layers += [nn.GroupNorm(_groups(before), before), nn.ReLU()]
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1)]
         self.layers = nn.Sequential(*layers)
-        # One bias a pixel, where a maker begins at the mean record.
-        self.shift = nn.Linear(attributes + 1, plan.n_pixels, bias=False)
-        nn.init.zeros_(self.shift.weight)
 
     def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Logits, shape (n, n_pixels)."""
@@ -107,29 +104,32 @@ class _Up(nn.Module):
         height, width = plan.sides
         begun = self.first(torch.cat([noise, attributes], 1))
         grown = self.layers(begun.reshape(len(noise), plan.widths()[-1], height, width))
-        seen = grown[:, :, : plan.height, : plan.width].reshape(len(noise), plan.n_pixels)
-        one = torch.ones_like(noise[:, :1])
-        shifted: torch.Tensor = seen + self.shift(torch.cat([attributes, one], 1))
-        return shifted
-
-    def start_at(self, mean: torch.Tensor) -> None:
-        """Begin at a mean record, shape (n_pixels,)."""
-        mean = mean.clamp(_FLOOR, 1 - _FLOOR)
-        with torch.no_grad():
-            self.shift.weight[:, -1] = torch.logit(mean)
+        seen: torch.Tensor = grown[:, :, : plan.height, : plan.width]
+        return seen.reshape(len(noise), plan.n_pixels)
 
 
 class ImageGenerator(Generator):
-    """DCGAN's generator; its records are pixels with gradients."""
+    """DCGAN's generator; its records are pixels with gradients.
+
+    start: logits of pixels that it begins at, which stay: what is learned pixel by pixel from a
+    discriminator is speckle.
+    """
+
+    start: torch.Tensor
 
     def __init__(self, plan: Plan, latent: int, attributes: int) -> None:
         super().__init__()
         self.noise_width = latent
         self.up = _Up(plan, latent, attributes)
+        self.register_buffer("start", torch.zeros(plan.n_pixels))
 
     def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Pixels from 0 to 1, shape (n, n_pixels)."""
-        return torch.sigmoid(self.up(noise, attributes))
+        return torch.sigmoid(self.start + self.up(noise, attributes))
+
+    def start_at(self, logits: torch.Tensor) -> None:
+        """Begin at logits of a mean record, shape (n_pixels,)."""
+        self.start.copy_(logits)
 
     def make(
         self, noise: torch.Tensor, attributes: torch.Tensor, temperature: float = 1.0
@@ -150,21 +150,35 @@ class ImageDecoder(Decoder):
         super().__init__()
         self.noise_width = latent
         self.up = _Up(plan, latent, attributes)
+        # Of each attribute and of all records, pixel by pixel: few noisy steps learn that first.
+        self.shift = nn.Linear(attributes + 1, plan.n_pixels, bias=False)
+        nn.init.zeros_(self.shift.weight)
+
+    def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        """Logits of pixels, shape (n, n_pixels)."""
+        one = torch.ones_like(noise[:, :1])
+        shift: torch.Tensor = self.shift(torch.cat([attributes, one], 1))
+        return shift + self.up(noise, attributes)
 
     def make(
         self, noise: torch.Tensor, attributes: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
         """Means of pixels, shape (n, n_pixels); there is no temperature in a picture."""
         del temperature
-        return torch.sigmoid(self.up(noise, attributes))
+        return torch.sigmoid(self(noise, attributes))
 
     def surprise(
         self, latent: torch.Tensor, attributes: torch.Tensor, records: torch.Tensor
     ) -> torch.Tensor:
         """Cross entropy of grey values as chances of a white pixel, in nats, shape (n,)."""
-        logits = self.up(latent, attributes)
+        logits = self(latent, attributes)
         each = functional.binary_cross_entropy_with_logits(logits, records, reduction="none")
         return each.sum(1)
+
+    def start_at(self, logits: torch.Tensor) -> None:
+        """Begin at logits of a mean record, shape (n_pixels,)."""
+        with torch.no_grad():
+            self.shift.weight[:, -1] = logits
 
 
 class _Discriminator(nn.Module):
@@ -175,6 +189,9 @@ class _Discriminator(nn.Module):
         self.down = _Down(plan)
         self.real = nn.Linear(self.down.n_features, 1)
         self.fits = nn.Linear(attributes, self.down.n_features, bias=False) if attributes else None
+        if self.fits is not None:
+            # As those of the logit itself, which begin at the scale of their number.
+            nn.init.normal_(self.fits.weight, std=self.down.n_features**-0.5)
 
     def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Logits, shape (n, 1)."""
@@ -182,9 +199,7 @@ class _Discriminator(nn.Module):
         logits: torch.Tensor = self.real(features)
         if self.fits is None:
             return logits
-        # As large as a sum over so many features of weights that begin at this scale.
-        scale = 1 / math.sqrt(features.shape[1])
-        return logits + scale * (self.fits(attributes) * features).sum(1, keepdim=True)
+        return logits + (self.fits(attributes) * features).sum(1, keepdim=True)
 
 
 class _Encoder(nn.Module):
@@ -267,7 +282,7 @@ class ImageNets:
         plan = self.plan
         coarse = summary.reshape(1, plan.channels, *self._coarse).to(torch.float32)
         whole = functional.interpolate(coarse, (plan.height, plan.width), mode="bilinear")
-        maker.up.start_at(whole.reshape(-1))
+        maker.start_at(torch.logit(whole.reshape(-1).clamp(_FLOOR, 1 - _FLOOR)))
 
     def n_bytes(self, batch_size: int) -> int:
         """Weights with gradients, two moments and an average, and what a batch leaves behind."""

@@ -76,7 +76,7 @@ def test_rows_do_not_influence_each_other(size: tuple[int, int, int]) -> None:
     records, given, noise = nets.records(_codes(size, 4)), _one_hot(4), torch.randn(4, 3)
     for module, inputs in (
         (nets.generator(), (noise, given)), (nets.discriminator(), (records, given)),
-        (nets.encoder(), (records, given)), (nets.decoder().up, (noise, given)),
+        (nets.encoder(), (records, given)), (nets.decoder(), (noise, given)),
     ):  # fmt: skip
         alone = torch.cat([module(*(x[i : i + 1] for x in inputs)) for i in range(4)])
         torch.testing.assert_close(module(*inputs), alone, rtol=1e-4, atol=1e-5)
