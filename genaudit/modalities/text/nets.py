@@ -31,6 +31,9 @@ _FLOOR = 1e-4
 #: Lengths of texts are told apart in so many classes at most.
 _LENGTHS = 32
 
+#: Numbers that tell a discriminator where in a text it looks.
+_PLACES = 8
+
 #: Most memory that training may need by `n_bytes`.
 MAX_BYTES = 4 * 2**30
 
@@ -205,13 +208,17 @@ def _ended(symbols: torch.Tensor) -> torch.Tensor:
 class Discriminator(nn.Module):
     """(texts, attributes) -> one logit: convolutions over symbols and what stands beside them."""
 
+    places: torch.Tensor
+
     def __init__(self, nets: TextNets) -> None:
         super().__init__()
         self.steps, self.n_symbols, width = nets.steps, nets.n_symbols, nets.hidden
         # A layer on one-hot symbols: soft symbols pass it too, and its gradient is clipped.
         self.tokens = nn.Linear(nets.n_symbols, nets.token, bias=False)
+        self.register_buffer("places", _places(nets.steps), persistent=False)
         self.layers = nn.Sequential(
-            nn.Conv1d(nets.token + nets.attributes, width, 3, padding=1), nn.LeakyReLU(0.2),
+            nn.Conv1d(nets.token + nets.attributes + _PLACES, width, 3, padding=1),
+            nn.LeakyReLU(0.2),
             nn.Conv1d(width, width, 3, padding=1), nn.LeakyReLU(0.2),
         )  # fmt: skip
         self.local = nn.Conv1d(width, width, 1)
@@ -223,11 +230,18 @@ class Discriminator(nn.Module):
         """Logits, shape (n, 1)."""
         symbols = records.reshape(len(records), self.steps, self.n_symbols)
         beside = attributes[:, None].expand(-1, self.steps, -1)
-        x = torch.cat([self.tokens(symbols), beside], 2).transpose(1, 2)
-        x = self.layers(x)
+        places = self.places.expand(len(records), -1, -1)
+        x = self.layers(torch.cat([self.tokens(symbols), beside, places], 2).transpose(1, 2))
         x = functional.leaky_relu(self.local(x), 0.2).mean(2)
         logits: torch.Tensor = self.head(torch.cat([x, attributes], 1))
         return logits
+
+
+def _places(steps: int) -> torch.Tensor:
+    """Waves from one as long as two steps to one twice as long as a text, (1, steps, _PLACES)."""
+    lengths = torch.logspace(0, 1, _PLACES // 2, base=float(max(steps, 2))) * 2
+    angles = 2 * torch.pi * torch.arange(steps)[:, None] / lengths
+    return torch.cat([angles.sin(), angles.cos()], 1)[None]
 
 
 class Encoder(nn.Module):
