@@ -33,7 +33,9 @@ class TextCodec:
     def pieces(self) -> tuple[str, ...]:
         """What symbols stand for, the end symbol left out: characters, then subwords."""
         assert self.column.alphabet is not None, "declared, or learned before"
-        return tuple(dict.fromkeys((*self.column.alphabet, *(self.column.subwords or ()))))
+        # Longer ones are in no text; made first, they would leave it empty.
+        subwords = [s for s in self.column.subwords or () if len(s) < self.steps]
+        return tuple(dict.fromkeys((*self.column.alphabet, *subwords)))
 
     @property
     def end(self) -> int:

@@ -60,6 +60,7 @@ def test_made_pieces_beyond_the_longest_text_are_left_out() -> None:
     made = np.array([[3, 3, 0, 4, 4], [0, 4, 1, 1, 4], [0, 1, 2, 0, 4]])
 
     assert codec.decode(made).tolist() == ["ann", "a", "abna"]
+    assert codec_of(column(subwords=("annab",))).pieces == ("a", "b", "n")
 
 
 @pytest.mark.parametrize(
