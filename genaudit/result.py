@@ -25,6 +25,8 @@ from pydantic import (
     model_validator,
 )
 
+from genaudit.encoded import check_png, check_wav
+
 FORMAT_VERSION = "1.0"
 
 #: Two-sided confidence levels at which every estimate stores its interval. From them a reader can
@@ -327,6 +329,7 @@ class Finding(Value):
     false_alarm_rate: measured rate of a false `outside`; None = not calibrated.
     doubt: why this finding cannot be judged whatever its interval (makes it `cannot_tell`).
     reason: why the verdict is what it is, set with the verdict.
+    warning: what a reader must not overlook whatever the verdict is.
     """
 
     metric: str
@@ -346,6 +349,7 @@ class Finding(Value):
     doubt: Message | None = None
     reason: Message | None = None
     note: Message | None = None
+    warning: Message | None = None
 
 
 #: What the columns of a figure's table mean, by kind; a renderer needs nothing else. Bars, curves
@@ -355,7 +359,11 @@ FIGURE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "forest": ("label", "value", "low", "high", "limit_low", "limit_high"),
     "curve": ("series", "x", "y", "low", "high"),
     "heatmap": ("row", "column", "value", "low", "high"),
+    "media": ("label", "value"),
 }
+
+#: Most records of a figure, characters of a text, channels of a series and steps of each.
+MOST_MEDIA, MOST_TEXT, MOST_CHANNELS, MOST_STEPS = 60, 1000, 8, 400
 
 #: Columns that hold names; all others hold numbers.
 _NAMES = ("label", "series", "row", "column")
@@ -382,12 +390,59 @@ def _row_schema(kind: str) -> dict[str, Any]:
     }
 
 
+class Picture(Value):
+    """A generated image as PNG in base64, and what it was generated with."""
+
+    kind: Literal["image"] = "image"
+    png: Annotated[str, AfterValidator(check_png)]
+    attributes: dict[str, str] = {}
+
+
+class Sound(Value):
+    """A generated sound as WAV in base64, perhaps shortened, and what it was generated with."""
+
+    kind: Literal["audio"] = "audio"
+    wav: Annotated[str, AfterValidator(check_wav)]
+    attributes: dict[str, str] = {}
+
+
+class Series(Value):
+    """A generated series, perhaps thinned: a tuple of numbers for each channel.
+
+    length: steps that it has.
+    """
+
+    kind: Literal["sequence"] = "sequence"
+    channels: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_CHANNELS)]
+    values: tuple[Annotated[tuple[Real, ...], Field(min_length=1, max_length=MOST_STEPS)], ...]
+    length: Count
+    attributes: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len(self.values) != len(self.channels) or len({len(v) for v in self.values}) > 1:
+            raise ValueError("expected as many numbers of each channel")
+        return self
+
+
+class Words(Value):
+    """A generated text, perhaps shortened, and what it was generated with."""
+
+    kind: Literal["text"] = "text"
+    text: Annotated[str, Field(max_length=MOST_TEXT)]
+    attributes: dict[str, str] = {}
+
+
+Medium = Annotated[Picture | Sound | Series | Words, Field(discriminator="kind")]
+
+
 class Figure(Value):
     """Typed data for one picture: `rows` follow `FIGURE_COLUMNS[kind]`, `headers` name them.
 
     words: text in `rows` that is no name of the data -> message.
     metric: the metric that is drawn; its limit is set with the verdicts, here and in a forest's
         rows, and stays None where there is none. limit_at: the x of a curve at which it holds.
+    media: generated records to look at or to listen to, one for each row of such a figure.
     The small-cell rule has been applied to the data before it comes here.
     """
 
@@ -396,7 +451,7 @@ class Figure(Value):
     )
 
     id: str
-    kind: Literal["bars", "forest", "curve", "heatmap"]
+    kind: Literal["bars", "forest", "curve", "heatmap", "media"]
     title: Message
     description: Message
     headers: tuple[Message, ...]
@@ -406,9 +461,15 @@ class Figure(Value):
     metric: str = ""
     limit: Limit | None = None
     limit_at: Number | None = None
+    media: Annotated[tuple[Medium, ...], Field(max_length=MOST_MEDIA)] = ()
 
     @model_validator(mode="after")
     def _drawable(self) -> Self:
+        if len(self.media) != (len(self.rows) if self.kind == "media" else 0):
+            raise ValueError(f"expected a record for each row of a media figure, and no other, got "
+                             f"{len(self.media)} and {len(self.rows)} rows")  # fmt: skip
+        if len({m.kind for m in self.media}) > 1:
+            raise ValueError("expected records of one kind")
         for i, row in enumerate(self.rows):
             _check_row(self.kind, i, row)
         if len({len(row) for row in self.rows}) > 1:

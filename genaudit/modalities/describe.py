@@ -109,6 +109,8 @@ def _encoded(features: Features, data: Dataset, known: dict[str, np.ndarray]) ->
     new = ~keys.duplicated() & keys.notna() & ~keys.isin(known.keys())
     for block in _blocks(np.flatnonzero(new.to_numpy())):
         rows = np.asarray(features.encode(data.media[block]), dtype=float)
+        if not rows.shape[1]:  # nothing varies among the records that they were fitted on
+            rows = np.zeros((len(rows), 1))
         known.update(zip(keys.iloc[block], rows, strict=True))
     width = len(next(iter(known.values()), ()))
     gone = np.full(width, np.nan)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -163,6 +164,46 @@ def curve(
         parts.append(_el("line", x1=52, x2=68, y1=y, y2=y, class_="edge"))
         parts.append(_text_at(74, y + 4, shortened(name, 34), "label"))
     return _chart(words, None, parts, box="0 0 360 300", class_="chart curve")
+
+
+def lines(
+    values: Sequence[Sequence[float]],
+    ranges: Sequence[tuple[float, float]],
+    words: Words,
+) -> Markup:
+    """A small plot of a series, one line for each channel over its range from bottom to top."""
+    parts = [_el("line", x1=0, x2=200, y1=y, y2=y, class_="grid") for y in (4, 48, 92)]
+    for i, (channel, (low, high)) in enumerate(zip(values, ranges, strict=True)):
+        width, span = max(len(channel) - 1, 1), (high - low) or 1.0
+        # A series of one step is a line across.
+        at = enumerate(channel if len(channel) > 1 else [*channel, *channel])
+        points = (f"{200 * x / width:.1f},{92 - 88 * (y - low) / span:.1f}" for x, y in at)
+        parts.append(_el("polyline", points=" ".join(points), class_=f"line s{i % _SERIES}"))
+    return _chart(words, None, parts, box="0 0 200 96", class_="chart series")
+
+
+def wave(sound: Sequence[float]) -> Markup:
+    """The loudness of a sound over time; decoration, as the sound itself stands beside it."""
+    n = min(len(sound), 80)
+    cuts = [round(i * len(sound) / n) for i in range(n + 1)]
+    peaks = [max(map(abs, sound[a:b]), default=0.0) for a, b in pairwise(cuts)]
+    bars = "".join(f"M{i + 0.5:g} {20 - 19 * p:.1f}V{20 + 19 * p + 0.2:.1f}"
+                   for i, p in enumerate(peaks))  # fmt: skip
+    path = _el("path", d=bars, class_="wave")
+    drawn = _el("svg", path, class_="chart sound", aria_hidden="true", viewBox=f"0 0 {n} 40",
+                preserveAspectRatio="none")  # fmt: skip
+    return Markup(drawn)  # noqa: S704 - numbers alone
+
+
+def key(names: Sequence[str]) -> Markup:
+    """The colour and the stroke of each channel, with its name."""
+    parts = []
+    for i, name in enumerate(names):
+        stroke = _el("line", x1=0, x2=22, y1=6, y2=6, class_=f"line s{i % _SERIES}")
+        mark = _el("svg", stroke, width=22, height=12, aria_hidden="true")
+        said = f"<bdi>{escape(shortened(visible(name), 24))}</bdi>"
+        parts.append(_el("li", mark, said))
+    return Markup(_el("ul", *parts, class_="key"))  # noqa: S704 - escaped above
 
 
 def _band(rows: Sequence[Sequence[Cell]], name: str, plot: _Plot, i: int) -> str:

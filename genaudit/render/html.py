@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from genaudit.render import charts, view
 from genaudit.render.lines import lines
+from genaudit.render.media import gallery
 from genaudit.render.numbers import Numbers, scale
 from genaudit.render.text import Text, isolated, whole
 from genaudit.result import FIGURE_COLUMNS, AuditReport, Figure, Finding
@@ -285,6 +286,7 @@ _DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {
     "forest": lambda figure, words, _: charts.forest(figure.rows, words),
     "heatmap": lambda figure, words, _: charts.heatmap(figure.rows, words),
     "curve": _curve,
+    "media": gallery,
 }
 
 

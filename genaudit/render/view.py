@@ -152,6 +152,11 @@ def headlines(report: AuditReport, verdict: Verdict) -> list[tuple[Section, Metr
     ]
 
 
+def warnings(report: AuditReport) -> list[Message]:
+    """What a reader must not overlook, whatever the verdicts are."""
+    return [f.warning for _, f in report.findings() if f.warning is not None]
+
+
 def unmeasured_limits(report: AuditReport) -> list[Limit]:
     """Limits of the policy for which there is no number."""
     measured = {f.metric for _, f in report.findings()}

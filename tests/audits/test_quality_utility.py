@@ -1,15 +1,25 @@
 """Usefulness for training models: the learner, its comparison, planted and honest subjects."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from subjects import SCHEMA, case_of, judged, make_case, population
 
-from genaudit.audits.quality.utility import LOSS, TRTR, TSTR, auc_difference, skill, utility
+from genaudit.audits.quality.utility import (
+    LOSS,
+    TRTR,
+    TSTR,
+    WORTH,
+    auc_difference,
+    skill,
+    utility,
+)
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.modalities.table.learner import Features, Target, fit_predict
-from genaudit.result import Verdict
+from genaudit.result import Claim, Verdict
 
 NAME = "quality.utility"
 
@@ -189,3 +199,33 @@ def test_null_losses_cover_zero():
         held.append(e.low <= 0 <= e.high)
 
     assert np.mean(held) >= 0.9
+
+
+def _sure(seed):
+    """Rows in which age decides."""
+    rows = population(1500, seed)
+    return rows.assign(hired=np.where(rows["age"] > 42, "yes", "no"))
+
+
+def _claimed(samples, epsilon=3.0):
+    """A case whose subject promises something."""
+    case = case_of(samples, _sure(61), _sure(62))
+    subject = dataclasses.replace(case.subject, claim=Claim(epsilon=epsilon, delta=1e-5))
+    return dataclasses.replace(case, subject=subject)
+
+
+def test_a_claim_that_buys_nothing_is_a_warning():
+    """Labels by a coin are no better than marginals at the same ε, and the report says so."""
+    rng = np.random.default_rng(0)
+    coin = _sure(63).assign(hired=rng.choice(["no", "yes"], 1500))
+    bad, good = (_tstr(_claimed(rows)) for rows in (coin, _sure(63)))
+
+    assert bad.warning.id == "quality.utility.no_better"
+    assert bad.warning.params["epsilon"] == 3
+    assert good.warning is None
+    assert good.baseline.value < good.estimate.value - WORTH
+    assert _tstr(case_of(coin, _sure(61), _sure(62))).warning is None
+
+
+def _tstr(case):
+    return next(f for f in utility(case).findings if f.metric == TSTR)

@@ -37,8 +37,8 @@ def numbers(tree: ET.Element) -> list[float]:
 
 
 def test_every_kind_is_in_the_fixture() -> None:
-    """The fixture has one figure of each kind, so the tests below see all of them."""
-    assert {f.kind for f in ALL} == set(FIGURE_COLUMNS) == set(DRAWN)
+    """The fixture has one chart of each kind, so the tests below see all of them."""
+    assert {f.kind for f in ALL} == set(FIGURE_COLUMNS) - {"media"} == set(DRAWN)
 
 
 @pytest.mark.parametrize("figure", ALL, ids=lambda f: f.kind)

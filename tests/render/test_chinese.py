@@ -22,7 +22,7 @@ ENGLISH = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]+)+")
 #: Names of laws; whatever else is English stands in `code`, `pre` or an element marked so.
 NAMES = re.compile(r"EU AI Act|Fairlearn MetricFrame|Clopper-Pearson|Satterthwaite t")
 
-VOID = ("meta", "link", "br", "wbr")
+VOID = ("meta", "link", "br", "wbr", "img")
 
 
 class Texts(HTMLParser):
@@ -37,7 +37,10 @@ class Texts(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Enter an element; inside one that quotes, nothing counts."""
         known = dict(attrs)
-        quotes = tag in ("style", "code", "pre") or (tag, known.get("lang")) == ("span", "en")
+        quotes = tag in ("style", "code", "pre", "blockquote") or (tag, known.get("lang")) == (
+            "span",
+            "en",
+        )
         if tag not in VOID:
             self._quoted.append(quotes or self.quoted)
         if not self.quoted:

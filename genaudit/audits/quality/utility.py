@@ -37,6 +37,9 @@ _REAL, _MADE, _BLIND = (
 
 _AUC = message("figure.auc", "AUC")
 
+#: AUC that private samples are to give beyond independent marginals that spend as much.
+WORTH = 0.1
+
 #: Learners of the baseline: it is far from the subjects, so its own error matters little.
 _BASELINE_LEARNERS = 4
 
@@ -113,12 +116,39 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
             doubt=found.doubt,
             note=found.note,
         ),
-        _level(TSTR, made, target, found),
+        _against(_level(TSTR, made, target, found), real, blind, case),
         _level(TRTR, real, target, found),
     )
     method = by_person(_METHOD, *found.data)
     named = tuple(_with_method(f, method) for f in findings)
     return Outcome(named, _figure(real, made, blind, target))
+
+
+def _against(finding: Finding, real: Skill, blind: Skill | None, case: AuditCase) -> Finding:
+    """The skill that samples give with that of independent marginals, and a warning where a claim
+    bought too little more than they give.
+    """
+    if blind is None:
+        return finding
+    claim, value = case.subject.claim, finding.estimate.value
+    beside = {"baseline": _level_estimate(blind), "baseline_label": _baseline.label(case)}
+    # Where marginals do worse than a coin, the coin is what has to be beaten.
+    bar = max(blind.value, 0.5)
+    if claim is None or value is None or round(value - bar, 9) >= WORTH:
+        return finding.model_copy(update=beside)
+    warning = message(
+        "quality.utility.no_better",
+        "Models that learnt from the samples (AUC {made:number}) are less than {least:number} "
+        "better than a coin (0.5) or than models that learnt from independent marginals at the "
+        "same ε = {epsilon:number} (AUC {blind:number}): the samples tell hardly more than the "
+        "columns do one by one. Models that learnt from real rows reach {real:number}.",
+        made=round(value, 3),
+        blind=round(blind.value, 3),
+        real=round(real.value, 3),
+        least=WORTH,
+        epsilon=claim.epsilon,
+    )
+    return finding.model_copy(update={**beside, "warning": warning})
 
 
 def _with_method(finding: Finding, method: str) -> Finding:

@@ -163,7 +163,7 @@ def place_hits(pool: Keys, samples: Keys) -> Hits:
     assert pool.place is not None, "both have places"
     assert samples.place is not None, "both have places"
     visible = _once(_row_keys(pool.place), pool.owner)
-    nearest, near = _nearer_by_far(samples.place, pool.place, pool.owner)
+    nearest, near = nearer_by_far(samples.place, pool.place, pool.owner)
     met = near & visible[nearest]
     hit = np.zeros(len(pool), dtype=bool)
     hit[nearest[met]] = True
@@ -174,7 +174,7 @@ def place_hits(pool: Keys, samples: Keys) -> Hits:
     return Hits(visible[:, None], hit, rows)
 
 
-def _nearer_by_far(
+def nearer_by_far(
     queries: np.ndarray, pool: np.ndarray, owner: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest row of the pool, and whether it is nearer by far, shape (queries,) each.

@@ -1,0 +1,360 @@
+"""Some generated images, series, sounds or texts to look at, and how near all lie to real ones."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.signal import resample_poly
+
+from genaudit.case import MEDIA, AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.schema import Column, Kind
+from genaudit.encoded import png, wav
+from genaudit.modalities.table.space import Encoded, Space, nearer_by_far, one_row_each
+from genaudit.result import (
+    MOST_CHANNELS,
+    MOST_TEXT,
+    Estimate,
+    Figure,
+    Finding,
+    Medium,
+    Message,
+    Picture,
+    Series,
+    Sound,
+    Words,
+    message,
+)
+from genaudit.stats.halves import middle_halves
+from genaudit.stats.roc import auc
+from genaudit.subject import Access
+
+NEARER = "quality.samples.nearer"
+
+_METHOD = "distances to the nearest training record, DeLong on the logit scale"
+_UNIT = "chance that a sample is nearer than an unseen record"
+
+#: Sounds of a figure: each takes as many bytes as some pictures.
+_MOST_SOUNDS = 12
+
+#: A sound is shown so long, in seconds, and at most at so many samples a second.
+_SECONDS, _RATE = 2, 8000
+
+#: Pixels along a side of a shown picture, steps of a shown series, and characters of a text.
+_SIDE, _STEPS, _CHARACTERS = 96, 100, 400
+
+#: Samples among which those to show are looked for, at a time, and how often.
+_TRIED, _TRIES = 240, 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """max_shown: most samples in the figure. max_compared: most whose nearness is measured."""
+
+    max_shown: int = ranged(24, 1, 60)
+    max_compared: int = ranged(2000, 1)
+
+
+@audit(
+    title="Samples to look at and to listen to",
+    needs={Access.SAMPLES, Knowledge.TRAIN},
+    source="Meehan, Chaudhuri & Dasgupta 2020, A Non-Parametric Test to Detect Data-Copying in "
+    "Generative Models, section 3 (distances to training records of samples and of unseen records)",
+    options=Options,
+    modalities=MEDIA,
+    metrics=(NEARER,),
+)
+def samples(case: AuditCase, options: Options) -> Outcome:
+    """Show what the generator makes, and how near it comes to what it has seen.
+
+    Numbers say how often something is so; eyes and ears say what it is. A few samples are drawn,
+    not picked, and beside each stands its distance to the nearest training record, in [0, 1], by
+    the numbers that describe a record. No sample is shown that equals a real record or is nearer
+    to one than to any other by far: the page would show a person's record. Which samples are shown
+    follows from the seed and from the training data, so that nobody without these can tell which
+    were passed over. Samples that are nearer to training records than unseen real records are have
+    been remembered rather than made; those that are further away look like nothing real.
+    """
+    distances = _distances(case)
+    shown = _shown(case, options)
+    figures = (_figure(case, shown, distances),) if len(shown) else ()
+    left_out = () if len(shown) else (_NOTHING,)
+    return Outcome((_finding(case, distances, options),), figures, left_out)
+
+
+_NOTHING = message(
+    "quality.samples.nothing",
+    "A look at samples: none can be shown, as those that were drawn are no records, or repeat real "
+    "ones.",
+)
+
+
+# Nearness ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Distances to the nearest training record of all that has numbers.
+
+    space: by which they are measured. train: all training records in it.
+    """
+
+    space: Space
+    train: Encoded
+
+    def of(self, data: Dataset) -> np.ndarray:
+        """Distance of each record to the nearest training record, in [0, 1], shape (n,)."""
+        return self.space.nearest(self.space.encode(data), self.train)
+
+
+def _distances(case: AuditCase) -> Distances:
+    return case.once("quality.samples", lambda: _fitted(case.described))
+
+
+def _fitted(seen: AuditCase) -> Distances:
+    assert seen.description is not None, "only records are looked at"
+    numbers = [seen.description.schema[name] for name in seen.description.names]
+    space = Space.fit(seen.reference if Knowledge.HOLDOUT in seen.data else seen.train, numbers)
+    return Distances(space, space.encode(seen.train))
+
+
+def _finding(case: AuditCase, distances: Distances, options: Options) -> Finding:
+    label = message(
+        NEARER, "How often a sample is nearer to a training record than an unseen record is"
+    )
+    seen, rng = case.described, case.rng(NEARER)
+    made = seen.samples.take(np.flatnonzero(_whole(case.samples)))
+    if Knowledge.HOLDOUT not in case.data:
+        reason = message("quality.samples.no_holdout", "It takes records that were not trained on.")
+        return Finding(metric=NEARER, label=label, estimate=_undefined(reason, len(case.samples)))
+    unseen = one_row_each(seen.holdout, rng)
+    rows, others = (d.take(rng.permutation(len(d))[: options.max_compared]) for d in (made, unseen))
+    if min(len(rows), len(others)) < SMALL_CELL:
+        reason = message(
+            "quality.samples.few",
+            "Fewer than {minimum:integer} samples, or unseen records, are there to compare.",
+            minimum=SMALL_CELL,
+        )
+        return Finding(metric=NEARER, label=label, estimate=_undefined(reason, len(case.samples)))
+    near, far = -distances.of(rows), -distances.of(others)
+    one, other = middle_halves(len(far), lambda a, b: auc(far[a], far[b]).value)
+    null = _nearer(far[one], far[other])
+    return Finding(metric=NEARER, label=label, estimate=_nearer(near, far), null=null)
+
+
+def _nearer(near: np.ndarray, far: np.ndarray) -> Estimate:
+    found = auc(near, far)
+    n = len(near) + len(far)
+    return Estimate.of(found.value, found.interval, n=n, method=_METHOD, unit=_UNIT)
+
+
+def _undefined(reason: Message, n: int) -> Estimate:
+    return Estimate.undefined(reason, n=n, method=_METHOD, unit=_UNIT)
+
+
+# What is shown -----------------------------------------------------------------------------------
+
+
+def _whole(data: Dataset) -> np.ndarray:
+    """Which samples are records at all, bools (n,)."""
+    assert data.schema.record is not None, "only records are looked at"
+    return np.asarray(data.frame[data.schema.record.name].notna().to_numpy())
+
+
+def _shown(case: AuditCase, options: Options) -> np.ndarray:
+    """Positions of samples to show: drawn, without those that a real record can be seen in."""
+    assert case.schema.record is not None, "only records are looked at"
+    most = min(options.max_shown, _MOST_SOUNDS if case.schema.record.kind is Kind.AUDIO else 60)
+    order = np.random.default_rng(_secret(case)).permutation(np.flatnonzero(_whole(case.samples)))
+    repeats = _Repeats.of(case)
+    chosen: list[int] = []
+    for start in range(0, min(len(order), _TRIED * _TRIES), _TRIED):
+        rows = order[start : start + _TRIED]
+        chosen += rows[~repeats.among(case.described.samples.take(rows))].tolist()
+        if len(chosen) >= most:
+            break
+    return np.array(chosen[:most], dtype=np.int64)
+
+
+def _secret(case: AuditCase) -> list[int]:
+    """A seed that follows from the case's and from the training records, which few know."""
+    keys = "\0".join(sorted(map(str, case.described.train.frame[_key(case)])))
+    return [case.seed, *hashlib.blake2b(keys.encode(), digest_size=8).digest()]
+
+
+def _key(case: AuditCase) -> str:
+    """The column in which equal records are equal."""
+    assert case.described.description is not None, "only records are looked at"
+    return case.described.description.column.name
+
+
+@dataclass(frozen=True, eq=False)
+class _Repeats:
+    """Real records, to tell which samples repeat one.
+
+    count: how many rows hold each record. place, owner: of each different one, shapes (n, d) and
+    (n,); owner is None where each is a person's.
+    """
+
+    key: str
+    count: Counter[str]
+    space: Space
+    place: np.ndarray
+    owner: np.ndarray | None
+
+    @classmethod
+    def of(cls, case: AuditCase) -> _Repeats:
+        """All that the auditor holds."""
+        space, key, held = _distances(case).space, _key(case), list(case.described.data.values())
+        records = pd.concat([d.frame[key] for d in held], ignore_index=True)
+        # Of records that are equal none is nearer than the others.
+        first = np.flatnonzero(~records.duplicated().to_numpy())
+        place = np.concatenate([space.encode(d).numbers for d in held])[first]
+        owner = None
+        if case.schema.person is not None:
+            persons = [d.frame[case.schema.person.name].astype(str) for d in held]
+            owner = pd.factorize(pd.concat(persons))[0][first]
+        return cls(key, Counter(records), space, place, owner)
+
+    def among(self, data: Dataset) -> np.ndarray:
+        """Which samples equal a record of a few rows, or are nearly equal to one, bools (n,)."""
+        held = data.frame[self.key].map(lambda record: self.count.get(record, 0)).to_numpy()
+        near = nearer_by_far(self.space.encode(data).numbers, self.place, self.owner)[1]
+        return (near | (held > 0)) & (held < SMALL_CELL)
+
+
+def _figure(case: AuditCase, rows: np.ndarray, distances: Distances) -> Figure:
+    assert case.schema.record is not None, "only records are looked at"
+    shown = case.samples.take(rows)
+    attributes = shown.to_frame()[[c.name for c in case.schema.modelled]].astype(object)
+    media = tuple(
+        _medium(record, case.schema.record, {n: str(v) for n, v in row.items() if pd.notna(v)})
+        for record, (_, row) in zip(shown.media, attributes.iterrows(), strict=True)
+    )
+    far = distances.of(case.described.samples.take(rows))
+    return Figure(
+        id="quality.samples.media",
+        kind="media",
+        title=message("figure.media.title", "Samples of the generator"),
+        description=_description(case, len(rows), distances),
+        headers=(
+            message("figure.sample", "Sample"),
+            message("figure.nearest", "Distance to the nearest training record"),
+        ),
+        rows=tuple((str(i + 1), float(f"{d:.3g}")) for i, d in enumerate(far)),
+        media=media,
+    )
+
+
+def _description(case: AuditCase, n: int, distances: Distances) -> Message:
+    said = message(
+        "figure.media.text",
+        "{n:integer} of {all:integer} samples, drawn at random and not by their quality. Beside "
+        "each stands its distance to the nearest training record by the numbers that describe a "
+        "record: 0 is the same, 1 as far as can be. Samples that repeat a real record, wholly or "
+        "nearly, are left out.",
+        n=n,
+        all=len(case.samples),
+    )
+    parts = [said]
+    if (middle := _usual(case, distances)) is not None:
+        text = "Half of the unseen real records are nearer than {x:number} to one, half are not."
+        parts.append(message("figure.media.usual", text, x=float(f"{middle:.3g}")))
+    parts += _shortened(case)
+    return _sentences(parts)
+
+
+def _shortened(case: AuditCase) -> Iterator[Message]:
+    """What of long records is not shown."""
+    column, records = case.schema.record, case.samples.media[_whole(case.samples)]
+    assert column is not None, "only records are looked at"
+    match column.kind:
+        case Kind.AUDIO:
+            yield message(
+                "figure.media.sound",
+                "Sounds are played for at most {seconds:integer} seconds and at no more than "
+                "{rate:integer} samples a second.",
+                seconds=_SECONDS,
+                rate=_RATE,
+            )
+        case Kind.SEQUENCE:
+            yield message(
+                "figure.media.series",
+                "Each channel has a scale of its own, which is the same in all plots.",
+            )
+            if max(r.shape[1] for r in records) > MOST_CHANNELS:
+                yield message(
+                    "figure.media.channels",
+                    "The first {n:integer} channels are drawn.",
+                    n=MOST_CHANNELS,
+                )
+        case Kind.TEXT if max(map(len, records)) > _CHARACTERS:
+            yield message(
+                "figure.media.cut",
+                "Texts are cut after {n:integer} characters.",
+                n=_CHARACTERS,
+            )
+
+
+def _sentences(parts: list[Message]) -> Message:
+    """Several messages, one after the other."""
+    fields = {f"part{i}": part for i, part in enumerate(parts)}
+    text, zh = (gap.join(f"{{{name}}}" for name in fields) for gap in (" ", ""))
+    return message("", text, **fields).model_copy(update={"texts": {"zh": zh}})
+
+
+def _usual(case: AuditCase, distances: Distances) -> float | None:
+    """Median distance of unseen records to the nearest training record; None without enough."""
+    if Knowledge.HOLDOUT not in case.data or len(case.holdout) < SMALL_CELL:
+        return None
+    seen = case.described.holdout
+    some = case.rng("quality.samples.usual").permutation(len(seen))[:2000]
+    return float(np.median(distances.of(seen.take(some))))
+
+
+def _medium(record: np.ndarray | str, column: Column, attributes: dict[str, str]) -> Medium:
+    """A record as a page can show it."""
+    if isinstance(record, str):
+        cut = record if len(record) <= _CHARACTERS else record[:_CHARACTERS] + "…"
+        return Words(text=cut[:MOST_TEXT], attributes=attributes)
+    match column.kind:
+        case Kind.IMAGE:
+            return Picture(png=png(_small(record)), attributes=attributes)
+        case Kind.AUDIO:
+            return Sound(wav=wav(*_short(record, column.rate or _RATE)), attributes=attributes)
+        case _:
+            return _series(record, column, attributes)
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    """The picture with at most `_SIDE` pixels along a side: means of blocks."""
+    step = math.ceil(max(pixels.shape[:2]) / _SIDE)
+    if step == 1:
+        return pixels
+    height, width, channels = pixels.shape
+    tall, wide = -height % step, -width % step
+    whole = np.pad(pixels.astype(float), ((0, tall), (0, wide), (0, 0)), mode="edge")
+    blocks = whole.reshape((height + tall) // step, step, (width + wide) // step, step, channels)
+    return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+
+
+def _short(sound: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
+    """The beginning of a sound at a rate that takes few bytes."""
+    start, step = sound[: _SECONDS * rate], math.ceil(rate / _RATE)
+    return (start, rate) if step == 1 else (resample_poly(start, 1, step), round(rate / step))
+
+
+def _series(steps: np.ndarray, column: Column, attributes: dict[str, str]) -> Series:
+    """Channels of a series, thinned evenly where it is long."""
+    n, width = len(steps), min(steps.shape[1], MOST_CHANNELS)
+    kept = np.unique(np.linspace(0, n - 1, min(n, _STEPS)).round().astype(int))
+    names = column.channels or tuple(f"channel {i + 1}" for i in range(width))
+    values = tuple(tuple(float(f"{x:.4g}") for x in steps[kept, j]) for j in range(width))
+    return Series(channels=names[:width], values=values, length=n, attributes=attributes)
