@@ -14,7 +14,6 @@ import pytest
 import tiny
 
 import genaudit as ga
-from genaudit.audits import audits
 from genaudit.cli import app
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import MODALITIES, Kind
@@ -181,9 +180,8 @@ def test_what_does_not_fit_is_refused_with_an_estimate(cell: Cell) -> None:
         cell.model.sample(10**12)
     with pytest.raises(GenauditError, match=r"about [\d,]+ bytes"):
         ga.train(
-            tiny.frame_of(cell.kind, 40_000 if cell.kind in ("table", "text") else 4000),
-            tiny.schema_of(cell.kind), ledger=None,
-            **{**cell.options(), "batch_size": 1_000_000, "hidden": (4000,)},
+            tiny.frame_of(cell.kind), tiny.schema_of(cell.kind),
+            **{**cell.options(), "hidden": (60_000, 60_000)},
         )  # fmt: skip
 
 
@@ -200,7 +198,6 @@ def test_audits_and_report(cell: Cell) -> None:
         "privacy.distance", "privacy.copies", "bias.representation", "bias.downstream"
     } <= ran  # fmt: skip
     assert not [s.audit for s in report.sections if s.status == "failed"]
-    assert set(audits()) == {section.audit for section in report.sections} | {"privacy.claim"} or True
     if cell.kind != "table":
         assert "quality.samples" in ran
         assert {"image": "data:image/png", "audio": "data:audio/wav", "sequence": "<svg",

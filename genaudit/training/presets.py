@@ -43,7 +43,32 @@ _MEDIA: dict[str, Any] = {
 }  # fmt: skip
 
 #: Kind of record, family, private -> (numbers, those of the preset quick, those of standard).
-_RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {}
+_RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    ("text", "gan", False): (
+        {"r1": 0.3, "batch_size": 64}, {"steps": 1000}, {"steps": 3000},
+    ),
+    ("text", "gan", True): (
+        {"batch_size": 256, "learning_rate": 2e-4}, {"steps": 200}, {"steps": 400},
+    ),
+    ("text", "vae", False): (
+        {"private_learning_rate": 4e-3, "latent": 8, "kl_rise": 0.3, "free_bits": 2.0,
+         "batch_size": 128},
+        {"steps": 400}, {"steps": 600},
+    ),
+    ("text", "vae", True): (
+        {"private_learning_rate": 1.5e-2, "latent": 8, "kl_rise": 0.5, "batch_size": 512},
+        {"steps": 300}, {"steps": 400},
+    ),
+    ("text", "cgan", False): (
+        {"learning_rate": 1e-4, "warm_learning_rate": 4e-3, "batch_size": 128},
+        {"steps": 400, "warm": 0.75}, {"steps": 800, "warm": 0.625},
+    ),
+    # What a private discriminator says of so few noisy steps does more harm than good.
+    ("text", "cgan", True): (
+        {"learning_rate": 2e-5, "warm_learning_rate": 1.2e-2, "warm": 0.95},
+        {"steps": 400, "batch_size": 512}, {"steps": 600, "batch_size": 768},
+    ),
+}  # fmt: skip
 
 
 def numbers(kind: str, family: str, preset: str, *, private: bool) -> dict[str, Any]:
