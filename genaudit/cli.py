@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -90,6 +92,35 @@ def main() -> None:
 
 _INTERRUPTED_CODE = 130
 _INTERRUPTED = "Interrupted; the ledger holds what was read so far."
+
+
+#: As a shell gives it of a process that was ended by SIGTERM.
+_TERMINATED_CODE = 143
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a training as Ctrl-C does: what it reserved is given back on the way out."""
+    if not _leads() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = []
+
+    def stop(number: int, frame: object) -> None:  # noqa: ARG001  the signature is Python's
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one waits for nothing
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not asked:
+            raise
+        _say(_INTERRUPTED)
+        raise typer.Exit(_TERMINATED_CODE) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _drop_output() -> None:
@@ -321,7 +352,7 @@ def train(
         _check_alone({**given, "schema": schema, "config": config, "checkpoint": checkpoint,
                       "dataset_id": dataset_id, "dry_run": dry_run or None})  # fmt: skip
         assert out is not None, "checked above"
-        with progress.bars(quiet=Settings.quiet or not _leads()) as bars:
+        with _terminable(), progress.bars(quiet=Settings.quiet or not _leads()) as bars:
             trained = api.resume(
                 data, resume, ledger=ledger, budget_total=budget_total,
                 progress=progress.training_bar(bars, "Training"),
@@ -338,7 +369,7 @@ def train(
         print(*map(_printable, lines), sep="\n")
         return
     assert out is not None, "checked above"
-    with progress.bars(quiet=Settings.quiet or not _leads()) as bars:
+    with _terminable(), progress.bars(quiet=Settings.quiet or not _leads()) as bars:
         trained = api.train(
             data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
             budget_total=budget_total, artefact=out.name, checkpoint=checkpoint,
@@ -641,6 +672,20 @@ def ledger_show(
     _print_table(("seq", "time", "data set", "scope", "kind", "purpose", "mechanism"), rows)
     for line in inventory.spent(entries):
         print(_printable(line))
+
+
+@ledger_app.command("end")
+def ledger_end(
+    run: Annotated[str, typer.Argument(help="Training, as `genaudit ledger show` names it.")],
+    ledger: LedgerOption = None,
+) -> None:
+    """End what a training that nobody will go on with has reserved; what it charged counts."""
+    from genaudit.ledger import PrivacyLedger
+
+    book = PrivacyLedger(ledger)
+    _check_exists(book)
+    touch = book.end(run)
+    _say(f"Ended the training {run} of data set {touch.dataset!r}; what it charged counts.")
 
 
 @ledger_app.command("verify")

@@ -21,6 +21,12 @@ _APART = (
     "(--dataset-id, or the id of a schema)"
 )
 
+#: Said of a total with reservations in it, which a training may hold that nobody goes on with.
+_OPEN = (
+    ", what trainings that have not ended may still spend included ({}; one that will never be "
+    "gone on with is ended by `genaudit ledger end`)"
+)
+
 
 def listing(what: str) -> list[dict[str, Any]]:
     """Rows of `genaudit list`: audits, models, regulations or datasets."""
@@ -66,10 +72,10 @@ def _total(dataset: str, paid: Sequence[Touch]) -> str:
     relations = {t.relation for t in paid}
     relation = relations.pop() if len(relations) == 1 else "zero-out"
     total = together([m for t in paid for m in t.spends], _DELTA, relation)
-    reserved = any(t.kind is TouchKind.RESERVED for t in paid)
+    reserved = [t.run for t in paid if t.kind is TouchKind.RESERVED]
     return (
         f"{dataset}: all accounted releases together spend at most ε = {total:.3g} "
         f"at δ = {_DELTA:g} for one {paid[0].unit} ({relation})"
-        + (", what trainings that have not ended may still spend included" if reserved else "")
+        + (_OPEN.format(", ".join(reserved)) if reserved else "")
         + (_APART if dataset.startswith(UNDECLARED) else "")
     )

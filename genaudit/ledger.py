@@ -6,7 +6,8 @@ release touches of its artefact. Touches are written before the data is read, so
 true ledger.
 
 A private release of a named data set is written down as a whole (`reserved`) before its parts are
-charged, so that of two trainings at once each that keeps a total counts the other.
+charged, so that of two trainings at once each that keeps a total counts the other. Where nobody can
+go on with a training, its reservation names the process that is at work, and ends with it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from pydantic import (
 )
 
 from genaudit.errors import IntegrityError, OptionError, reason
+from genaudit.holder import Holder, State
 
 GENESIS = "0" * 64
 
@@ -120,6 +122,7 @@ class Touch(BaseModel):
     run: one training that reserved what it will spend; empty where none was reserved.
     planned: all that this run will spend, charged parts included. Its latest reservation holds, and
         an empty one gives back what was not charged.
+    holder: the process with which a reservation ends; None where another may go on with the run.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -136,6 +139,7 @@ class Touch(BaseModel):
     time: str = ""
     run: str = ""
     planned: tuple[Mechanism, ...] = ()
+    holder: Holder | None = None
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
@@ -164,7 +168,7 @@ class Touch(BaseModel):
     @property
     def public(self) -> Touch:
         """The same without what stays at home: digest, training and name of the data set."""
-        return self.model_copy(update={"digest": "", "run": "", "dataset": ""})
+        return self.model_copy(update={"digest": "", "run": "", "dataset": "", "holder": None})
 
     @property
     def unpaid(self) -> bool:
@@ -172,6 +176,11 @@ class Touch(BaseModel):
         return self.kind is TouchKind.UNACCOUNTED or (
             self.kind is TouchKind.ACCOUNTED and self.mechanism is None
         )
+
+    @property
+    def reserves(self) -> bool:
+        """Whether it holds room for what may still be spent: not once its process has ended."""
+        return bool(self.planned) and (self.holder is None or self.holder.state() is not State.GONE)
 
     @property
     def spends(self) -> tuple[Mechanism, ...]:
@@ -192,10 +201,15 @@ def counted(touches: Iterable[Touch]) -> list[Touch]:
     [1]
     """
     touches = list(touches)
-    latest = {t.run: t for t in touches if t.kind is TouchKind.RESERVED}
-    open_ = {run: t for run, t in latest.items() if t.planned}
+    open_ = _open(touches)
     paid = [t for t in touches if t.kind is TouchKind.ACCOUNTED and t.spends]
     return [t for t in paid if t.run not in open_] + list(open_.values())
+
+
+def _open(touches: Iterable[Touch]) -> dict[str, Touch]:
+    """The reservation of each run that may still spend what it has not charged."""
+    latest = {t.run: t for t in touches if t.kind is TouchKind.RESERVED}
+    return {run: t for run, t in latest.items() if t.reserves}
 
 
 @dataclass(frozen=True)
@@ -311,6 +325,35 @@ class PrivacyLedger:
                 entry = self._appended(db, key, make)
             self._known.stamp = self._stamp()
         return entry
+
+    def end(self, run: str) -> Touch:
+        """End the reservation of a training that nobody will go on with; its charges count instead.
+
+        Whoever goes on with it after all reserves what is left anew.
+
+        Raises:
+            OptionError: no such training has anything reserved, or it is at work.
+            IntegrityError: as in `append_made`.
+        """
+
+        def make(read: Reader) -> Touch:
+            found = _open(e.touch for e in read(run)).get(run)
+            if found is None:
+                raise OptionError(
+                    f"Expected a training with an open reservation in ledger {self.path}, got "
+                    f"{run!r}; `genaudit ledger show` names them."
+                )
+            if found.holder is not None and found.holder.state() is State.ALIVE:
+                raise OptionError(
+                    f"The training {run} is at work, as {found.holder}; end that process first."
+                )
+            return found.model_copy(update={
+                "planned": (), "holder": None, "purpose": "nothing more, as the operator says"
+            })  # fmt: skip
+
+        entry = self.append_made(make)
+        assert entry is not None
+        return entry.touch
 
     def _appended(
         self, db: sqlite3.Connection, key: bytes, make: Callable[[Reader], Touch | None]

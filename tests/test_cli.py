@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -526,6 +527,50 @@ def test_a_stopped_training_goes_on(arrests_files: Path, tmp_path: Path, run_cli
     assert one.read_bytes() == other.read_bytes()
     assert refused[0] == 2
     assert "got --epsilon; leave it out" in refused[2]
+
+
+def test_a_training_that_is_terminated_gives_back_what_it_reserved(
+    arrests_files: Path, tmp_path: Path
+) -> None:
+    """SIGTERM ends it as Ctrl-C does: one sentence, a closed reservation, and the usual code."""
+    from genaudit.ledger import PrivacyLedger
+
+    ledger, recipe = PrivacyLedger(tmp_path / "l.sqlite"), tmp_path / "recipe.toml"
+    recipe.write_text("steps = 100000")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "genaudit", "train", arrests_files / "train.csv", "--schema",
+         "arrests", "--epsilon", "3", "--delta", "1e-5", "--config", recipe, "--model", "vae",
+         "--ledger", ledger.path, "--out", tmp_path / "m"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while process.poll() is None:
+        if any(e.touch.purpose.startswith("private") for e in ledger.entries()):
+            process.terminate()
+            break
+        time.sleep(0.1)
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 143, stderr
+    assert "Interrupted; the ledger holds what was read so far." in stderr
+    assert ledger.entries()[-1].touch.purpose == "nothing more: what was charged counts"
+
+
+def test_a_reservation_is_ended_by_hand(tmp_path: Path, run_cli: Cli) -> None:
+    """`ledger show` names the training, `ledger end` closes it; a second time is refused."""
+    from genaudit.ledger import Mechanism, PrivacyLedger, Touch
+
+    half = Mechanism(name="pure", epsilon=0.5)
+    place = ("--ledger", tmp_path / "l.sqlite")
+    PrivacyLedger(tmp_path / "l.sqlite").append(
+        Touch(dataset="d", kind="reserved", scope="release", purpose="p", run="r1", planned=[half])
+    )
+    assert "included (r1;" in run_cli("ledger", "show", *place)[1]
+
+    code, _, err = run_cli("ledger", "end", "r1", *place)
+    assert (code, "Ended the training r1" in err) == (0, True)
+    assert "included" not in run_cli("ledger", "show", *place)[1]
+    assert run_cli("ledger", "end", "r1", *place)[0] == 2
+    assert run_cli("ledger", "end", "r1", "--ledger", tmp_path / "none")[0] == 2
 
 
 def test_ledger_verify(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:

@@ -42,7 +42,8 @@ def test_what_is_reserved_counts_once() -> None:
     [done] = _lines(plan, charge, {**plan, "planned": ()}, {"mechanism": HALF})
 
     assert "ε = 1.5" in running
-    assert running.endswith("may still spend included")
+    assert "may still spend included (r;" in running
+    assert "`genaudit ledger end`" in running
     assert "ε = 1 " in done
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,8 @@ import numpy as np
 from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
-from genaudit.errors import BudgetError
+from genaudit.errors import BudgetError, OptionError
+from genaudit.holder import Holder
 from genaudit.ledger import (
     UNDECLARED,
     Entry,
@@ -37,6 +38,7 @@ class Book:
 
     run: this training, whatever process goes on with it. reserved: whether room is kept under a
     total. resumable: whether it can be gone on with after an error: what is reserved then stays so.
+    Of any other training it ends with the process at the latest.
     rehearsal: whether it is asked what a training would do, and reserves nothing.
     digest: of the records in any order, as the ledger has it. content: of them in their order.
     """
@@ -195,8 +197,9 @@ class Book:
         Returns the ε of all together.
 
         Check and reservation are one step for all processes that write this ledger. What another
-        training reserved (`reserve`) counts as spent, whether it goes on or was killed. A second
-        call replaces the first. The total is for zero-out, the weaker relation, where a release is.
+        training reserved (`reserve`) counts as spent while its process lives, and as long as it can
+        be gone on with; of a killed one its charges count. A second call replaces the first. The
+        total is for zero-out, the weaker relation, where a release is.
 
         Args:
             total: ε that all releases of the data set may spend together.
@@ -240,12 +243,14 @@ class Book:
 
     @contextmanager
     def closing_on_error(self) -> Iterator[None]:
-        """Close where training ends early. One that is killed does not: all it reserved counts."""
+        """Close where training ends early; of one that is killed, others see that it is gone."""
         try:
             yield
         except BaseException:
             if not self.resumable:
-                self.close()
+                # A disk that is full says so once; the reservation then ends with the process.
+                with suppress(OptionError):
+                    self.close()
             raise
 
     def _reserve(
@@ -257,6 +262,7 @@ class Book:
             dataset=self.dataset, kind=TouchKind.RESERVED, scope=Scope.RELEASE, purpose=purpose,
             artefact=self.artefact, unit=self.unit, relation=self.relation, digest=self.digest,
             run=self.run, planned=tuple(planned),
+            holder=Holder.here() if planned and not self.resumable else None,
         )  # fmt: skip
         self.ledger.append(touch, check)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +17,7 @@ from race import exit_codes
 from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import BudgetError, IntegrityError
+from genaudit.errors import BudgetError, IntegrityError, OptionError
 from genaudit.ledger import UNDECLARED, Mechanism, PrivacyLedger, TouchKind
 from genaudit.training import book as books
 from genaudit.training.book import Book, together
@@ -75,14 +77,68 @@ def test_charges_of_a_reservation_are_not_counted_twice(ledger: PrivacyLedger) -
         Book(ledger, "d", "e").check_total(total, DELTA, [SGD])
 
 
-def test_a_killed_training_has_spent_all_it_reserved(ledger: PrivacyLedger) -> None:
-    """One part of ten was charged when it died; the whole release counts."""
-    killed = Book(ledger, "d", "a")
-    killed.check_total(2.0, DELTA, [SGD])
-    _charge(killed, _parts(SGD)[:1])
+def _killed(ledger: PrivacyLedger, *, resumable: bool) -> None:
+    """A training in a process of its own, killed after one part of ten."""
+    pid = os.fork()
+    if pid == 0:
+        killed = Book(PrivacyLedger(ledger.path), "d", "killed", resumable=resumable)
+        killed.check_total(2.0, DELTA, [SGD])
+        _charge(killed, _parts(SGD)[:1])
+        os.kill(os.getpid(), signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status)
+
+
+def test_a_killed_training_has_spent_what_it_charged(ledger: PrivacyLedger) -> None:
+    """At work all of it counts; once killed the one part of ten, as nobody can go on with it."""
+    at_work = Book(ledger, "d", "a")
+    at_work.check_total(2.0, DELTA, [SGD])
+    _charge(at_work, _parts(SGD)[:1])
+    with pytest.raises(BudgetError):
+        Book(ledger, "d", "b").check_total(2.0, DELTA, [SGD])
+    at_work.close()
+
+    _killed(ledger, resumable=False)
+
+    # 100 + 100 + 1,000 steps spend ε = 2.00.
+    Book(ledger, "d", "c").check_total(2.01, DELTA, [SGD])
+
+
+def test_a_killed_training_that_may_be_gone_on_with_has_spent_all(ledger: PrivacyLedger) -> None:
+    """Its checkpoint may take the other steps, until somebody says that nobody will."""
+    _killed(ledger, resumable=True)
+    with pytest.raises(BudgetError):
+        Book(ledger, "d", "b").check_total(2.0, DELTA, [SGD])
+
+    ledger.end(ledger.entries()[0].touch.run)
+
+    Book(ledger, "d", "c").check_total(1.92, DELTA, [SGD])
+
+
+def test_a_training_at_work_cannot_be_ended(ledger: PrivacyLedger) -> None:
+    """Its process goes first; what has nothing reserved has nothing to end."""
+    book = Book(ledger, "d", "a")
+    book.reserve([SGD])
+
+    with pytest.raises(OptionError, match=f"at work, as process {os.getpid()}"):
+        ledger.end(book.run)
+    book.close()
+    with pytest.raises(OptionError, match="open reservation"):
+        ledger.end(book.run)
+    assert len(ledger.entries()) == 2
+
+
+def test_of_a_process_elsewhere_nothing_is_known(
+    ledger: PrivacyLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process on another machine reserved counts until it is ended by hand."""
+    _killed(ledger, resumable=False)
+    monkeypatch.setattr("platform.node", lambda: "another")
 
     with pytest.raises(BudgetError):
         Book(ledger, "d", "b").check_total(2.0, DELTA, [SGD])
+    ledger.end(ledger.entries()[0].touch.run)
+    Book(ledger, "d", "b").check_total(2.0, DELTA, [SGD])
 
 
 def test_an_error_gives_back_what_was_not_charged(ledger: PrivacyLedger) -> None:
