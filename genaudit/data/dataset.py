@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,7 +15,7 @@ from genaudit.data.frame import as_text, coerce, learn_column, n_rows, no_number
 from genaudit.data.record import covering, frozen
 from genaudit.data.record import learn as learned
 from genaudit.data.schema import Column, Kind, Role, Schema
-from genaudit.errors import DataError
+from genaudit.errors import DataError, GenauditWarning
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,6 +306,24 @@ def _check_persons(data: Dataset, source: str) -> None:
         raise DataError(
             f"Column {person.name!r} of {source} has missing values in {n_rows(gone)}; expected "
             "the person of every row. Fill them in, or give each such row a person of its own."
+        )
+    if person is not None and person.kind is Kind.CATEGORICAL:
+        _warn_of_likeness(person.name, data.frame[person.name].unique(), source)
+
+
+def _warn_of_likeness(name: str, persons: np.ndarray, source: str) -> None:
+    """Say that persons are told apart by what rarely tells two of them: case and outer spaces."""
+    first: dict[str, str] = {}
+    alike = [(first[key], who) for who in persons
+             if first.setdefault(key := who.strip().casefold(), who) != who]  # fmt: skip
+    if alike:
+        one, other = alike[0]
+        warnings.warn(
+            f"Column {name!r} of {source} names {len(alike):,} persons that differ from another in "
+            f"case or outer spaces alone, such as {other!r} from {one!r}; they count as two. If "
+            "they are one, write them alike.",
+            GenauditWarning,
+            stacklevel=4,
         )
 
 

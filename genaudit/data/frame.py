@@ -13,7 +13,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,9 @@ from genaudit.errors import DataError
 
 #: Longest text that a cell may hold; longer ones are broken quoting far more often than data.
 MAX_CELL = 1_000_000
+
+#: Largest power of ten in the number of a person or an id: a text of its digits stays short.
+_MAX_DIGITS = 400
 
 # In whole seconds: in nanoseconds, dates before 1678 would overflow.
 _EPOCH = pd.Timestamp("1970-01-01", tz="UTC").as_unit("s")
@@ -62,9 +65,7 @@ def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
             return _all_bad(raw, column, f"a cell of {longest:,} characters; "
                             f"expected at most {MAX_CELL:,} (is a quote left open?)")  # fmt: skip
     if not column.modelled:
-        values = pd.Series(np.nan, index=raw.index, dtype=object)
-        values[~gone] = present.map(_plain_text)
-        return Coerced(values)
+        return _coerce_names(raw, present, column)
     values, why = _CONVERTERS[column.kind](present, column)
     bad = values.isna()
     canonical = _empty(raw.index, column, values)
@@ -78,6 +79,61 @@ def coerce(raw: pd.Series, column: Column, missing: tuple[str, ...]) -> Coerced:
             "as the schema does not say nullable = true"
         )
     return Coerced(canonical, n_bad, problem)
+
+
+def _coerce_names(raw: pd.Series, present: pd.Series, column: Column) -> Coerced:
+    """A column that is not modelled, as text; persons and ids of one number are one text.
+
+    A person whose name is not of the declared kind is a problem; any other such value stays text.
+    """
+    text = present.map(_plain_text)
+    values = pd.Series(np.nan, index=raw.index, dtype=object)
+    if column.role not in (Role.PERSON, Role.ID) or column.kind not in _NAMES:
+        values[text.index] = text
+        return Coerced(values)
+    named = _named(present, text, column)
+    bad = named.isna()
+    if column.role is Role.ID:
+        values[text.index] = named.where(~bad, text)
+        return Coerced(values)
+    values[text.index[~bad]] = named[~bad]
+    problem = _describe(present[bad], column, _NAMES[column.kind]) if bad.any() else None
+    return Coerced(values, int(bad.sum()), problem)
+
+
+def _number_name(text: str, *, whole: bool = False) -> str | None:
+    """One text for each number, digit by digit; None where it is no number, or no whole one.
+
+    >>> [_number_name(text, whole=True) for text in (" 012", "12.0", "1.2e1", "12.5", "x")]
+    ['12', '12', '12', None, None]
+    >>> _number_name("1.50"), _number_name("9007199254740993")
+    ('1.5', '9007199254740993')
+    """
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or abs(number.adjusted()) > _MAX_DIGITS:
+        return None
+    if number == number.to_integral_value():
+        return str(int(number))
+    return None if whole else f"{number:f}".rstrip("0")
+
+
+#: What is expected of persons of a kind that writes one person in several ways.
+_NAMES = {
+    Kind.INTEGER: "whole numbers",
+    Kind.NUMERIC: "numbers",
+    Kind.DATETIME: "dates such as 2020-01-31T12:00:00",
+}
+
+
+def _named(present: pd.Series, text: pd.Series, column: Column) -> pd.Series:
+    """One text for each person or id, on the same index; missing where it is not of its kind."""
+    if column.kind is Kind.DATETIME:
+        return _seconds(present).astype(object).map(repr, na_action="ignore")
+    whole = column.kind is Kind.INTEGER
+    return text.map({known: _number_name(known, whole=whole) for known in text.unique()})
 
 
 def _coerce_records(raw: pd.Series, column: Column) -> Coerced:

@@ -11,7 +11,7 @@ import pytest
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import draft_schema
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError
+from genaudit.errors import DataError, GenauditWarning
 
 SCHEMA = Schema.from_dict({
     "missing": ["", "?"],
@@ -110,6 +110,9 @@ _BAD = {
     "one group": (_with("sex", "f"), "'sex'.*one group.*'f'"),
     "open quote": (_with("job", ["a"] * 5 + ["x" * 50_000_000]), "'job'.*50,000,000 characters"),
     "missing person": (_with("who", [1, 2, 3, None, 5, 6]), "'who'.*1 row;.*person"),
+    "no number of a person": (_with("who", [*"12345", "six"]), "'who'.*'six' in 1 row;.*whole"),
+    "broken number of a person": (_with("who", [1, 2, 3, 4, 5, 6.5]), "'who'.*'6.5'.*whole"),
+    "endless person": (_with("who", [*"12345", "1e9999"]), "'who'.*'1e9999'.*whole"),
     "numbered columns": (_raw().set_axis(range(8), axis=1), "'who'"),
     "two headers": (_raw().set_axis(
         pd.MultiIndex.from_tuples([(c, "x") for c in _raw()]), axis=1), "'who'"),
@@ -257,6 +260,39 @@ def test_a_split_is_a_partition(arrests: Dataset, fraction: float) -> None:
         arrests.frame.sort_values(order, ignore_index=True),
     )
     pd.testing.assert_frame_equal(one.frame, again.frame)
+
+
+def _persons(kind: str, who: list[object], role: str = "person") -> Dataset:
+    columns = {"who": {"kind": kind, "role": role}, "x": {"kind": "boolean"}}
+    frame = pd.DataFrame({"who": who, "x": [True] * len(who)})
+    return Dataset.of(frame, Schema.from_dict({"columns": columns}), "train")
+
+
+@pytest.mark.parametrize(("kind", "who"), [
+    ("integer", ["12", "12.0", " 12", "12.00", "1.2e1", "012", "+12"]),
+    ("integer", [12, 12.0, "12"]),
+    ("numeric", ["1.5", "1.50", " 15e-1", 1.5]),
+    ("datetime", ["2020-01-31", "2020-01-31T00:00", "2020-01-31T01:00+01:00"]),
+])  # fmt: skip
+def test_one_person_is_one_however_written(kind: str, who: list[object]) -> None:
+    """A number or a date is compared as such, not as text; an id too."""
+    assert _persons(kind, who).n_units() == 1
+    assert len(set(_persons(kind, who, "id").frame["who"])) == 1
+
+
+def test_other_persons_stay_apart() -> None:
+    """Numbers that no float tells apart are two persons; codes keep their zeros; ids any text."""
+    assert _persons("integer", ["9007199254740992", "9007199254740993"]).n_units() == 2
+    assert _persons("categorical", ["12", "012"]).n_units() == 2
+    assert _persons("integer", ["7", "x7"], "id").frame["who"].tolist() == ["7", "x7"]
+
+
+def test_persons_that_hardly_differ_are_named() -> None:
+    """Case and outer spaces may be all that makes two persons of one, so a warning says it."""
+    with pytest.warns(GenauditWarning, match=r"names 2 persons.*' ann' from 'Ann'"):
+        data = _persons("categorical", ["Ann", "Bob", " ann", "ANN ", "Bob"])
+
+    assert data.n_units() == 4
 
 
 def test_a_split_keeps_persons_together() -> None:
