@@ -37,8 +37,8 @@ class Book:
     Without a ledger touches are kept for the model alone.
 
     run: this training, whatever process goes on with it. reserved: whether room is kept under a
-    total. resumable: whether it can be gone on with after an error: what is reserved then stays so.
-    Of any other training it ends with the process at the latest.
+    total. planned: what this process reserved last. resumable: whether another may go on with it:
+    what is reserved then outlives an error and this process, and else ends with it.
     rehearsal: whether it is asked what a training would do, and reserves nothing.
     digest: of the records in any order, as the ledger has it. content: of them in their order.
     """
@@ -52,6 +52,7 @@ class Book:
     touches: list[Touch] = field(default_factory=list)
     run: str = field(default_factory=lambda: secrets.token_hex(8))
     reserved: bool = False
+    planned: tuple[Mechanism, ...] = ()
     resumable: bool = False
     rehearsal: bool = False
     content: str = ""
@@ -236,6 +237,12 @@ class Book:
             self._reserve("the whole release", planned)
             self.reserved = True
 
+    def keep_open(self) -> None:
+        """From here on another process may go on with it: what is reserved outlives this one."""
+        self.resumable = True
+        if self.planned:
+            self._reserve("the whole release, by whatever process", self.planned)
+
     def close(self) -> None:
         """End the reservation, if there is one: from here on, what was charged counts instead."""
         if self.reserved:
@@ -265,6 +272,7 @@ class Book:
             holder=Holder.here() if planned and not self.resumable else None,
         )  # fmt: skip
         self.ledger.append(touch, check)
+        self.planned = touch.planned
 
     def _entries(self) -> Sequence[Entry]:
         return self.ledger.entries() if self.ledger is not None else ()

@@ -111,12 +111,12 @@ def fit(
             "one; go on from it with --resume, or name another."
         )
     book = Book.of(ledger, data, dataset_id, artefact)
-    book.resumable = checkpoint is not None
     with one_thread(recipe.device), book.closing_on_error():
         prepared = _prepared(recipe, data, book, budget_total, world)
         job = _Job.of(recipe, data.schema, prepared, book, checkpoint, world)
         job.work.family.start()
-        job.keep()
+        if job.keep():
+            book.keep_open()
         return job.run(progress)
 
 
@@ -298,11 +298,13 @@ class _Job:
             keeper = Keeper(Path(folder), recipe, declared, basis, book)
         return cls(recipe, prepared, book, work, keeper, world)
 
-    def keep(self) -> None:
-        """Write a checkpoint, where there is a place for it."""
-        if self.keeper is not None:
-            state = self.work.family.parts().state()
-            self.keeper.keep(self.prepared.pace.done, state, self.history)
+    def keep(self) -> bool:
+        """Write a checkpoint, where there is a place for it; whether there is one."""
+        if self.keeper is None:
+            return False
+        state = self.work.family.parts().state()
+        self.keeper.keep(self.prepared.pace.done, state, self.history)
+        return True
 
     def keep_if_due(self, seconds: float) -> None:
         """The same between steps, after so many seconds of them; the last state is always kept."""

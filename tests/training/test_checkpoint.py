@@ -157,6 +157,38 @@ def test_a_total_holds_over_a_stop(tmp_path: Path) -> None:
     assert entries[-1].touch.purpose == "nothing more: what was charged counts"
 
 
+def test_without_a_first_moment_nobody_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where not one moment can be written, what was reserved is given back."""
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(27, "File too large")
+
+    monkeypatch.setattr(folders, "_write", full)
+    with pytest.raises(OptionError, match="File too large"):
+        _train(tmp_path, **PRIVATE)
+
+    last = PrivacyLedger(tmp_path / "ledger.sqlite").entries()[-1].touch
+    assert last.purpose == "nothing more: what was charged counts"
+
+
+@pytest.mark.filterwarnings("ignore::genaudit.errors.GenauditWarning")
+def test_a_reservation_outlives_its_process_once_there_is_a_moment(tmp_path: Path) -> None:
+    """It ends with the process until then; ended by hand it is made anew by whoever goes on."""
+    _stopped(tmp_path, 5, **PRIVATE)
+    ledger = PrivacyLedger(tmp_path / "ledger.sqlite")
+
+    reserved = [e.touch for e in ledger.entries() if e.touch.kind == "reserved"]
+    ledger.end(reserved[0].run)
+    with pytest.raises(StoppedError):
+        _resumed(tmp_path, at=15)
+    latest = [e.touch for e in ledger.entries() if e.touch.kind == "reserved"][-1]
+
+    assert [t.holder is None for t in reserved] == [False, True]
+    assert (latest.planned, latest.holder) == (reserved[0].planned, None)
+
+
 @pytest.mark.parametrize(("total", "named"), [
     (float("nan"), "small"), (float("inf"), "small"), (0.0, "small"), (9.0, None),
 ])  # fmt: skip

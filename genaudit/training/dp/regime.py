@@ -100,6 +100,8 @@ def resume(
     book.unit = unit.unit_of(recipe, data.schema)
     if budget_total is not None:
         book.check_total(budget_total, recipe.delta, basis.planned)
+    else:  # it may have ended with the process before, or by hand
+        book.reserve(basis.planned)
     if data.schema.undeclared:
         data = preprocessing.project(data, basis.schema)
     streams = _streams(recipe, done, world.rank)
