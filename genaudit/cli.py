@@ -644,19 +644,32 @@ def policy_show(
 
 @ledger_app.command("show")
 def ledger_show(
-    ledger: LedgerOption = None, dataset_id: DatasetId = None, as_json: Json = False
+    ledger: LedgerOption = None,
+    dataset_id: DatasetId = None,
+    delta: Annotated[
+        float | None,
+        typer.Option("--delta", help="δ of the totals (default: the largest that is claimed)."),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """Print every touch of private data, and what the releases of each data set add up to."""
+    from dataclasses import asdict
+
     from genaudit import inventory
     from genaudit.ledger import PrivacyLedger
 
+    if delta is not None and not 0 < delta < 1:
+        raise OptionError(f"Expected --delta in (0, 1), got {delta:g}.")
     book = PrivacyLedger(ledger)
     if ledger is not None:  # the default one is made by the first touch
         _check_exists(book)
     entries = book.entries(dataset=dataset_id)
     if as_json:
-        _print_json([{"seq": e.seq, "head": e.head, **e.touch.model_dump(mode="json")}
-                     for e in entries])  # fmt: skip
+        _print_json({
+            "touches": [{"seq": e.seq, "head": e.head, **e.touch.model_dump(mode="json")}
+                        for e in entries],
+            "totals": [asdict(total) for total in inventory.totals(entries, delta)],
+        })  # fmt: skip
         return
     if not entries:
         _say(
@@ -670,7 +683,7 @@ def ledger_show(
         for e in entries
     ]  # fmt: skip
     _print_table(("seq", "time", "data set", "scope", "kind", "purpose", "mechanism"), rows)
-    for line in inventory.spent(entries):
+    for line in inventory.spent(entries, delta):
         print(_printable(line))
 
 

@@ -123,6 +123,7 @@ class Touch(BaseModel):
     planned: all that this run will spend, charged parts included. Its latest reservation holds, and
         an empty one gives back what was not charged.
     holder: the process with which a reservation ends; None where another may go on with the run.
+    delta: δ of the claim that a reservation is for; None where there is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -140,6 +141,7 @@ class Touch(BaseModel):
     run: str = ""
     planned: tuple[Mechanism, ...] = ()
     holder: Holder | None = None
+    delta: float | None = Field(default=None, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:

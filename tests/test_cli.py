@@ -608,11 +608,17 @@ def test_ledger_show(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
             "--out", tmp_path / "m")  # fmt: skip
 
     code, out, _ = run_cli("ledger", "show", "--ledger", ledger)
-    touches = json.loads(run_cli("ledger", "show", "--ledger", ledger, "--json")[1])
+    shown = json.loads(run_cli("ledger", "show", "--ledger", ledger, "--json")[1])
+    touches, [total] = shown["touches"], shown["totals"]
 
     assert code == 0
     spent = float(re.search(r"at most ε = ([0-9.]+)", out)[1])
     assert 1.5 < spent <= 2.0
+    assert (total["delta"], total["open"]) == (1e-6, [])
+    assert total["epsilon"] == pytest.approx(spent, rel=0.01)
+    smaller = run_cli("ledger", "show", "--ledger", ledger, "--delta", "1e-9")[1]
+    assert float(re.search(r"at most ε = ([0-9.]+) at δ = 1e-09", smaller)[1]) > spent
+    assert run_cli("ledger", "show", "--ledger", ledger, "--delta", "1")[0] == 2
     assert [t["purpose"] for t in touches if t["scope"] == "audit"] == [
         "train is checked against the schema, shown to the operator"
     ]
@@ -644,7 +650,8 @@ def test_dry_run_trains_nothing(arrests_files: Path, tmp_path: Path, run_cli: Cl
     assert code == 0, err
     assert "noise multiplier" in out
     assert {p.name for p in tmp_path.iterdir()} == {"l.sqlite", "l.sqlite.key"}
-    [touch] = json.loads(run_cli("ledger", "show", "--ledger", tmp_path / "l.sqlite", "--json")[1])
+    shown = run_cli("ledger", "show", "--ledger", tmp_path / "l.sqlite", "--json")[1]
+    [touch] = json.loads(shown)["touches"]
     assert (touch["dataset"], touch["scope"], touch["kind"]) == ("d", "audit", "unaccounted")
 
 
@@ -671,7 +678,7 @@ def test_a_dry_run_says_whether_the_run_would_be_refused(
     private = (*words, "--epsilon", "2", "--delta", "1e-6", "--budget-total")
 
     def touches() -> list[str]:
-        book = json.loads(run_cli("ledger", "show", "--json")[1])
+        book = json.loads(run_cli("ledger", "show", "--json")[1])["touches"]
         return [t["kind"] for t in book if t["scope"] == "release"]
 
     code, out, _ = run_cli(*private, "2.5", "--dry-run")

@@ -65,3 +65,28 @@ def test_unpaid_reads_are_counted_apart() -> None:
     lines = _lines(unpaid, unpaid, {**unpaid, "scope": "audit"}, {"kind": "public"})
 
     assert lines == ["d: 2 unaccounted release touches; no ε covers them"]
+
+
+def test_a_total_is_at_the_delta_that_is_claimed() -> None:
+    """The largest of the claims, those of other units left out; or the one that is asked for."""
+    plan = {"kind": "reserved", "planned": (HALF,)}
+    touches = [{**plan, "run": "a", "delta": 1e-5}, {**plan, "run": "b", "delta": 1e-4},
+               {**plan, "run": "c", "delta": 1e-2, "unit": "person"}]  # fmt: skip
+
+    records, persons = _lines(*touches)
+
+    assert "ε = 1 at δ = 0.0001 for one record" in records
+    assert "ε = 0.484 at δ = 0.01 for one person" in persons
+
+
+def test_where_no_epsilon_is_finite_the_line_says_at_which_delta_it_is() -> None:
+    """Levels learned with a δ of their own leave nothing of a smaller one; of δ = 1, never."""
+    learned = {"mechanism": Mechanism(name="pure", epsilon=0.5, delta=4e-6)}
+
+    [line] = _lines(learned)
+    [never] = _lines({"mechanism": Mechanism(name="pure", epsilon=0.5, delta=0.9)})
+
+    assert "no finite ε at δ = 1e-06, but at most ε = 0." in line
+    assert "at δ = 5e-06 for one record" in line
+    assert "nor at any larger one" in never
+    assert "inf" not in line.replace("finite", "") + never.replace("finite", "")

@@ -39,6 +39,7 @@ class Book:
     run: this training, whatever process goes on with it. reserved: whether room is kept under a
     total. planned: what this process reserved last. resumable: whether another may go on with it:
     what is reserved then outlives an error and this process, and else ends with it.
+    delta: δ of the claim; None without one.
     rehearsal: whether it is asked what a training would do, and reserves nothing.
     digest: of the records in any order, as the ledger has it. content: of them in their order.
     """
@@ -53,6 +54,7 @@ class Book:
     run: str = field(default_factory=lambda: secrets.token_hex(8))
     reserved: bool = False
     planned: tuple[Mechanism, ...] = ()
+    delta: float | None = None
     resumable: bool = False
     rehearsal: bool = False
     content: str = ""
@@ -269,7 +271,7 @@ class Book:
             dataset=self.dataset, kind=TouchKind.RESERVED, scope=Scope.RELEASE, purpose=purpose,
             artefact=self.artefact, unit=self.unit, relation=self.relation, digest=self.digest,
             run=self.run, planned=tuple(planned),
-            holder=Holder.here() if planned and not self.resumable else None,
+            holder=Holder.here() if planned and not self.resumable else None, delta=self.delta,
         )  # fmt: skip
         self.ledger.append(touch, check)
         self.planned = touch.planned
@@ -290,11 +292,17 @@ class Book:
         self._check_units(earlier)
         mechanisms = [*(m for t in earlier for m in t.spends), *planned]
         spent = max(at_least, together(mechanisms, delta, self.relation))
+        if math.isinf(spent):
+            raise BudgetError(
+                f"This release{_beside(earlier)} of data set {self.dataset!r} would spend no "
+                f"finite ε together at δ = {delta:g}, so no total of {total:g} can be kept. "
+                + _delta_that_helps(mechanisms, delta, self.relation)
+            )
         if not spent <= total:  # NaN lets nothing through
             raise BudgetError(
-                f"This release and {len({t.artefact for t in earlier})} earlier ones of data set "
-                f"{self.dataset!r} would spend ε = {spent:.3g} together at δ = {delta:g}; the "
-                f"total allowed is {total:g}. Train with a smaller epsilon, or allow more."
+                f"This release{_beside(earlier)} of data set {self.dataset!r} would spend ε = "
+                f"{spent:.3g} together at δ = {delta:g}; the total allowed is {total:g}. Train "
+                "with a smaller epsilon, or allow more."
             )
         return spent
 
@@ -336,6 +344,39 @@ def _provisional(recipe: Recipe, first: Sequence[Mechanism]) -> list[Mechanism]:
     assert recipe.epsilon is not None
     rest = max(0.0, recipe.epsilon - sum(m.epsilon or 0.0 for m in first))
     return [*first, Mechanism(name="remainder", epsilon=rest)]
+
+
+def _beside(earlier: Sequence[Touch]) -> str:
+    """How many releases there were before, in words; one is known by its training."""
+    n = len({t.run or t.artefact for t in earlier})
+    return f" and {n:,} earlier {'one' if n == 1 else 'ones'}" if n else ""
+
+
+def _delta_that_helps(mechanisms: Sequence[Mechanism], delta: float, relation: str) -> str:
+    found = finite_from(mechanisms, delta, relation)
+    if found is None:
+        return "No larger delta helps; leave --budget-total out, or train on new data."
+    enough, spent = found
+    return (
+        f"Parts of them use up that δ. Train with a larger delta: at δ = {enough:g} it would be "
+        f"ε = {spent:.3g}."
+    )
+
+
+def finite_from(
+    mechanisms: Iterable[Mechanism], delta: float, relation: str
+) -> tuple[float, float] | None:
+    """The least δ, of 2, 5 and 10 times powers of ten above `delta`, with a finite ε; and that ε.
+
+    None where there is none below 1.
+    """
+    mechanisms = list(mechanisms)
+    tried = (k * 10.0**power for power in range(-16, 0) for k in (1, 2, 5))
+    for larger in (d for d in tried if d > delta):
+        spent = together(mechanisms, larger, relation)
+        if math.isfinite(spent):
+            return larger, spent
+    return None
 
 
 def together(mechanisms: Iterable[Mechanism], delta: float, relation: str) -> float:

@@ -202,6 +202,27 @@ def test_units_that_differ_are_refused(ledger: PrivacyLedger) -> None:
     Book(ledger, "d", "c", unit="record", relation="add-remove").check_total(3, DELTA, [SGD])
 
 
+def test_a_delta_that_is_used_up_is_named(ledger: PrivacyLedger) -> None:
+    """A smaller ε would not help where no ε is finite: the refusal names a δ that would."""
+    learned = Mechanism(name="pure", epsilon=0.5, delta=4e-6)
+    book = Book(ledger, "d", "a")
+
+    with pytest.raises(BudgetError, match=r"no finite ε.*δ = 1e-06.*larger delta: at δ = 5e-06"):
+        book.check_total(9.0, 1e-6, [learned, SGD])
+    with pytest.raises(BudgetError, match="No larger delta helps"):
+        book.check_total(9.0, 1e-6, [learned.model_copy(update={"delta": 0.9}), SGD])
+    assert ledger.entries() == []
+
+
+def test_releases_are_counted_by_training_and_not_by_name(ledger: PrivacyLedger) -> None:
+    """Three trainings into one folder, one after the other, are three releases."""
+    for _ in range(3):
+        Book(ledger, "d", "model").check_total(9.0, DELTA, [SGD])
+
+    with pytest.raises(BudgetError, match="This release and 3 earlier ones of data set"):
+        Book(ledger, "d", "model").check_total(2.0, DELTA, [SGD])
+
+
 def test_what_no_epsilon_covers_has_no_total(ledger: PrivacyLedger) -> None:
     """An unpaid read of this release is refused before it happens, one of an earlier one always."""
     with pytest.raises(BudgetError, match=r"This release.*no ε"):
@@ -225,7 +246,7 @@ def test_releases_of_the_same_records_without_a_name_count(ledger: PrivacyLedger
     _charge(unnamed, _parts(SGD)[:1])  # it is still at work
 
     turned = Book.of(ledger, data.take(np.array([1, 0, 3, 2])), "d", "b")
-    with pytest.raises(BudgetError, match="1 earlier ones"):
+    with pytest.raises(BudgetError, match="1 earlier one of"):
         turned.check_total(2.0, DELTA, [SGD])
     other = Book.of(ledger, data.take(np.array([0, 1, 2])), "d", "b")
     other.check_total(2.0, DELTA, [SGD])
@@ -249,7 +270,7 @@ def test_a_ledger_that_is_rolled_back_ends_the_training(
 def test_without_a_ledger_a_release_is_checked_alone() -> None:
     """Nothing can be reserved, but a release that exceeds the total by itself is refused."""
     Book(None, "d", "a").check_total(2.0, DELTA, [SGD])
-    with pytest.raises(BudgetError, match="0 earlier"):
+    with pytest.raises(BudgetError, match="This release of data set 'd'"):
         Book(None, "d", "a").check_total(1.0, DELTA, [SGD])
 
 

@@ -96,7 +96,7 @@ def resume(
     A process that does not lead starts like this as well.
     """
     assert recipe.delta is not None
-    book.relation = intake.relation_of(data.schema)
+    book.relation, book.delta = intake.relation_of(data.schema), recipe.delta
     book.unit = unit.unit_of(recipe, data.schema)
     if budget_total is not None:
         book.check_total(budget_total, recipe.delta, basis.planned)
@@ -162,7 +162,7 @@ def _check_room(
     recipe: Recipe, schema: Schema, book: Book, budget_total: float | None
 ) -> float | None:
     """Settle unit and relation; what all releases might spend together, where a total is kept."""
-    book.relation = intake.relation_of(schema)
+    book.relation, book.delta = intake.relation_of(schema), recipe.delta
     book.unit = unit.unit_of(recipe, schema)
     if budget_total is None:
         return None
