@@ -489,9 +489,7 @@ class PrivacyLedger:
         Raises:
             IntegrityError: no training has that record; or this ledger was rolled back.
         """
-        if not self.exists() and not self._key_path.exists():
-            return  # nothing was ever made with it, and a look leaves nothing behind
-        if mark.id != self.id():
+        if not self._was_used() or mark.id != self.id():
             return
         self.verify(mark)
         runs: dict[str, list[Touch]] = {}
@@ -506,6 +504,11 @@ class PrivacyLedger:
             )
 
     def _check_mark(self, mark: Mark, heads: Sequence[str]) -> None:
+        if not self._was_used():
+            raise IntegrityError(
+                f"Expected the ledger {mark.id[:8]}... at {str(self.path)!r}, found none there; "
+                "name the one that it was made with by --ledger."
+            )
         if mark.id != self.id():
             raise IntegrityError(
                 f"Expected the ledger {mark.id[:8]}..., got {self.path} with the id "
@@ -522,6 +525,10 @@ class PrivacyLedger:
                 f"Ledger {self.path} holds another past than expected: its first {mark.length:,} "
                 "entries have another digest; restore it from a copy."
             )
+
+    def _was_used(self) -> bool:
+        """Whether anything was ever made with it; a look at one that never was leaves nothing."""
+        return self.exists() or self._key_path.exists()
 
     def content_digest(self, content: bytes) -> str:
         """HMAC-SHA-256 of private content: it can be compared, but not guessed without the key."""

@@ -590,6 +590,13 @@ def test_ledger_verify(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> Non
         code, out, _ = run_cli("ledger", "verify", *ledger, "--head", tmp_path / head)
         assert code == 0
         assert "are the first of them" in out
+    away = tmp_path / "away" / "l.sqlite"
+    for words in (("ledger", "verify", "--head", tmp_path / "c"),
+                  ("train", arrests_files / "train.csv", "--resume", tmp_path / "c",
+                   "--out", tmp_path / "again")):  # fmt: skip
+        code, _, stderr = run_cli(*words, "--ledger", away)
+        assert (code, "found none there" in stderr) == (4, True)
+        assert not away.parent.exists()
     (tmp_path / "l.sqlite").unlink()
     code, _, stderr = run_cli("ledger", "verify", *ledger, "--head", kept)
     assert code == 4

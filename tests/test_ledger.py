@@ -169,7 +169,12 @@ def test_a_mark_finds_another_past(ledger: PrivacyLedger, tmp_path: Path) -> Non
     ledger = PrivacyLedger(ledger.path)
     for entry in entries[1:]:
         ledger.append(entry.touch.model_copy(update={"purpose": "forged"}))
-    other = PrivacyLedger(tmp_path / "other.sqlite")
+    other, none = (PrivacyLedger(tmp_path / "away" / name) for name in ("other", "none"))
+    with pytest.raises(IntegrityError, match="found none there"):
+        none.verify(mark)
+    none.check_lineage(mark, [])
+    assert not (tmp_path / "away").exists()
+    other.content_digest(b"")
 
     assert ledger.verify() == ledger.head()
     with pytest.raises(IntegrityError, match="another past"):

@@ -219,10 +219,11 @@ def test_another_ledger_is_refused(tmp_path: Path) -> None:
     with pytest.warns(GenauditWarning), pytest.raises(StoppedError):
         _resumed(tmp_path, at=15)
 
-    for other, says in (("new", "with the id"), ("old", "cut short or rolled back")):
+    for other, says in (("new/l", "found none there"), ("old", "cut short or rolled back")):
         with pytest.raises(IntegrityError, match=says) as caught:
             api.resume(rows(), tmp_path / "checkpoint", ledger=tmp_path / f"{other}.sqlite")
         assert caught.value.exit_code == 4
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_records_are_refused(tmp_path: Path) -> None:
