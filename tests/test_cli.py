@@ -722,7 +722,12 @@ def test_a_dry_run_before_the_count_is_known(
              "--epsilon", "2", "--delta", "1e-6", "--dry-run", "--budget-total")  # fmt: skip
 
     assert "would spend ε = 2" in run_cli(*words, "1.9")[2]
-    assert "within the total of 2.1." in run_cli(*words, "2.1")[1]
+    out = run_cli(*words, "2.1")[1]
+    assert "within the total of 2.1." in out
+    assert "Spends first, on the number of records: pure, ε = 0.1," in out
+    assert re.search(r"Training: [0-9,]+ steps on batches of 256 records", out)
+    assert "Marginals get what 90% of the ε that is left" in out
+    assert "may still be refused then: delta must be well under 1/n" in out
     assert "reserved" not in run_cli("ledger", "show")[1]
 
 

@@ -44,7 +44,9 @@ def frame_of(kind: str, n: int = 90, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng([seed, n])
     label = rng.random(n) < 0.5
     group = rng.random(n) < np.where(label, 0.7, 0.3)
-    frame = pd.DataFrame({"label": np.where(label, "yes", "no"), "group": np.where(group, "b", "a")})
+    frame = pd.DataFrame(
+        {"label": np.where(label, "yes", "no"), "group": np.where(group, "b", "a")}
+    )
     if kind == "table":
         return frame.assign(x=np.clip(rng.poisson(4 + 6 * label), 0, 20))
     cells = as_column([_MADE[kind](bool(y), rng) for y in label])

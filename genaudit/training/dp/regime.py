@@ -11,7 +11,7 @@ from genaudit.ledger import Mechanism, TouchKind
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import Layout
 from genaudit.models.base import Phase
-from genaudit.result import Claim, Relation
+from genaudit.result import Claim, Relation, Unit
 from genaudit.training import marginals, summary
 from genaudit.training.book import Book
 from genaudit.training.dp import budget, intake, preprocessing, unit
@@ -41,6 +41,9 @@ _KNOWN = (
 
 #: How a plan names the source of chance, without and with a seed.
 _SEEDED = ("seeded by the operating system", "seeded for an experiment, so nothing is private")
+
+#: More units than any batch needs: the size of a batch is then that of the recipe.
+_MANY = 2**40
 
 
 def prepare(
@@ -187,9 +190,9 @@ def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) 
                  f"{unit.unit_of(recipe, data.schema)} ({intake.relation_of(data.schema)}); noise: "
                  f"{recipe.noise}, {_SEEDED[recipe.noise_seed is not None]}.")  # fmt: skip
     before = _before(recipe, data.schema)
-    lines += [f"Spends first: {m}." for m in before]
+    lines += [f"Spends first, on {what}: {m}." for what, m in _first(recipe, data.schema)]
     if n is None:
-        lines.append("The noise multiplier of training follows from the noisy count.")
+        lines += _before_the_count(recipe, book.unit)
         return [*lines, *_room(together, recipe.delta, budget_total)]
     settled = recipe.settled(n, kind_of(data.schema))
     if not data.schema.undeclared:
@@ -226,12 +229,33 @@ def _deltas(delta: float) -> list[float]:
     return sorted({delta, *(10.0**-k for k in range(4, 10))}, reverse=True)
 
 
+def _before_the_count(recipe: Recipe, of: Unit) -> list[str]:
+    """What a plan can say while the number of units is a secret that only training pays for."""
+    settled = recipe.settled(_MANY)
+    return [
+        f"Training: {settled.steps:,} steps on batches of {settled.batch_size:,} {of}s, or of half "
+        "of all where that is less.",
+        f"Marginals get what {recipe.marginal_fraction:.0%} of the ε that is left would pay alone; "
+        "the steps share what composition leaves.",
+        "The noise multiplier of training follows from the noisy count. It may still be refused "
+        "then: delta must be well under 1/n, and epsilon large enough for n.",
+    ]
+
+
 def _before(recipe: Recipe, schema: Schema) -> list[Mechanism]:
     """What a private training will spend before the marginals, from the schema alone."""
+    return [mechanism for _, mechanism in _first(recipe, schema)]
+
+
+def _first(recipe: Recipe, schema: Schema) -> list[tuple[str, Mechanism]]:
+    """The same, each with what it is spent on."""
     assert recipe.delta is not None
-    before = [intake.count_mechanism(recipe)] if schema.rows is None else []
+    first = []
+    if schema.rows is None:
+        first.append((f"the number of {unit.unit_of(recipe, schema)}s",
+                      intake.count_mechanism(recipe)))  # fmt: skip
     if schema.undeclared and recipe.preprocessing_epsilon is not None:
         delta = budget.PREPROCESSING_DELTA * recipe.delta
         todo = preprocessing.measures(schema, recipe.preprocessing_epsilon, delta)
-        before += [m.mechanism for m in todo]
-    return before
+        first += [(m.purpose, m.mechanism) for m in todo]
+    return first
