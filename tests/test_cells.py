@@ -52,6 +52,7 @@ class Cell:
     seen: list[Update]
 
     def options(self) -> dict[str, Any]:
+        """Of a training like that of its model."""
         budget = {"epsilon": 8.0, "delta": 1e-3} if self.private else {}
         return {"model": self.family, **SMALL, **budget}
 

@@ -192,7 +192,7 @@ def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) 
     before = _before(recipe, data.schema)
     lines += [f"Spends first, on {what}: {m}." for what, m in _first(recipe, data.schema)]
     if n is None:
-        lines += _before_the_count(recipe, book.unit)
+        lines += _before_the_count(recipe, data.schema, book.unit)
         return [*lines, *_room(together, recipe.delta, budget_total)]
     settled = recipe.settled(n, kind_of(data.schema))
     if not data.schema.undeclared:
@@ -229,13 +229,13 @@ def _deltas(delta: float) -> list[float]:
     return sorted({delta, *(10.0**-k for k in range(4, 10))}, reverse=True)
 
 
-def _before_the_count(recipe: Recipe, of: Unit) -> list[str]:
+def _before_the_count(recipe: Recipe, schema: Schema, of: Unit) -> list[str]:
     """What a plan can say while the number of units is a secret that only training pays for."""
-    settled = recipe.settled(_MANY)
+    settled = recipe.settled(_MANY, kind_of(schema))
     return [
         f"Training: {settled.steps:,} steps on batches of {settled.batch_size:,} {of}s, or of half "
         "of all where that is less.",
-        f"Marginals get what {recipe.marginal_fraction:.0%} of the ε that is left would pay alone; "
+        f"Marginals get what {settled.marginal_fraction:.0%} of the ε that is left would pay alone; "
         "the steps share what composition leaves.",
         "The noise multiplier of training follows from the noisy count. It may still be refused "
         "then: delta must be well under 1/n, and epsilon large enough for n.",
