@@ -43,6 +43,7 @@ def nets(
     recurrent: bool = False,
     hidden: int | Sequence[int] | None = None,
     latent: int | None = None,
+    scaled: bool = True,
 ) -> SequenceNets:
     """The networks for series.
 
@@ -52,10 +53,12 @@ def nets(
         recurrent: Whether generator and discriminator go step by step.
         hidden: Width of the recurrent states and of the convolutions (the first, of several).
         latent: Of a VAE.
+        scaled: Whether a recurrent maker draws the range of a series first: sharper where levels
+            differ widely, and more to learn; under much noise it is better left out.
     """
     width = hidden if isinstance(hidden, int) else hidden[0] if hidden else 64
     steps, channels = codec.shape[0], codec.shape[1] - 1
-    return SequenceNets(steps, channels, attributes, recurrent, width, latent or 16)
+    return SequenceNets(steps, channels, attributes, recurrent, width, latent or 16, scaled)
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class SequenceNets:
     """Builds the networks of series.
 
     steps, channels: of a code. attributes: their width. hidden: width of the networks.
+    scaled: whether recurrent makers draw the range of a series first.
     """
 
     steps: int
