@@ -144,6 +144,7 @@ class _Media(BaseModel):
     recurrent: bool
     hidden: int = Field(ge=1, le=4096)
     latent: int = Field(ge=1, le=4096)
+    scaled: bool | None = None
 
     @classmethod
     def of(cls, sampler: MediaSampler) -> _Media:
@@ -151,7 +152,7 @@ class _Media(BaseModel):
 
     def options(self) -> dict[str, Any]:
         """Of the networks."""
-        return self.model_dump(exclude={"decodes"})
+        return self.model_dump(exclude={"decodes"}, exclude_none=True)
 
 
 class _Info(BaseModel):

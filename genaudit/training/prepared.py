@@ -182,12 +182,17 @@ def media_nets_of(recipe: Recipe, schema: Schema, layout: Layout, settled: Settl
     """The networks of images, series, sounds or texts with attributes."""
     codec = codec_of(schema)
     assert codec is not None, "a table has none"
-    found: MediaNets = codecs.nets_of(codec, sum(layout.sizes), **net_options(recipe, settled))
+    found: MediaNets = codecs.nets_of(
+        codec, sum(layout.sizes), **net_options(recipe, schema, settled)
+    )
     return found
 
 
-def net_options(recipe: Recipe, settled: Settled) -> dict[str, Any]:
+def net_options(recipe: Recipe, schema: Schema, settled: Settled) -> dict[str, Any]:
     """What decides the shape of such networks; a conditional GAN of steps is a recurrent one."""
-    return {
+    options = {
         "recurrent": recipe.family == "cgan", "hidden": settled.hidden[0], "latent": settled.latent,
     }  # fmt: skip
+    # The range of each series, made before its course, is worth its price only without noise.
+    more = {"scaled": not recipe.private} if kind_of(schema) == "sequence" else {}
+    return {**options, **more}

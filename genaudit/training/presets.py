@@ -40,10 +40,66 @@ _MEDIA: dict[str, Any] = {
     "learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (64,), "latent": 16,
     "max_grad_norm": 1.0, "pull": 0.0, "components": 1, "fit_steps": 1, "marginal_fraction": 0.15,
     "kl": 1.0, "kl_rise": 0.0, "free_bits": 0.0, "r1": 0.0, "warm": 0.0, "warm_learning_rate": 1e-3,
+    "average": 0.995,
 }  # fmt: skip
 
 #: Kind of record, family, private -> (numbers, those of the preset quick, those of standard).
 _RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    ("image", "gan", False): (
+        {"learning_rate": 1e-3, "private_learning_rate": 5e-4, "hidden": (16,), "latent": 32,
+         "batch_size": 64},
+        {"steps": 500}, {"steps": 2500},
+    ),
+    ("image", "gan", True): (
+        {"learning_rate": 1e-3, "private_learning_rate": 1.2e-3, "hidden": (8,), "average": 0.98,
+         "batch_size": 512},
+        {"steps": 200}, {"steps": 400},
+    ),
+    # More weight on the divergence than 1: the means of pixels are drawn, without their noise.
+    ("image", "vae", False): (
+        {"private_learning_rate": 2e-3, "hidden": (16,), "kl": 2.0, "average": 0.99,
+         "batch_size": 64},
+        {"steps": 600}, {"steps": 1500},
+    ),
+    ("image", "vae", True): (
+        {"private_learning_rate": 8e-3, "hidden": (8,), "latent": 8, "kl": 3.0, "average": 0.98,
+         "batch_size": 512},
+        {"steps": 150}, {"steps": 200},
+    ),
+    ("image", "cgan", False): (
+        {"learning_rate": 1e-3, "private_learning_rate": 5e-4, "hidden": (16,), "latent": 32,
+         "batch_size": 64},
+        {"steps": 500}, {"steps": 2500},
+    ),
+    ("image", "cgan", True): (
+        {"learning_rate": 1e-3, "private_learning_rate": 1.2e-3, "hidden": (8,), "average": 0.98,
+         "batch_size": 512},
+        {"steps": 200}, {"steps": 400},
+    ),
+    ("sequence", "gan", False): (
+        {"learning_rate": 5e-4, "private_learning_rate": 1e-3}, {"steps": 1000}, {"steps": 3000},
+    ),
+    ("sequence", "gan", True): (
+        {"learning_rate": 5e-4, "private_learning_rate": 1e-3, "hidden": (32,), "batch_size": 256},
+        {"steps": 200}, {"steps": 400},
+    ),
+    ("sequence", "vae", False): (
+        {"private_learning_rate": 2e-3, "kl_rise": 0.3}, {"steps": 600}, {"steps": 1500},
+    ),
+    ("sequence", "vae", True): (
+        {"private_learning_rate": 8e-3, "hidden": (32,), "latent": 4, "batch_size": 256},
+        {"steps": 150}, {"steps": 200},
+    ),
+    ("sequence", "cgan", False): (
+        {"learning_rate": 2e-4, "private_learning_rate": 1e-3},
+        {"steps": 700, "warm": 0.85, "warm_learning_rate": 3e-3},
+        {"steps": 1900, "warm": 0.79, "warm_learning_rate": 2e-3},
+    ),
+    ("sequence", "cgan", True): (
+        {"learning_rate": 2e-5, "private_learning_rate": 1e-3, "hidden": (32,), "batch_size": 256,
+         "warm": 0.95, "warm_learning_rate": 8e-3},
+        {"steps": 150}, {"steps": 200},
+    ),
     ("text", "gan", False): (
         {"r1": 0.3, "batch_size": 64}, {"steps": 1000}, {"steps": 3000},
     ),

@@ -92,7 +92,7 @@ class RecordWork:
         return MediaSampler(
             basis.schema, basis.layout, codec, self.nets, self.family.released.cpu(),
             basis.marginals.joint, decodes=self.recipe.family == "vae",
-            options=net_options(self.recipe, basis.settled),
+            options=net_options(self.recipe, basis.schema, basis.settled),
         )  # fmt: skip
 
 
@@ -115,6 +115,7 @@ def _tuning(recipe: Recipe, settled: Settled) -> Tuning:
         learning_rate=settled.learning_rate,
         private_learning_rate=settled.private_learning_rate,
         n_critic=recipe.n_critic,
+        average=settled.average,
         r1=0.0 if recipe.private else settled.r1,
         kl=settled.kl,
         kl_rise=settled.kl_rise,

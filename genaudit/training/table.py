@@ -79,6 +79,7 @@ def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Refere
         learning_rate=settled.learning_rate,
         private_learning_rate=settled.private_learning_rate,
         n_critic=recipe.n_critic,
+        average=settled.average,
         pull=settled.pull,
         fit_steps=settled.fit_steps,
         r1=0.0 if recipe.private else settled.r1,
