@@ -100,6 +100,31 @@ _RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict
          "warm": 0.95, "warm_learning_rate": 8e-3},
         {"steps": 150}, {"steps": 200},
     ),
+    ("audio", "gan", False): (
+        {"r1": 1.0, "warm": 0.33, "warm_learning_rate": 2e-3, "hidden": (96,), "batch_size": 64},
+        {"steps": 1200}, {"steps": 3000},
+    ),
+    ("audio", "gan", True): (
+        {"warm": 0.95, "warm_learning_rate": 5e-3, "learning_rate": 2e-5, "hidden": (96,)},
+        {"steps": 400}, {"steps": 800},
+    ),
+    ("audio", "vae", False): (
+        {"private_learning_rate": 2e-3, "kl_rise": 0.3, "hidden": (96,), "batch_size": 64},
+        {"steps": 1500}, {"steps": 4000},
+    ),
+    ("audio", "vae", True): (
+        {"private_learning_rate": 5e-3, "kl_rise": 0.3, "hidden": (96,), "latent": 8},
+        {"steps": 400}, {"steps": 1000},
+    ),
+    ("audio", "cgan", False): (
+        {"learning_rate": 2e-4, "warm_learning_rate": 2e-3, "hidden": (96,), "batch_size": 64,
+         "warm": 0.8},
+        {"steps": 400}, {"steps": 1500},
+    ),
+    ("audio", "cgan", True): (
+        {"learning_rate": 2e-5, "warm_learning_rate": 5e-3, "hidden": (96,), "warm": 0.95},
+        {"steps": 200}, {"steps": 400},
+    ),
     ("text", "gan", False): (
         {"r1": 0.3, "batch_size": 64}, {"steps": 1000}, {"steps": 3000},
     ),

@@ -235,8 +235,8 @@ def _before_the_count(recipe: Recipe, schema: Schema, of: Unit) -> list[str]:
     return [
         f"Training: {settled.steps:,} steps on batches of {settled.batch_size:,} {of}s, or of half "
         "of all where that is less.",
-        f"Marginals get what {settled.marginal_fraction:.0%} of the ε that is left would pay alone; "
-        "the steps share what composition leaves.",
+        f"Marginals get what {settled.marginal_fraction:.0%} of the ε that is left would pay "
+        "alone; the steps share what composition leaves.",
         "The noise multiplier of training follows from the noisy count. It may still be refused "
         "then: delta must be well under 1/n, and epsilon large enough for n.",
     ]
