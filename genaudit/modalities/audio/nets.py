@@ -36,6 +36,9 @@ _SPAN = 32
 #: Normal numbers of a sound that a GAN draws, and of each of its frames.
 _LATENT, _FRAME_NOISE = 16, 2
 
+#: What the weights of a generator's noise begin with, as a share of those of the rest.
+_QUIET = 0.2
+
 #: Spread of a band around its course in codes, 4 dB: declared, since learning it would take a large
 #: part of what a clipped gradient can say.
 _SPREAD = 0.1
@@ -162,9 +165,10 @@ class _Course(nn.Module):
     ) -> torch.Tensor:
         """Loudness of all bands of all frames, shape (n, steps, channels)."""
         n, steps = mask.shape
-        seen = [context[:, None].expand(-1, steps, -1), _clock(mask, self.waves)]
+        seen = [context[:, None].expand(-1, steps, -1)]
         if noise is not None:
             seen.append(noise.reshape(n, steps, self.frame_noise // steps))
+        seen.append(_clock(mask, self.waves))
         inner = self.first(torch.cat(seen, 2))
         if self.states is not None:
             inner, _ = self.states(inner)
@@ -197,6 +201,11 @@ class _Generator(Generator):
         context = _LATENT + of.attributes + 1
         self.course = _Course(of, context, of.waves, _FRAME_NOISE, recurrent=of.recurrent)
         self.noise_width = _LATENT + of.steps * (1 + _FRAME_NOISE)
+        first = self.course.first[0]
+        assert isinstance(first, nn.Linear)
+        with torch.no_grad():  # a warm start knows no noise: what it then adds must be little
+            first.weight[:, :_LATENT] *= _QUIET
+            first.weight[:, context : context + _FRAME_NOISE] *= _QUIET
 
     def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         widths = [_LATENT, self.of.steps, self.of.steps * _FRAME_NOISE]
