@@ -171,7 +171,8 @@ class _Course(nn.Module):
         seen.append(_clock(mask, self.waves))
         inner = self.first(torch.cat(seen, 2))
         if self.states is not None:
-            inner, _ = self.states(inner)
+            # Added to what a frame says alone, they need not carry what all frames have in common.
+            inner = inner + self.states(inner)[0]
         return self.last(inner) + self.centre
 
     def drawn(
