@@ -40,7 +40,7 @@ _MEDIA: dict[str, Any] = {
     "learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (64,), "latent": 16,
     "max_grad_norm": 1.0, "pull": 0.0, "components": 1, "fit_steps": 1, "marginal_fraction": 0.15,
     "kl": 1.0, "kl_rise": 0.0, "free_bits": 0.0, "r1": 0.0, "warm": 0.0, "warm_learning_rate": 1e-3,
-    "average": 0.995,
+    "average": 0.995, "batch_size": 128,
 }  # fmt: skip
 
 #: Kind of record, family, private -> (numbers, those of the preset quick, those of standard).
@@ -167,9 +167,5 @@ def numbers(kind: str, family: str, preset: str, *, private: bool) -> dict[str, 
             "marginal_fraction": 0.9, "kl": 1.0, "r1": 0.0, **_TABLE[key],
             **_TABLE_PRESETS[preset][key],
         }  # fmt: skip
-    usual, quick, standard = _RECORDS.get((kind, family, private), ({}, _QUICK, _STANDARD))
+    usual, quick, standard = _RECORDS[kind, family, private]
     return {**_MEDIA, **usual, **(quick if preset == "quick" else standard)}
-
-
-_QUICK: dict[str, Any] = {"steps": 300, "batch_size": 128}
-_STANDARD: dict[str, Any] = {"steps": 1500, "batch_size": 128}
