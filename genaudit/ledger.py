@@ -210,8 +210,15 @@ def counted(touches: Iterable[Touch]) -> list[Touch]:
 
 def _open(touches: Iterable[Touch]) -> dict[str, Touch]:
     """The reservation of each run that may still spend what it has not charged."""
-    latest = {t.run: t for t in touches if t.kind is TouchKind.RESERVED}
-    return {run: t for run, t in latest.items() if t.reserves}
+    return {run: t for run, t in _latest(touches).items() if t.reserves}
+
+
+def _latest(touches: Iterable[Touch]) -> dict[str, Touch]:
+    return {t.run: t for t in touches if t.kind is TouchKind.RESERVED}
+
+
+def _ended(touch: Touch, why: str) -> Touch:
+    return touch.model_copy(update={"planned": (), "holder": None, "purpose": why})
 
 
 @dataclass(frozen=True)
@@ -349,13 +356,22 @@ class PrivacyLedger:
                 raise OptionError(
                     f"The training {run} is at work, as {found.holder}; end that process first."
                 )
-            return found.model_copy(update={
-                "planned": (), "holder": None, "purpose": "nothing more, as the operator says"
-            })  # fmt: skip
+            return _ended(found, "nothing more, as the operator says")
 
         entry = self.append_made(make)
         assert entry is not None
         return entry.touch
+
+    def end_gone(self) -> None:
+        """End the reservations of processes that have ended here: after a restart nobody knows."""
+
+        def make(read: Reader) -> Touch | None:
+            latest = _latest(e.touch for e in read("")).values()
+            gone = next((t for t in latest if t.planned and not t.reserves), None)
+            return gone and _ended(gone, "nothing more: its process has ended")
+
+        while self.append_made(make) is not None:
+            pass
 
     def _appended(
         self, db: sqlite3.Connection, key: bytes, make: Callable[[Reader], Touch | None]

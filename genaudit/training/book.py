@@ -273,6 +273,7 @@ class Book:
             run=self.run, planned=tuple(planned),
             holder=Holder.here() if planned and not self.resumable else None, delta=self.delta,
         )  # fmt: skip
+        self.ledger.end_gone()
         self.ledger.append(touch, check)
         self.planned = touch.planned
 

@@ -102,6 +102,9 @@ def test_a_killed_training_has_spent_what_it_charged(ledger: PrivacyLedger) -> N
 
     # 100 + 100 + 1,000 steps spend ε = 2.00.
     Book(ledger, "d", "c").check_total(2.01, DELTA, [SGD])
+    assert [e.touch.purpose for e in ledger.entries() if e.touch.artefact == "killed"][-1] == (
+        "nothing more: its process has ended"
+    )
 
 
 def test_a_killed_training_that_may_be_gone_on_with_has_spent_all(ledger: PrivacyLedger) -> None:
