@@ -74,7 +74,7 @@ def _train(folder: Path, model: str = "gan") -> Callable[[int], None]:
 
 
 def _touches(folder: Path) -> list[Touch]:
-    same = {"time": "", "run": "", "digest": ""}
+    same = {"time": "", "run": "", "digest": "", "holder": None}
     entries = PrivacyLedger(folder / "ledger.sqlite").entries()
     return [e.touch.model_copy(update=same) for e in entries]
 
