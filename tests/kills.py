@@ -29,7 +29,7 @@ from genaudit.accounting import epsilon
 from genaudit.data.schema import Schema
 from genaudit.ledger import PrivacyLedger, Scope, TouchKind
 from genaudit.training import checkpoint as checkpoints
-from genaudit.training import fit
+from genaudit.training import fit, table
 
 STEPS, LEASE = 40, 2
 
@@ -237,7 +237,7 @@ def usual_duration(folder: Path) -> float:
 
 
 def _counted(path: Path) -> mock._patch[Callable[..., object]]:
-    plain = fit._batches
+    plain = table._batches
 
     def batches(*arguments: object) -> Callable[[np.ndarray], object]:
         batch = plain(*arguments)  # type: ignore[arg-type]
@@ -250,7 +250,7 @@ def _counted(path: Path) -> mock._patch[Callable[..., object]]:
 
         return read
 
-    return mock.patch.object(fit, "_batches", batches)
+    return mock.patch.object(table, "_batches", batches)
 
 
 def _every_lease() -> mock._patch[float]:

@@ -17,7 +17,7 @@ from genaudit.ledger import PrivacyLedger, Scope
 from genaudit.models import folder as folders
 from genaudit.models.store import Trained
 from genaudit.training import checkpoint as checkpoints
-from genaudit.training import fit
+from genaudit.training import fit, table
 from genaudit.training.fit import Update
 from tests import kills
 from tests.kills import DELTA, EPSILON, LEASE, SCHEMA, STEPS, rows
@@ -330,7 +330,7 @@ def test_no_record_is_read_that_the_ledger_cannot_hold(
 ) -> None:
     """When the ledger's disk is full the lease fails before its first batch is read."""
     reads, room, made = [], [3], PrivacyLedger.append_made
-    batches = fit._batches
+    batches = table._batches
 
     def full(self: PrivacyLedger, *arguments: object) -> object:
         if not room[0]:
@@ -348,7 +348,7 @@ def test_no_record_is_read_that_the_ledger_cannot_hold(
         return read
 
     monkeypatch.setattr(PrivacyLedger, "append_made", full)
-    monkeypatch.setattr(fit, "_batches", counted)
+    monkeypatch.setattr(table, "_batches", counted)
     with pytest.raises(OptionError, match="disk is full"):
         _train(tmp_path, **PRIVATE)
 

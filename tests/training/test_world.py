@@ -19,7 +19,7 @@ from genaudit import api
 from genaudit.errors import OptionError
 from genaudit.ledger import PrivacyLedger, Scope, Touch
 from genaudit.models.base import Phase
-from genaudit.training import fit
+from genaudit.training import fit, table
 from genaudit.training.book import Book
 from genaudit.training.dp import step as steps
 from genaudit.training.dp.unit import Units
@@ -39,7 +39,7 @@ def _one_thread() -> Iterator[None]:
 
 def _train(folder: Path, model: str = "gan") -> Callable[[int], None]:
     """A job: train, write down which rows this process read and when, and the weights it got."""
-    batches, lease = fit._batches, Book.lease
+    batches, lease = table._batches, Book.lease
 
     def leased(self: Book, *arguments: object) -> int:
         granted = lease(self, *arguments)  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ def _train(folder: Path, model: str = "gan") -> Callable[[int], None]:
 
             return reading
 
-        fit._batches = counted  # type: ignore[assignment]
+        table._batches = counted  # type: ignore[assignment]
         trained = api.train(
             rows(), SCHEMA, model=model, epsilon=EPSILON, delta=DELTA, steps=STEPS, batch_size=30,
             ledger=folder / "ledger.sqlite", hidden=(8,), latent=2,
