@@ -12,12 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pandas as pd
 import pytest
-from standin import stand_in
 
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset
-
-stand_in()
 
 
 @pytest.fixture(scope="session", autouse=True)

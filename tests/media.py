@@ -119,8 +119,8 @@ def _changed(record: Any, kind: str, rng: np.random.Generator) -> Any:
         return record[:at] + "z" + record[at + 1 :]
     if kind == "image":
         return (record + rng.integers(-2, 3, record.shape)).clip(0, 255).astype(np.uint8)
-    most = 1 if kind == "audio" else 9
-    return (record + rng.normal(0, 0.01, record.shape)).clip(-most, most)
+    most, noise = (1, 0.001) if kind == "audio" else (9, 0.01)
+    return (record + rng.normal(0, noise, record.shape)).clip(-most, most)
 
 
 def _noise(kind: str, _train: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:

@@ -69,7 +69,9 @@ def _draw(label: str, medium: Medium, words: charts.Words, text: Text, ranges: R
             return charts.wave(sound.tolist()) + player
         case Series():
             said = text.say("page.media.sequence", label=label, n=medium.length)
-            named = replace(words, title=said, description=visible(", ".join(medium.channels)))
+            named = replace(
+                words, title=said, description=visible(text.say("page.comma").join(medium.channels))
+            )
             return charts.lines(medium.values, ranges, named)
         case Words():
             return Markup("<blockquote>{}</blockquote>").format(whole(medium.text))

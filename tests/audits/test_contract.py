@@ -229,10 +229,9 @@ def test_audits_never_load_torch():
     code = (
         "import sys\n"
         "sys.path.append('..')\n"
-        "import media, standin\n"
+        "import media\n"
         "from subjects import make_case\n"
         "from genaudit.audits import audits\n"
-        "standin.stand_in()\n"
         "case = make_case('honest', 1, n_train=60, n_holdout=60, n_samples=60)\n"
         "text = media.case_of('text', n=60)\n"
         "for audit in audits().values(): audit(case if 'table' in audit.modalities else text)\n"

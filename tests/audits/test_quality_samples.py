@@ -126,7 +126,7 @@ def test_nearness_is_an_area_on_paper() -> None:
 
     assert found.estimate.low < 0.5 < found.estimate.high
     assert found.null.low < 0.5 < found.null.high
-    assert found.estimate.n == len(seen.samples) + len(seen.holdout)
+    assert found.estimate.n == len(seen.samples) + len(seen.non_members)
     assert auc(np.array([2.0]), np.array([1.0])).value == 1
 
 

@@ -12,6 +12,7 @@ from genaudit.modalities.table.space import (
     exact_hits,
     near_hits,
     one_row_each,
+    place_hits,
 )
 
 SCHEMA = Schema.from_dict(
@@ -190,3 +191,46 @@ def test_rows_of_one_person_may_be_equal():
     assert hits.visible.tolist() == [True, True, False, False, True]
     assert hits.hit.tolist() == [True, True, False, False, False]
     assert [pool.n_units(m) for m in (hits.hit, hits.visible, ~hits.visible)] == [1, 2, 2]
+
+
+def _places(places, owner=None):
+    n = len(places)
+    return Keys(np.arange(n, dtype=np.uint64), np.zeros((n, 1)), owner, np.array(places, float))
+
+
+def test_places_hit_what_is_nearer_by_far():
+    """A sample hits its nearest row where the next one is more than three times as far."""
+    pool = _places([[0, 0], [100, 0], [100, 0], [0, 90]])
+    samples = _places([[20, 0], [26, 0], [100, 1], [np.nan, 0], [0, 90]])
+    hits = place_hits(pool, samples)
+
+    # 20 against 80, 26 against 74; equal rows hide each other; what has no place is near nothing.
+    assert hits.visible.tolist() == [True, False, False, True]
+    assert hits.hit.tolist() == [True, False, False, True]
+    assert hits.rows(np.array([True, True, True, True])) == 2
+    assert hits.rows(np.array([False, True, True, False])) == 0
+
+
+def test_rows_of_a_person_do_not_hide_each_other():
+    """The next row is the next of anybody else; equal rows of one person stay visible."""
+    pool = _places([[0, 0], [1, 0], [1, 0], [50, 0]], np.array([0, 0, 0, 1]))
+    hits = place_hits(pool, _places([[0.4, 0]]))
+
+    assert hits.visible.tolist() == [True, True, True, True]
+    assert hits.hit.tolist() == [True, False, False, False]
+
+
+def test_places_equal_plain_comparison():
+    """Hits of many samples are those of a loop over all pairs."""
+    rng = np.random.default_rng(0)
+    pool, samples = rng.integers(0, 30, (80, 3)), rng.integers(0, 30, (200, 3))
+    hits = place_hits(_places(pool), _places(samples))
+    found = set()
+    for row in samples:
+        far = ((pool - row) ** 2).sum(1)
+        first, second = np.argsort(far, kind="stable")[:2]
+        if far[first] * 9 < far[second]:
+            found.add(int(first))
+
+    assert set(np.flatnonzero(hits.hit)) == found
+    assert 0 < len(found) < 80

@@ -10,6 +10,7 @@ from typing import Any
 
 import fixture
 import pytest
+import test_media
 
 from genaudit.render.compare import compare
 from genaudit.render.html import to_html
@@ -43,6 +44,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "zh": to_html(report, "zh"),
         "compare": compare(both, ["a.html", "b.html"]),
         "compare zh": compare(both, ["a.html", "b.html"], "zh"),
+        **{kind: to_html(test_media.report(kind, 24)) for kind in test_media.RECORDS},
     }
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, "utf-8")
@@ -51,7 +53,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
-@pytest.mark.parametrize("name", ["en", "zh", "compare"])
+@pytest.mark.parametrize("name", ["en", "zh", "compare", *test_media.RECORDS])
 def test_no_overflow_and_no_request(
     browser: Any, pages: dict[str, Path], name: str, width: int, scheme: str
 ) -> None:
@@ -163,3 +165,20 @@ def test_focus_is_seen(browser: Any, pages: dict[str, Path]) -> None:
     page.close()
 
     assert set(styles) == {"solid"}
+
+
+#: Pictures without content, and sounds that do not play.
+DUMB = """() => [...[...document.querySelectorAll('.media img')].filter(i => !i.naturalWidth),
+  ...[...document.querySelectorAll('audio')].filter(a => !(a.duration > 0))].length"""
+
+
+@pytest.mark.parametrize("kind", ["image", "audio"])
+def test_pictures_are_seen_and_sounds_play(browser: Any, pages: dict[str, Path], kind: str) -> None:
+    """The policy of the page lets its own pictures and sounds in."""
+    page = browser.new_page()
+    page.goto(pages[kind].as_uri())
+    shown = page.locator(".media img, .media audio").count()
+    page.wait_for_function(f"({DUMB})() === 0", timeout=10_000)
+    page.close()
+
+    assert shown == 24

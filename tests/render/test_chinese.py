@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import media
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,9 +13,12 @@ import pytest
 from genaudit import api
 from genaudit.data import bundled
 from genaudit.data.schema import Schema
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy
 from genaudit.render.compare import compare
 from genaudit.render.html import to_html
 from genaudit.result import AuditReport
+from genaudit.run import run
 
 #: Two English words or more in a row.
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]+)+")
@@ -138,3 +142,15 @@ def test_a_comparison_is_chinese(reports: dict[str, AuditReport]) -> None:
     page = compare([reports["rich"], reports["odd"]], ["a.html", "b.html"], "zh")
 
     assert foreign(page) == []
+
+
+@pytest.mark.parametrize("kind", media.KINDS)
+def test_a_page_of_records_is_chinese(kind: str) -> None:
+    """Nor is what is said of images, series, sounds and texts; and the page stays small."""
+    chosen = ("privacy.copies", "privacy.distance", "quality.samples", "quality.fidelity",
+              "quality.validity", "content.rare_copies", "content.personal_data")  # fmt: skip
+    found = run(media.case_of(kind, n=150), AuditPlan(audits=chosen), Policy.read(), strict=True)
+    page = to_html(found, "zh")
+
+    assert foreign(page) == []
+    assert len(page.encode()) < 300_000

@@ -19,7 +19,6 @@ from genaudit.data.schema import Column, Kind
 from genaudit.encoded import png, wav
 from genaudit.modalities.table.space import Encoded, Space, nearer_by_far, one_row_each
 from genaudit.result import (
-    MOST_CHANNELS,
     MOST_TEXT,
     Estimate,
     Figure,
@@ -47,8 +46,13 @@ _MOST_SOUNDS = 12
 #: A sound is shown so long, in seconds, and at most at so many samples a second.
 _SECONDS, _RATE = 2, 8000
 
-#: Pixels along a side of a shown picture, steps of a shown series, and characters of a text.
-_SIDE, _STEPS, _CHARACTERS = 96, 100, 400
+#: Pixels along a side of a shown picture, steps and channels of a shown series (there are as many
+#: colours), and characters of a text.
+_SIDE, _STEPS, _CHANNELS, _CHARACTERS = 96, 100, 6, 400
+
+#: A sample is not shown if anybody else's record is more than so many times as far as the nearest:
+#: sooner than one counts as a near copy, as a picture that is shown cannot be taken back.
+_ALIKE = 2.0
 
 #: Samples among which those to show are looked for, at a time, and how often.
 _TRIED, _TRIES = 240, 20
@@ -134,7 +138,8 @@ def _finding(case: AuditCase, distances: Distances, options: Options) -> Finding
     if Knowledge.HOLDOUT not in case.data:
         reason = message("quality.samples.no_holdout", "It takes records that were not trained on.")
         return Finding(metric=NEARER, label=label, estimate=_undefined(reason, len(case.samples)))
-    unseen = one_row_each(seen.holdout, rng)
+    # The numbers were fitted on the reference rows, so that these spread more than others in them.
+    unseen = one_row_each(seen.non_members, rng)
     rows, others = (d.take(rng.permutation(len(d))[: options.max_compared]) for d in (made, unseen))
     if min(len(rows), len(others)) < SMALL_CELL:
         reason = message(
@@ -226,7 +231,8 @@ class _Repeats:
     def among(self, data: Dataset) -> np.ndarray:
         """Which samples equal a record of a few rows, or are nearly equal to one, bools (n,)."""
         held = data.frame[self.key].map(lambda record: self.count.get(record, 0)).to_numpy()
-        near = nearer_by_far(self.space.encode(data).numbers, self.place, self.owner)[1]
+        place = self.space.encode(data).numbers
+        near = nearer_by_far(place, self.place, self.owner, _ALIKE)[1]
         return (near | (held > 0)) & (held < SMALL_CELL)
 
 
@@ -289,11 +295,11 @@ def _shortened(case: AuditCase) -> Iterator[Message]:
                 "figure.media.series",
                 "Each channel has a scale of its own, which is the same in all plots.",
             )
-            if max(r.shape[1] for r in records) > MOST_CHANNELS:
+            if max(r.shape[1] for r in records) > _CHANNELS:
                 yield message(
                     "figure.media.channels",
                     "The first {n:integer} channels are drawn.",
-                    n=MOST_CHANNELS,
+                    n=_CHANNELS,
                 )
         case Kind.TEXT if max(map(len, records)) > _CHARACTERS:
             yield message(
@@ -312,9 +318,9 @@ def _sentences(parts: list[Message]) -> Message:
 
 def _usual(case: AuditCase, distances: Distances) -> float | None:
     """Median distance of unseen records to the nearest training record; None without enough."""
-    if Knowledge.HOLDOUT not in case.data or len(case.holdout) < SMALL_CELL:
+    if Knowledge.HOLDOUT not in case.data or len(case.non_members) < SMALL_CELL:
         return None
-    seen = case.described.holdout
+    seen = case.described.non_members
     some = case.rng("quality.samples.usual").permutation(len(seen))[:2000]
     return float(np.median(distances.of(seen.take(some))))
 
@@ -353,7 +359,7 @@ def _short(sound: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
 
 def _series(steps: np.ndarray, column: Column, attributes: dict[str, str]) -> Series:
     """Channels of a series, thinned evenly where it is long."""
-    n, width = len(steps), min(steps.shape[1], MOST_CHANNELS)
+    n, width = len(steps), min(steps.shape[1], _CHANNELS)
     kept = np.unique(np.linspace(0, n - 1, min(n, _STEPS)).round().astype(int))
     names = column.channels or tuple(f"channel {i + 1}" for i in range(width))
     values = tuple(tuple(float(f"{x:.4g}") for x in steps[kept, j]) for j in range(width))

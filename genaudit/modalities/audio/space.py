@@ -15,6 +15,9 @@ from genaudit.modalities.audio.frames import BANDS, Frames
 #: Parts of a sound, in time, whose mean loudness is told apart.
 _PARTS = 3
 
+#: How far below its loudest band a sound is heard, in dB.
+_HEARD = 40.0
+
 #: Most numbers of a sound.
 _WIDTH = 64
 
@@ -67,6 +70,8 @@ def described(frames: Frames, records: np.ndarray) -> np.ndarray:
 
 def _describe(frames: Frames, sound: np.ndarray) -> np.ndarray:
     bands = frames.loudness(sound)
+    # What is as good as silent beside the loudest band is silence: hiss there tells of no speaker.
+    bands = np.maximum(bands, bands.max() - _HEARD)
     # A sound of fewer frames than parts has some of them in several parts.
     parts = np.array_split(np.repeat(bands, _PARTS, axis=0), _PARTS)
     change = np.diff(bands, axis=0, prepend=bands[:1])

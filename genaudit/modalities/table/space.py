@@ -163,7 +163,7 @@ def place_hits(pool: Keys, samples: Keys) -> Hits:
     assert pool.place is not None, "both have places"
     assert samples.place is not None, "both have places"
     visible = _once(_row_keys(pool.place), pool.owner)
-    nearest, near = nearer_by_far(samples.place, pool.place, pool.owner)
+    nearest, near = nearer_by_far(samples.place, pool.place, pool.owner, _BY_FAR)
     met = near & visible[nearest]
     hit = np.zeros(len(pool), dtype=bool)
     hit[nearest[met]] = True
@@ -175,11 +175,12 @@ def place_hits(pool: Keys, samples: Keys) -> Hits:
 
 
 def nearer_by_far(
-    queries: np.ndarray, pool: np.ndarray, owner: np.ndarray | None
+    queries: np.ndarray, pool: np.ndarray, owner: np.ndarray | None, times: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest row of the pool, and whether it is nearer by far, shape (queries,) each.
 
-    A query without a place (NaN) is near to nothing.
+    By far: the nearest row of anybody else is more than so many times as far. A query without a
+    place (NaN) is near to nothing.
     """
     owner = np.arange(len(pool)) if owner is None else owner
     right, square = pool.T.astype(np.float32), (pool**2).sum(axis=1)
@@ -192,7 +193,7 @@ def nearer_by_far(
         least = squared[np.arange(len(block)), first].copy()
         squared[owner[first][:, None] == owner] = np.inf
         nearest[start : start + step] = first
-        near[start : start + step] = least * _BY_FAR**2 < squared.min(axis=1)
+        near[start : start + step] = least * times**2 < squared.min(axis=1)
     return nearest, near
 
 
