@@ -525,6 +525,85 @@ def test_records_that_meet_without_a_gradient(
         _taken(watched, _rows(20), by_forward)
 
 
+class _Swapped(nn.Module):
+    """Halves change places inside, and back: a record's result is its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(5, 8), nn.Linear(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        half = len(x) // 2
+        hidden = torch.tanh(self.one(x.roll(half, 0)))
+        return self.two(hidden.roll(-half, 0))
+
+
+@pytest.mark.parametrize("n", [8, 512])
+def test_records_that_change_places_are_run_alone(n: int) -> None:
+    """Gradients that stand at each other's places have the right sum, and wrong norms."""
+    module, x = _Swapped(), _rows(n)
+    x[0] *= 1000
+
+    def losses(rows: torch.Tensor) -> torch.Tensor:
+        return module(rows).squeeze(1).square()
+
+    with _warned():
+        BookKeepingModule(module, max_grad_norm=BOUND).clipped_sum(losses, (x,))
+    found = {n: p.grad for n, p in module.named_parameters()}
+    assert far(found, clipped_sum(module, losses, (x,), BOUND)) < 1e-5
+
+
+def _by_partner(x: torch.Tensor) -> torch.Tensor:
+    one, two = x.chunk(2)
+    return torch.cat([one - two, two - one])
+
+
+@pytest.mark.parametrize("mix", [_by_partner, lambda x: _by_partner(x.detach()) + 0 * x])
+@pytest.mark.parametrize("n", [32, 512])
+def test_pairs_are_seen_wherever_they_stand(
+    mix: Callable[[torch.Tensor], torch.Tensor], n: int
+) -> None:
+    """Records that meet at a distance of half a batch are refused at once."""
+    module = _Around(mix).eval()
+    with pytest.raises(OptionError, match="depends on other records"):
+        _taken(BookKeepingModule(module), _rows(n), by_forward=False)
+
+
+def _small_residual(noise: float) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(4)
+    module = nn.Sequential(
+        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.Flatten(),
+        nn.Linear(2048, 1),
+    )  # fmt: skip
+    x = torch.randn(50, 3, 8, 8)
+    with torch.no_grad():
+        module[4].bias.fill_(1.0)
+        return module, x, module(x).squeeze(1) + noise * torch.randn(50)
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e-4])
+def test_small_residuals_of_large_outputs_are_no_mixing(noise: float) -> None:
+    """A loss near 0 is as rounded as the outputs whose difference it is."""
+    module, x, y = _small_residual(noise)
+    watched = BookKeepingModule(module)
+    weights = [p.clone() for p in module.parameters()]
+    for _ in range(8):
+        watched.clipped_sum(lambda a, b: (module(a).squeeze(1) - b).square(), (x, y))
+    assert all(torch.equal(a, b) for a, b in zip(weights, module.parameters(), strict=True))
+
+
+def test_mixing_beside_small_residuals_is_seen() -> None:
+    """What rounding may do does not cover a mean over the batch."""
+    module, x, y = _small_residual(1e-3)
+
+    def losses(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        out = module(a).squeeze(1)
+        return (out - b + 0.01 * out.detach().roll(1)).square()
+
+    with pytest.raises(OptionError, match="depends on other records"):
+        BookKeepingModule(module).clipped_sum(losses, (x, y))
+
+
 class _Weighed(nn.Module):
     """Looks at the number of records, at places, or at what it saw before."""
 

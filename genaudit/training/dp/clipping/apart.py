@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,6 +20,10 @@ from genaudit.errors import OptionError
 
 #: Results that differ by a larger share are other results: far above rounding, far below mixing.
 _SAME = 1e-4
+
+#: Weights are shaken by so many units in the last place, a few times, to see how far rounding may
+#: carry a result: sums of some 10,000 terms lose as much to another order of adding them.
+_SHAKEN, _SHAKES = 200, 3
 
 #: Runs that tell chance from none at a glance; before records are said to be mixed; and tries of
 #: units alone before that.
@@ -71,7 +76,8 @@ class Trial:
 
     module: Whose modules can be put into evaluation. run: rows -> tensors. rows: its arguments;
     tensors of n rows are taken apart, everything else stays. found: what it gave. n: rows. cap:
-    rows of a unit, next to each other. chance: its state before.
+    rows of a unit, next to each other. chance: its state before. rng: Orders, and how weights are
+    shaken. _carried: by id of a result, how far rounding may carry its tensors.
     """
 
     module: nn.Module
@@ -81,6 +87,8 @@ class Trial:
     n: int
     cap: int
     chance: Chance
+    rng: np.random.Generator
+    _carried: dict[int, dict[int, torch.Tensor]] = field(default_factory=dict)
 
     def mixed(self, inside: torch.Tensor) -> bool | None:
         """Whether results of some units change with the others; None = it cannot be told.
@@ -90,9 +98,10 @@ class Trial:
         """
         if not inside.any() or inside.all():
             return None
-        alone = self._alone(inside, self.found)
-        if alone:
-            return False
+        if self._alone(inside, self.found):
+            inside = ~inside  # by turns, so that each unit is looked at
+            if self._alone(inside, self.found):
+                return False
         if self._steady(self.found, _TWICE):
             return self._differs(inside, self.found)
         # Chance: the same draws, if others beside them draw as many ...
@@ -111,32 +120,80 @@ class Trial:
         One coin for a whole batch (stochastic depth) may well fall alike a few times.
         """
         for _ in range(_TRIES):
-            alone = self._alone(inside, whole)
+            alone = self._alone(inside, whole, rounding=True)
             if alone or (alone is None and self._beside(inside, whole, same=False)):
                 return False
         return True if self._steady(whole, _SURELY) else None
 
-    def _alone(self, inside: torch.Tensor, whole: Any) -> bool | None:
+    def _alone(self, inside: torch.Tensor, whole: Any, *, rounding: bool = False) -> bool | None:
         """Whether units give the same without the others and in another order; None = no run."""
-        order = self._places(inside).reshape(-1, self.cap).flip(0).flatten()
+        kept = self.rng.permutation(torch.nonzero(inside.cpu())[:, 0].numpy())
+        order = self._rows_of(torch.as_tensor(kept))
         after = self._again(order, same=False)
         if after is None:
             return None
-        return all(
-            _one_close(b[order.to(b.device)], a)
-            for b, a in zip(_tensors(whole), _tensors(after), strict=False)
-            if _of_rows(b, self.n) and _of_rows(a, len(order))  # and no layers, as many as rows
-        )
+        return self._alike(whole, after, (order, slice(None)), len(order), rounding=rounding)
 
     def _beside(self, inside: torch.Tensor, whole: Any, *, same: bool) -> bool:
         """Whether units give the same where each of the others gives way to one of them."""
         inside = inside.cpu()
         kept, source = torch.nonzero(inside)[:, 0], torch.arange(len(inside))
-        source[~inside] = kept[torch.arange(len(inside) - len(kept)) % len(kept)]
-        after = self._again((source[:, None] * self.cap + torch.arange(self.cap)).flatten(),
-                            same=same)  # fmt: skip
-        places = self._places(inside)
-        return _close(self._taken(whole, places), self._taken(after, places))
+        source[~inside] = kept[self.rng.integers(0, len(kept), len(inside) - len(kept))]
+        after = self._again(self._rows_of(source), same=same)
+        places = self._rows_of(kept)
+        both = (places, places)
+        return after is not None and self._alike(whole, after, both, self.n, rounding=True)
+
+    def _alike(
+        self, whole: Any, after: Any, places: tuple[torch.Tensor, torch.Tensor | slice], n: int,
+        *, rounding: bool,
+    ) -> bool:  # fmt: skip
+        """Whether rows at some places of one result are those at others in another.
+
+        Args:
+            whole: Of all rows.
+            after: Of other rows.
+            places: In it, and where each of them should be in the other.
+            n: Rows of the other.
+            rounding: Allow what rounding may do to differences of large numbers, too.
+        """
+        here, there = places
+        pairs = [
+            (i, b[_at(here, b)], a[_at(there, a)])
+            for i, (b, a) in enumerate(zip(_tensors(whole), _tensors(after), strict=False))
+            if _of_rows(b, self.n) and _of_rows(a, n)  # and no layers, as many as rows
+        ]
+        apart = [(i, b, a) for i, b, a in pairs if not _one_close(b, a)]
+        if not apart or not rounding:
+            return not apart
+        carried = self._rounded(whole)
+        return all(
+            (by := carried.get(i)) is not None and _one_close(b, a, by[_at(here, by)])
+            for i, b, a in apart
+        )
+
+    def _rounded(self, whole: Any) -> dict[int, torch.Tensor]:
+        """How far rounding may carry each tensor of a result, by its number, where it can be told.
+
+        Losses near 0 are what is left of outputs that are much larger, and as rounded as those.
+        """
+        if id(whole) not in self._carried:
+            first, *others, last = self._shakes()
+            moved = {}
+            if _close(list(_tensors(first)), list(_tensors(last))):  # else it moves by itself
+                each = zip(*(_tensors(run) for run in (first, *others)), strict=False)
+                moved = {i: _moved(*of_runs) for i, of_runs in enumerate(each)}
+            self._carried[id(whole)] = {i: m for i, m in moved.items() if m is not None}
+        return self._carried[id(whole)]
+
+    def _shakes(self) -> list[Any]:
+        """The same rows and draws: as they are, with shaken weights, and as they are."""
+        everything = torch.arange(self.n)
+        found = [self._again(everything, same=True)]
+        for _ in range(_SHAKES):
+            with _shaken(self.module, self.rng):
+                found.append(self._again(everything, same=True))
+        return [*found, self._again(everything, same=True)]
 
     def _steady(self, whole: Any, times: int) -> bool:
         """Whether the same rows give the same so many times."""
@@ -151,12 +208,9 @@ class Trial:
         except Exception:  # what runs on all rows need not run on some
             return None
 
-    def _places(self, units: torch.Tensor) -> torch.Tensor:
-        """Positions of the rows of some units."""
-        return torch.nonzero(units.cpu().repeat_interleave(self.cap))[:, 0]
-
-    def _taken(self, found: Any, places: torch.Tensor) -> list[torch.Tensor]:
-        return [t[places.to(t.device)] for t in _tensors(found, self.n)]
+    def _rows_of(self, units: torch.Tensor) -> torch.Tensor:
+        """Positions of the rows of some units, in their order."""
+        return (units[:, None] * self.cap + torch.arange(self.cap)).flatten()
 
 
 @contextmanager
@@ -171,11 +225,34 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
+@contextmanager
+def _shaken(module: nn.Module, rng: np.random.Generator) -> Iterator[None]:
+    """Every weight a little larger or smaller for a while; graphs that are held stay good."""
+    before = [(p, p.data) for p in module.parameters() if p.dtype in (torch.float32, torch.float64)]
+    try:
+        for p, data in before:
+            size = _SHAKEN * torch.finfo(p.dtype).eps
+            signs = torch.as_tensor(rng.integers(0, 2, data.numel()) * 2 - 1).to(data)
+            p.data = data * (1 + size * signs.reshape(data.shape))
+        yield
+    finally:
+        for p, data in before:
+            p.data = data
+
+
+def _moved(first: torch.Tensor, *others: torch.Tensor) -> torch.Tensor | None:
+    """How far others are from the first at most, and on average beside it."""
+    if not first.is_floating_point() or any(o.shape != first.shape for o in others):
+        return None
+    moved = torch.stack([(o - first).abs() for o in others]).amax(0).nan_to_num(0.0, 0.0)
+    return moved + moved.mean()
+
+
 def _close(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
     return len(before) == len(after) and all(map(_one_close, before, after))
 
 
-def _one_close(a: torch.Tensor, b: torch.Tensor) -> bool:
+def _one_close(a: torch.Tensor, b: torch.Tensor, slack: torch.Tensor | None = None) -> bool:
     if a.dim() != b.dim() or len(a) != len(b):
         return False
     # What a batch pads is as long as its longest record.
@@ -186,9 +263,15 @@ def _one_close(a: torch.Tensor, b: torch.Tensor) -> bool:
     finite = torch.isfinite(a)
     if not torch.equal(finite, torch.isfinite(b)):
         return False
+    far = 0.0 if slack is None else slack[common][finite]
     a, b = a[finite], b[finite]
     scale = a.abs() + a.abs().mean() if a.numel() else a
-    return bool(((a - b).abs() <= _SAME * scale).all())
+    return bool(((a - b).abs() <= _SAME * scale + far).all())
+
+
+def _at(places: torch.Tensor | slice, where: torch.Tensor) -> torch.Tensor | slice:
+    """Positions on the device of what they are taken from."""
+    return places.to(where.device) if isinstance(places, torch.Tensor) else places
 
 
 def _of_rows(value: Any, n: int) -> bool:

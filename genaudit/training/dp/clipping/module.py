@@ -154,6 +154,11 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         `torch.func`. Now and then the losses are computed once more with other rows beside each, to
         see that none depends on them.
 
+        That is in the first 8 passes, in those whose number is a power of two and in each 128th: a
+        loss that begins later on to mix records, or to use a weight outside of its layer (a penalty
+        each 16 steps), is wrong until the next of these. Let a loss do from the first pass on what
+        it ever does.
+
         Args:
             losses: rows -> one loss for each row, shape (n,). Rows do not influence each other.
             rows: Its arguments, at least one, each of shape (n, ...); n may be 0.
@@ -252,7 +257,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         """Whether units change each other's results; a warning where that cannot be told."""
         if n <= cap or n % cap:
             return None
-        trial = Trial(self._module, run, rows, found, n, cap, chance)
+        trial = Trial(self._module, run, rows, found, n, cap, chance, self.tape.rng)
         mixed = trial.mixed(self.tape.half(n // cap))
         if mixed is None and not self._untold:
             self._untold = True

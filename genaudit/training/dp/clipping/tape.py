@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.autograd.graph import get_gradient_edge
@@ -128,8 +129,13 @@ class Tape:
         self._witness.passes += 1
 
     def half(self, n: int) -> torch.Tensor:
-        """Half of n units, others in the next pass, boolean, shape (n,)."""
+        """About half of n units, others each time, boolean, shape (n,)."""
         return self._witness.half(n, 1)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Chance of examinations, which nothing else draws from."""
+        return self._witness.rng
 
     @property
     def examines(self) -> bool:
@@ -181,7 +187,7 @@ class Tape:
     ) -> list[tuple[nn.Parameter, Factor]]:
         halves = self._check_apart(losses, cap, rows) if examines else {}
         # A pass that is looked at in part, as some of it is not finite, has been counted there.
-        plain = self._witness.gradients(losses) if examines or not self.examines else {}
+        plain = self._witness.gradients(losses, cap) if examines or not self.examines else {}
         by_key: dict[tuple[str, str], list[_Reached]] = {}
         for key, use, at in self._backward(losses):
             if halves:

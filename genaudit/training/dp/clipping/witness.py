@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -25,6 +26,10 @@ _APART = 2e-5
 #: a gradient that is 0 on paper (a bias before a norm).
 _ROUNDING = 100
 
+#: Share of units whose losses count the other way where gradients are compared. Of each pair some
+#: part, so gradients that change places show; and those of all together do not cancel.
+_TURNED = 0.25
+
 #: So many first passes are compared, as weights that start at 0 show nothing at once; then the
 #: passes whose number is a power of two, and every so manieth, as a module may change.
 _FIRST, _EVERY = 8, 128
@@ -32,13 +37,18 @@ _FIRST, _EVERY = 8, 128
 
 @dataclass(eq=False)
 class Witness:
-    """Compares gradients read for each sample with those of an ordinary pass, now and then."""
+    """Compares gradients read for each sample with those of an ordinary pass, now and then.
+
+    rng: Which units, in no order that a module could know; from the operating system.
+    """
 
     module: nn.Module
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
     passes: int = 0
     due: bool = False
     parameters: Mapping[str, nn.Parameter] = field(default_factory=dict)
     _trained: frozenset[int] = frozenset()
+    _signs: torch.Tensor = field(default_factory=lambda: torch.ones(0))
 
     def begin(self) -> None:
         """Settle whether the next pass is compared; where others are trained counting starts anew.
@@ -52,32 +62,51 @@ class Witness:
         number = self.passes + 1
         self.due = number <= _FIRST or number & (number - 1) == 0 or number % _EVERY == 0
 
-    def gradients(self, losses: torch.Tensor) -> Mapping[str, torch.Tensor]:
-        """Gradient of the summed losses by parameter name; empty where this pass is not compared.
+    def gradients(self, losses: torch.Tensor, cap: int) -> Mapping[str, torch.Tensor]:
+        """Gradient of the losses by parameter name; empty where this pass is not compared.
+
+        They are added up with a sign for each unit, by chance: a sum without would be the same
+        where gradients stand at each other's places. What norms a gradient keeps a sign.
 
         Args:
             losses: One for each row, shape (n,); their graph is kept.
+            cap: Rows of a unit.
         """
         parameters = self.parameters
         if not self.due or not losses.requires_grad or not parameters:
             self.passes += 1
             return {}
+        units = len(losses) // cap
+        # Fewer than half: what equal records have beside their layers must not cancel.
+        turned = self._some(min(int(self.rng.binomial(units, _TURNED)), (units - 1) // 2), units)
+        self._signs = 1.0 - 2.0 * turned.to(losses)
         grads = torch.autograd.grad(
-            losses.sum(), list(parameters.values()), retain_graph=True, allow_unused=True
+            losses @ self._signs.repeat_interleave(cap),
+            list(parameters.values()),
+            retain_graph=True,
+            allow_unused=True,
         )
         # A sparse embedding has a sparse gradient.
         return {n: g.to_dense() for n, g in zip(parameters, grads, strict=True) if g is not None}
 
     def half(self, n: int, cap: int) -> torch.Tensor:
-        """Half of the rows, units whole; another half in the next pass, so that pairs part.
+        """About half of the rows, units whole, by chance: so pairs part, wherever they stand.
+
+        Their number is odd where it can be, so that no halves of these are pairs again.
 
         Args:
             n: Rows.
             cap: Rows of a unit.
         """
-        units = torch.arange(n) // cap
-        bits = max(1, (n // cap - 1).bit_length())
-        return (units >> (self.passes % bits)) & 1 == 1
+        units = n // cap
+        size = min(int(self.rng.integers(units // 3, 2 * units // 3 + 1)) | 1, max(units - 1, 0))
+        return self._some(size, units).repeat_interleave(cap)
+
+    def _some(self, size: int, units: int) -> torch.Tensor:
+        """So many units by chance, boolean, shape (units,)."""
+        inside = np.zeros(units, dtype=bool)
+        inside[self.rng.permutation(units)[:size]] = True
+        return torch.as_tensor(inside)
 
     def compare(
         self,
@@ -94,6 +123,7 @@ class Witness:
         factors = {id(parameter): factor for parameter, factor in found}
         norms = {key: f.squared_norms().sqrt() for key, f in factors.items()}
         terms = {key: float(each.sum()) for key, each in norms.items()}
+        signs = {dtype: self._signs.to(dtype) for dtype in {n.dtype for n in norms.values()}}
         for name, parameter in self.module.named_parameters():
             if name not in plain:
                 continue
@@ -101,7 +131,7 @@ class Witness:
             key = id(parameter)
             read: torch.Tensor | float = 0.0
             if key in factors:
-                read = factors[key].weighted(torch.ones_like(norms[key]))
+                read = factors[key].weighted(signs[norms[key].dtype])
             apart = float((plain[name] - read).norm())
             if apart > _APART * terms.get(key, 0.0) + rounding:
                 raise UnreadableError(
