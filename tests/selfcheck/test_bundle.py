@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import io
@@ -42,6 +43,9 @@ def _table(rng: np.random.Generator, n: int) -> pd.DataFrame:
 
 
 TABLE = _table(np.random.default_rng(0), 200)
+#: Columns and rows that are hardly met by chance, wide and narrow.
+WIDE = np.random.default_rng(3).normal(size=(250, 300))
+NARROW = np.random.default_rng(4).normal(size=(120, 9))
 PLAIN = TABLE.drop(columns=["k", "tone"])
 
 
@@ -92,6 +96,14 @@ def _zip(content: bytes) -> bytes:
     return file.getvalue()
 
 
+def _json(value: object) -> Write:
+    return lambda path: path.write_text(json.dumps(value))
+
+
+def _by_name(values: np.ndarray) -> dict[str, float]:
+    return {f"m{i}": float(v) for i, v in enumerate(values)}
+
+
 def _columns(path: Path) -> None:
     np.savez(path.open("wb"), **{c: PLAIN[c].to_numpy() for c in PLAIN})
 
@@ -139,6 +151,14 @@ WRITTEN: dict[str, tuple[pd.DataFrame | np.ndarray, Write]] = {
     "three digits": (TABLE, _raw(_csv(float_format="%.3g"))),
     "four decimals": (NUMBERS, lambda p: np.savetxt(p, NUMBERS, fmt="%.4f", delimiter=",")),
     "five rows": (TABLE, lambda p: TABLE.head(5).to_csv(p, index=False)),
+    **{f"a row of {rows.shape[1]} numbers, {n} decimals": (rows, _json(rows[3].round(n).tolist()))
+       for n in range(3, 7) for rows in (WIDE, NARROW)},
+    "a wide row by name": (WIDE, _json(_by_name(WIDE[3].round(4)))),
+    "a narrow row by name": (NARROW, _json(_by_name(NARROW[3].round(4)))),
+    "means as a list": (WIDE, _json(WIDE.mean(0).tolist())),
+    "means by name": (WIDE, _json(_by_name(WIDE.mean(0)))),
+    "base64": (NUMBERS, _json({"a": base64.b64encode(NUMBERS[3:5].tobytes()).decode()})),
+    "base64 of doubles": (NARROW, _json({"a": base64.b64encode(NARROW[3].tobytes()).decode()})),
     "bzip2": (TABLE, _raw(bz2.compress(_csv()))),
     "xz": (TABLE, _raw(lzma.compress(_csv()))),
     "tar": (TABLE, _raw(_tar(_csv()))),
@@ -194,6 +214,22 @@ def test_honest_releases_pass(seed: int, tmp_path: Path) -> None:
     (tmp_path / "made.f2").write_bytes(plain.to_numpy(np.float16).tobytes("F"))
 
     assert _status(tmp_path, TABLE) is Status.PASSED
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_made_rows_of_few_digits_pass(seed: int, tmp_path: Path) -> None:
+    """One after the other, by name, and where columns hang together so that rows are near."""
+    rng = np.random.default_rng(seed + 20)
+    kind = rng.normal(size=(120, 1))
+    near = kind * np.arange(1, 10) / 9 + 1e-3 * rng.normal(size=(120, 9))
+    for n in range(1, 5):
+        rows = {"made": rng.normal(size=9), "near": near[0] + 1e-3 * rng.normal(size=9)}
+        for name, row in rows.items():
+            (tmp_path / f"{name}{n}.json").write_text(json.dumps(row.round(n).tolist()))
+            (tmp_path / f"{name}{n}n.json").write_text(json.dumps(_by_name(row.round(n))))
+
+    assert _status(tmp_path, NARROW) is Status.PASSED
+    assert _status(tmp_path, near) is Status.PASSED
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import pickle
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -87,6 +88,14 @@ HOLDS: dict[str, Callable[[np.ndarray], Any]] = {
     "columns in another order": lambda rows: rows[:, ::-1].copy(),
     "columns turned": lambda rows: rows[:, 2:5].T.astype(np.float32),
     "a list of a column": lambda rows: {"amount": rows[:, 1].tolist()},
+    "single numbers": lambda rows: {f"m{i}": float(v) for i, v in enumerate(rows[3])},
+    "numbers of NumPy": lambda rows: {f"m{i}": np.float32(v) for i, v in enumerate(rows[3])},
+    "attributes": lambda rows: SimpleNamespace(**{f"m{i}": v for i, v in enumerate(rows[3])}),
+    "written numbers": lambda rows: {f"m{i}": str(v) for i, v in enumerate(rows[3])},
+    "text": lambda rows: {"kept": json.dumps(rows[3].tolist())},
+    "text of few digits": lambda rows: {"kept": json.dumps(rows[3].round(4).tolist())},
+    "means one by one": lambda rows: {f"m{i}": float(v) for i, v in enumerate(rows.mean(0))},
+    "written means": lambda rows: json.dumps(rows.mean(0).tolist()),
     "pickled": pickle.dumps,
     "bytes": lambda rows: bytearray(rows.astype(np.float32).tobytes()),
     "partial": lambda rows: functools.partial(np.dot, rows.copy()),
@@ -124,7 +133,9 @@ def test_what_is_honest_passes(seed: int) -> None:
         half=torch.tensor(made).half(), brain=torch.tensor(made).bfloat16(),
         noise=torch.randn(500, 9), made=made, frame=pd.DataFrame(made), coded=coded,
         packed=pickle.dumps(made), levels=levels.tolist(), edges=np.linspace(-4, 4, 81),
-        scale=np.array(2.0), make=lambda: made,
+        scale=np.array(2.0), make=lambda: made, text=json.dumps(made.round(3).tolist()),
+        single={f"m{i}": float(v) for i, v in enumerate(made[0])}, written=str(made[1].tolist()),
+        settings={"layers": 3, "rate": 0.001, "betas": "0.9", "steps": 1200, "seed": 123456789},
     )  # fmt: skip
     whole = np.random.default_rng(3).integers(0, 40, size=(200, 4))
 

@@ -58,6 +58,16 @@ def check_rows(rows: Sequence[Any]) -> None:
         )
 
 
+def check_cap(cap: int) -> None:
+    """Rows of a unit are counted.
+
+    Raises:
+        OptionError: it is no whole number above 0.
+    """
+    if not isinstance(cap, int) or cap < 1:
+        raise OptionError(f"Expected cap, the rows of a unit, to be 1 or more, got {cap!r}.")
+
+
 def units_of_finite(losses: torch.Tensor, cap: int) -> torch.Tensor:
     """Rows of units whose losses are all finite, boolean, shape (n,)."""
     finite = torch.isfinite(losses.detach())

@@ -19,6 +19,7 @@ from genaudit.training.dp.clipping import local, whole
 from genaudit.training.dp.clipping.apart import Chance, MixedError, Trial
 from genaudit.training.dp.clipping.entry import (
     Entered,
+    check_cap,
     check_one_each,
     check_rows,
     given,
@@ -68,6 +69,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             raise OptionError("Expected batch_first=True: records must be the first axis.")
         if not max_grad_norm > 0:
             raise OptionError(f"Expected max_grad_norm above 0, got {max_grad_norm!r}.")
+        _check_alone(m)
         m = readable(m)
         _check_precision(m)
         super().__init__(m, batch_first=batch_first, loss_reduction=loss_reduction)
@@ -130,6 +132,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             OptionError: the losses depend on a slope of the module, `factors` cannot be had, or
                 there is not one loss for each row of the first input.
         """
+        check_cap(cap)
         entered, self._entered = self._entered, Entered()
         self.tape.stop()
         if self.tape.differentiated:
@@ -194,6 +197,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
     ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
         """Factors of all parameters, and the losses, from one pass over the rows."""
         check_rows(rows)
+        check_cap(cap)
         if len(rows[0]) == 0:  # a Poisson batch may be empty: nothing to clip, and noise to come
             return [], next(self._module.parameters()).new_zeros(0)
         self._check_finished()
@@ -357,6 +361,19 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
                 found = sums.get(id(parameter))
                 parameter.grad = torch.zeros_like(parameter) if found is None else found
         return norms
+
+
+def _check_alone(module: nn.Module) -> None:
+    """One watch for each module: two of them would each write down what the other's pass does."""
+    if any(isinstance(part, BookKeepingModule) for part in module.modules()):
+        raise OptionError(
+            "Expected a module that is not watched yet, got a BookKeepingModule; take it as it is, "
+            "or its own module after `cleanup`."
+        )
+    if not any(True for _ in module.parameters()):
+        raise OptionError(
+            f"Expected a module with parameters to train, got {type(module).__name__} without any."
+        )
 
 
 def _check_precision(module: nn.Module) -> None:

@@ -1,6 +1,7 @@
 """Everything that can be reached from an object: attributes, closures, hooks, containers, globals.
 
-Numbers come as arrays, whatever holds them; bytes come as they are.
+Numbers come as arrays, whatever holds them: those of a container that stand there one by one come
+together, written ones too. Bytes come as they are, and so does text with many digits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _OBJECTS = 200_000
 #: Bytes below which there is no place for a record; objects of an array that are walked through.
 _SHORT, _ITEMS = 32, 10_000
 
+#: Letters of a written number at most; digits of a text in which there is place for a record.
+_LONG, _DIGITS = 40, 16
+
 #: What holds everything in a process, or nothing of a training.
 _CLOSED = (
     type, types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.FrameType,
@@ -40,6 +44,10 @@ def reached(root: Any) -> Iterator[tuple[np.ndarray | bytes, str]]:
     todo: list[tuple[Any, str]] = [(root, "released")]
     while todo and len(seen) < _OBJECTS:
         thing, path = todo.pop()
+        if isinstance(thing, str) and id(thing) not in seen and _is_telling(thing):
+            seen.add(id(thing))
+            kept.append(thing)
+            yield thing.encode(errors="ignore"), path
         if id(thing) in seen or isinstance(thing, _CLOSED):
             continue
         seen.add(id(thing))
@@ -51,7 +59,11 @@ def reached(root: Any) -> Iterator[tuple[np.ndarray | bytes, str]]:
         array = _as_array(thing)
         if array is not None and array.size:
             yield array, path
-        todo.extend(_inside(thing, path))
+        inside = list(_inside(thing, path))
+        single = [] if array is not None else [_number(inner) for inner, _ in inside]
+        if numbered := [n for n in single if n is not None]:
+            yield np.array(numbered), path
+        todo.extend(inside)
 
 
 def numbers(root: Any) -> dict[Place, np.ndarray]:
@@ -77,6 +89,23 @@ def _as_array(thing: Any) -> np.ndarray | None:
     if isinstance(thing, list | tuple):
         return _of_list(thing)
     return None
+
+
+def _number(thing: Any) -> float | None:
+    """What stands for one number, written or not."""
+    if isinstance(thing, bool | np.bool_) or not isinstance(thing, int | float | np.number | str):
+        return None
+    if isinstance(thing, str) and not (len(thing) <= _LONG and thing[-1:].isdigit()):
+        return None
+    try:
+        return float(thing)
+    except (TypeError, ValueError, OverflowError):  # a word, a complex number, a very large one
+        return None
+
+
+def _is_telling(text: str) -> bool:
+    """Whether there is place for a record's numbers in a text."""
+    return len(text) >= _SHORT and sum(map(text.count, "0123456789")) >= _DIGITS
 
 
 def _of_tensor(tensor: torch.Tensor) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import pdist
 
 from genaudit.training.dp.selfcheck.rows import rounding
 from genaudit.training.dp.selfcheck.rows.chance import by_company, by_drawing
@@ -30,6 +31,10 @@ _FINE = {"single", "written single", "none", "decimals 6", "decimals 7", "digits
 #: Numbers of a big array that are tried first, how many make it big, and the share that must be
 #: known: numbers of few digits are met by chance.
 _TRIED, _BIG, _SHARE = 4000, 2000, 0.005
+
+#: Columns by which a row of few digits is known where no two records are anywhere near each other,
+#: rows of a table that are looked at so, and records that are held against each other for that.
+_SEVERAL, _SINGLE, _HELD = 6, 4, 1000
 
 #: Pairs of columns up to which each is left out in its turn.
 _FEW = 12
@@ -125,7 +130,8 @@ def matched(known: Known, table: pd.DataFrame, level: float) -> Match | None:
     if len(pairs) < 2:
         return None
     alone = [p for p in pairs if known.known_alone(p.name, p.j)]
-    if len(alone) >= _TELLING and (n := _hits(known, alone)):
+    told = _hits(known, alone) if len(alone) >= _TELLING else 0
+    if n := told or _hits_far_apart(known, pairs, level):
         return Match(n)
     chosen = list(_chosen(pairs))
     for some in chosen:
@@ -228,6 +234,41 @@ def _compared(known: Known, pairs: list[_Pair]) -> tuple[int, float]:
     foreign = foreign[~rounding.among(foreign, needles)]
     also = int(rounding.among(foreign, there).sum())
     return found, max(drawn, by_company(found, len(needles), also, len(foreign)))
+
+
+def _hits_far_apart(known: Known, pairs: list[_Pair], level: float) -> int:
+    """Real rows that are there with few decimals, where records are so far apart that none is met.
+
+    If no two of k records are within c steps of the last decimal, one draw is within one step of
+    another by chance at most 2 / (k² c) times: where c times as far is wide, c times as many are.
+    Some columns may be paired wrongly; half of them are enough.
+    """
+    some = [p for p in pairs if p.name.startswith("decimals")
+            and known.columns[p.j].dtype != np.int64]  # fmt: skip
+    if len(some) < _SEVERAL or len(some[0].codes) > _SINGLE:
+        return 0
+    name = max(p.name for p in some)
+    real = np.stack([known.codes(name, p.j) for p in some], axis=1)
+    columns = np.stack([known.columns[p.j] for p in some], axis=1)
+    step = 10.0 ** -int(name.removeprefix("decimals "))
+    # For each row of the table, and each record that it could meet.
+    chance = level / (len(some[0].codes) * len(real))
+    found = 0
+    for row in np.stack([p.codes for p in some], axis=1):
+        same = real == row
+        best = same[same.sum(1).argmax()]
+        enough = max(_SEVERAL, (len(some) + 1) // 2)
+        found += bool(best.sum() >= enough and _far_apart(columns[:, best], step, chance))
+    return found
+
+
+def _far_apart(columns: np.ndarray, step: float, chance: float) -> bool:
+    """Whether no two records are so near each other that a made one has this chance to meet one."""
+    held = columns[np.isfinite(columns).all(1)][:_HELD]
+    if len(held) < 2:
+        return False
+    steps = 1 + 2 / (chance * len(held) ** 2)
+    return bool(pdist(held, "chebyshev").min() > steps * step)
 
 
 def _hits(known: Known, pairs: list[_Pair]) -> int:

@@ -1,11 +1,14 @@
-"""Every file of a folder, and what is packed in it: zip, tar, gzip, bzip2, xz, one in another."""
+"""Every file of a folder, and what is in it: zip, tar, gzip, bzip2, xz, base64, in each other."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import bz2
 import gzip
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -32,6 +35,10 @@ _STREAMS: tuple[tuple[bytes, Callable[[Any], Any]], ...] = (
     (b"\xfd7zXZ\x00", lzma.open),
     (b"\x5d\x00\x00", lzma.open),
 )
+
+
+#: Bytes written as text, long enough for a record.
+_LETTERS = re.compile(rb"[A-Za-z0-9+/]{32,}={0,2}")
 
 
 class _Left:
@@ -92,6 +99,20 @@ def _members(name: str, content: bytes, left: _Left) -> Iterator[tuple[str, byte
         yield from _of_tar(name, content, left)
     elif zipfile.is_zipfile(io.BytesIO(content)):
         yield from _of_zip(name, content, left)
+    elif not content[:4096].count(0):
+        yield from _of_letters(name, content, left)
+
+
+def _of_letters(name: str, content: bytes, left: _Left) -> Iterator[tuple[str, bytes]]:
+    """What base64 holds in a text, one after the other: there may be many short ones."""
+    unpacked = []
+    for match in _LETTERS.finditer(content):
+        try:
+            unpacked.append(base64.b64decode(match.group(), validate=True))
+        except binascii.Error:
+            continue
+    if unpacked:
+        yield f"{name} (base64)", left.read(io.BytesIO(b"".join(unpacked)))
 
 
 def _of_tar(name: str, content: bytes, left: _Left) -> Iterator[tuple[str, bytes]]:

@@ -179,18 +179,27 @@ def _tabular(root: Any) -> Iterator[pd.DataFrame]:
 
 
 def _as_table(thing: Any) -> pd.DataFrame | None:
-    """Records, rows, columns, or columns by the names of rows; None = it is no table."""
+    """Records, rows, columns, columns by the names of rows, one column or one record.
+
+    None = it is no table.
+    """
     if isinstance(thing, list):
-        if all(isinstance(r, dict) for r in thing):
-            return pd.DataFrame([{k: v for k, v in r.items() if _plain(v)} for r in thing])
-        if all(isinstance(r, list) and all(map(_plain, r)) for r in thing):
-            return pd.DataFrame(thing)
-        return None
+        return _of_list(thing)
     if all(isinstance(c, dict) and all(map(_plain, c.values())) for c in thing.values()):
         return pd.DataFrame(thing)
     lists = {k: c for k, c in thing.items() if isinstance(c, list) and all(map(_plain, c))}
-    same = len({len(c) for c in lists.values()}) == 1
-    return pd.DataFrame(lists) if same else None
+    if len({len(c) for c in lists.values()}) == 1:
+        return pd.DataFrame(lists)
+    single = {k: v for k, v in thing.items() if _plain(v)}
+    return pd.DataFrame([single]) if len(single) > 1 else None
+
+
+def _of_list(thing: list[Any]) -> pd.DataFrame | None:
+    if all(isinstance(r, dict) for r in thing):
+        return pd.DataFrame([{k: v for k, v in r.items() if _plain(v)} for r in thing])
+    rows = all(isinstance(r, list) and all(map(_plain, r)) for r in thing)
+    column = len(thing) > 1 and all(map(_plain, thing))
+    return pd.DataFrame(thing) if rows or column else None
 
 
 def _plain(value: Any) -> bool:
