@@ -6,9 +6,11 @@ name, with what to put in their place.
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +23,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from genaudit.errors import OptionError
-from genaudit.training.dp.clipping.module import BookKeepingModule
+from genaudit.training.dp.clipping.module import BookKeepingModule, Losses, Rows
 from genaudit.training.dp.clipping.recurrent import DROP_INS, readable
 from genaudit.training.world import ALONE, World
 
@@ -166,7 +168,7 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
     def _prepare_criterion(
         self, *, module: BookKeepingModule, criterion: Any, **_: Any
     ) -> _Criterion:
-        return _Criterion(module, criterion)
+        return _Criterion(module, _by_rows(criterion))
 
 
 class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opacus brings no types
@@ -262,15 +264,63 @@ def _alike(tensors: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
 class _Criterion:
     """A criterion whose result clips where it is told to go backward, as Opacus's in ghost mode."""
 
-    def __init__(self, module: BookKeepingModule, criterion: Any) -> None:
-        self.module, self.criterion = module, criterion
+    def __init__(self, module: BookKeepingModule, losses: Callable[..., torch.Tensor]) -> None:
+        self.module, self._losses = module, losses
 
-    def __call__(self, *args: torch.Tensor) -> _Pending:
-        reduction, self.criterion.reduction = self.criterion.reduction, "none"
-        try:
-            return _Pending(self.module, self.criterion(*args))
-        finally:
-            self.criterion.reduction = reduction
+    def __call__(self, outputs: torch.Tensor, *args: Any, **kwargs: Any) -> _Pending:
+        """Losses of outputs of the module, and of what they are held against."""
+        again = self._again(outputs, args, kwargs)
+        return _Pending(self.module, self._losses(outputs, *args, **kwargs), again)
+
+    def _again(
+        self, outputs: torch.Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Losses, Rows] | None:
+        """The losses as a function of rows, and these; None where they cannot be run again."""
+        entered, inner = self.module.entered, self.module._module
+        if not entered.shows(outputs) or not entered.of_rows(*args, *kwargs.values()):
+            return None
+        shape, n_args, n_inputs = outputs.shape[1:], len(args), len(entered.args)
+
+        def losses(*rows: torch.Tensor) -> torch.Tensor:
+            found = inner(*rows[:n_inputs])
+            rest = rows[n_inputs:]
+            named = dict(zip(kwargs, rest[n_args:], strict=True))
+            return self._losses(found.reshape(len(found), *shape), *rest[:n_args], **named)
+
+        return losses, (*entered.args, *args, *kwargs.values())
+
+
+def _by_rows(criterion: Any) -> Callable[..., torch.Tensor]:
+    """A criterion as one loss for each row.
+
+    Raises:
+        OptionError: it has no `reduction` that could be left out.
+    """
+    function = inspect.isfunction(criterion) or inspect.isbuiltin(criterion)
+    if function and "reduction" in inspect.signature(criterion).parameters:
+        each = partial(criterion, reduction="none")
+    elif hasattr(criterion, "reduction"):
+        each = partial(_unreduced, criterion)
+    else:
+        raise OptionError(
+            "Expected a criterion with a `reduction`, a loss of torch.nn or a function that takes "
+            f"it, got {criterion!r}; `prepare`, and `clipped_sum` of its module, take any loss."
+        )
+
+    def losses(*args: Any, **kwargs: Any) -> torch.Tensor:
+        found = each(*args, **kwargs)
+        return found.squeeze(1) if found.dim() == 2 and found.shape[1] == 1 else found
+
+    return losses
+
+
+def _unreduced(criterion: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+    reduction, criterion.reduction = criterion.reduction, "none"
+    try:
+        found: torch.Tensor = criterion(*args, **kwargs)
+        return found
+    finally:
+        criterion.reduction = reduction
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,10 +329,11 @@ class _Pending:
 
     module: BookKeepingModule
     losses: torch.Tensor
+    again: tuple[Losses, Rows] | None = None
 
     def backward(self) -> None:
         """Leave the sum of clipped gradients in `p.grad`."""
-        self.module.finish(self.losses)
+        self.module.finish(self.losses, again=self.again)
 
     def item(self) -> float:
         """The mean loss: computed on records, so not for release."""

@@ -272,6 +272,13 @@ def test_misuse_is_a_sentence() -> None:
         watched.clipped_sum(lambda x: critic(x).sum(), (_rows(),))
     with pytest.raises(OptionError, match="multiple of 4"):
         watched.clipped_sum(lambda x: critic(x).squeeze(1), (_rows(),), cap=4)
+    for cap in (0, -1):
+        with pytest.raises(OptionError, match="to be 1 or more"):
+            watched.clipped_sum(lambda x: critic(x).squeeze(1), (_rows(),), cap=cap)
+    with pytest.raises(OptionError, match="a module with parameters"):
+        BookKeepingModule(nn.ReLU())
+    with pytest.raises(OptionError, match="not watched yet"):
+        BookKeepingModule(watched)
     for kwargs in ({"batch_first": False}, {"max_grad_norm": 0.0}):
         with pytest.raises(OptionError, match="Expected"):
             BookKeepingModule(_critic(), **kwargs)

@@ -17,12 +17,33 @@ class Entered:
 
     n: rows of the first input, None where that is no tensor. leaves: inputs that gradients lead to.
     tried: rows of a unit -> whether units change each other's results (`apart.Trial`), where that
-    is looked at.
+    is looked at. args, out: of the module. version: of what came out, to see that it stays.
     """
 
     n: int | None = None
     leaves: tuple[torch.Tensor, ...] = ()
     tried: Callable[[int], bool | None] | None = None
+    args: tuple[Any, ...] = ()
+    out: Any = None
+    version: int = 0
+
+    def of_rows(self, *others: Any) -> bool:
+        """Whether what went in, and others, are tensors of as many rows."""
+        return self.n is not None and all(
+            isinstance(x, torch.Tensor) and x.dim() > 0 and len(x) == self.n
+            for x in (*self.args, *others)
+        )
+
+    def shows(self, value: Any) -> bool:
+        """Whether a value is what came out, row by row, in another shape perhaps."""
+        out = self.out
+        if not isinstance(out, torch.Tensor) or not isinstance(value, torch.Tensor):
+            return False
+        same = value is out or (value.is_contiguous() and out.is_contiguous())
+        return (
+            same and value.data_ptr() == out.data_ptr() and value.numel() == out.numel()
+            and value._version == self.version and len(value) == len(out) == self.n
+        )  # fmt: skip
 
 
 def leaves(inputs: Sequence[Any]) -> dict[int, torch.Tensor]:
@@ -59,12 +80,12 @@ def check_rows(rows: Sequence[Any]) -> None:
 
 
 def check_cap(cap: int) -> None:
-    """Rows of a unit are counted.
+    """Each unit has a row at least.
 
     Raises:
-        OptionError: it is no whole number above 0.
+        OptionError: cap is below 1.
     """
-    if not isinstance(cap, int) or cap < 1:
+    if cap < 1:
         raise OptionError(f"Expected cap, the rows of a unit, to be 1 or more, got {cap!r}.")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +40,9 @@ Rows = tuple[torch.Tensor, ...]
 
 #: Rows -> one loss for each, shape (n,); rows do not influence each other.
 Losses = Callable[..., torch.Tensor]
+
+#: What to do where a loss is known by its value alone.
+_ASK = "`clipped_sum` takes losses as a function of rows, and can run each record alone."
 
 #: As in Opacus: keeps a factor finite where a gradient is 0.
 _TINY = 1e-6
@@ -105,10 +109,16 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             else:
                 out = self._examined(args, kwargs)
             self._state.check()
+            self._entered = replace(
+                self._entered, args=(None,) if kwargs else args, out=out,
+                version=getattr(out, "_version", 0),
+            )  # fmt: skip
             return out
-        except BaseException:
+        except BaseException as error:
             self.tape.stop()
             self._entered = Entered()
+            if isinstance(error, UnreadableError):
+                raise UnreadableError(f"{error} {_ASK}") from None
             raise
 
     def _examined(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -121,12 +131,20 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         self._entered = Entered(n, tuple(inputs.values()), tried)
         return out
 
-    def finish(self, losses: torch.Tensor, *, cap: int = 1) -> torch.Tensor:
+    @property
+    def entered(self) -> Entered:
+        """What is known of a pass that is not finished."""
+        return self._entered
+
+    def finish(
+        self, losses: torch.Tensor, *, cap: int = 1, again: tuple[Losses, Rows] | None = None
+    ) -> torch.Tensor:
         """Clip what `forward` went through; as `clipped_sum`, but for slopes of the module.
 
         Args:
             losses: One for each row, shape (n,).
             cap: Rows of a unit, next to each other.
+            again: The same as a function of rows, and these, for what hooks cannot read.
 
         Raises:
             OptionError: the losses depend on a slope of the module, `factors` cannot be had, or
@@ -143,10 +161,23 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if entered.n is not None:
             check_one_each(losses, entered.n)
         try:
-            factors = self._by_hooks(losses, cap, entered) if len(losses) else []
+            factors = self._finished(losses, cap, entered, again) if len(losses) else []
         finally:
             self.tape.forget()
         return self._clip(factors, losses.detach(), cap)
+
+    def _finished(
+        self, losses: torch.Tensor, cap: int, entered: Entered, again: tuple[Losses, Rows] | None
+    ) -> list[tuple[nn.Parameter, Factor]]:
+        """Factors by hooks, or of each row alone where that can be run again."""
+        if again is not None and self._rows_alone:
+            return self._whole(*again, cap, self.tape.examines)[0]
+        try:
+            return self._by_hooks(losses, cap, entered)
+        except UnreadableError as error:
+            if again is None:
+                raise UnreadableError(f"{error} {_ASK}") from None
+            return self._by_rows(*again, cap, error)[0]
 
     def clipped_sum(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
         """Put the sum of clipped gradients into `p.grad`; returns the norms before, shape (units,).

@@ -278,7 +278,9 @@ class Tape:
             if len(x) != n:
                 raise UnreadableError(
                     f"Layer {name or 'root'!r} saw {len(x)} rows where the losses are {n}: records "
-                    "must be the first axis everywhere, and each must have one loss."
+                    "must be the first axis everywhere, and each must have one loss. Where some "
+                    "records go through a layer (experts), give it all of them, and weigh what "
+                    "comes out by 0 and 1."
                 )
             if x._version != version:
                 raise UnreadableError(

@@ -136,7 +136,8 @@ class Witness:
             if apart > _APART * terms.get(key, 0.0) + rounding:
                 raise UnreadableError(
                     f"The gradient of {name!r} cannot be read for one sample: it is used outside "
-                    "of its own layer, or its layer is not called by itself. Use a parameter in "
-                    "the module that owns it, and call that module."
+                    "of its own layer, its layer is not called by itself, or another "
+                    "BookKeepingModule watches it since. Use a parameter in the module that owns "
+                    "it, call that module, and `cleanup` what watched it before."
                 )
         self.passes += 1
