@@ -61,6 +61,27 @@ def test_training_that_does_not_draw_by_draw_cannot_be_told() -> None:
     assert "0 times" in found.said.english
 
 
+def test_training_without_a_promise_may_end() -> None:
+    """A budget that is gone before all steps are looked at is no fault, where none are said."""
+
+    class Silent(handmade.Logistic):
+        promise = ga.Promise()
+
+    report = examine(Silent, only=["accounting.charged"])
+    assert not report.exit_code
+    assert f"{handmade.STEPS} steps" in str(next(iter(report)))
+
+
+def test_a_folder_is_made_for_those_who_want_one() -> None:
+    """A trainer that writes into a folder which is not there is asked again."""
+
+    class Saves(handmade.Logistic):
+        def save(self, folder: Path) -> None:
+            np.save(folder / "weights.npy", self.weights)
+
+    assert not examine(Saves, only=["release.bundle"]).exit_code
+
+
 def test_training_that_ended_cannot_be_told() -> None:
     """One trainer that took all its steps has none left to look at."""
     trainer = handmade.Logistic()

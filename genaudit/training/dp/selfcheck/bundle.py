@@ -33,8 +33,7 @@ def release(bench: Bench) -> Message:
     if bench.is_factory:
         _check_unread(trainer)
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "release"
-        trainer.save(folder)
+        folder = _saved(trainer, place)
         arrays = [_flat(a) for a in as_units(trainer.units())]
         rows = getattr(trainer, "rows", None)
         if callable(rows):  # as the table has them, and as they are trained on
@@ -116,12 +115,23 @@ def _written(trainer: Any) -> dict[Place, np.ndarray]:
     """Numbers in the tables of a release, by file and shape."""
     found = {}
     with tempfile.TemporaryDirectory() as place:
-        trainer.save(Path(place) / "release")
+        _saved(trainer, place)
         for name, content in contents(Path(place)):
             for i, table in enumerate(tables_of(content)[0]):
                 numbers = table.select_dtypes("number").to_numpy(dtype=float, na_value=np.nan)
                 found[f"{name} {i}", numbers.shape] = numbers
     return found
+
+
+def _saved(trainer: Any, place: str) -> Path:
+    """The folder of a release; some trainers make it, others want it to be there."""
+    folder = Path(place) / "release"
+    try:
+        trainer.save(folder)
+    except FileNotFoundError:
+        folder.mkdir(exist_ok=True)
+        trainer.save(folder)
+    return folder
 
 
 def _flat(array: np.ndarray) -> np.ndarray:

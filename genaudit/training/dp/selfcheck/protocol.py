@@ -89,4 +89,7 @@ class PrivateTrainer(Protocol):
         """What is released, or runs as post-processing: it must not reach a real record."""
 
     def save(self, folder: Path) -> None:
-        """Write what is released into a new folder."""
+        """Write what is released into a new folder.
+
+        It may make the folder, and is asked again with an empty one where that is not there.
+        """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from genaudit.accounting import epsilon
@@ -34,8 +34,7 @@ def charged(bench: Bench) -> Message:
     earlier = 0 if bench.is_factory else _paid(trainer.events(), promise)
     used = taken = 0
     limit = min(_STEPS, promise.steps or _STEPS)
-    for _ in range(limit):
-        trainer.step()
+    for _ in _taken(trainer, promise):
         taken += 1
         used = max(taken, drawn() if drawn else 0)
         _check_paid(_paid(trainer.events(), promise), used, taken)
@@ -54,8 +53,8 @@ def claim(bench: Bench) -> Message:
     assert promise.epsilon is not None
     assert promise.delta is not None
     trainer = bench.unused()
-    for _ in range(min(_STEPS, promise.steps or _STEPS)):
-        trainer.step()
+    for _ in _taken(trainer, promise):
+        pass
     events = _whole(list(trainer.events()), promise)
     if not events:
         raise failed("nothing_charged", "steps were taken and nothing was charged")
@@ -102,6 +101,18 @@ def accountants(bench: Bench) -> Message:
         "PLD says ε = {pld:number}, PRV {prv}, RDP at most {rdp:number}",
         pld=round(pld, 4), prv=f"{prv:.4g}", rdp=round(rdp, 4),
     )  # fmt: skip
+
+
+def _taken(trainer: Any, promise: Promise) -> Iterator[None]:
+    """Steps, one at a time; a training that does not say how many it has may end where it likes."""
+    for i in range(min(_STEPS, promise.steps or _STEPS)):
+        try:
+            trainer.step()
+        except Exception:  # budgets end in many ways
+            if i and promise.steps is None:
+                return
+            raise
+        yield
 
 
 def _training(bench: Bench) -> Mechanism:
