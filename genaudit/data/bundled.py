@@ -50,6 +50,12 @@ def _names() -> pd.DataFrame:
         return pd.read_csv(file, dtype=str, na_filter=False)  # somebody may be called Null
 
 
+def _table(name: str) -> pd.DataFrame:
+    """A table that comes along, every cell as text (`data/files/README.md`)."""
+    with (files("genaudit.data") / "files" / f"{name}.csv.gz").open("rb") as file:
+        return pd.read_csv(file, dtype=str, na_filter=False, compression="gzip")
+
+
 def _series(name: str) -> pd.DataFrame:
     """Series and their attributes, from a file that comes along (`data/files/README.md`)."""
     with as_file(files("genaudit.data") / "files" / f"{name}.npz") as path, np.load(path) as found:
@@ -77,6 +83,24 @@ DATASETS: dict[str, Bundled] = {
             licence="MIT (scikit-lego)",
             source="carData::Arrests, Toronto Star 2002, bundled by scikit-lego",
             load=_arrests,
+        ),
+        Bundled(
+            name="wage",
+            modality="table",
+            rows=3000,
+            sensitive=("race",),
+            licence="BSD-3-Clause (ISLP)",
+            source="Current Population Survey, 2003 to 2009, Mid-Atlantic, in ISLP",
+            load=partial(_table, "wage"),
+        ),
+        Bundled(
+            name="meps",
+            modality="table",
+            rows=10391,
+            sensitive=("sex", "race"),
+            licence="NCSA (linearmodels)",
+            source="Medical Expenditure Panel Survey, people of 65 and more, in linearmodels",
+            load=partial(_table, "meps"),
         ),
         Bundled(
             name="mnist",

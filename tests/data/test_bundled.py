@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -54,3 +55,26 @@ def test_names_are_of_one_gender_each() -> None:
     assert raw.set_index("name").loc["douglas"].tolist() == ["male", "common"]
     assert "jordan" not in set(raw["name"])
     assert (raw["gender"] == "male").sum() == 888
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "favoured"), [("wage", "health_ins", 2083), ("meps", "insured", 3945)]
+)
+def test_a_table_is_whole(name: str, target: str, favoured: int) -> None:
+    """No cell is missing, the target is as often Yes as published, and the file is small."""
+    raw, schema = bundled.load(name)
+    file = files("genaudit.data") / "files" / f"{name}.csv.gz"
+
+    assert schema.target is not None
+    assert schema.target.name == target
+    assert not (raw == "").any(axis=None)
+    assert (raw[target] == "Yes").sum() == favoured
+    assert not schema.undeclared
+    assert len(file.read_bytes()) < 400_000
+
+
+def test_races_of_meps_are_those_of_its_indicators() -> None:
+    """Black where both were said, so Hispanic are a few less than published."""
+    raw, _ = bundled.load("meps")
+
+    assert raw["race"].value_counts().to_dict() == {"Other": 8621, "Black": 1036, "Hispanic": 734}
