@@ -311,6 +311,10 @@ class Series(nn.Module):
         return torch.cat([context, (scale - self.scale.centre) / self.scale.spread], 1)
 
 
+#: More than any value of a series.
+_BEYOND = 1e6
+
+
 def relative(
     x: torch.Tensor, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -319,8 +323,9 @@ def relative(
     A function of each row alone.
     """
     there = mask[:, :, None] > 0.5
-    low = torch.where(there, x, torch.full_like(x, torch.inf)).amin(1)
-    high = torch.where(there, x, torch.full_like(x, -torch.inf)).amax(1)
+    # Finite, so that a series without any step has a range too, and not what is no number.
+    low = torch.where(there, x, torch.full_like(x, _BEYOND)).amin(1)
+    high = torch.where(there, x, torch.full_like(x, -_BEYOND)).amax(1)
     middle, half = (low + high) / 2, ((high - low) / 2).clamp(min=_LEAST_RANGE)
     shape = (x - middle[:, None]) / half[:, None]
     return shape * mask[:, :, None], middle, half
