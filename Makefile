@@ -26,6 +26,7 @@ test-slow: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
 	$(BIN)/python tests/benchmarks/bench_step.py
+	$(BIN)/python tests/benchmarks/bench_tables.py
 	$(BIN)/python tests/benchmarks/bench_utility.py $(if $(PEERS),--peers $(PEERS))
 
 # Trainings ended at random moments: the ledger stays true and nothing half-written is left. Correct
