@@ -9,7 +9,7 @@ _TABLE_PRESETS: dict[str, dict[tuple[str, bool], dict[str, Any]]] = {
     "quick": {
         ("gan", False): {"steps": 400, "batch_size": 256, "components": 200, "fit_steps": 400},
         ("gan", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
-        ("vae", False): {"steps": 500, "batch_size": 256, "components": 200, "fit_steps": 400},
+        ("vae", False): {"steps": 1500, "batch_size": 256, "components": 600, "fit_steps": 400},
         ("vae", True): {"steps": 300, "batch_size": 256, "components": 200, "fit_steps": 400},
     },
     "standard": {
