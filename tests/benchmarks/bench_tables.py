@@ -227,9 +227,11 @@ def verdicts(rows: list[Row]) -> list[str]:
             + (f"missed by {'; '.join(short)}." if short else "met by all families and tables.")
             for what, short in missed.items()
         ]
+        seeds = sorted({len(group) for group in cells})
+        told = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         found.append(
-            f"{preset}: gap of AUC (trees) at most {GAP}, distance of 50,000 samples at most "
-            f"{DISTANCE}, within {seconds:.0f} s: {' '.join(said)}"
+            f"{preset}, {told} seeds: gap of AUC (trees) at most {GAP}, distance of 50,000 samples "
+            f"at most {DISTANCE}, within {seconds:.0f} s: {' '.join(said)}"
         )
     return found
 
