@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
 SOURCES := pyproject.toml .ci/constraints.txt
 
-.PHONY: demo test test-slow bench soak lint clean
+.PHONY: demo test test-slow bench gallery soak lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/genaudit demo
@@ -20,14 +20,20 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow -n auto
 
-# Long measurements: the cost of a private step; copies found and false alarms, and what samples are
-# worth, on real data (Adult: set GENAUDIT_ADULT). PEERS names a folder for the environments of peers,
+# Long measurements: the cost of a private step; copies found and false alarms, what samples of every
+# cell are worth and how long it takes, on real data (Adult: set GENAUDIT_ADULT). PEERS names a folder for the environments of peers,
 # which are installed there; without it they are left out.
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
 	$(BIN)/python tests/benchmarks/bench_step.py
 	$(BIN)/python tests/benchmarks/bench_tables.py
+	$(BIN)/python tests/benchmarks/bench_cells.py --out reports/benchmarks/cells
+	$(BIN)/python tests/benchmarks/bench_cells.py --presets quick --seeds 1
 	$(BIN)/python tests/benchmarks/bench_utility.py $(if $(PEERS),--peers $(PEERS))
+
+# A sheet of samples of every family on every kind of record, plain and private.
+gallery: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/gallery.py
 
 # Trainings ended at random moments: the ledger stays true and nothing half-written is left. Correct
 # trainers under twenty seeds: selfcheck stays silent.
