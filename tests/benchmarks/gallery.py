@@ -167,6 +167,9 @@ def main() -> None:
                     page.write("\n```\n" + "\n".join(rows) + "\n```\n")
             print(f"{kind} {title}: {seconds:.0f} s", flush=True)
         (options.out / f"{kind}.md").write_text(page.getvalue(), "utf-8")
+    lines = [f"- [{kind}]({kind}.md), made from `{name}`" for kind, name in SETS.items()]
+    head = "# Samples of every cell\n\n`make gallery` trains all cells and writes these sheets.\n\n"
+    (options.out / "README.md").write_text(head + "\n".join(lines) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
