@@ -21,8 +21,8 @@ test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow -n auto
 
 # Long measurements: the cost of a private step; copies found and false alarms, what samples of every
-# cell are worth and how long it takes, on real data (Adult: set GENAUDIT_ADULT). PEERS names a folder for the environments of peers,
-# which are installed there; without it they are left out.
+# cell are worth and how long it takes, on real data (Adult: set GENAUDIT_ADULT). PEERS names a
+# folder for the environments of peers, which are installed there; without it they are left out.
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
 	$(BIN)/python tests/benchmarks/bench_step.py
