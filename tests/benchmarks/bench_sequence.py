@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import argparse
 import io
+import tempfile
 import time
+import warnings
 import zipfile
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,45 +25,17 @@ import numpy as np
 import pandas as pd
 import torch
 
+import genaudit as ga
 from genaudit.data.record import as_column
 from genaudit.data.schema import Column, Kind
-from genaudit.modalities.codec import codec_of, nets_of
+from genaudit.errors import GenauditWarning
 from genaudit.modalities.sequence.judge import Score, discriminative
-from genaudit.models.base import Tuning
-from genaudit.models.media.base import MediaReference, Whole
-from genaudit.models.media.gan import MediaGan
-from genaudit.models.media.vae import MediaVae
-from genaudit.training.plain import stepper
 
 STEPS, BLOCKS, TEST = 24, 15, 3
 COLUMN = Column(
     name="series", kind=Kind.SEQUENCE, channels=("open", "high", "low", "close", "adjusted",
     "volume"), channel_bounds=((0, 1),) * 6, max_length=STEPS,
 )  # fmt: skip
-
-#: Preset, family -> its numbers.
-RECIPES = {
-    ("standard", "cgan"): Tuning(
-        steps=1900, warm_steps=1500, warm_learning_rate=2e-3, n_fakes=128, learning_rate=2e-4,
-        private_learning_rate=1e-3,
-    ),
-    ("standard", "vae"): Tuning(
-        steps=1500, n_fakes=128, learning_rate=2e-3, private_learning_rate=2e-3, kl_rise=0.3
-    ),
-    ("standard", "gan"): Tuning(
-        steps=3000, n_fakes=128, learning_rate=5e-4, private_learning_rate=1e-3
-    ),
-    ("quick", "cgan"): Tuning(
-        steps=700, warm_steps=600, warm_learning_rate=3e-3, n_fakes=128, learning_rate=2e-4,
-        private_learning_rate=1e-3,
-    ),
-    ("quick", "vae"): Tuning(
-        steps=600, n_fakes=128, learning_rate=3e-3, private_learning_rate=3e-3, kl_rise=0.3
-    ),
-    ("quick", "gan"): Tuning(
-        steps=1000, n_fakes=128, learning_rate=5e-4, private_learning_rate=1e-3
-    ),
-}  # fmt: skip
 
 
 def windows(wheel: Path) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -86,31 +59,14 @@ def together(blocks: list[list[np.ndarray]] | list[np.ndarray]) -> np.ndarray:
     return as_column([window for block in blocks for window in block]).to_numpy()
 
 
-def made(family: str, tuning: Tuning, records: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Windows of a freshly trained generator."""
-    codec = codec_of(COLUMN)
-    nets = nets_of(codec, 0, recurrent=family == "cgan")
-    torch.manual_seed(seed)
-    codes = nets.records(torch.from_numpy(codec.encode(records)))
-    none = torch.zeros(len(codes), 0)
-    reference = MediaReference(
-        torch.zeros(1, 0), torch.ones(1), (), nets.summary(codes).mean(0)
-    )  # fmt: skip
-    rng = torch.Generator().manual_seed(seed)
-    build: Callable[..., MediaVae | MediaGan] = MediaVae if family == "vae" else MediaGan
-    model = build(nets, (), reference, tuning, rng)
-    for phase in model.phases():
-        step = stepper(
-            phase, lambda i: (codes[i], none[i]), len(codes), batch_size=tuning.n_fakes, seed=seed,
-            device="cpu",
-        )  # fmt: skip
-        for _ in range(phase.steps):
-            step()
-            phase.public_step()
-    whole = model.released
-    assert isinstance(whole, Whole)
-    found, _ = whole.make(whole.noise(n, rng), reference.draw(n, rng))
-    return codec.decode(nets.codes(found).numpy())
+def made(family: str, preset: str, records: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Windows of a freshly trained generator, as `genaudit.train` trains it."""
+    frame = pd.DataFrame({"series": as_column(list(records))})
+    schema = ga.Schema.from_dict({"rows": "public", "columns": [COLUMN.model_dump()]})
+    with tempfile.TemporaryDirectory() as folder:
+        model = ga.train(frame, schema, model=family, preset=preset, seed=seed,
+                         ledger=Path(folder) / "ledger.sqlite")  # fmt: skip
+    return model.sample(n, seed=seed).media
 
 
 def main() -> None:
@@ -122,6 +78,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=10)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore", GenauditWarning)
     learned, tested = windows(given.wheel)
     train, test = together(learned), together(tested)
 
@@ -134,8 +91,7 @@ def main() -> None:
     for family in given.families:
         for seed in range(given.seeds):
             began = time.process_time()
-            tuning = RECIPES[given.preset, family]
-            found = made(family, tuning, train, len(train) + len(test), seed)
+            found = made(family, given.preset, train, len(train) + len(test), seed)
             seconds = time.process_time() - began
             cut = len(train)
             score = discriminative(
