@@ -15,10 +15,12 @@ import pytest
 import genaudit as ga
 from genaudit.errors import OptionError
 from genaudit.ledger import PrivacyLedger
+from genaudit.models import FAMILIES
 from genaudit.result import Message
 from genaudit.training.dp.selfcheck import CHECKS, Status, examine
 from genaudit.training.dp.selfcheck.bench import Bench
 from genaudit.training.dp.selfcheck.handles import _Rows
+from genaudit.training.dp.selfcheck.ours import OURS
 from genaudit.training.dp.selfcheck.outcome import Stopped, failed
 from genaudit.training.dp.selfcheck.reached import reached
 
@@ -250,11 +252,23 @@ def test_bad_input(
 
 def test_own_trainers_by_default() -> None:
     """Without a trainer genaudit's own are examined, persons and hardened noise among them."""
-    from genaudit.training.dp.selfcheck.ours import OURS
+    cells = {
+        f"{f} of {k} records" for f in FAMILIES for k in ("image", "sequence", "audio", "text")
+    }
 
-    assert {"gan", "cgan", "vae", "cgan of persons"} == set(OURS)
+    assert {"gan", "cgan", "vae", "cgan of persons"} | cells <= set(OURS)
     assert OURS["cgan"]().stepper.streams.hardened
     assert OURS["cgan of persons"]().stepper.units.cap == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_trainer_of_ours_passes(name: str) -> None:
+    """Every family on every kind of record is what it claims to be, its warm start as well."""
+    report = examine(OURS[name], name=name, seed=0)
+
+    assert not report.faulty
+    assert report.exit_code == 0
 
 
 def test_a_released_folder_is_searched(tmp_path: Path, run_cli: Cli) -> None:
