@@ -77,7 +77,7 @@ _RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict
         {"steps": 200}, {"steps": 400},
     ),
     ("sequence", "gan", False): (
-        {"learning_rate": 5e-4, "private_learning_rate": 1e-3}, {"steps": 1000}, {"steps": 3000},
+        {"learning_rate": 5e-4, "private_learning_rate": 1e-3}, {"steps": 500}, {"steps": 2500},
     ),
     ("sequence", "gan", True): (
         {"learning_rate": 5e-4, "private_learning_rate": 1e-3, "hidden": (32,), "batch_size": 256},
