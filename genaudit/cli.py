@@ -453,6 +453,8 @@ def sample(
 
     if n < 1:
         raise OptionError(f"Expected -n of at least 1, got {n}.")
+    if not out.is_dir():  # whether it is to be a folder, the model says
+        check_file(out)
     check_apart(out, [model_dir])
     trained = api.load(model_dir)
     record = trained.schema.record

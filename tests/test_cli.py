@@ -98,7 +98,7 @@ def test_samples_of_nothing_are_not_written(
 ) -> None:
     """Where no record has what is asked for there is no file that a pipeline would go on with."""
     monkeypatch.setattr("genaudit.models.sampler._CHUNK", 1)
-    monkeypatch.setattr("genaudit.models.sampler._TRIES", 1)
+    monkeypatch.setattr("genaudit.models.sampler.TRIES", 1)
 
     rare = ("--where", "age=66", "--where", "year=1997", "--where", "checks=6")
     code, _, err = run_cli("sample", model_dir, "-n", 1, *rare, "--out", tmp_path / "s.csv")
@@ -448,11 +448,13 @@ def test_list_is_an_array_of_objects(what: str, run_cli: Cli) -> None:
 
 def test_list_datasets_fields(run_cli: Cli) -> None:
     """Data sets are listed with name, modality, rows, sensitive columns and licence."""
-    (arrests,) = json.loads(run_cli("list", "datasets", "--json")[1])
+    found = {d["name"]: d for d in json.loads(run_cli("list", "datasets", "--json")[1])}
 
-    assert arrests["name"] == "arrests"
-    assert arrests["rows"] == 5226
-    assert set(arrests) == {"name", "modality", "rows", "sensitive", "licence"}
+    assert found["arrests"]["rows"] == 5226
+    assert {d["modality"] for d in found.values()} == {"table", "image", "sequence", "text"}
+    assert all(
+        set(d) == {"name", "modality", "rows", "sensitive", "licence"} for d in found.values()
+    )
 
 
 def test_policy_show(run_cli: Cli) -> None:

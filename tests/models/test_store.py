@@ -119,7 +119,7 @@ def test_wrong_content_under_a_right_digest(folder: Path, tmp_path: Path) -> Non
      "at table_schema.columns.0.kind: expected 'numeric',"),
     ({"condition": ["zzz"]}, "there are 'a', 'b';"),
     ({"history": [{"loss": "x"}]}, "at history.0.loss: expected a number, got 'x';"),
-    ({"tensors": {}}, ": mixture.log_shares is required, got none;"),
+    ({"tensors": {}}, ": condition.weights is required, got none;"),
     ({"tensors": {"condition.weights": np.ones(3)}},
      ": expected condition.weights of shape (2,), got (3,);"),
     ({"tensors": {"mixture.log_weights": np.array(1.0)}}, ": expected mixture.log_"),
