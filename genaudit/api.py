@@ -26,7 +26,7 @@ from genaudit.data.dataset import Dataset, check_draft, learn, widen
 from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.record import frozen
-from genaudit.data.schema import Schema
+from genaudit.data.schema import Role, Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, complaint
 from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.modalities import files
@@ -88,6 +88,8 @@ def train(
     from genaudit.training.recipe import Recipe, check_budget_total
     from genaudit.training.world import World
 
+    if "family" in options:
+        raise OptionError("Expected the family of generators as model='cgan', got family=...")
     recipe = Recipe.of(family=model, epsilon=epsilon, delta=delta, **options)
     place = None if checkpoint is None else path_of(checkpoint, "a checkpoint folder")
     public = _public(schema, data)
@@ -649,20 +651,23 @@ def _draft(raws: Sequence[pd.DataFrame], *, quiet: bool = False, stacklevel: int
     """A schema drafted by looking at the data; call it once the ledger says so."""
     if not raws:
         raise OptionError("Expected a schema or some data to draft one from; give --schema.")
-    if not quiet:
-        warnings.warn(
-            "No schema was given, so one was drafted by looking at the data; "
-            "run `genaudit schema` and review it.",
-            GenauditWarning,
-            stacklevel=stacklevel,
-        )
     shared = [name for name in raws[0] if all(name in raw for raw in raws)]
     whole = pd.concat([raw[shared] for raw in raws], ignore_index=True)
     whole.attrs = dict(raws[0].attrs)
     # Columns that not all files have stay in the draft, so that the check names them.
     drafted = pd.concat([whole, raws[0].drop(columns=shared)], axis=1)
     drafted.attrs = whole.attrs
-    return draft_schema(drafted)
+    found = draft_schema(drafted)
+    if not quiet:
+        out = [repr(column.name) for column in found.by_role(Role.IGNORED)]
+        left = f" Left out of it: {', '.join(out[:5])}; declare what is to be made." if out else ""
+        warnings.warn(
+            "No schema was given, so one was drafted by looking at the data; "
+            f"run `genaudit schema` and review it.{left}",
+            GenauditWarning,
+            stacklevel=stacklevel,
+        )
+    return found
 
 
 def _check_count(data: Dataset) -> None:

@@ -270,7 +270,8 @@ def schema(
             "# Drafted by looking at the data. Read every line, correct roles (sensitive, target,\n"
             "# person, id, ignored), bounds and categories to what is public anyway, then delete\n"
             "# the line origin = ... to declare it: what stands here then counts as public.\n"
-            + text
+            "# Rows that are steps of series, and columns of texts, are declared by a column of\n"
+            "# the kind sequence (with entity, time and channels) or text.\n" + text
         )
     if out is None:
         print(text, end="")

@@ -14,10 +14,13 @@ import pytest
 import tiny
 
 import genaudit as ga
+from genaudit import api
 from genaudit.cli import app
 from genaudit.data.dataset import Dataset
+from genaudit.data.record import as_column
 from genaudit.data.schema import MODALITIES, Kind
 from genaudit.errors import GenauditError, GenauditWarning
+from genaudit.modalities import files
 from genaudit.models import FAMILIES
 from genaudit.render import html
 from genaudit.training import presets
@@ -146,7 +149,7 @@ def test_going_on_from_a_checkpoint(cell: Cell, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         ga.train(frame, schema, ledger=ledger, checkpoint=place, progress=stop, **cell.options())
     with pytest.warns(GenauditWarning, match="Resumed"):
-        went_on = ga.api.resume(frame, place, ledger=ledger)
+        went_on = api.resume(frame, place, ledger=ledger)
 
     assert len(went_on.sample(5)) == 5
     if not cell.private:
@@ -169,7 +172,7 @@ def test_command_line(cell: Cell, tmp_path: Path) -> None:
         ["sample", str(tmp_path / "model"), "-n", "6", "--out", str(tmp_path / out)],
     ):  # fmt: skip
         app(words, standalone_mode=False)
-    read = ga.api.files.read(tmp_path / out, "samples", tiny.schema_of(cell.kind).record)
+    read = files.read(tmp_path / out, "samples", tiny.schema_of(cell.kind).record)
 
     assert len(read) == 6
     assert {"label", "group"} <= set(read.columns)
@@ -215,3 +218,51 @@ def test_presets(family: str, kind: str, private: bool) -> None:
 
     assert quick["steps"] < standard["steps"]
     assert kind == "table" or (kind, family, private) in presets._RECORDS
+
+
+@pytest.mark.parametrize("kind", ["image", "sequence", "audio", "text"])
+def test_without_a_schema(kind: str, tmp_path: Path) -> None:
+    """A folder or file of records is enough for plain training, and for an audit of its samples."""
+    frame = tiny.frame_of(kind).drop(columns=["label", "group", "who"], errors="ignore")
+    name = {"image": "x", "audio": "x", "text": "x.txt", "sequence": "x.npz"}[kind]
+    record = tiny.schema_of(kind).record
+    assert record is not None
+    place = files.write(frame, tmp_path / name, record)
+    with pytest.warns(GenauditWarning, match="drafted"):
+        model = ga.train(place, model="vae", **SMALL, ledger=tmp_path / "ledger.sqlite")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GenauditWarning)
+        report = ga.audit(
+            model.sample(60).to_frame(), train=place, plan="quick", ledger=tmp_path / "l.sqlite"
+        )
+
+    assert model.schema.modality == report.modality
+    assert len(model.sample(5)) == 5
+
+
+def test_windows_of_one_entity_are_one_persons() -> None:
+    """A schema that would count them as independent is refused."""
+    with pytest.raises(GenauditError, match="role person"):
+        ga.Schema.from_dict({"columns": {
+            "series": {"kind": "sequence", "channels": ["u"], "entity": "who", "time": "t",
+                       "window": 3},
+            "who": {"kind": "integer", "role": "id"},
+        }})  # fmt: skip
+
+
+def test_another_sampling_rate_is_refused(tmp_path: Path) -> None:
+    """Sounds of another rate than the schema declares would have other pitches."""
+    place = tiny.write("audio", tiny.frame_of("audio", 6), tmp_path, "sounds")
+    column = tiny.schema_of("audio")["audio"].model_copy(update={"rate": 8000})
+
+    with pytest.raises(GenauditError, match="8,000 samples a second"):
+        files.read(place, "train", column)
+
+
+def test_series_of_unequal_channels_are_refused(tmp_path: Path) -> None:
+    """A schema that leaves them open cannot be learned from cells that disagree."""
+    frame = pd.DataFrame({"series": as_column([np.zeros((3, 2)), np.zeros((3, 3))] * 4)})
+
+    with pytest.raises(GenauditError, match="channels"):
+        ga.train(frame, ga.Schema.from_dict({"columns": {"series": {"kind": "sequence"}}}),
+                 model="vae", ledger=tmp_path / "ledger.sqlite", **SMALL)  # fmt: skip

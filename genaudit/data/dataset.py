@@ -195,7 +195,7 @@ def check_draft(schema: Schema, raw: pd.DataFrame, source: str) -> None:
         DataError: it has no value, or only infinite ones.
     """
     for column in schema.columns:
-        if column.modelled or column.name not in raw:
+        if column.modelled or column.role is Role.RECORD or column.name not in raw:
             continue
         values = coerce(raw[column.name], column, schema.missing).values.dropna()
         if values.empty:
@@ -291,6 +291,12 @@ def _check_shape(raw: pd.DataFrame, schema: Schema, source: str) -> None:
         raise DataError(
             f"Column {absent[0]!r} of the schema is not in {source}"
             f"{_more(absent)}. Add it to the file or drop it from the schema."
+        )
+    entity = schema.record.entity if schema.record else None
+    if entity in extra:
+        raise DataError(
+            f"Column {entity!r} of {source} says whose series a row is, but is not in the schema. "
+            "Declare it with the role person, so that the entity is what is protected."
         )
     if extra:
         raise DataError(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from genaudit.data.schema import MAX_SIDE, MAX_STEPS, Column, Kind
+from genaudit.errors import DataError
 
 Record = np.ndarray | str
 
@@ -78,6 +79,11 @@ def learn(column: Column, cells: pd.Series) -> Column:
             found["size"] = tuple(map(int, cells.iloc[0].shape))
         case Kind.SEQUENCE:
             width = cells.iloc[0].shape[1]
+            if any(cell.shape[1] != width for cell in cells):
+                raise DataError(
+                    f"Column {column.name!r} has series of {width} channels and of others; "
+                    "expected as many in each. Correct the data."
+                )
             found["channels"] = tuple(f"channel {i + 1}" for i in range(width))
             low = np.min([c.min(0) for c in cells], axis=0)
             high = np.max([c.max(0) for c in cells], axis=0)
@@ -135,6 +141,8 @@ def _image(value: Any, column: Column) -> Record | None:
 
 
 def _sequence(value: Any, column: Column) -> Record | None:
+    if np.asarray(value).dtype.kind == "c":  # NumPy would drop the imaginary part
+        return None
     steps = np.asarray(value, dtype=np.float32)
     if steps.ndim == 1:
         steps = steps[:, None]
@@ -166,6 +174,7 @@ def _audio(value: Any, column: Column) -> Record | None:
 def _text(value: Any, column: Column) -> Record | None:
     if not isinstance(value, str) or not 0 < len(value) <= (column.max_length or MAX_STEPS):
         return None
+    value.encode("utf-8")  # half of a pair of surrogates is no text, which is a ValueError
     if column.alphabet is not None and not set(value) <= set(column.alphabet):
         return None
     return value

@@ -355,10 +355,22 @@ class Schema(BaseModel):
         found = MODALITIES[self.record.kind] if self.record else "table"
         if self.modality != found:
             raise ValueError(f"modality is {self.modality}, but the columns are of {found}")
+        self._check_windows()
         for role in (Role.PERSON, Role.TARGET, Role.RECORD):
             if sum(c.role is role for c in self.columns) > 1:
                 raise ValueError(f"expected at most one {role} column")
         return self
+
+    def _check_windows(self) -> None:
+        """Refuse windows of one entity that would count as independent records."""
+        record, person = self.record, self.person
+        if record is None or record.window is None or record.entity is None:
+            return
+        if person is None or person.name != record.entity:
+            raise ValueError(
+                f"windows of one {record.entity!r} are not independent of each other; give the "
+                f"column {record.entity!r} the role person"
+            )
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,16 @@ def read(path: str | Path, what: str = "data", record: Column | None = None) -> 
     if kind is None:
         return tables.read(path, what)
     frame = _reader(kind, path, what, record)
+    rate = frame.attrs.get("rate")
+    if record is not None and record.rate and rate and rate != record.rate:
+        raise DataError(
+            f"Expected sounds of {record.rate:,} samples a second in {str(path)!r}, as the schema "
+            f"declares, got {rate:,}; correct the rate in the schema, or convert the files."
+        )
     if record is not None and record.name != name and record.name not in frame:
         frame = frame.rename(columns={name: record.name})
     if record is None:
-        frame.attrs["record"] = {"name": name, "kind": kind.value, "rate": frame.attrs.get("rate")}
+        frame.attrs["record"] = {"name": name, "kind": kind.value, "rate": rate}
     return frame
 
 
@@ -147,14 +154,15 @@ def _folder_kind(path: Path) -> tuple[Kind, str] | None:
     try:
         if not path.is_dir() or (path / "model.json").exists():
             return None
-        for i, inner in enumerate(path.rglob("*")):
-            if i > _PEEK:
-                break
-            if (kind := _FOLDERS.get(inner.suffix.lower())) is not None:
-                return kind
+        suffixes = {inner.suffix.lower() for inner in islice(path.rglob("*"), _PEEK)}
     except OSError:  # a name that no folder can have, or one that may not be looked into
-        pass
-    return None
+        return None
+    kinds = sorted({_FOLDERS[suffix] for suffix in suffixes if suffix in _FOLDERS})
+    if len(kinds) > 1:
+        raise DataError(
+            f"Expected pictures or sounds in the folder {str(path)!r}, got both; part them."
+        )
+    return kinds[0] if kinds else None
 
 
 def _arrays(path: Path) -> tuple[str, ...]:

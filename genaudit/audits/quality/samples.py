@@ -264,8 +264,8 @@ def _description(case: AuditCase, n: int, distances: Distances) -> Message:
         "figure.media.text",
         "{n:integer} of {all:integer} samples, drawn at random and not by their quality. Beside "
         "each stands its distance to the nearest training record by the numbers that describe a "
-        "record: 0 is the same, 1 as far as can be. Samples that repeat a real record, wholly or "
-        "nearly, are left out.",
+        "record: 0 is the same, 1 as far as can be. Samples that equal a real record, or nearly do "
+        "by these numbers, are left out; a copy that is moved, mirrored or cut may be among them.",
         n=n,
         all=len(case.samples),
     )

@@ -65,9 +65,11 @@ def write(frame: pd.DataFrame, path: str | Path, column: Column) -> Path:
 def _panel(rows: pd.DataFrame, column: Column | None, source: str) -> pd.DataFrame:
     """Series out of one row for each step."""
     if column is None or column.entity is None or column.time is None or not column.channels:
+        given = {n: getattr(column, n, None) for n in ("entity", "time", "channels")}
+        open_ = " and ".join(name for name, value in given.items() if not value)
         raise DataError(
             f"Expected entity, time and channels of the series in {source} to be declared, got "
-            "none; name these columns in the schema, or bring an .npz."
+            f"no {open_}; name these columns in the schema, or bring an .npz."
         )
     entity, time, channels = column.entity, column.time, list(column.channels)
     for name in (entity, time, *channels):
