@@ -15,10 +15,10 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow -n auto
+	$(BIN)/python -m pytest -m slow -n auto --dist worksteal
 
 # Long measurements: the cost of a private step; copies found and false alarms, what samples of every
 # cell are worth and how long it takes, on real data (Adult: set GENAUDIT_ADULT). PEERS names a
