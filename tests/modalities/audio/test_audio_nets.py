@@ -90,17 +90,22 @@ def test_codes_come_back() -> None:
 
 @pytest.mark.parametrize("maker", ["generator", "decoder"])
 def test_a_fresh_maker_begins_at_the_mean(maker: str) -> None:
-    """Lengths and loudness of the bands are near those of the records whose mean it is given."""
-    of = nets(CODEC, 0, hidden=16)
-    records = _records(of, 60)
-    fresh = getattr(of, maker)()
-    of.start_at(fresh, of.summary(records).mean(0))
-    made = fresh.make(fresh.noise(200, torch.Generator().manual_seed(0)), torch.zeros(200, 0))
+    """Lengths and, over fresh weights, loudness are near those of the records it is told of."""
+    gaps = []
+    for seed in range(5):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            of = nets(CODEC, 0, hidden=16)
+            records = _records(of, 60)
+            fresh = getattr(of, maker)()
+        of.start_at(fresh, of.summary(records).mean(0))
+        made = fresh.make(fresh.noise(200, torch.Generator().manual_seed(0)), torch.zeros(200, 0))
 
-    wanted, found = (of.started(of.summary(r.detach()).mean(0)) for r in (records, made))
-    steps = torch.arange(of.steps, dtype=torch.float32)
-    assert abs(wanted[0] @ steps - found[0] @ steps) < 2
-    assert (wanted[1].mean(0) - found[1].mean(0)).abs().mean() < 0.15
+        wanted, found = (of.started(of.summary(r.detach()).mean(0)) for r in (records, made))
+        steps = torch.arange(of.steps, dtype=torch.float32)
+        assert abs(wanted[0] @ steps - found[0] @ steps) < 2
+        gaps.append(float((wanted[1].mean(0) - found[1].mean(0)).abs().mean()))
+    assert np.mean(gaps) < 0.15
 
 
 @pytest.mark.parametrize("recurrent", [False, True])
