@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
-from contextlib import suppress
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from genaudit.errors import OptionError, reason
@@ -40,6 +41,31 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     return path
 
 
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """A folder to fill that becomes `path` when it is left, whole or not at all.
+
+    Raises:
+        OptionError: `path` holds something, or cannot be written.
+    """
+    path = Path(path)
+    beside = _beside(path)
+    try:
+        if _is_taken(path):
+            raise _taken(path)
+        beside.mkdir(parents=True)
+        yield beside
+        if path.exists():
+            path.rmdir()
+        beside.rename(path)
+    except OSError as error:
+        raise OptionError(
+            f"Expected to write the folder {str(path)!r}, got: {reason(error)}; name another place."
+        ) from error
+    finally:  # interrupted or not; after the rename there is none
+        shutil.rmtree(beside, ignore_errors=True)
+
+
 def check_file(path: str | Path) -> None:
     """Refuse a file that could not be written, before any work is done for it; nothing is left.
 
@@ -62,13 +88,9 @@ def check_folder(path: str | Path, *, new: bool = True) -> None:
     """
     path = Path(path)
     try:
-        taken = path.exists() and (not path.is_dir() or (new and any(path.iterdir())))
-        if taken and new:
-            raise OptionError(
-                f"Expected a new or empty folder at {str(path)!r}; it holds something. Name "
-                "another place."
-            )
-        if taken:
+        if new and _is_taken(path):
+            raise _taken(path)
+        if path.exists() and not path.is_dir():
             raise OptionError(
                 f"Expected a folder at {str(path)!r}, got a file; name another place."
             )
@@ -95,6 +117,17 @@ def check_apart(path: str | Path, inputs: Iterable[str | Path]) -> None:
                 f"Expected a place for the result outside of the folder {str(given)!r}, which is "
                 f"read, got {str(path)!r}; name another with --out."
             )
+
+
+def _is_taken(path: Path) -> bool:
+    """Whether there is something that a new folder would replace."""
+    return path.exists() and (not path.is_dir() or any(path.iterdir()))
+
+
+def _taken(path: Path) -> OptionError:
+    return OptionError(
+        f"Expected a new or empty folder at {str(path)!r}; it holds something. Name another place."
+    )
 
 
 def _same(one: str | Path, other: str | Path) -> bool:

@@ -25,18 +25,28 @@ _COLOURS = {1: 0, 3: 2}  # channels -> colour type of PNG
 def png(pixels: np.ndarray) -> str:
     """A picture of uint8 (height, width, 1 or 3) as PNG in base64.
 
-    Source: W3C Portable Network Graphics, third edition, sections 5 and 11.
-
     >>> check_png(png(np.zeros((2, 3, 1), dtype=np.uint8)))[:11]
     'iVBORw0KGgo'
     """
+    return base64.b64encode(png_bytes(pixels)).decode()
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """The same as the content of a file.
+
+    Raises:
+        TypeError: it has neither 1 nor 3 channels.
+
+    Source: W3C Portable Network Graphics, third edition, sections 5 and 11.
+    """
     height, width, channels = pixels.shape
+    if channels not in _COLOURS:
+        raise TypeError(f"expected a picture of 1 or 3 channels, got {channels}")
     head = struct.pack(">IIBBBBB", width, height, 8, _COLOURS[channels], 0, 0, 0)
     # Each row begins with the number of its filter, 0: none.
     rows = np.hstack([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)])
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
-    whole = _SIGNATURE + b"".join(_chunk(name, data) for name, data in parts)
-    return base64.b64encode(whole).decode()
+    return _SIGNATURE + b"".join(_chunk(name, data) for name, data in parts)
 
 
 def wav(sound: np.ndarray, rate: int) -> str:

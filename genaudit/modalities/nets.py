@@ -8,6 +8,7 @@ normal noise, so the same noise gives the same records.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import torch
@@ -15,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 
-class Maker(nn.Module):
+class Maker(nn.Module, ABC):
     """Makes records from noise and attributes. noise_width: normal numbers for each record."""
 
     noise_width: int
@@ -24,6 +25,7 @@ class Maker(nn.Module):
         """Noise of n records, shape (n, noise_width)."""
         return torch.randn(n, self.noise_width, generator=rng, device=rng.device)
 
+    @abstractmethod
     def make(
         self, noise: torch.Tensor, attributes: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
@@ -31,32 +33,31 @@ class Maker(nn.Module):
 
         temperature: below 1 the likelier is made more often, above 1 less; of text alone.
         """
-        raise NotImplementedError
 
 
 class Generator(Maker):
     """A maker that learns from what a discriminator says of its records."""
 
+    @abstractmethod
     def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Records that gradients flow through, shape (n, width)."""
-        raise NotImplementedError
 
     def surprise(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihood of each record in nats, shape (n,), for a warm start on records.
 
         Only of a generator whose networks offer one (`MediaNets.likelihood`).
         """
-        raise NotImplementedError
+        raise NotImplementedError("this generator has no likelihood")
 
 
 class Decoder(Maker):
     """The second half of a VAE. The latent is the first part of its noise."""
 
+    @abstractmethod
     def surprise(
         self, latent: torch.Tensor, attributes: torch.Tensor, records: torch.Tensor
     ) -> torch.Tensor:
         """Negative log-likelihood of each record given its latent, in nats, shape (n,)."""
-        raise NotImplementedError
 
 
 class MediaNets(Protocol):

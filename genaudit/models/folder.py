@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from genaudit.errors import DataError, IntegrityError, OptionError, reason
+from genaudit.atomic import new_folder
+from genaudit.errors import DataError, IntegrityError, reason
 from genaudit.reading import size_of
 
 INFO, TENSORS = "model.json", "model.safetensors"
@@ -45,29 +44,11 @@ def write(folder: str | Path, info: Mapping[str, Any], tensors: Mapping[str, np.
     Raises:
         OptionError: the folder holds something, or cannot be written.
     """
-    folder = Path(folder)
-    beside = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(4)}")
     packed = save_tensors({k: np.asarray(v, order="C") for k, v in tensors.items()})
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise OptionError(
-                f"Expected a new or empty folder at {str(folder)!r}; it holds something. Name "
-                "another place."
-            )
-        beside.mkdir(parents=True)
+    with new_folder(folder) as beside:
         _write(beside / TENSORS, packed)
         _write(beside / INFO, _info_bytes({**info, "weights": _described(packed)}))
-        if folder.exists():
-            folder.rmdir()
-        beside.rename(folder)
-    except OSError as error:
-        raise OptionError(
-            f"Expected to write the folder {str(folder)!r}, got: {error.strerror or error}; "
-            "name another place."
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
+    return Path(folder)
 
 
 def read(folder: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

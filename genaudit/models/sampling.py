@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
@@ -46,7 +47,7 @@ class Wanted:
         return f"{self.column.name} = {value}"
 
 
-class BaseSampler:
+class BaseSampler(ABC):
     """Makes the records of a schema, whose columns a layout codes.
 
     weights: share of each joint cell of the condition.
@@ -100,22 +101,22 @@ class BaseSampler:
             )
         return data
 
+    @abstractmethod
     def made(
         self, n: int, weights: np.ndarray, rng: np.random.Generator, temperature: float, /
     ) -> Dataset:
         """Records of conditions drawn by `weights`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def matching(
         self, n: int, wanted: list[Wanted], weights: np.ndarray, rng: np.random.Generator,
         temperature: float, /,
     ) -> tuple[Dataset, int]:  # fmt: skip
         """Bounded rejection: at most n records that have what is wanted, and how many were made."""
-        raise NotImplementedError
 
+    @abstractmethod
     def n_bytes(self, n: int) -> int:
         """Memory that n records take while they are made."""
-        raise NotImplementedError
 
     def check_size(self, n: int) -> None:
         """Refuse what would not fit into memory, with an estimate."""

@@ -9,8 +9,6 @@ Source: Microsoft & IBM 1991, Multimedia Programming Interface and Data Specific
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 import struct
 import wave
 from collections.abc import Iterator, Sequence
@@ -20,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genaudit.atomic import check_folder
+from genaudit.atomic import new_folder
 from genaudit.data.record import as_column
 from genaudit.data.schema import MAX_STEPS
 from genaudit.errors import DataError, OptionError, reason
@@ -94,25 +92,12 @@ def write(frame: pd.DataFrame, folder: str | Path, rate: int, column: str = AUDI
             f"Expected attributes of other names than {FILE!r}, which says where a sound is; "
             "rename that column."
         )
-    check_folder(folder)
     names = [f"{i:06d}.wav" for i in range(1, len(frame) + 1)]
-    beside = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(4)}")
-    try:
-        beside.mkdir(parents=True)
+    attributes.insert(0, FILE, names)
+    with new_folder(folder) as beside:
         for name, sound in zip(names, frame[column], strict=True):
             _write_sound(beside / name, sound, rate)
-        attributes.insert(0, FILE, names)
         tables.write(attributes, beside / ATTRIBUTES)
-        if folder.exists():
-            folder.rmdir()
-        beside.rename(folder)
-    except OSError as error:
-        raise OptionError(
-            f"Expected to write the folder {str(folder)!r}, got: {reason(error)}; name another "
-            "place."
-        ) from error
-    finally:  # after the rename there is none
-        shutil.rmtree(beside, ignore_errors=True)
     return folder
 
 

@@ -20,7 +20,12 @@ from torch import nn
 
 from genaudit.modalities.audio.codec import AudioCodec
 from genaudit.modalities.nets import Decoder, Generator, Maker
-from genaudit.modalities.sequence.nets import SequenceNets
+from genaudit.modalities.sequence.nets import (
+    SequenceNets,
+    StepJudge,
+    WholeJudge,
+    joined,
+)
 from genaudit.modalities.sequence.steps import Lengths
 
 #: Waves over a sound, by its own length, that tell a frame where it is: fewest, most, and frames
@@ -86,7 +91,8 @@ class AudioNets(SequenceNets):
 
     def discriminator(self) -> nn.Module:
         """(records, attributes) -> logits, one for each frame, or for the whole sound."""
-        return _FrameJudge(self) if self.recurrent else _WholeJudge(self)
+        seen = _Sight(self)
+        return StepJudge(seen) if self.recurrent else WholeJudge(seen, self.hidden)
 
     def encoder(self) -> nn.Module:
         """(records, attributes) -> mean and log variance of the latent."""
@@ -211,7 +217,7 @@ class _Generator(Generator):
     def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         widths = [_LATENT, self.of.steps, self.of.steps * _FRAME_NOISE]
         latent, ends, frames = torch.split(noise, widths, 1)
-        return self.course.drawn(_context(latent, attributes), ends, frames)
+        return self.course.drawn(joined(latent, attributes), ends, frames)
 
     def make(
         self, noise: torch.Tensor, attributes: torch.Tensor, temperature: float = 1.0
@@ -222,7 +228,7 @@ class _Generator(Generator):
     def surprise(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         none = records.new_zeros(len(records), _LATENT)
         frames = records.new_zeros(len(records), self.of.steps * _FRAME_NOISE)
-        return self.course.surprise(_context(none, attributes), self.of.codes(records), frames)
+        return self.course.surprise(joined(none, attributes), self.of.codes(records), frames)
 
 
 class _Decoder(Decoder):
@@ -239,37 +245,37 @@ class _Decoder(Decoder):
         self, noise: torch.Tensor, attributes: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
         del temperature
-        context = _context(noise[:, : self.of.latent], attributes)
+        context = joined(noise[:, : self.of.latent], attributes)
         return self.of.whole(self.course.drawn(context, noise[:, self.of.latent :]))
 
     def surprise(
         self, latent: torch.Tensor, attributes: torch.Tensor, records: torch.Tensor
     ) -> torch.Tensor:
-        return self.course.surprise(_context(latent, attributes), self.of.codes(records))
+        return self.course.surprise(joined(latent, attributes), self.of.codes(records))
 
 
-class _Reader(nn.Module):
-    """What reads a record sees frames, where they are, and the attributes."""
+class _Sight:
+    """What is seen of a sound: frames, where they are, and the attributes."""
 
     def __init__(self, of: AudioNets) -> None:
-        super().__init__()
         self.of = of
-        self.seen = of.channels + 1 + of.waves + 4 + of.attributes
+        self.width = of.channels + 1 + of.waves + 4 + of.attributes
 
-    def see(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
-        """What there is to see of each frame, shape (n, steps, seen)."""
+    def __call__(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        """What there is to see of each frame, shape (n, steps, width)."""
         codes = self.of.codes(records)
         wide = attributes[:, None].expand(-1, self.of.steps, -1)
         return torch.cat([codes, _clock(codes[:, :, -1], self.of.waves), wide], 2)
 
 
-class _Encoder(_Reader):
+class _Encoder(nn.Module):
     """Mean and log variance of the latent: a mean over what each frame says."""
 
     def __init__(self, of: AudioNets) -> None:
-        super().__init__(of)
-        h = of.hidden
-        self.layers = nn.Sequential(nn.Linear(self.seen, h), nn.SiLU(), nn.Linear(h, h), nn.SiLU())
+        super().__init__()
+        self.of, self.see, h = of, _Sight(of), of.hidden
+        width = self.see.width
+        self.layers = nn.Sequential(nn.Linear(width, h), nn.SiLU(), nn.Linear(h, h), nn.SiLU())
         self.head = nn.Linear(h, 2 * of.latent)
 
     def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
@@ -277,38 +283,3 @@ class _Encoder(_Reader):
         said = self.layers(self.see(records, attributes)) * mask
         moments: torch.Tensor = self.head(said.sum(1) / mask.sum(1).clamp(min=1.0))
         return moments
-
-
-class _FrameJudge(_Reader):
-    """A logit of each frame, of all frames up to it."""
-
-    def __init__(self, of: AudioNets) -> None:
-        super().__init__(of)
-        self.recurrent = nn.GRU(self.seen, of.hidden, batch_first=True)
-        self.head = nn.Linear(of.hidden, 1)
-
-    def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
-        states, _ = self.recurrent(self.see(records, attributes))
-        return self.head(states).squeeze(2)
-
-
-class _WholeJudge(_Reader):
-    """One logit of a sound."""
-
-    def __init__(self, of: AudioNets) -> None:
-        super().__init__(of)
-        h = of.hidden
-        self.layers = nn.Sequential(
-            nn.Conv1d(self.seen, h, 5, stride=2, padding=2), nn.LeakyReLU(0.2),
-            nn.Conv1d(h, h, 5, stride=2, padding=2), nn.LeakyReLU(0.2),
-            nn.Flatten(), nn.Linear(h * ((of.steps + 3) // 4), 1),
-        )  # fmt: skip
-
-    def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
-        logit: torch.Tensor = self.layers(self.see(records, attributes).transpose(1, 2))
-        return logit
-
-
-def _context(*parts: torch.Tensor) -> torch.Tensor:
-    """Parts side by side and a column of ones, so that it is never empty."""
-    return torch.cat([*parts, parts[0].new_ones(len(parts[0]), 1)], 1)

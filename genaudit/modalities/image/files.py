@@ -8,10 +8,7 @@ channels. Sizes are left as they are, and must be the same.
 
 from __future__ import annotations
 
-import io
 import os
-import secrets
-import shutil
 import struct
 import warnings
 import zipfile
@@ -23,10 +20,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genaudit.atomic import check_folder
+from genaudit.atomic import new_folder
 from genaudit.data.frame import decoded
 from genaudit.data.record import as_column
 from genaudit.data.schema import MAX_SIDE
+from genaudit.encoded import png_bytes
 from genaudit.errors import DataError, OptionError, reason
 from genaudit.modalities.table import files as tables
 from genaudit.reading import size_of
@@ -93,43 +91,19 @@ def write(frame: pd.DataFrame, folder: str | Path, record: str = RECORD) -> Path
         OptionError: the folder holds something or cannot be written, or an attribute is called
             `file`.
     """
-    folder = Path(folder)
-    check_folder(folder)
     if FILE in frame.columns and record != FILE:
         raise OptionError(
             f"Expected no attribute called {FILE!r}, which names pictures in {ATTRIBUTES}; rename "
             "the column."
         )
-    beside = folder.with_name(f".{folder.name[:100]}.{secrets.token_hex(4)}")
     names = [f"{i:06d}.png" for i in range(1, len(frame) + 1)]
-    try:
-        beside.mkdir(parents=True)
+    attributes = frame.drop(columns=record)
+    attributes.insert(0, FILE, names)
+    with new_folder(folder) as beside:
         for name, image in zip(names, frame[record], strict=True):
-            (beside / name).write_bytes(as_png(image))
-        attributes = frame.drop(columns=record)
-        attributes.insert(0, FILE, names)
+            (beside / name).write_bytes(png_bytes(image))
         tables.write(attributes, beside / ATTRIBUTES)
-        if folder.exists():
-            folder.rmdir()
-        beside.rename(folder)
-    except OSError as error:
-        raise OptionError(
-            f"Expected to write the folder {str(folder)!r}, got: {reason(error)}; name another "
-            "place."
-        ) from error
-    finally:  # interrupted or not; after the rename there is none
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
-
-
-def as_png(image: np.ndarray) -> bytes:
-    """A picture as the content of a PNG file, from uint8 of shape (h, w, 1) or (h, w, 3)."""
-    from PIL import Image
-
-    pixels = np.ascontiguousarray(image)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return Path(folder)
 
 
 def _read_folder(folder: Path, what: str) -> pd.DataFrame:
@@ -320,7 +294,7 @@ def _read_arrays(path: Path) -> pd.DataFrame:
         if (size := sum(entry.file_size for entry in archive.infolist())) > _MOST_ARRAYS:
             raise ValueError(f"arrays of {size:,} bytes, where {_MOST_ARRAYS:,} are the most")
     with np.load(path, allow_pickle=False) as arrays:
-        found = {name: _array(arrays, name) for name in arrays.files}
+        found = {name: tables.array(arrays, name) for name in arrays.files}
     if "images" not in found:
         raise ValueError(
             f"no array 'images' (there are {', '.join(map(repr, found)) or 'none'}); expected one "
@@ -330,18 +304,6 @@ def _read_arrays(path: Path) -> pd.DataFrame:
     frame = _columns(found, len(images))
     whole = pd.concat([as_column(list(images)).rename(RECORD), frame], axis=1)
     return decoded(whole, path.name)
-
-
-def _array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    try:
-        return np.asarray(arrays[name])
-    except ValueError as error:
-        # NumPy's own words advise to unpickle it, which would run what a stranger wrote there.
-        if "allow_pickle" not in str(error):
-            raise
-        raise ValueError(
-            f"array {name!r} holds Python objects; expected numbers or text (such as dtype U)"
-        ) from error
 
 
 def _stacked(images: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -111,7 +112,8 @@ class SequenceNets:
 
     def discriminator(self) -> nn.Module:
         """(records, attributes) -> logits, one for each step, or for the whole series."""
-        return _StepJudge(self) if self.recurrent else _WholeJudge(self)
+        seen = _Sight(self)
+        return StepJudge(seen) if self.recurrent else WholeJudge(seen, 2 * self.hidden)
 
     def scored(self, records: torch.Tensor) -> torch.Tensor:
         """Weights of the logits, shape (n, k): the steps that are there weigh the same."""
@@ -181,7 +183,7 @@ class SequenceNets:
         return cells
 
 
-def _context(*parts: torch.Tensor) -> torch.Tensor:
+def joined(*parts: torch.Tensor) -> torch.Tensor:
     """Parts side by side and a column of ones, so that it is never empty."""
     return torch.cat([*parts, parts[0].new_ones(len(parts[0]), 1)], 1)
 
@@ -191,15 +193,30 @@ def _join(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.cat([x * mask[:, :, None], mask[:, :, None]], 2).flatten(1)
 
 
-class _Reader(nn.Module):
-    """What reads a record sees of it at each step."""
+class Sight(Protocol):
+    """What a judge or an encoder sees of a record at each step; it has no weights.
+
+    width: numbers at each step.
+    """
+
+    width: int
+
+    @property
+    def of(self) -> SequenceNets:
+        """The networks that it belongs to."""
+
+    def __call__(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        """Shape (n, steps, width)."""
+
+
+class _Sight:
+    """What is seen of a series."""
 
     def __init__(self, of: SequenceNets) -> None:
-        super().__init__()
         self.of = of
-        self.seen = 4 * of.channels + 1 + of.attributes
+        self.width = 4 * of.channels + 1 + of.attributes
 
-    def see(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+    def __call__(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Values, values relative to the series, its range, mask, attributes: (n, steps, seen)."""
         codes = self.of.codes(records)
         x, mask = codes[:, :, :-1], codes[:, :, -1]
@@ -210,42 +227,48 @@ class _Reader(nn.Module):
         return torch.cat([codes, shape, wide], 2)
 
 
-class _StepJudge(_Reader):
+class StepJudge(nn.Module):
     """A logit of each step, of all steps up to it."""
 
-    def __init__(self, of: SequenceNets) -> None:
-        super().__init__(of)
-        self.recurrent = nn.GRU(self.seen, of.hidden, batch_first=True)
-        self.head = nn.Linear(of.hidden, 1)
+    def __init__(self, see: Sight) -> None:
+        super().__init__()
+        self.see = see
+        self.recurrent = nn.GRU(see.width, see.of.hidden, batch_first=True)
+        self.head = nn.Linear(see.of.hidden, 1)
 
     def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (n, steps)."""
         states, _ = self.recurrent(self.see(records, attributes))
-        return self.head(states).squeeze(2)
+        logits: torch.Tensor = self.head(states).squeeze(2)
+        return logits
 
 
-class _WholeJudge(_Reader):
-    """One logit of a series."""
+class WholeJudge(nn.Module):
+    """One logit of a record. inner: channels of its second layer."""
 
-    def __init__(self, of: SequenceNets) -> None:
-        super().__init__(of)
-        h = of.hidden
+    def __init__(self, see: Sight, inner: int) -> None:
+        super().__init__()
+        self.see = see
+        h = see.of.hidden
         self.layers = nn.Sequential(
-            nn.Conv1d(self.seen, h, 5, stride=2, padding=2), nn.LeakyReLU(0.2),
-            nn.Conv1d(h, 2 * h, 5, stride=2, padding=2), nn.LeakyReLU(0.2),
-            nn.Flatten(), nn.Linear(2 * h * _quarter(of.steps), 1),
+            nn.Conv1d(see.width, h, 5, stride=2, padding=2), nn.LeakyReLU(0.2),
+            nn.Conv1d(h, inner, 5, stride=2, padding=2), nn.LeakyReLU(0.2),
+            nn.Flatten(), nn.Linear(inner * _quarter(see.of.steps), 1),
         )  # fmt: skip
 
     def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        """Logits, shape (n, 1)."""
         logit: torch.Tensor = self.layers(self.see(records, attributes).transpose(1, 2))
         return logit
 
 
-class _Encoder(_Reader):
+class _Encoder(nn.Module):
     """Mean and log variance of the latent, from all steps that are there."""
 
     def __init__(self, of: SequenceNets) -> None:
-        super().__init__(of)
-        self.recurrent = nn.GRU(self.seen, of.hidden, batch_first=True)
+        super().__init__()
+        self.of, self.see = of, _Sight(of)
+        self.recurrent = nn.GRU(self.see.width, of.hidden, batch_first=True)
         self.head = nn.Linear(2 * of.hidden, 2 * of.latent)
 
     def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
@@ -270,7 +293,7 @@ class _StepGenerator(Generator):
         self.series.start_at(centre, spread)
 
     def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
-        return _join(*self.series.draw(_context(attributes), noise))
+        return _join(*self.series.draw(joined(attributes), noise))
 
     def make(
         self, noise: torch.Tensor, attributes: torch.Tensor, temperature: float = 1.0
@@ -280,7 +303,7 @@ class _StepGenerator(Generator):
 
     def surprise(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         codes = self.of.codes(records)
-        return self.series.surprise(_context(attributes), codes[:, :, :-1], codes[:, :, -1])
+        return self.series.surprise(joined(attributes), codes[:, :, :-1], codes[:, :, -1])
 
 
 class _Decoder(Decoder):
@@ -301,14 +324,14 @@ class _Decoder(Decoder):
         self, noise: torch.Tensor, attributes: torch.Tensor, temperature: float = 1.0
     ) -> torch.Tensor:
         del temperature
-        context = _context(noise[:, : self.of.latent], attributes)
+        context = joined(noise[:, : self.of.latent], attributes)
         return self.of.whole(_join(*self.series.draw(context, noise[:, self.of.latent :])))
 
     def surprise(
         self, latent: torch.Tensor, attributes: torch.Tensor, records: torch.Tensor
     ) -> torch.Tensor:
         codes = self.of.codes(records)
-        context = _context(latent, attributes)
+        context = joined(latent, attributes)
         return self.series.surprise(context, codes[:, :, :-1], codes[:, :, -1])
 
 
@@ -346,7 +369,7 @@ class _WholeGenerator(Generator):
         n, steps = len(noise), self.of.steps
         widths = [_LATENT, steps, steps * _STEP_NOISE]
         latent, ends, step_noise = torch.split(noise, widths, 1)
-        context = _context(latent, attributes)
+        context = joined(latent, attributes)
         mask = self.lengths.draw(context, ends)
         middle, width = self.range(context).chunk(2, 1)
         inner = self.first(torch.cat([context, middle, width], 1))

@@ -9,7 +9,7 @@ import csv
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -193,13 +193,18 @@ def _read_npz(path: Path) -> pd.DataFrame:
             got = "a single array" if file.read(6) == b"\x93NUMPY" else "no archive of arrays"
         raise ValueError(f"{got}; expected one array of shape (n,) for each column")
     with np.load(path, allow_pickle=False) as arrays:
-        columns = {name: _array(arrays, name) for name in arrays.files}
+        columns = {name: array(arrays, name) for name in arrays.files}
     if any(a.ndim != 1 for a in columns.values()):
         raise ValueError("expected one array of shape (n,) for each column")
     return pd.DataFrame(columns)
 
 
-def _array(arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+def array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """An array of an NPZ that was opened without pickle.
+
+    Raises:
+        ValueError: it holds Python objects.
+    """
     try:
         return np.asarray(arrays[name])
     except ValueError as error:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from genaudit.data.record import as_column
+from genaudit.encoded import png_bytes
 from genaudit.errors import DataError, OptionError
 from genaudit.modalities.image import files
 
@@ -24,7 +25,7 @@ def _images(n: int, channels: int = 1) -> np.ndarray:
 def _folder(folder: Path, n: int = 3, csv: str | None = None) -> Path:
     folder.mkdir()
     for i, image in enumerate(_images(n)):
-        (folder / f"{i}.png").write_bytes(files.as_png(image))
+        (folder / f"{i}.png").write_bytes(png_bytes(image))
     if csv is not None:
         (folder / "attributes.csv").write_text(csv, encoding="utf-8")
     return folder
@@ -128,7 +129,7 @@ def _png(width: int, height: int) -> bytes:
         (_png(1000, 9), "9x1,000 pixels"),
         (_png(60_000, 60_000), "far too many pixels"),
         (_png(12_000, 12_000), "'bad.png', got"),
-        (files.as_png(_images(1)[0])[:-30], "'bad.png', got"),
+        (png_bytes(_images(1)[0])[:-30], "'bad.png', got"),
     ],
 )
 def test_what_is_no_whole_picture_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
@@ -143,7 +144,7 @@ def test_what_is_no_whole_picture_is_refused(tmp_path: Path, content: bytes, sai
 def test_sizes_that_differ_are_refused(tmp_path: Path) -> None:
     """Both pictures are named."""
     folder = _folder(tmp_path / "x")
-    (folder / "z.png").write_bytes(files.as_png(np.zeros((9, 8, 1), dtype=np.uint8)))
+    (folder / "z.png").write_bytes(png_bytes(np.zeros((9, 8, 1), dtype=np.uint8)))
 
     with pytest.raises(DataError, match=r"8x9 pixels in '0.png' and 9x8 in 'z.png'; resize"):
         files.read(folder)
@@ -152,7 +153,7 @@ def test_sizes_that_differ_are_refused(tmp_path: Path) -> None:
 def test_links_and_foreign_pictures_are_refused(tmp_path: Path) -> None:
     """A link may lead anywhere; pictures that are not read are not passed over."""
     folder = _folder(tmp_path / "x")
-    (tmp_path / "secret.png").write_bytes(files.as_png(_images(1)[0]))
+    (tmp_path / "secret.png").write_bytes(png_bytes(_images(1)[0]))
     (folder / "link.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(DataError, match="a link"):
         files.read(folder)
@@ -184,7 +185,7 @@ def test_modes_become_8_bits(tmp_path: Path, mode: str, channels: int) -> None:
 def test_transparency_is_refused_and_grey_beside_colour_is_colour(tmp_path: Path) -> None:
     """What lies behind a transparent pixel is not guessed."""
     folder = _folder(tmp_path / "x")
-    (folder / "c.png").write_bytes(files.as_png(_images(1, 3)[0]))
+    (folder / "c.png").write_bytes(png_bytes(_images(1, 3)[0]))
     assert {image.shape for image in files.read(folder)["image"]} == {(8, 9, 3)}
 
     Image.new("RGBA", (9, 8), (1, 2, 3, 4)).save(folder / "d.png")

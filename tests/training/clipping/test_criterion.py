@@ -36,12 +36,17 @@ def test_criteria_in_all_spellings(kind: str) -> None:
     module = nn.Linear(6, 1 if kind == "two axes" else 3)
     if kind == "two axes":
         y, criterion = torch.rand(8, 1), nn.BCEWithLogitsLoss()
-        plain = lambda x, y: functional.binary_cross_entropy_with_logits(  # noqa: E731
-            module(x), y, reduction="none").squeeze(1)  # fmt: skip
     else:
         y = torch.arange(8) % 3
         criterion = nn.CrossEntropyLoss() if kind == "by name" else functional.cross_entropy
-        plain = lambda x, y: functional.cross_entropy(module(x), y, reduction="none")  # noqa: E731
+
+    def plain(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        outputs = module(x)
+        if kind == "two axes":
+            each = functional.binary_cross_entropy_with_logits(outputs, y, reduction="none")
+            return each.squeeze(1)
+        return functional.cross_entropy(outputs, y, reduction="none")
+
     watched, private = _private(module, criterion, y)
 
     if kind == "by name":
