@@ -12,6 +12,7 @@ from media import KINDS, SUBJECTS, case_of, population, schema_of
 from genaudit.audits import audits, find
 from genaudit.case import MEDIA, AuditCase, Knowledge
 from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Role
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.render.text import catalogue
@@ -108,6 +109,25 @@ def test_noise_is_unlike(kind: str) -> None:
     assert found.low is not None
     assert base.high is not None
     assert found.low > base.high
+
+
+@pytest.mark.parametrize("kind", ["sequence", "text"])
+def test_records_without_a_target_are_asked_for_their_group(kind: str) -> None:
+    """Somebody learns who speaks from samples: noise teaches nothing, fresh records nearly all."""
+
+    def auc(who: str) -> float:
+        case, schema = case_of(kind, who), schema_of(kind)
+        columns = [c.model_copy(update={"role": Role.FEATURE}) if c.name == "label" else c
+                   for c in schema.columns]  # fmt: skip
+        schema = schema.replace(columns=tuple(columns))
+        data = {k: Dataset.of(d.frame, schema, k.value) for k, d in case.data.items()}
+        made = replace(case.subject, samples=Dataset.of_samples(case.samples.frame, schema))
+        found = find("quality.utility")(AuditCase(made, data)).findings
+        assert found[1].label.params["column"] == "group"
+        assert found[1].estimate.value is not None
+        return found[1].estimate.value
+
+    assert auc("honest") > auc("noise") + 0.15
 
 
 def test_the_description_never_changes_with_the_samples() -> None:

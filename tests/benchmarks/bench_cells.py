@@ -2,8 +2,9 @@
 
 For each data set 80% of the records are trained on, by the recipes that the presets hold, and 20%
 are held out. TSTR and TRTR: area under the curve, on held-out records, of trees that learn the
-target from numbers that describe samples, or real rows (`quality.utility`); beside them the same of
-independent marginals. Of each modality a number of its own:
+target (the group, where none is declared) from numbers that describe samples, or real rows
+(`quality.utility`); beside them the same of independent marginals. Of each modality a number of its
+own:
 
 - image: accuracy on held-out digits of a network that has seen samples alone; real rows beside it.
 - text: 3-gram Jensen-Shannon distance from held-out names, less that of as many training names.
@@ -32,6 +33,7 @@ import pandas as pd
 import torch
 
 import genaudit as ga
+from genaudit.audits.quality.utility import asked
 from genaudit.data import bundled
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Role
@@ -86,7 +88,7 @@ def measure(row: Row, seed: int, models: Path | None) -> None:
                          ledger=ledger, **budget)  # fmt: skip
         made = model.sample(len(train), seed=seed)
         row.seconds.append(time.process_time() - started)
-        if schema.target is not None:
+        if asked(schema, of_records=True) is not None:
             report = ga.audit(model, train=train, holdout=test, plan=_PLAN, ledger=ledger)
             found = {f.metric: f for _, f in report.findings()}
             row.tstr.append(found["quality.utility.tstr_auc"].estimate.value or np.nan)

@@ -14,6 +14,7 @@ from genaudit.audits.quality import _baseline
 from genaudit.audits.words import by_person
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.disclosure import SMALL_CELL
+from genaudit.data.schema import Column, Schema
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message
 from genaudit.stats.clusters import cluster_sums, n_units
@@ -84,9 +85,10 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
     Somebody has a question about real people but only the samples to learn from. How much worse do
     models get that way? Both sides have the same learner and the same number of rows; what is
     compared is the area under the ROC curve on the same holdout rows (1 = perfect, 0.5 = coin; for
-    several classes the mean of each class against the rest, without classes of a few rows).
+    several classes the mean of each class against the rest, without classes of a few rows). Where
+    records have no target, what they are asked for is the group: who speaks, who is shown.
     """
-    column = case.schema.target
+    column = asked(case.schema, of_records=case.description is not None)
     if column is None:
         text = "Usefulness for training models: the schema marks no column as target."
         return Outcome((), not_measured=(message("quality.utility.no_target", text),))
@@ -122,6 +124,13 @@ def utility(case: AuditCase, _options: NoOptions) -> Outcome:
     method = by_person(_METHOD, *found.data)
     named = tuple(_with_method(f, method) for f in findings)
     return Outcome(named, _figure(real, made, blind, target))
+
+
+def asked(schema: Schema, *, of_records: bool) -> Column | None:
+    """The column that models learn to tell: the target; of records without one their group."""
+    if schema.target is not None or not of_records:
+        return schema.target
+    return next(iter(schema.sensitive), None)
 
 
 def _against(finding: Finding, real: Skill, blind: Skill | None, case: AuditCase) -> Finding:
