@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +18,9 @@ from genaudit.data.record import covering, frozen
 from genaudit.data.record import learn as learned
 from genaudit.data.schema import Column, Kind, Role, Schema
 from genaudit.errors import DataError, GenauditWarning
+
+#: Letters of a number that decimal arithmetic keeps exactly.
+_DIGITS = 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,19 +323,31 @@ def _check_persons(data: Dataset, source: str) -> None:
 
 
 def _warn_of_likeness(name: str, persons: np.ndarray, source: str) -> None:
-    """Say that persons are told apart by what rarely tells two of them: case and outer spaces."""
+    """Say that persons are told apart by what rarely tells two of them: how a name is written."""
     first: dict[str, str] = {}
-    alike = [(first[key], who) for who in persons
-             if first.setdefault(key := who.strip().casefold(), who) != who]  # fmt: skip
+    alike = [
+        (first[key], who) for who in persons if first.setdefault(key := _read(who), who) != who
+    ]
     if alike:
         one, other = alike[0]
         warnings.warn(
             f"Column {name!r} of {source} names {len(alike):,} persons that differ from another in "
-            f"case or outer spaces alone, such as {other!r} from {one!r}; they count as two. If "
-            "they are one, write them alike.",
+            "case, outer spaces or the way a letter or number is written alone, such as "
+            f"{other!r} from {one!r}; they count as two. If they are one, write them alike.",
             GenauditWarning,
             stacklevel=4,
         )
+
+
+def _read(who: str) -> str:
+    """A name as somebody reads it: letters in one form, numbers by their value."""
+    plain = unicodedata.normalize("NFKC", who).strip().casefold()
+    if len(plain) > _DIGITS or plain.strip("+-.0123456789e"):
+        return plain
+    try:
+        return str(Decimal(plain).normalize())
+    except InvalidOperation:
+        return plain
 
 
 def _more(names: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -105,13 +106,19 @@ class Book:
         Args:
             whole: The training; its `steps` are all that may be taken together.
             steps: To charge, >= 1; fewer where fewer are left, 0 where none is.
+
+        Raises:
+            BudgetError: somebody ended what this training had reserved, so that another may have
+                taken its room under a total.
         """
 
-        def next_of(touches: Iterable[Touch]) -> Touch | None:
+        def next_of(found: Iterable[Touch]) -> Touch | None:
+            touches = list(found)
             before = self._leases(touches, whole)
             granted = min(steps, whole.steps - sum(before))
             if granted <= 0:
                 return None
+            self._check_held(touches)
             part, parts = len(before) + 1, math.ceil(whole.steps / steps)
             return self._touch(
                 TouchKind.ACCOUNTED, f"private training, part {part} of {max(part, parts)}",
@@ -128,6 +135,15 @@ class Book:
         self.touches.append(touch)
         assert touch.mechanism is not None
         return touch.mechanism.steps
+
+    def _check_held(self, touches: Iterable[Touch]) -> None:
+        last = [t for t in touches if t.kind is TouchKind.RESERVED and t.run == self.run][-1:]
+        if self.reserved and last and not last[0].planned:
+            raise BudgetError(
+                f"The reservation of this training, {self.run}, has been ended by somebody "
+                "(`genaudit ledger end`), so it stops here; what was charged stays charged. Go on "
+                "with `--resume`, which reserves what is left anew, if a total allows it."
+            )
 
     def leased(self, whole: Mechanism) -> int:
         """Steps of this training that are charged, by whatever process."""
@@ -313,7 +329,7 @@ class Book:
         return touch.scope is Scope.RELEASE and (touch.dataset == self.dataset or unnamed)
 
     def _check_name(self, entries: Sequence[Entry]) -> None:
-        """The same records under another name would start anew."""
+        """The same records under another name would start anew, and so would a slip in a name."""
         others = {e.touch.dataset for e in entries if self.digest and e.touch.digest == self.digest
                   and e.touch.scope is Scope.RELEASE}  # fmt: skip
         others = {name for name in others - {self.dataset} if not name.startswith(UNDECLARED)}
@@ -322,6 +338,14 @@ class Book:
                 f"These records have earlier releases under the name {min(others)!r}, of which a "
                 f"total under {self.dataset!r} would not know; use that name as --dataset-id, or "
                 "leave --budget-total out."
+            )
+        like = {e.touch.dataset for e in entries if e.touch.scope is Scope.RELEASE
+                and _plain(e.touch.dataset) == _plain(self.dataset)} - {self.dataset}  # fmt: skip
+        if like:
+            raise BudgetError(
+                f"There are earlier releases of a data set {min(like)!r}, which differs from "
+                f"{self.dataset!r} in case or spaces alone and of which a total would not know; "
+                "use that name as --dataset-id, or one that nobody takes for it."
             )
 
     def _check_units(self, earlier: Sequence[Touch]) -> None:
@@ -345,6 +369,11 @@ def _provisional(recipe: Recipe, first: Sequence[Mechanism]) -> list[Mechanism]:
     assert recipe.epsilon is not None
     rest = max(0.0, recipe.epsilon - sum(m.epsilon or 0.0 for m in first))
     return [*first, Mechanism(name="remainder", epsilon=rest)]
+
+
+def _plain(name: str) -> str:
+    """A name without what rarely tells two of them apart."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _beside(earlier: Sequence[Touch]) -> str:

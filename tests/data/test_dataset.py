@@ -283,16 +283,19 @@ def test_one_person_is_one_however_written(kind: str, who: list[object]) -> None
 def test_other_persons_stay_apart() -> None:
     """Numbers that no float tells apart are two persons; codes keep their zeros; ids any text."""
     assert _persons("integer", ["9007199254740992", "9007199254740993"]).n_units() == 2
-    assert _persons("categorical", ["12", "012"]).n_units() == 2
     assert _persons("integer", ["7", "x7"], "id").frame["who"].tolist() == ["7", "x7"]
 
 
 def test_persons_that_hardly_differ_are_named() -> None:
-    """Case and outer spaces may be all that makes two persons of one, so a warning says it."""
+    """Case, spaces, letters and digits may make two persons of one, so a warning says it."""
     with pytest.warns(GenauditWarning, match=r"names 2 persons.*' ann' from 'Ann'"):
         data = _persons("categorical", ["Ann", "Bob", " ann", "ANN ", "Bob"])
-
     assert data.n_units() == 4
+
+    for one, other in (("12", "012"), ("1", "1.0"), ("1e3", "+1000"), ("é", "e\u0301")):
+        with pytest.warns(GenauditWarning, match="names 1 persons"):
+            assert _persons("categorical", [one, other, "b"]).n_units() == 3
+    assert _persons("categorical", ["nan", "NA n", "1_0", "10", "a1"]).n_units() == 5
 
 
 def test_a_split_keeps_persons_together() -> None:

@@ -125,7 +125,7 @@ class _Guarded(BookKeepingModule):
 class _AfterSum(_Guarded):
     def summed(self, factors: Any) -> None:
         for parameter, factor in factors:
-            parameter.grad = factor.weighted(torch.ones_like(factor.squared_norms()))
+            parameter.grad = factor.weighted(torch.ones_like(factor.norms()))
         nn.utils.clip_grad_norm_(self._module.parameters(), self.max_grad_norm)
 
 
@@ -158,7 +158,7 @@ def clip_after_sum(seed: int = 0) -> OurTrainer:
 class _PerLayer(_Guarded):
     def summed(self, factors: Any) -> None:
         for parameter, factor in factors:
-            own = factor.squared_norms().sqrt()
+            own = factor.norms()
             parameter.grad = factor.weighted((self.max_grad_norm / own).clamp(max=1.0))
 
 
@@ -170,7 +170,7 @@ def per_layer_without_root(seed: int = 0) -> OurTrainer:
 
 class _NormOfTheLast(_Guarded):
     def summed(self, factors: Any) -> None:
-        last = sum(f.squared_norms() for _, f in factors[-2:]) ** 0.5
+        last = sum(f.norms() ** 2 for _, f in factors[-2:]) ** 0.5
         for parameter, factor in factors:
             parameter.grad = factor.weighted((self.max_grad_norm / last).clamp(max=1.0))
 

@@ -47,6 +47,12 @@ TABLE = _table(np.random.default_rng(0), 200)
 WIDE = np.random.default_rng(3).normal(size=(250, 300))
 NARROW = np.random.default_rng(4).normal(size=(120, 9))
 PLAIN = TABLE.drop(columns=["k", "tone"])
+_RNG = np.random.default_rng(5)
+#: An ordinary table: a number of few decimals, one of none, a level.
+PRINTED = pd.DataFrame({
+    "a": _RNG.normal(50, 13, 300).round(3), "b": _RNG.integers(0, 99_999, 300),
+    "c": _RNG.choice(list("xyzuvw"), 300), "d": _RNG.normal(size=300).round(4),
+})  # fmt: skip
 
 
 def _status(folder: Path, table: pd.DataFrame | np.ndarray) -> Status:
@@ -157,6 +163,13 @@ WRITTEN: dict[str, tuple[pd.DataFrame | np.ndarray, Write]] = {
     "a narrow row by name": (NARROW, _json(_by_name(NARROW[3].round(4)))),
     "means as a list": (WIDE, _json(WIDE.mean(0).tolist())),
     "means by name": (WIDE, _json(_by_name(WIDE.mean(0)))),
+    "means of a few decimals": (PRINTED, _json(PRINTED[["a", "b", "d"]].mean().to_dict())),
+    "described": (PRINTED, PRINTED.describe().to_json),
+    "repr": (PRINTED, _raw(repr(PRINTED.head(12).to_dict("records")).encode())),
+    "printed": (PRINTED, _raw(PRINTED.head(12).to_string().encode())),
+    "logged": (PRINTED, _raw("\n".join(
+        f"INFO sample a: {a}, k1: {k}, c={c}; d {d}" for a, k, c, d in PRINTED.head(12).to_numpy()
+    ).encode())),
     "base64": (NUMBERS, _json({"a": base64.b64encode(NUMBERS[3:5].tobytes()).decode()})),
     "base64 of doubles": (NARROW, _json({"a": base64.b64encode(NARROW[3].tobytes()).decode()})),
     "bzip2": (TABLE, _raw(bz2.compress(_csv()))),

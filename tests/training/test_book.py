@@ -131,6 +131,34 @@ def test_a_training_at_work_cannot_be_ended(ledger: PrivacyLedger) -> None:
     assert len(ledger.entries()) == 2
 
 
+def test_a_training_whose_reservation_was_ended_stops(ledger: PrivacyLedger) -> None:
+    """Another may have its room under the total; whoever goes on reserves anew, or is refused."""
+    first = Book(ledger, "d", "a", resumable=True)
+    first.check_total(2.0, DELTA, [SGD])
+    assert first.lease(SGD, 100) == 100
+    ledger.end(first.run)
+    other = Book(ledger, "d", "b")
+    other.check_total(2.0, DELTA, [SGD.model_copy(update={"steps": 900})])
+
+    with pytest.raises(BudgetError, match="ended by somebody"):
+        first.lease(SGD, 100)
+    with pytest.raises(BudgetError, match="1 earlier"):
+        first.check_total(2.0, DELTA, [SGD])
+    other.close()
+    first.check_total(2.0, DELTA, [SGD])
+    assert first.lease(SGD, 100) == 100
+
+
+@pytest.mark.parametrize("name", ["People", "peo ple", "ｐeople", " people"])
+def test_a_slip_in_a_name_starts_no_new_total(ledger: PrivacyLedger, name: str) -> None:
+    """Case, spaces and forms of letters tell no data set from another."""
+    _charge(Book(ledger, "people", "a"), _parts(SGD))
+
+    with pytest.raises(BudgetError, match="case or spaces alone"):
+        Book(ledger, name, "b").check_total(9.0, DELTA, [SGD])
+    Book(ledger, "peoples", "b").check_total(9.0, DELTA, [SGD])
+
+
 def test_of_a_process_elsewhere_nothing_is_known(
     ledger: PrivacyLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,60 @@ def test_make_private_trains_as_opacus_does() -> None:
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(*found, strict=True))
 
 
+class _Weighed(nn.CrossEntropyLoss):
+    """Each loss as a share of the mean loss, through which no gradient flows."""
+
+    def forward(self, out: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        found = nn.functional.cross_entropy(out, y, reduction="none")
+        found = found / found.detach().mean()
+        return found if self.reduction == "none" else found.mean()
+
+
+def _private(criterion: nn.Module, inner: nn.Module) -> tuple[nn.Module, Any]:
+    data = TensorDataset(torch.randn(40, 5), torch.randint(0, 2, (40,)))
+    module, _, criterion, _ = BookKeepingEngine().make_private(
+        module=inner, optimizer=torch.optim.SGD(inner.parameters(), 0.1), criterion=criterion,
+        data_loader=DataLoader(data, batch_size=20), noise_multiplier=0.0, max_grad_norm=0.1,
+    )  # fmt: skip
+    return module, criterion
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_criterion_that_mixes_records_is_refused(alone: bool) -> None:
+    """Where no gradient flows, too; beside layers that are read and one that is run row by row."""
+    inner = _Tied() if alone else nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 2))
+    module, criterion = _private(_Weighed(), inner)
+
+    with pytest.raises(OptionError, match="depends on other records"):
+        criterion(module(torch.randn(20, 5)), torch.randint(0, 2, (20,))).backward()
+
+
+class _Tied(nn.Module):
+    """A weight that is used outside of its layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(5, 5), nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.two(torch.tanh(self.one(x)) @ self.one.weight)
+
+
+def test_what_stands_before_a_criterion_is_not_tried(recwarn: pytest.WarningsRecorder) -> None:
+    """Something between module and criterion is said once; an evaluation says nothing."""
+    module, criterion = _private(nn.NLLLoss(), nn.Linear(5, 2))
+    x, y = torch.randn(20, 5), torch.randint(0, 2, (20,))
+    recwarn.clear()
+    with torch.no_grad():
+        criterion(module(x).log_softmax(1), y)
+    assert not recwarn
+
+    with pytest.warns(GenauditWarning, match="Between the module and its criterion"):
+        criterion(module(x).log_softmax(1), y).backward()
+    criterion(module(x).log_softmax(1), y).backward()
+
+
 @pytest.mark.parametrize(
     ("layer", "instead"),
     [

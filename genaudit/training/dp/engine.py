@@ -239,8 +239,8 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
             std=self.noise_multiplier * self.max_grad_norm, reference=sums[0].new_empty(sum(sizes)),
             generator=self.generator, secure_mode=self.secure_mode,
         )  # fmt: skip
-        for total, part in zip(sums, noise.split(sizes), strict=True):
-            total.add_(part.view_as(total))
+        parts = [n.view_as(s) for n, s in zip(noise.split(sizes), sums, strict=True)]
+        torch._foreach_add_(list(sums), parts)
 
 
 def _check_owned(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -270,6 +270,13 @@ class _Criterion:
     def __call__(self, outputs: torch.Tensor, *args: Any, **kwargs: Any) -> _Pending:
         """Losses of outputs of the module, and of what they are held against."""
         again = self._again(outputs, args, kwargs)
+        if again is None and self.module.entered.out is not None:
+            self.module.warn_once(
+                "Between the module and its criterion there is something that cannot be run again, "
+                "so it is not tried whether records are kept apart there. Give the criterion what "
+                "the module returns, and as many rows beside it; make sure that no record's loss "
+                "depends on another's."
+            )
         return _Pending(self.module, self._losses(outputs, *args, **kwargs), again)
 
     def _again(

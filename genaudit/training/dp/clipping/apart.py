@@ -25,9 +25,10 @@ _SAME = 1e-4
 #: carry a result: sums of some 10,000 terms lose as much to another order of adding them.
 _SHAKEN, _SHAKES = 200, 3
 
-#: Runs that tell chance from none at a glance; before records are said to be mixed; and tries of
-#: units alone before that.
-_TWICE, _SURELY, _TRIES = 2, 30, 8
+#: Runs that tell chance from none at a glance; before records are said to be mixed; tries of units
+#: alone before that, and how many of them must be alike: one other order may put a few records at
+#: places like their own.
+_TWICE, _SURELY, _TRIES, _ALIKE = 2, 30, 20, 3
 
 
 class MixedError(OptionError):
@@ -119,9 +120,11 @@ class Trial:
 
         One coin for a whole batch (stochastic depth) may well fall alike a few times.
         """
+        alike = 0
         for _ in range(_TRIES):
             alone = self._alone(inside, whole, rounding=True)
-            if alone or (alone is None and self._beside(inside, whole, same=False)):
+            alike += bool(alone or (alone is None and self._beside(inside, whole, same=False)))
+            if alike == _ALIKE:
                 return False
         return True if self._steady(whole, _SURELY) else None
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from genaudit.errors import OptionError
+from genaudit.training.dp.clipping.apart import Chance
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +18,14 @@ class Entered:
 
     n: rows of the first input, None where that is no tensor. leaves: inputs that gradients lead to.
     tried: rows of a unit -> whether units change each other's results (`apart.Trial`), where that
-    is looked at. args, out: of the module. version: of what came out, to see that it stays.
+    is looked at. chance: its state before, then. args, out: of the module. version: of what came
+    out, to see that it stays.
     """
 
     n: int | None = None
     leaves: tuple[torch.Tensor, ...] = ()
     tried: Callable[[int], bool | None] | None = None
+    chance: Chance | None = None
     args: tuple[Any, ...] = ()
     out: Any = None
     version: int = 0

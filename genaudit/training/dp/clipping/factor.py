@@ -1,8 +1,8 @@
 """Per-sample gradients kept as factors: their norms and weighted sums, without the gradients.
 
 A parameter's gradient for sample i is a sum over t of outer products, or a vector, or (where that
-is smaller) the gradient itself. All three answer two questions: the squared norm for each sample,
-and the sum over samples with one weight each.
+is smaller) the gradient itself. All three answer two questions: the norm for each sample, and the
+sum over samples with one weight each.
 
 Source: Goodfellow 2015 (norms of outer products); Rochette, Manoel, Tramel 2019, Li et al. 2022
 (norms over time from Gram matrices); Bu et al. 2023 (book-keeping: one backward pass).
@@ -28,8 +28,8 @@ _PASSES = 16
 class Factor(Protocol):
     """The gradients of one parameter, for every sample of a batch."""
 
-    def squared_norms(self) -> torch.Tensor:
-        """Squared L2 norm for each sample, shape (n,)."""
+    def norms(self) -> torch.Tensor:
+        """L2 norm for each sample, shape (n,)."""
 
     def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, of the parameter's shape.
@@ -57,9 +57,9 @@ class Direct:
 
     values: torch.Tensor
 
-    def squared_norms(self) -> torch.Tensor:
-        """Squared L2 norm for each sample, shape (n,)."""
-        return _square(self._rows)
+    def norms(self) -> torch.Tensor:
+        """L2 norm for each sample, shape (n,)."""
+        return _norm(self._rows)
 
     def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, of the parameter's shape."""
@@ -90,11 +90,11 @@ class Outer:
     view: Callable[[torch.Tensor], torch.Tensor] | None = None
     _known: list[torch.Tensor] = field(default_factory=list)
 
-    def squared_norms(self) -> torch.Tensor:
-        """Squared L2 norm for each sample, shape (n,)."""
+    def norms(self) -> torch.Tensor:
+        """L2 norm for each sample, shape (n,)."""
         if self.a.shape[1] == 1:
-            return _square(self.a[:, 0]) * self.lengths
-        return self._direct.squared_norms() if self._small else self._by_gram()
+            return _norm(self.a[:, 0]) * self.lengths
+        return self._direct.norms() if self._small else self._by_gram()
 
     def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, of the parameter's shape."""
@@ -130,8 +130,8 @@ class Outer:
 
     @cached_property
     def lengths(self) -> torch.Tensor:
-        """Squared L2 norm of sum over t of g[i, t], shape (n,): what a bias shares."""
-        return _square(self.summed)
+        """L2 norm of sum over t of g[i, t], shape (n,): what a bias shares."""
+        return _norm(self.summed)
 
     @cached_property
     def summed(self) -> torch.Tensor:
@@ -152,13 +152,14 @@ class Outer:
         """From the inner products over time, without a matrix of shape (p, d) for each sample."""
         a2 = torch.bmm(self.a, self.a.transpose(1, 2))
         g2 = torch.bmm(self.g, self.g.transpose(1, 2))
-        norms = torch.linalg.vecdot(a2.flatten(1), g2.flatten(1))
+        squares = torch.linalg.vecdot(a2.flatten(1), g2.flatten(1))
         largest = (_diagonal(a2) * _diagonal(g2)).sqrt().sum(1).square()
         # Terms that cancel leave rounding alone, and a norm too small would break the clip: the
         # samples where they do are done exactly.
-        lost = torch.nonzero(norms < _CANCELLED * largest)[:, 0]
+        lost = torch.nonzero(squares < _CANCELLED * largest)[:, 0]
+        norms = squares.clamp(min=0).sqrt()
         if len(lost):
-            exact = Outer(self.a[lost], self.g[lost])._direct.squared_norms()
+            exact = Outer(self.a[lost], self.g[lost])._direct.norms()
             norms = norms.index_copy(0, lost, exact)
         return norms
 
@@ -172,8 +173,8 @@ class Bias:
 
     matrix: Outer
 
-    def squared_norms(self) -> torch.Tensor:
-        """Squared L2 norm for each sample, shape (n,)."""
+    def norms(self) -> torch.Tensor:
+        """L2 norm for each sample, shape (n,)."""
         return self.matrix.lengths
 
     def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
@@ -196,10 +197,10 @@ class Lookup:
     g: torch.Tensor
     rows: int
 
-    def squared_norms(self) -> torch.Tensor:
-        """Squared L2 norm for each sample, shape (n,)."""
+    def norms(self) -> torch.Tensor:
+        """L2 norm for each sample, shape (n,)."""
         if self.index.shape[1] == 1:
-            return _square(self.g[:, 0])
+            return _norm(self.g[:, 0])
         # Equal indices side by side: their vectors add up before they are squared.
         order = self.index.argsort(1)
         index, g = self.index.gather(1, order), _gather(self.g, order)
@@ -207,7 +208,7 @@ class Lookup:
         starts[:, 1:] = index[:, 1:] != index[:, :-1]
         slot = starts.cumsum(1) - 1
         sums = torch.zeros_like(g).scatter_add_(1, slot[:, :, None].expand_as(g), g)
-        return _square(sums.flatten(1))
+        return _norm(sums.flatten(1))
 
     def weighted(self, weights: torch.Tensor, *, last: bool = False) -> torch.Tensor:
         """Sum over samples of weight times gradient, shape (rows, p)."""
@@ -221,13 +222,13 @@ class Lookup:
         return Lookup(self.index[kept], self.g[kept], self.rows)
 
 
-def squared_norms(factors: Sequence[Factor]) -> torch.Tensor:
-    """Squared L2 norm over all parameters for each sample, shape (n,)."""
-    return torch.stack([f.squared_norms() for f in factors]).sum(0)
+def unit_norms(factors: Sequence[Factor]) -> torch.Tensor:
+    """L2 norm over all parameters for each sample, shape (n,)."""
+    return torch.linalg.vector_norm(torch.stack([f.norms() for f in factors]), dim=0)
 
 
-def _square(rows: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(rows, dim=1).square()
+def _norm(rows: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.vector_norm(rows, dim=1)
 
 
 def _whole(g: torch.Tensor) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
-from torch.func import functional_call, grad, vmap
+from torch.func import functional_call, grad_and_value, vmap
 
 from genaudit.training.dp.clipping.factor import Direct
 from genaudit.training.dp.clipping.unreadable import UnreadableError
@@ -69,7 +69,7 @@ def factors(
             [(outs[i][0] * g).sum() for i, g in zip(used, at_output, strict=True)]
         ).sum()
 
-    found = mapped(
+    found, _ = mapped(
         module, dot, parameters, tuple(x.detach() for x in inputs),
         tuple(g for g in grads if g is not None),
     )  # fmt: skip
@@ -83,7 +83,7 @@ def mapped(
     *rows: tuple[torch.Tensor, ...],
     hint: str = _HINT,
     randomness: str = "error",
-) -> dict[str, torch.Tensor]:
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """Gradient of `scalar(parameters, *row)` by the parameters for every row, in micro-batches.
 
     Args:
@@ -95,27 +95,30 @@ def mapped(
         randomness: "different" where each row may draw its own chance anew, else "error".
 
     Returns:
-        Parameter name -> gradients, shape (n, *parameter).
+        Parameter name -> gradients, shape (n, *parameter); and the scalars, shape (n,).
 
     Raises:
         UnreadableError: `torch.func` cannot run it.
     """
     n = len(rows[0][0]) if rows and rows[0] else 0
     if n == 0:
-        return {name: p.new_zeros(0, *p.shape) for name, p in parameters.items()}
+        none = {name: p.new_zeros(0, *p.shape) for name, p in parameters.items()}
+        return none, torch.zeros(0)
     run = vmap(
-        grad(scalar), in_dims=(None, *(0 for _ in rows)), chunk_size=chunk_size(parameters),
+        grad_and_value(scalar),
+        in_dims=(None, *(0 for _ in rows)),
+        chunk_size=chunk_size(parameters),
         randomness=randomness,
-    )  # fmt: skip
+    )
     try:
-        found = run(dict(parameters), *rows)
+        found, values = run(dict(parameters), *rows)
     except (RuntimeError, ValueError, TypeError) as error:  # torch.func has no error of its own
         first = str(error).strip().splitlines()[0]
         raise UnreadableError(
             f"Private training cannot get the gradient of one sample through "
             f"{type(module).__name__}: {first} {hint}"
         ) from error
-    return {name: value.detach() for name, value in found.items()}
+    return {name: each.detach() for name, each in found.items()}, values.detach()
 
 
 def by_unit(values: torch.Tensor, cap: int) -> torch.Tensor:

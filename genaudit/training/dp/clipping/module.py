@@ -5,6 +5,7 @@ Source: Bu, Wang, Zha, Karypis 2023 (book-keeping); Abadi et al. 2016 (clipping)
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,7 +29,7 @@ from genaudit.training.dp.clipping.entry import (
     n_rows,
     units_of_finite,
 )
-from genaudit.training.dp.clipping.factor import Factor, squared_norms
+from genaudit.training.dp.clipping.factor import Factor, unit_norms
 from genaudit.training.dp.clipping.recurrent import readable
 from genaudit.training.dp.clipping.state import State
 from genaudit.training.dp.clipping.tape import Tape
@@ -128,7 +129,7 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         out = super().forward(*given(args, inputs), **kwargs)
         run = partial(self._module, **kwargs)
         tried = partial(self._tried, run, args, out, n, chance=chance) if n is not None else None
-        self._entered = Entered(n, tuple(inputs.values()), tried)
+        self._entered = Entered(n, tuple(inputs.values()), tried, chance)
         return out
 
     @property
@@ -144,7 +145,8 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         Args:
             losses: One for each row, shape (n,).
             cap: Rows of a unit, next to each other.
-            again: The same as a function of rows, and these, for what hooks cannot read.
+            again: The same as a function of rows, and these, for what hooks cannot read. Without it
+                it is tried of the module alone whether records are kept apart.
 
         Raises:
             OptionError: the losses depend on a slope of the module, `factors` cannot be had, or
@@ -161,23 +163,28 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
         if entered.n is not None:
             check_one_each(losses, entered.n)
         try:
-            factors = self._finished(losses, cap, entered, again) if len(losses) else []
+            if not len(losses):
+                return self._clip([], losses.detach(), cap)
+            return self._clip(*self._finished(losses, cap, entered, again), cap)
         finally:
             self.tape.forget()
-        return self._clip(factors, losses.detach(), cap)
 
     def _finished(
         self, losses: torch.Tensor, cap: int, entered: Entered, again: tuple[Losses, Rows] | None
-    ) -> list[tuple[nn.Parameter, Factor]]:
-        """Factors by hooks, or of each row alone where that can be run again."""
+    ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
+        """Factors and losses by hooks, or of each row alone where that can be run again."""
         if again is not None and self._rows_alone:
-            return self._whole(*again, cap, self.tape.examines)[0]
+            return self._whole(*again, cap, self.tape.examines)
+        if again is not None and entered.chance is not None:
+            # Not the module alone: what makes losses of its outputs may mix records too.
+            tried = partial(self._tried, *again, losses, len(losses), chance=entered.chance)
+            entered = replace(entered, tried=tried)
         try:
-            return self._by_hooks(losses, cap, entered)
+            return self._by_hooks(losses, cap, entered), losses.detach()
         except UnreadableError as error:
             if again is None:
                 raise UnreadableError(f"{error} {_ASK}") from None
-            return self._by_rows(*again, cap, error)[0]
+            return self._by_rows(*again, cap, error)
 
     def clipped_sum(self, losses: Losses, rows: Rows, *, cap: int = 1) -> torch.Tensor:
         """Put the sum of clipped gradients into `p.grad`; returns the norms before, shape (units,).
@@ -294,17 +301,20 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
             return None
         trial = Trial(self._module, run, rows, found, n, cap, chance, self.tape.rng)
         mixed = trial.mixed(self.tape.half(n // cap))
-        if mixed is None and not self._untold:
-            self._untold = True
-            warnings.warn(
+        if mixed is None:
+            self.warn_once(
                 "It cannot be tried whether records are kept apart, as the same rows give other "
                 "results each time: by chance that is not torch's own, by as many draws as the "
-                "rows say, or by what a pass remembers. Make sure that no record's loss depends on "
-                "another's.",
-                GenauditWarning,
-                stacklevel=7,
+                "rows say, or by what a pass remembers, which then holds records without a clip or "
+                "noise. Make sure that no record's loss depends on another's, now or later."
             )
         return mixed
+
+    def warn_once(self, text: str) -> None:
+        """Say what cannot be told of a module, once."""
+        if not self._untold:
+            self._untold = True
+            warnings.warn(text, GenauditWarning, stacklevel=7)
 
     def _by_hooks(
         self, values: torch.Tensor, cap: int, entered: Entered, examines: bool | None = None
@@ -354,18 +364,25 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
     def _whole(
         self, losses: Losses, rows: Rows, cap: int, examines: bool
     ) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
-        """Each row alone, by the whole loss."""
+        """Each row alone, by the whole loss: also where one is not finite, no other is asked.
+
+        Raises:
+            MixedError: the losses of all rows together are something else.
+        """
+        n, together, chance = len(rows[0]), None, Chance(rows[0].device)
         self._state.begin(examines)
         try:
             if examines:
                 whole.check_reached(self._module, losses, rows)
+                together = losses(*rows).detach()
+                check_one_each(together, n)
             found = whole.factors(self._module, losses, rows, cap)
-            values = losses(*rows).detach()
         finally:
             self._state.check()
-        check_one_each(values, len(rows[0]))
+        if together is not None and self._tried(losses, rows, together, n, cap, chance):
+            raise MixedError("With all records together")
         self.tape.passed()
-        return found, values
+        return found
 
     def _check_finished(self) -> None:
         if self.tape.on:
@@ -379,13 +396,15 @@ class BookKeepingModule(AbstractGradSampleModule):  # type: ignore[misc]  # Opac
     ) -> torch.Tensor:
         norms = values.new_zeros(len(values) // cap)
         if factors:
-            norms = squared_norms([factor for _, factor in factors]).sqrt()
-        finite = torch.isfinite(norms) & torch.isfinite(values).reshape(-1, cap).all(1)
+            norms = unit_norms([factor for _, factor in factors])
         kept = norms
-        if not bool(finite.all()):
+        # One number tells of all: what is not finite leaves no sum finite.
+        if not math.isfinite(float(norms.sum() + values.sum())):
+            finite = torch.isfinite(norms) & torch.isfinite(values).reshape(-1, cap).all(1)
             factors, kept = [(p, f.take(finite)) for p, f in factors], norms[finite]
         weights = (self.max_grad_norm / (kept + _TINY)).clamp(max=1.0)
-        sums = {id(parameter): factor.weighted(weights, last=True) for parameter, factor in factors}
+        # The last layer first: its norms were read last, so the cache still holds it.
+        sums = {id(p): factor.weighted(weights, last=True) for p, factor in reversed(factors)}
         assert len(sums) == len(factors), "each parameter has one factor"
         for parameter in self._module.parameters():
             if parameter.requires_grad:

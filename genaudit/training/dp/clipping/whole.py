@@ -27,10 +27,12 @@ class _Loss(nn.Module):
     def __init__(self, inner: nn.Module, losses: Callable[..., torch.Tensor]) -> None:
         super().__init__()
         self.inner = inner
-        self.losses = losses
+        # Not as a part, should it be a module: the parameters of one part alone are given.
+        self.__dict__["losses"] = losses
 
     def forward(self, *rows: torch.Tensor) -> torch.Tensor:
-        return self.losses(*rows)
+        found: torch.Tensor = self.__dict__["losses"](*rows)
+        return found
 
 
 def factors(
@@ -38,8 +40,10 @@ def factors(
     losses: Callable[..., torch.Tensor],
     rows: tuple[torch.Tensor, ...],
     cap: int,
-) -> list[tuple[nn.Parameter, Factor]]:
-    """Every trainable parameter with its gradient for each unit.
+) -> tuple[list[tuple[nn.Parameter, Factor]], torch.Tensor]:
+    """Every trainable parameter with its gradient for each unit; and each row's loss, shape (n,).
+
+    Both are of the row alone: no other has a part in them.
 
     Args:
         module: Called inside `losses`.
@@ -58,10 +62,10 @@ def factors(
 
     bare = {name: p.detach() for name, p in parameters.items()}
     hint = "A loss that depends on a slope of the module takes it by torch.func (`slope` here)."
-    found = local.mapped(
+    found, values = local.mapped(
         module, scalar, bare, tuple(r.detach() for r in rows), hint=hint, randomness="different"
     )
-    return [(parameters[n], Direct(local.by_unit(v, cap))) for n, v in found.items()]
+    return [(parameters[n], Direct(local.by_unit(v, cap))) for n, v in found.items()], values
 
 
 def check_reached(

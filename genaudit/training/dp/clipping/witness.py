@@ -121,7 +121,7 @@ class Witness:
         if not plain or not all(math.isfinite(float(g.norm())) for g in plain.values()):
             return
         factors = {id(parameter): factor for parameter, factor in found}
-        norms = {key: f.squared_norms().sqrt() for key, f in factors.items()}
+        norms = {key: f.norms() for key, f in factors.items()}
         terms = {key: float(each.sum()) for key, each in norms.items()}
         signs = {dtype: self._signs.to(dtype) for dtype in {n.dtype for n in norms.values()}}
         for name, parameter in self.module.named_parameters():

@@ -53,9 +53,10 @@ class Sought:
         """Whether a value that is one record's alone is written there."""
         return bool(present(content, self._values))
 
-    def counted(self, tables: Sequence[pd.DataFrame]) -> bool:
-        """Whether exact statistics of its columns are in tables of a file."""
-        return any(self._statistics.held(numbers(table)) for table in tables)
+    def counted(self, tables: Sequence[pd.DataFrame], in_order: np.ndarray) -> bool:
+        """Whether exact statistics of its columns are in tables or among the numbers of a file."""
+        held = self._statistics.held
+        return any(held(numbers(table)) for table in tables) or held(in_order)
 
     def in_tables(self, tables: Sequence[pd.DataFrame]) -> Match | None:
         """Rows by their values, in tables of a file."""

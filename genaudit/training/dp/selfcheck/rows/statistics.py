@@ -19,9 +19,9 @@ from genaudit.training.dp.selfcheck.rows.matching import mixed
 #: Chance below which pairs that are found are no accident, in any of thousands of arrays.
 _LEVEL = 1e-7
 
-#: Share of different numbers from which on a column has statistics that are nobody else's: those of
-#: levels and codes are fractions, and stand in any grid.
-_DISTINCT = 0.95
+#: Different numbers from which on a column has statistics that are nobody else's: those of levels
+#: and codes are fractions, and stand in any grid.
+_DISTINCT = 50
 
 #: Records up to which noise, which is one record's share or more, shows in single precision.
 _FEW = 10_000
@@ -71,21 +71,20 @@ class Statistics:
 
 
 def numbers(table: pd.DataFrame) -> np.ndarray:
-    """The floating-point columns of a table side by side, shape (n, columns)."""
-    kept = table.select_dtypes("floating")
+    """The columns of numbers of a table side by side, shape (n, columns)."""
+    kept = table.select_dtypes("number")
     return np.asarray(kept.to_numpy(dtype=float, na_value=np.nan))
 
 
 def _columns(table: pd.DataFrame | np.ndarray) -> Iterator[np.ndarray]:
     plain = numbers(table) if isinstance(table, pd.DataFrame) else table
-    if plain.dtype.kind == "f":
+    if plain.dtype.kind in "fiu":
         yield from (c[np.isfinite(c)] for c in plain[:, :_WIDE].T.astype(float))
 
 
 def _is_telling(column: np.ndarray) -> bool:
-    """Whether nearly all of its numbers are different and have many digits."""
-    enough = len(column) > 2 and rounding.telling(column).mean() > _DISTINCT
-    return bool(enough and len(rounding.distinct(column)) > _DISTINCT * len(column))
+    """Whether it has so many different numbers that their mean tells of them."""
+    return bool(len(column) > 2 and len(rounding.distinct(column)) >= _DISTINCT)
 
 
 def _statistics(column: np.ndarray) -> list[float]:
