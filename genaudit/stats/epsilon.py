@@ -1,19 +1,35 @@
-"""Lower bounds on epsilon from guesses about membership that a recorded coin decided."""
+"""Lower bounds on epsilon from guesses about membership that a recorded coin decided.
+
+How many of the candidates are guessed is settled before the coins are looked at. Guesses are
+nested: whoever guesses more adds less certain ones. Where δ is small for that many candidates the
+worst of all these numbers has an exact chance (`nested_p_value`); else each has a share of alpha.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom
 
+from genaudit.stats.walk import crossing_chance
+
 #: Of the candidates on each side, how many are guessed: more tells more, unless errors come in.
-SHARES = (1 / 2, 2 / 5, 1 / 3, 1 / 4)
+SHARES = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 3 / 10, 2 / 5, 1 / 2)
+
+#: The same where each number has to be paid for: halves of halves.
+DYADIC = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+
+#: Share of alpha that 2 m delta may take for the nested test to be the better one.
+_FREE = 1 / 4
 
 #: Beyond this no number of guesses tells one epsilon from another.
 _MAX_EPSILON = 50.0
+
+#: Guesses and right ones, for each number of guesses.
+Counts = Sequence[tuple[int, int]]
 
 
 def one_run_p_value(m: int, r: int, v: int, epsilon: float, delta: float) -> float:
@@ -46,13 +62,48 @@ def one_run_epsilon(m: int, r: int, v: int, delta: float, alpha: float) -> float
     >>> round(one_run_epsilon(100, 100, 100, 0.0, 0.05), 3)
     3.493
     """
-    if one_run_p_value(m, r, v, 0.0, delta) >= alpha:
+    return _refuted(lambda epsilon: one_run_p_value(m, r, v, epsilon, delta), alpha)
+
+
+def nested_p_value(m: int, counts: Counts, epsilon: float, delta: float) -> float:
+    """Chance that an (epsilon, delta)-private run lets nested guesses be right as often as these.
+
+    What counts is the least likely of all numbers of guesses; its chance is that of a walk, as each
+    guess, given the output and the guesses before it, is right with chance e^ε / (1 + e^ε) at most.
+    Outputs for which δ lets more than that happen have a chance of 2 m δ at most, whatever they do.
+
+    Args:
+        m: Candidates, each a member by its own fair coin.
+        counts: Guesses and right ones, ascending; the more guesses hold the fewer.
+        epsilon: Add/remove-one record, at delta; >= 0.
+        delta: In [0, 1).
+
+    Source: Steinke, Nasr, Jagielski 2023, section 5: right guesses are dominated by independent
+    coins one after the other, so what grows with them all is too; δ by the union bound.
+
+    >>> round(nested_p_value(10, [(4, 4), (10, 10)], 0.0, 0.0), 6)  # as likely as ten of ten
+    0.000977
+    """
+    q = 1 / (1 + math.exp(-epsilon))
+    numbers, right = (np.array(part) for part in zip(*counts, strict=True))
+    least = float(binom.sf(right - 1, numbers, q).min())
+    if least >= 1 / 2:
+        return 1.0
+    least *= 1 + 1e-9  # equal chances are equal, whatever rounding says
+    lines = binom.isf(least, numbers, q).astype(int)
+    lines += binom.sf(lines - 1, numbers, q) > least
+    return min(1.0, crossing_chance(numbers.tolist(), lines.tolist(), q) + 2 * m * delta)
+
+
+def _refuted(p_value: Callable[[float], float], alpha: float) -> float:
+    """The largest epsilon whose p-value is under alpha, 0 where that of 0 is not."""
+    if p_value(0.0) >= alpha:
         return 0.0
-    if one_run_p_value(m, r, v, _MAX_EPSILON, delta) < alpha:
+    if p_value(_MAX_EPSILON) < alpha:
         return _MAX_EPSILON
-    return float(
-        brentq(lambda e: one_run_p_value(m, r, v, e, delta) - alpha, 0.0, _MAX_EPSILON, xtol=1e-6)
-    )
+    found = brentq(lambda epsilon: p_value(epsilon) - alpha, 0.0, _MAX_EPSILON, xtol=1e-6)
+    # Chances of counts jump: the side that is refuted for sure.
+    return max(0.0, float(found) - 1e-6)
 
 
 def one_run_counts(
@@ -77,7 +128,9 @@ def one_run_counts(
     return found
 
 
-def one_run_chance(scores: np.ndarray, members: np.ndarray, epsilon: float, delta: float) -> float:
+def one_run_chance(
+    scores: np.ndarray, members: np.ndarray, epsilon: float, delta: float, alpha: float
+) -> float:
     """Chance of guesses this good under (epsilon, delta), the choice of how many paid for.
 
     Args:
@@ -85,9 +138,13 @@ def one_run_chance(scores: np.ndarray, members: np.ndarray, epsilon: float, delt
         members: What each coin decided, boolean, shape (m,).
         epsilon: Of the claim, at delta.
         delta: Of the claim.
+        alpha: Level that it is held against, which settles how.
     """
-    counts = one_run_counts(scores, members)
-    each = [one_run_p_value(len(scores), r, v, epsilon, delta) for r, v in counts]
+    m = len(scores)
+    if _nests(m, delta, alpha):
+        return nested_p_value(m, one_run_counts(scores, members), epsilon, delta)
+    counts = one_run_counts(scores, members, DYADIC)
+    each = [one_run_p_value(m, r, v, epsilon, delta) for r, v in counts]
     return min(1.0, len(counts) * min(each))
 
 
@@ -96,17 +153,26 @@ def one_run_bound(
 ) -> tuple[float, float]:
     """A lower bound on epsilon, and the largest that this many candidates could have shown.
 
-    alpha is split evenly over how many of the candidates are guessed (`SHARES` on each
-    side), so that the choice is paid for.
-
     Args:
         scores: Attack scores, shape (m,), higher = member.
         members: What each coin decided, boolean, shape (m,).
         delta: Of the claim.
         alpha: Chance of a bound above the true epsilon.
     """
-    m, counts = len(scores), one_run_counts(scores, members)
-    share = alpha / len(counts)
-    low = max(one_run_epsilon(m, r, v, delta, share) for r, v in counts)
-    ceiling = max(one_run_epsilon(m, r, r, delta, share) for r, _ in counts)
+    m = len(scores)
+    if not _nests(m, delta, alpha):
+        counts = one_run_counts(scores, members, DYADIC)
+        share = alpha / len(counts)
+        low = max(one_run_epsilon(m, r, v, delta, share) for r, v in counts)
+        return low, max(one_run_epsilon(m, r, r, delta, share) for r, _ in counts)
+    counts = one_run_counts(scores, members)
+    low, ceiling = (
+        _refuted(lambda epsilon, of=of: nested_p_value(m, of, epsilon, delta), alpha)  # type: ignore[misc]
+        for of in (counts, [(r, r) for r, _ in counts])
+    )
     return low, ceiling
+
+
+def _nests(m: int, delta: float, alpha: float) -> bool:
+    """Whether the nested test is used: settled by what is known before any score."""
+    return 2 * m * delta <= _FREE * alpha

@@ -83,7 +83,7 @@ def trained(
     """
     rng = torch.Generator().manual_seed(seed)
     pixels = _pixels(images)
-    wanted = None if labels is None else torch.as_tensor(np.asarray(labels, dtype=np.int64))
+    wanted = None if labels is None else torch.as_tensor(np.array(labels, dtype=np.int64))
     n_classes = 4 if wanted is None else int(wanted.max()) + 1
     with torch.random.fork_rng(devices=[]):  # weights are drawn of torch's own stream
         torch.manual_seed(seed)

@@ -59,7 +59,7 @@ def bound(bench: Bench) -> Message:
     if not np.isfinite(scores).all():
         raise failed("canary_not_finite", "with canaries in it the training is not finite")
     low, ceiling = one_run_bound(scores, members, _DELTA, ALPHA)
-    p_value = one_run_chance(scores, members, claimed, _DELTA)
+    p_value = one_run_chance(scores, members, claimed, _DELTA, ALPHA)
     if p_value < ALPHA:
         raise failed(
             "canary",
