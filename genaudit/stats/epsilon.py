@@ -1,5 +1,7 @@
 """Lower bounds on epsilon from guesses about membership that a recorded coin decided.
 
+They suppose nothing of the mechanism; `stats.modelled` has those that do.
+
 How many of the candidates are guessed is settled before the coins are looked at. Guesses are
 nested: whoever guesses more adds less certain ones. Where δ is small for that many candidates the
 worst of all these numbers has an exact chance (`nested_p_value`); else each has a share of alpha.
@@ -12,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import binom
+from scipy.stats import beta, binom
 
 from genaudit.stats.walk import crossing_chance
 
@@ -48,12 +50,12 @@ def one_run_p_value(m: int, r: int, v: int, epsilon: float, delta: float) -> flo
     0.000977
     """
     q = 1 / (1 + math.exp(-epsilon))
-    beta = float(binom.sf(v - 1, r, q))
+    tail = float(binom.sf(v - 1, r, q))
     if delta == 0 or v == 0:
-        return beta
+        return tail
     i = np.arange(1, v + 1)
-    steepest = max(0.0, float(((binom.sf(v - i - 1, r, q) - beta) / i).max()))
-    return min(1.0, beta + 2 * m * delta * steepest)
+    steepest = max(0.0, float(((binom.sf(v - i - 1, r, q) - tail) / i).max()))
+    return min(1.0, tail + 2 * m * delta * steepest)
 
 
 def one_run_epsilon(m: int, r: int, v: int, delta: float, alpha: float) -> float:
@@ -176,3 +178,32 @@ def one_run_bound(
 def _nests(m: int, delta: float, alpha: float) -> bool:
     """Whether the nested test is used: settled by what is known before any score."""
     return 2 * m * delta <= _FREE * alpha
+
+
+def many_runs_epsilon(
+    n_members: int, n_found: int, n_others: int, n_accused: int, delta: float, alpha: float
+) -> float:
+    """Lower bound on epsilon from one guess about each of many independent runs; supposes nothing.
+
+    Args:
+        n_members: Runs with the record.
+        n_found: Of them, those that are called so.
+        n_others: Runs without it.
+        n_accused: Of them, those that are called runs with it.
+        delta: Of the claim.
+        alpha: Chance of a bound above the true epsilon; half of it goes to either rate.
+
+    Source: Jagielski, Ullman, Oprea 2020, section 4; rates by Clopper & Pearson 1934.
+
+    >>> round(many_runs_epsilon(500, 500, 500, 0, 0.0, 0.05), 2)
+    4.91
+    """
+    found = 0.0 if n_found == 0 else float(beta.ppf(alpha / 2, n_found, n_members - n_found + 1))
+    missed = 1 - found
+    accused = (
+        1.0
+        if n_accused == n_others
+        else float(beta.isf(alpha / 2, n_accused + 1, n_others - n_accused))
+    )
+    ratios = ((found - delta, accused), (1 - accused - delta, missed))
+    return max([0.0, *(math.log(a / b) for a, b in ratios if a > 0)])
