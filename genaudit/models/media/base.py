@@ -73,9 +73,30 @@ class Head(nn.Module):
         """
         if not self.blocks:
             return given[:, :0]
-        logits = self.layers(torch.cat([noise[:, :_HEAD_NOISE], given], 1))
-        drawn = logits + gumbel(noise[:, _HEAD_NOISE:])
+        drawn = self._logits(noise, given) + gumbel(noise[:, _HEAD_NOISE:])
         return torch.cat([hard(b) for b in torch.split(drawn, list(self.blocks), 1)], 1)
+
+    def apart(
+        self, noise: torch.Tensor, given: torch.Tensor, marginals: tuple[np.ndarray, ...]
+    ) -> torch.Tensor:
+        """Divergence of the shares of a batch from these marginals, in nats, summed over blocks.
+
+        Args:
+            noise: As in `forward`.
+            given: Conditions.
+            marginals: Shares of each block.
+        """
+        logits = self._logits(noise, given)
+        total = logits.new_zeros(())
+        for block, wanted in zip(torch.split(logits, list(self.blocks), 1), marginals, strict=True):
+            shares = torch.as_tensor(wanted, dtype=logits.dtype, device=logits.device)
+            made = torch.softmax(block, 1).mean(0)
+            total = total + (torch.special.xlogy(shares, shares) - torch.xlogy(shares, made)).sum()
+        return total
+
+    def _logits(self, noise: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layers(torch.cat([noise[:, :_HEAD_NOISE], given], 1))
+        return found
 
     def surprise(self, made: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihood of attributes in nats, shape (n,), with no noise."""

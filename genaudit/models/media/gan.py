@@ -21,6 +21,9 @@ from genaudit.models.base import Average, Phase, Rows, Tuning
 from genaudit.models.media.base import Head, MediaReference, Whole
 from genaudit.models.parts import Parts
 
+#: Weight of the shares of attributes beside the discriminator's verdict of records.
+_MARGINALS = 10.0
+
 
 class MediaGan:
     """A GAN of records with attributes; what is no condition is made by the generator's head."""
@@ -119,7 +122,7 @@ class MediaGan:
         if int(self._steps) % self.tuning.n_critic:
             return {}
         logits, weights = self._judged(self._fakes())
-        loss = (functional.softplus(-logits) * weights.detach()).sum(1).mean()
+        loss = (functional.softplus(-logits) * weights.detach()).sum(1).mean() + self._apart()
         # Gradients of the generator alone: the discriminator's stay as they are.
         parameters = list(self.generator.parameters())
         grads = torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -129,6 +132,15 @@ class MediaGan:
         self._optimizer.zero_grad(set_to_none=True)
         self.average.update()
         return {"generator_loss": float(loss.detach())}
+
+    def _apart(self) -> torch.Tensor | float:
+        """What keeps rare attributes: a discriminator forgives a generator that makes none."""
+        head = self.generator.head
+        if not head.blocks:
+            return 0.0
+        given = self.reference.draw(self.tuning.n_fakes, self.rng)
+        noise, _ = self.generator.noise(len(given), self.rng)
+        return _MARGINALS * head.apart(noise, given, self.reference.marginals)
 
     def _fakes(self) -> torch.Tensor:
         """Made records with attributes, shape (n_fakes, width + attributes)."""

@@ -1,0 +1,58 @@
+"""Attributes that a generator makes before the record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from genaudit.models.media.base import Head
+
+SHARES = (np.array([0.7, 0.3]), np.array([0.1, 0.2, 0.7]))
+
+
+def _head() -> Head:
+    torch.manual_seed(0)
+    return Head((2, 3), given=1)
+
+
+def _noise(head: Head, n: int = 4000) -> torch.Tensor:
+    return torch.randn(n, head.noise_width, generator=torch.Generator().manual_seed(1))
+
+
+def test_a_fresh_head_makes_the_marginals() -> None:
+    """Each block is one-hot, with the shares that it was started at."""
+    head = _head()
+    head.start_at(SHARES)
+    made = head(_noise(head), torch.zeros(4000, 1)).detach().numpy()
+
+    assert (made[:, :2].sum(1) == 1).all()
+    assert made.mean(0) == pytest.approx(np.concatenate(SHARES), abs=0.04)
+
+
+def test_a_head_that_has_lost_an_attribute_is_led_back() -> None:
+    """The divergence is 0 at the marginals, large where one is never made; its slope mends it."""
+    head = _head()
+    head.start_at((np.array([1.0, 0.0]), SHARES[1]))
+    noise, given = _noise(head, 500), torch.zeros(500, 1)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.05)
+    first = float(head.apart(noise, given, SHARES))
+    for _ in range(200):
+        optimizer.zero_grad()
+        head.apart(noise, given, SHARES).backward()
+        optimizer.step()
+
+    assert first > 1.0
+    assert float(head.apart(noise, given, SHARES)) == pytest.approx(0.0, abs=1e-3)
+    assert head(_noise(head), torch.zeros(4000, 1)).mean(0)[1].item() == pytest.approx(
+        0.3, abs=0.04
+    )
+    assert float(head.apart(noise, given, (np.array([1.0, 0.0]), SHARES[1]))) > 0.1
+
+
+def test_a_head_without_blocks_makes_nothing() -> None:
+    """Where all attributes are conditions."""
+    head = Head((), given=3)
+
+    assert head(torch.zeros(5, 0), torch.zeros(5, 3)).shape == (5, 0)
+    assert float(head.surprise(torch.zeros(5, 0), torch.zeros(5, 3)).sum()) == 0
