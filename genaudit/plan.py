@@ -11,7 +11,10 @@ from genaudit.errors import OptionError
 from genaudit.reading import path_of, read_toml
 
 #: Audits that `quick` leaves out; `standard` and `full` run everything.
-_NOT_QUICK: frozenset[str] = frozenset()
+_NOT_QUICK = frozenset(
+    {"privacy.classifier", "privacy.density", "privacy.ensemble", "privacy.likelihood_ratio",
+     "privacy.monte_carlo", "privacy.neighbourhood"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

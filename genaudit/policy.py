@@ -17,12 +17,18 @@ from genaudit.result import Limit, PolicyInfo
 #: Metrics of what a subject claims; a limit that a policy gave them would be leave to overclaim.
 CLAIM = "privacy.claim."
 
+#: Attacks beside `privacy.distance` that see nothing but samples.
+_ATTACKS = (
+    "classifier", "density", "ensemble", "likelihood_ratio", "monte_carlo", "neighbourhood"
+)  # fmt: skip
+
 #: Metrics whose value is a share, a rate or an area: beyond 0 and 1 a limit on them is a slip, such
 #: as 5 for 5%, that nothing could meet or that nothing could break.
 SHARES = frozenset(
     {
         "privacy.copies.exact", "privacy.copies.near", "privacy.distance.auc",
         "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
+        *(f"privacy.{a}.{m}" for a in _ATTACKS for m in ("auc", "tpr_at_1pct_fpr")),
         "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
         "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",

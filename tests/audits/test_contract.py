@@ -53,6 +53,12 @@ def _leaky_text():
 PLANTED = {
     "privacy.copies": _planted("copycat"),
     "privacy.distance": _planted("copycat"),
+    "privacy.density": _planted("copycat"),
+    "privacy.monte_carlo": _planted("copycat"),
+    "privacy.neighbourhood": _planted("copycat"),
+    "privacy.likelihood_ratio": _planted("copycat"),
+    "privacy.classifier": _planted("copycat"),
+    "privacy.ensemble": _planted("copycat"),
     "bias.representation": _planted("group_skewed"),
     "bias.downstream": _planted("group_skewed"),
     "content.rare_copies": _planted("copycat"),
@@ -200,9 +206,18 @@ def test_broken_samples_are_findings(name, fault):
     assert find(name)(case).findings
 
 
+#: Attacks that see nothing but samples.
+ATTACKS = ("classifier", "density", "distance", "ensemble", "likelihood_ratio", "monte_carlo",
+           "neighbourhood")  # fmt: skip
+
 #: Audits that deal the samples to parts, or take some, by a random stream: another order of rows
 #: gives other parts.
-DEALT = {"bias.downstream", "privacy.distance", "quality.fidelity", "quality.utility"}
+DEALT = {
+    "bias.downstream",
+    *(f"privacy.{attack}" for attack in ATTACKS),
+    "quality.fidelity",
+    "quality.utility",
+}
 
 
 @pytest.mark.parametrize("name", OF_TABLES)

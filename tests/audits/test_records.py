@@ -52,6 +52,7 @@ def test_audits_run_on_records(honest: dict[str, AuditReport], kind: str) -> Non
     assert all(found[name].findings for name in SERVED)
     assert not honest[kind].findings(Verdict.OUTSIDE)
     assert honest[kind].modality == kind
+    assert "privacy.copies.unread" not in {m.id for m in honest[kind].not_measured}
     for said in _messages(honest[kind].model_dump()):
         assert said["id"] in zh or said["texts"].get("zh") or not said["id"], said
 

@@ -13,7 +13,7 @@ import sqlite3
 import tarfile
 import zipfile
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 import torch
 
-from genaudit.training.dp.selfcheck.bundle import scan
+from genaudit.training.dp.selfcheck.bundle import readings, scan
 from genaudit.training.dp.selfcheck.outcome import Status, Stopped
 from genaudit.training.dp.selfcheck.rows.packed import contents
 
@@ -210,6 +210,27 @@ def _public(rng: np.random.Generator) -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_records_are_found(kind: str, tmp_path: Path) -> None:
+    """Pictures, and sounds of several lengths, are rows of numbers; other ones are not there."""
+    rng = np.random.default_rng(6)
+    mine, others = (
+        [
+            (rng.normal(size=(40 + i % 3, 2)) * 60 + 128).clip(0, 255).astype(kind)
+            for i in range(200)
+        ]
+        for _ in range(2)
+    )
+    labels = rng.choice(["a", "b"], 200)
+    sought = readings(pd.DataFrame({"label": labels, "record": pd.Series(mine, dtype=object)}))
+
+    assert len(sought) == 2
+    for records, found in ((others, False), (mine[:60], True)):
+        (tmp_path / "state").write_bytes(b"".join(r.tobytes() for r in records))
+        with pytest.raises(Stopped) if found else nullcontext():
+            scan(tmp_path, sought, np.random.default_rng(0))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_honest_releases_pass(seed: int, tmp_path: Path) -> None:
     """Levels, schema, marginals, weights, and rows drawn from the same population, in any form."""

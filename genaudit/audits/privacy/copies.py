@@ -228,6 +228,7 @@ class Tables:
     columns: tuple[Column, ...]
     keys: dict[str, Keys]
     gaps: Gaps
+    of_records: bool
 
 
 def _tables(case: AuditCase) -> Tables:
@@ -250,7 +251,8 @@ def _hashed(case: AuditCase) -> Tables:
     keys = {name: Keys.of(table, columns) for name, table in tables.items()}
     if case.description is not None:
         keys = _placed(keys, tables, case.description)
-    return Tables(columns, keys, Gaps.of(samples, columns, train, holdout))
+    gaps = Gaps.of(samples, columns, train, holdout)
+    return Tables(columns, keys, gaps, case.description is not None)
 
 
 def _placed(
@@ -433,7 +435,8 @@ def _left_out(samples: Dataset, tables: Tables) -> Iterator[Message]:
             "Copies were looked for without {columns}: the samples lack these columns.",
             columns=listed(samples.absent),
         )
-    if unread := not_compared(samples, tables.columns):
+    # Of records that are no rows the record itself is compared, whatever describes it.
+    if not tables.of_records and (unread := not_compared(samples, tables.columns)):
         yield message(
             "privacy.copies.unread",
             "Copies were looked for without {columns}: most of these cells of the samples are "

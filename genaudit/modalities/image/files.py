@@ -40,8 +40,8 @@ _SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Pictures that are not read; to pass over them in silence would lose records.
 _FOREIGN = (".bmp", ".gif", ".heic", ".tif", ".tiff", ".webp", ".avif", ".jp2")
 
-#: Largest files that are read; a hostile one must not fill the memory.
-_MOST_PICTURE, _MOST_ARRAYS = 32 * 2**20, 2**32
+#: Largest picture that is read; a hostile one must not fill the memory.
+_MOST_PICTURE = 32 * 2**20
 
 #: What readers raise on a file that is not what its suffix says.
 _UNREADABLE = (
@@ -290,11 +290,7 @@ def _check_file(path: Path, what: str) -> None:
 def _read_arrays(path: Path) -> pd.DataFrame:
     if not zipfile.is_zipfile(path):
         raise ValueError("no archive of arrays")
-    with zipfile.ZipFile(path) as archive:
-        if (size := sum(entry.file_size for entry in archive.infolist())) > _MOST_ARRAYS:
-            raise ValueError(f"arrays of {size:,} bytes, where {_MOST_ARRAYS:,} are the most")
-    with np.load(path, allow_pickle=False) as arrays:
-        found = {name: tables.array(arrays, name) for name in arrays.files}
+    found = tables.arrays_of(path)
     if "images" not in found:
         raise ValueError(
             f"no array 'images' (there are {', '.join(map(repr, found)) or 'none'}); expected one "

@@ -166,8 +166,7 @@ def _cut(start: int, end: int, column: Column) -> Iterator[tuple[int, int]]:
 def _arrays(path: Path, what: str, column: Column | None) -> pd.DataFrame:
     tables.check_there(path, what)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {name: tables.array(archive, name) for name in archive.files}
+        found = tables.arrays_of(path)
     except Exception as error:  # whatever a damaged archive makes NumPy and zipfile raise
         raise DataError(
             f"Expected arrays of numbers or text in the {what} file {str(path)!r}, got something "

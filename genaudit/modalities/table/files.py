@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,14 @@ from genaudit.data.frame import MAX_CELL, decoded, safe_text, unsafe_text
 from genaudit.errors import DataError, OptionError, reason
 from genaudit.modalities.table import jsonl
 from genaudit.reading import size_of
+
+#: Bytes that the arrays of one file may take; a hostile file must not fill the memory.
+MOST_ARRAYS = 2**32
+
+#: Readers of what an array says of itself, by the version of its format.
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0,
+}  # fmt: skip
 
 
 def read(path: str | Path, what: str = "data") -> pd.DataFrame:
@@ -192,11 +202,40 @@ def _read_npz(path: Path) -> pd.DataFrame:
         with path.open("rb") as file:
             got = "a single array" if file.read(6) == b"\x93NUMPY" else "no archive of arrays"
         raise ValueError(f"{got}; expected one array of shape (n,) for each column")
-    with np.load(path, allow_pickle=False) as arrays:
-        columns = {name: array(arrays, name) for name in arrays.files}
+    columns = arrays_of(path)
     if any(a.ndim != 1 for a in columns.values()):
         raise ValueError("expected one array of shape (n,) for each column")
     return pd.DataFrame(columns)
+
+
+def arrays_of(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an NPZ by name, without pickle; its word is checked before memory is taken.
+
+    Raises:
+        ValueError: it is none, is larger than fits, an array is not what it says, or holds objects.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if (size := sum(member.file_size for member in members)) > MOST_ARRAYS:
+            raise ValueError(f"arrays of {size:,} bytes, where {MOST_ARRAYS:,} are the most")
+        for member in members:
+            with archive.open(member) as file:
+                _check_header(member.filename, file, member.file_size)
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: array(arrays, name) for name in arrays.files}
+
+
+def _check_header(name: str, file: IO[bytes], size: int) -> None:
+    """Refuse an array that says that it is larger than what is there."""
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADERS:  # names of fields beyond Latin, of which no array here has any
+        raise ValueError(f"array {name!r} in a format that is not read, {version}")
+    shape, _, kind = _HEADERS[version](file)
+    if not kind.hasobject and math.prod(shape) * kind.itemsize > size:
+        raise ValueError(
+            f"array {name!r} says that it has {math.prod(shape) * kind.itemsize:,} bytes, and the "
+            f"file has {size:,}"
+        )
 
 
 def array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:

@@ -8,7 +8,7 @@ equality, and a missing value is at distance 0 from another and 1 from everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -279,21 +279,39 @@ class Space:
 
     def nearest(self, queries: Encoded, pool: Encoded) -> np.ndarray:
         """Distance of each query to the nearest row of the pool, in [0, 1], shape (queries,)."""
+        best = np.empty(len(queries))
+        for block, raw in self._blocks(queries, pool):
+            best[block] = raw.min(axis=1)
+        return np.sqrt(self._squared(best))
+
+    def squared(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
+        """Squared distances in [0, 1] of some queries at a time to the whole pool.
+
+        Yields:
+            Which queries, and an array of shape (these, pool) that may be overwritten.
+        """
+        for block, raw in self._blocks(queries, pool):
+            yield block, self._squared(raw)
+
+    def _blocks(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
+        """The same on the integer scale, without what columns of few levels have in common."""
         left, right = self._left(queries), self._right(pool).T.copy()
         wide = self._wide()
-        best = np.empty(len(queries))
-        step = max(1, _BLOCK // len(pool))
+        step = max(1, _BLOCK // max(len(pool), 1))
         for start in range(0, len(queries), step):
             block = slice(start, start + step)
             squared = left[block] @ right
             for j in wide:
                 differs = queries.codes[block, j][:, None] != pool.codes[:, j]
                 squared += differs * np.float32(self.unit**2)
-            best[block] = squared.min(axis=1)
+            yield block, squared
+
+    def _squared(self, raw: np.ndarray) -> np.ndarray:
         # Narrow level columns enter the product as minus one where they agree.
-        narrow = len(self.levels) - len(wide)
-        squared = best + narrow * self.unit**2
-        return np.sqrt(squared / (len(self.columns) * self.unit**2))
+        narrow = len(self.levels) - len(self._wide())
+        raw += narrow * self.unit**2
+        raw /= len(self.columns) * self.unit**2
+        return raw
 
     def _ranks(self, values: pd.Series, knots: np.ndarray) -> np.ndarray:
         x = values.to_numpy(dtype=float)

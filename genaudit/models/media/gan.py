@@ -21,8 +21,9 @@ from genaudit.models.base import Average, Phase, Rows, Tuning
 from genaudit.models.media.base import Head, MediaReference, Whole
 from genaudit.models.parts import Parts
 
-#: Weight of the shares of attributes beside the discriminator's verdict of records.
-_MARGINALS = 10.0
+#: Divergence in nats up to which shares of attributes are the discriminator's affair alone, and the
+#: weight of what is beyond: enough to keep a value from being lost, and nothing else.
+_FREE, _MARGINALS = 0.02, 10.0
 
 
 class MediaGan:
@@ -140,7 +141,8 @@ class MediaGan:
             return 0.0
         given = self.reference.draw(self.tuning.n_fakes, self.rng)
         noise, _ = self.generator.noise(len(given), self.rng)
-        return _MARGINALS * head.apart(noise, given, self.reference.marginals)
+        apart = head.apart(noise, given, self.reference.marginals)
+        return _MARGINALS * torch.relu(apart - _FREE)
 
     def _fakes(self) -> torch.Tensor:
         """Made records with attributes, shape (n_fakes, width + attributes)."""

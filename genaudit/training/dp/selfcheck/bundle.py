@@ -74,11 +74,29 @@ def scan(
     )  # fmt: skip
 
 
-def readings(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """A table as it was read, and with its numbers as numbers: a release may hold it either way."""
-    numbers = rows.apply(pd.to_numeric, errors="coerce")
-    whole = [c for c in rows.columns if numbers[c].notna().equals(rows[c].notna())]
-    return [rows, rows.assign(**{c: numbers[c] for c in whole})] if whole else [rows]
+def readings(rows: pd.DataFrame) -> list[pd.DataFrame | np.ndarray]:
+    """What to look for: a table as it was read, with its numbers as numbers, and its records.
+
+    A release may hold numbers either way. Records (pictures, series, sounds) are looked for as rows
+    of numbers of their own, as long as the shortest of them.
+    """
+    records = [c for c in rows.columns if _holds_arrays(rows[c])]
+    plain = rows.drop(columns=records)
+    numbers = plain.apply(pd.to_numeric, errors="coerce")
+    whole = [c for c in plain.columns if numbers[c].notna().equals(plain[c].notna())]
+    tables = [plain, plain.assign(**{c: numbers[c] for c in whole})] if whole else [plain]
+    return [*(t for t in tables if t.shape[1]), *(_side_by_side(rows[c]) for c in records)]
+
+
+def _holds_arrays(column: pd.Series) -> bool:
+    return column.dtype == object and any(isinstance(v, np.ndarray) for v in column.head(1))
+
+
+def _side_by_side(column: pd.Series) -> np.ndarray:
+    """Records one under the other, flat, shape (n, width)."""
+    flat = [np.asarray(v).ravel() for v in column]
+    width = min(map(len, flat))
+    return np.stack([v[:width] for v in flat])
 
 
 def look(sought: Sequence[Sought], name: str, content: bytes) -> None:
