@@ -8,7 +8,8 @@ from subjects import SCHEMA, case_of, population
 from genaudit.audits import audits
 from genaudit.audits.bias._groups import GroupRates
 from genaudit.audits.learners import comparison
-from genaudit.audits.privacy.distance import _tpr_estimate, distance
+from genaudit.audits.privacy._membership import rate_estimate
+from genaudit.audits.privacy.distance import distance
 from genaudit.audits.quality.validity import DISTINCT
 from genaudit.data.schema import Schema
 from genaudit.modalities.table.learner import Target
@@ -87,7 +88,7 @@ def test_a_few_members_found_are_any_few(k):
 
     def found(hits):
         scores = np.where(np.arange(400) < hits, 2.0, -1.0)
-        return _tpr_estimate(scores, others, 0.01)
+        return rate_estimate(scores, others, 0.01)
 
     assert found(k) == found(5)
     assert found(k).value == 5 / 400
