@@ -42,12 +42,13 @@ class Generator(Maker):
     def forward(self, noise: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Records that gradients flow through, shape (n, width)."""
 
-    def surprise(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
-        """Negative log-likelihood of each record in nats, shape (n,), for a warm start on records.
 
-        Only of a generator whose networks offer one (`MediaNets.likelihood`).
-        """
-        raise NotImplementedError("this generator has no likelihood")
+class LikelihoodGenerator(Generator):
+    """A generator that may first learn from records directly (`MediaNets.likelihood`)."""
+
+    @abstractmethod
+    def surprise(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihood of each record in nats, shape (n,)."""
 
 
 class Decoder(Maker):

@@ -125,8 +125,9 @@ def chapters(report: AuditReport) -> list[str]:
 
 
 def sections(report: AuditReport, chapter: str) -> list[Section]:
-    """The sections of one chapter."""
-    return [s for s in report.sections if s.chapter == chapter]
+    """The sections of one chapter: first those that hold something that a limit judges."""
+    found = [s for s in report.sections if s.chapter == chapter]
+    return sorted(found, key=lambda s: all(f.limit is None for f in s.findings))
 
 
 def counts(report: AuditReport) -> list[Count]:

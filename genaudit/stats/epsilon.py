@@ -168,11 +168,11 @@ def one_run_bound(
         low = max(one_run_epsilon(m, r, v, delta, share) for r, v in counts)
         return low, max(one_run_epsilon(m, r, r, delta, share) for r, _ in counts)
     counts = one_run_counts(scores, members)
-    low, ceiling = (
-        _refuted(lambda epsilon, of=of: nested_p_value(m, of, epsilon, delta), alpha)  # type: ignore[misc]
-        for of in (counts, [(r, r) for r, _ in counts])
+    best = [(r, r) for r, _ in counts]
+    return (
+        _refuted(lambda epsilon: nested_p_value(m, counts, epsilon, delta), alpha),
+        _refuted(lambda epsilon: nested_p_value(m, best, epsilon, delta), alpha),
     )
-    return low, ceiling
 
 
 def _nests(m: int, delta: float, alpha: float) -> bool:

@@ -28,27 +28,37 @@ _AUC_UNIT = "chance that a member scores above a non-member"
 _TPR_UNIT = "share of members"
 _TPR_METHOD = "exact binomial, threshold from non-members"
 
+#: Rates of false accusation -> the end of their metric's id.
+_RATES = {0.01: "tpr_at_1pct_fpr", 0.001: "tpr_at_01pct_fpr"}
+
+
+def metrics(audit: str) -> tuple[str, str]:
+    """What `outcome` finds: ids of the area and of the rate."""
+    return f"{audit}.auc", f"{audit}.{_RATES[0.01]}"
+
 
 @dataclass(frozen=True, eq=False)
 class Attack:
     """What an attack is called, and its scores: of members and non-members, higher = member.
 
-    id: of its audit. label: of its area. blind: scores of an attacker who has not seen the samples.
+    audit: its id. label: of its area. blind: scores of an attacker who has not seen the samples.
+    blind_label: who that is.
     """
 
-    id: str
+    audit: str
     label: Message
     scores: Sides
     blind: Sides
+    blind_label: Message
     reach: Reach
 
 
-def outcome(case: AuditCase, id: str, name: Message, score: Callable[[Game], Sides]) -> Outcome:
+def outcome(case: AuditCase, audit: str, name: Message, score: Callable[[Game], Sides]) -> Outcome:
     """Area and TPR at 1% of an attack that is not limited by default.
 
     Args:
         case: Attacked.
-        id: Of the audit.
+        audit: Its id.
         name: Of the attack, as it stands in a sentence.
         score: Of members and non-members.
     """
@@ -57,8 +67,8 @@ def outcome(case: AuditCase, id: str, name: Message, score: Callable[[Game], Sid
         "privacy.attack.auc", "How well {attack} tells members from non-members (AUC)", attack=name
     )
     if played is None:
-        return Outcome(undefined(id, label, reach.n_train), not_measured=left_out(case))
-    attack = Attack(id, label, score(played), played.near_reference, reach)
+        return Outcome(undefined(audit, label, reach.n_train), not_measured=left_out(case))
+    attack = Attack(audit, label, score(played), played.near_reference, _REFERENCE_ALONE, reach)
     doubt = played.doubt() or holdout_seen(case)
     found = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or note(played)})
                   for f in (area(attack), rate(attack, 0.01)))  # fmt: skip
@@ -95,7 +105,9 @@ def _limits(reach: Reach) -> Message:
     )
 
 
-_BLIND = message("privacy.distance.blind", "The same attacker without the samples")
+_REFERENCE_ALONE = message(
+    "privacy.attack.blind", "An attacker who sees the reference alone, and goes by nearness to it"
+)
 
 
 def _halves(
@@ -119,7 +131,7 @@ def area(attack: Attack) -> Finding:
     main = auc(members, others)
     m, k = len(members), len(others)
     return Finding(
-        metric=f"{attack.id}.auc",
+        metric=f"{attack.audit}.auc",
         label=attack.label,
         estimate=Estimate.of(
             main.value,
@@ -130,20 +142,16 @@ def area(attack: Attack) -> Finding:
         ),
         null=estimate(*_halves(attack.scores, lambda a, b: auc(a, b).value)),
         baseline=estimate(*attack.blind),
-        baseline_label=_BLIND,
+        baseline_label=attack.blind_label,
         ceiling=auc_ceiling(m, k, reach.seen),
         detectable=auc_detectable(m, k, reach),
     )
 
 
-#: Rates of false accusation -> the end of their metric's id.
-_RATES = {0.01: "tpr_at_1pct_fpr", 0.001: "tpr_at_01pct_fpr"}
-
-
 def rate(attack: Attack, fpr: float) -> Finding:
     """Share of members found at a rate of false accusations."""
     (members, others), reach = attack.scores, attack.reach
-    m, k, metric = len(members), len(others), f"{attack.id}.{_RATES[fpr]}"
+    m, k, metric = len(members), len(others), f"{attack.audit}.{_RATES[fpr]}"
     found = tpr_at_fpr(members, others, fpr)
     halves = _halves(attack.scores, lambda a, b: rate_estimate(a, b, fpr).value)
     base = Finding(
@@ -152,7 +160,7 @@ def rate(attack: Attack, fpr: float) -> Finding:
         estimate=rate_estimate(members, others, fpr, reach),
         null=rate_estimate(*halves, fpr),
         baseline=rate_estimate(*attack.blind, fpr),
-        baseline_label=_BLIND,
+        baseline_label=attack.blind_label,
     )
     if found is None:
         return base
@@ -206,7 +214,7 @@ def rate_estimate(
 
 
 def undefined(
-    id: str, label: Message, n: int, fprs: Sequence[float] = (0.01,)
+    audit: str, label: Message, n: int, fprs: Sequence[float] = (0.01,)
 ) -> tuple[Finding, ...]:
     """The same findings where nobody can be attacked."""
     reason = message(
@@ -215,8 +223,10 @@ def undefined(
     )
     tpr = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
     area = Estimate.undefined(reason, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
-    rates = (Finding(metric=f"{id}.{_RATES[f]}", label=_tpr_label(f), estimate=tpr) for f in fprs)
-    return (Finding(metric=f"{id}.auc", label=label, estimate=area), *rates)
+    rates = (
+        Finding(metric=f"{audit}.{_RATES[f]}", label=_tpr_label(f), estimate=tpr) for f in fprs
+    )
+    return (Finding(metric=f"{audit}.auc", label=label, estimate=area), *rates)
 
 
 def _tpr_label(fpr: float) -> Message:

@@ -46,7 +46,7 @@ class Surroundings:
 
 def surroundings(case: AuditCase, game: Game) -> Surroundings:
     """Looked at once for a case, whatever attacks ask for it."""
-    return case.once(("privacy.surroundings", id(game)), lambda: _look(game))
+    return case.once(("privacy.surroundings", game), lambda: _look(game))
 
 
 def _look(game: Game) -> Surroundings:

@@ -6,12 +6,13 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from genaudit.audits.privacy._game import Game, Sides
-from genaudit.audits.privacy._membership import outcome
+from genaudit.audits.privacy._membership import metrics, outcome
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.modalities.table.space import Encoded
 from genaudit.result import message
 from genaudit.subject import Access
 
+_ID = "privacy.classifier"
 _NAME = message("privacy.classifier.name", "a classifier that tells samples from the reference")
 
 #: Rows of either kind that it learns from.
@@ -25,7 +26,7 @@ _MOST = 20_000
     "knowledge), with boosted trees for a network",
     modalities=EVERY,
     described=True,
-    metrics=("privacy.classifier.auc", "privacy.classifier.tpr_at_1pct_fpr"),
+    metrics=metrics(_ID),
 )
 def classifier(case: AuditCase, _options: NoOptions) -> Outcome:
     """Whether what makes samples look like samples is found in training rows too.
@@ -35,12 +36,12 @@ def classifier(case: AuditCase, _options: NoOptions) -> Outcome:
     alone, they have nothing to go by that members and non-members do not share; where it repeats
     combinations of single people, those are what they learn.
     """
-    return outcome(case, "privacy.classifier", _NAME, lambda played: scores(case, played))
+    return outcome(case, _ID, _NAME, lambda played: scores(case, played))
 
 
 def scores(case: AuditCase, played: Game) -> Sides:
     """Log odds of being a sample, of members and non-members."""
-    return case.once(("privacy.classifier", id(played)), lambda: _learned(case, played))
+    return case.once(("privacy.classifier", played), lambda: _learned(case, played))
 
 
 def _learned(case: AuditCase, played: Game) -> Sides:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from genaudit.audits.privacy._game import Game, Sides
-from genaudit.audits.privacy._membership import outcome
+from genaudit.audits.privacy._membership import metrics, outcome
 from genaudit.audits.privacy._near import surroundings
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.result import message
 from genaudit.subject import Access
 
+_ID = "privacy.density"
 _NAME = message("privacy.density.name", "density among the samples against the reference")
 
 
@@ -19,7 +20,7 @@ _NAME = message("privacy.density.name", "density among the samples against the r
     "distance of mixed types",
     modalities=EVERY,
     described=True,
-    metrics=("privacy.density.auc", "privacy.density.tpr_at_1pct_fpr"),
+    metrics=metrics(_ID),
 )
 def density(case: AuditCase, _options: NoOptions) -> Outcome:
     """Whether samples crowd where training rows are, beyond what the population does.
@@ -29,7 +30,7 @@ def density(case: AuditCase, _options: NoOptions) -> Outcome:
     third of what half of the records are far from their nearest reference row, and accuses where
     the first is larger. Unlike the nearest sample alone, this sees a crowd of near ones.
     """
-    return outcome(case, "privacy.density", _NAME, lambda played: scores(case, played))
+    return outcome(case, _ID, _NAME, lambda played: scores(case, played))
 
 
 def scores(case: AuditCase, played: Game) -> Sides:

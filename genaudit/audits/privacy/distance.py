@@ -66,8 +66,9 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
             undefined("privacy.distance", _LABEL, reach.n_train, (0.01, 0.001)), not_measured=gone
         )
     attack = Attack(
-        "privacy.distance", _LABEL, played.log_ratios(options.tau), played.near_reference, reach
-    )
+        "privacy.distance", _LABEL, played.log_ratios(options.tau), played.near_reference, _BLIND,
+        reach,
+    )  # fmt: skip
     doubt = played.doubt(options.tau) or holdout_seen(case)
     findings = (area(attack), rate(attack, 0.01), rate(attack, 0.001))
     said = note(played)
@@ -75,6 +76,7 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
     return Outcome(done, (_banded(_figure(attack.scores, attack.blind), attack),), gone)
 
 
+_BLIND = message("privacy.distance.blind", "The same attacker without the samples")
 _LABEL = message(
     "privacy.distance.auc", "How well nearness to the samples tells members from non-members (AUC)"
 )

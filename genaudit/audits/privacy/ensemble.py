@@ -7,11 +7,12 @@ from scipy.stats import rankdata
 
 from genaudit.audits.privacy import classifier, monte_carlo
 from genaudit.audits.privacy._game import Game, Sides
-from genaudit.audits.privacy._membership import outcome
+from genaudit.audits.privacy._membership import metrics, outcome
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.result import message
 from genaudit.subject import Access
 
+_ID = "privacy.ensemble"
 _NAME = message("privacy.ensemble.name", "the mean rank of three attacks")
 
 
@@ -22,7 +23,7 @@ _NAME = message("privacy.ensemble.name", "the mean rank of three attacks")
     "2509.05350): averages of ranks",
     modalities=EVERY,
     described=True,
-    metrics=("privacy.ensemble.auc", "privacy.ensemble.tpr_at_1pct_fpr"),
+    metrics=metrics(_ID),
 )
 def ensemble(case: AuditCase, _options: NoOptions) -> Outcome:
     """How far an attacker gets who does not know which attack is the best one, and takes all.
@@ -33,7 +34,7 @@ def ensemble(case: AuditCase, _options: NoOptions) -> Outcome:
     different places: copies show in the first, crowds in the second, and what a learned generator
     has in common with its training rows in the third.
     """
-    return outcome(case, "privacy.ensemble", _NAME, lambda played: scores(case, played))
+    return outcome(case, _ID, _NAME, lambda played: scores(case, played))
 
 
 def scores(case: AuditCase, played: Game) -> Sides:

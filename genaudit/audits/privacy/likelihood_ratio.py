@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from genaudit.audits.privacy._game import Game, Sides
-from genaudit.audits.privacy._membership import outcome
+from genaudit.audits.privacy._membership import metrics, outcome
 from genaudit.audits.privacy._near import surroundings
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.result import message
 from genaudit.subject import Access
 
+_ID = "privacy.likelihood_ratio"
 _NAME = message("privacy.likelihood_ratio.name", "how well the record explains the samples near it")
 
 
@@ -21,7 +22,7 @@ _NAME = message("privacy.likelihood_ratio.name", "how well the record explains t
     "for a fixed kernel p with the record is (n p + K) / (n + 1), so no density is fitted anew",
     modalities=EVERY,
     described=True,
-    metrics=("privacy.likelihood_ratio.auc", "privacy.likelihood_ratio.tpr_at_1pct_fpr"),
+    metrics=metrics(_ID),
 )
 def likelihood_ratio(case: AuditCase, _options: NoOptions) -> Outcome:
     """How much likelier the nearest samples become if the record had been among what was known.
@@ -31,7 +32,7 @@ def likelihood_ratio(case: AuditCase, _options: NoOptions) -> Outcome:
     before and have one now. The twenty nearest samples of each record count; the density of the
     reference rows at a sample is the same for all records and is computed once.
     """
-    return outcome(case, "privacy.likelihood_ratio", _NAME, lambda played: scores(case, played))
+    return outcome(case, _ID, _NAME, lambda played: scores(case, played))
 
 
 def scores(case: AuditCase, played: Game) -> Sides:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from genaudit.audits.privacy._game import Game, Sides
-from genaudit.audits.privacy._membership import outcome
+from genaudit.audits.privacy._membership import metrics, outcome
 from genaudit.audits.privacy._near import surroundings
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.result import message
 from genaudit.subject import Access
 
+_ID = "privacy.monte_carlo"
 _NAME = message("privacy.monte_carlo.name", "the number of samples nearby")
 
 
@@ -21,7 +22,7 @@ _NAME = message("privacy.monte_carlo.name", "the number of samples nearby")
     "Inference Attacks (radius by the median heuristic)",
     modalities=EVERY,
     described=True,
-    metrics=("privacy.monte_carlo.auc", "privacy.monte_carlo.tpr_at_1pct_fpr"),
+    metrics=metrics(_ID),
 )
 def monte_carlo(case: AuditCase, _options: NoOptions) -> Outcome:
     """How many samples fall close to a record, without any knowledge of the population.
@@ -31,7 +32,7 @@ def monte_carlo(case: AuditCase, _options: NoOptions) -> Outcome:
     that it shows what somebody can do who has the samples alone. Close is as near as the nearest
     sample of half of all records; records without any close one are ranked by the nearest.
     """
-    return outcome(case, "privacy.monte_carlo", _NAME, lambda played: scores(case, played))
+    return outcome(case, _ID, _NAME, lambda played: scores(case, played))
 
 
 def scores(case: AuditCase, played: Game) -> Sides:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from genaudit.audits.privacy._game import Game, Sides
-from genaudit.audits.privacy._membership import outcome
+from genaudit.audits.privacy._membership import metrics, outcome
 from genaudit.audits.privacy._near import surroundings
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.result import message
 from genaudit.subject import Access
 
+_ID = "privacy.neighbourhood"
 _NAME = message("privacy.neighbourhood.name", "the share of samples among the nearest neighbours")
 
 
@@ -18,7 +19,7 @@ _NAME = message("privacy.neighbourhood.name", "the share of samples among the ne
     source="Ward, Wang & Cheng 2024, Data Plagiarism Index, with one added to each count",
     modalities=EVERY,
     described=True,
-    metrics=("privacy.neighbourhood.auc", "privacy.neighbourhood.tpr_at_1pct_fpr"),
+    metrics=metrics(_ID),
 )
 def neighbourhood(case: AuditCase, _options: NoOptions) -> Outcome:
     """Whether the closest rows to a record are samples rather than other people.
@@ -28,7 +29,7 @@ def neighbourhood(case: AuditCase, _options: NoOptions) -> Outcome:
     says, everywhere; where it has plagiarised, they crowd out the others around the people whom it
     has seen. Ranks alone count, so that distances need not mean the same in all places.
     """
-    return outcome(case, "privacy.neighbourhood", _NAME, lambda played: scores(case, played))
+    return outcome(case, _ID, _NAME, lambda played: scores(case, played))
 
 
 def scores(case: AuditCase, played: Game) -> Sides:

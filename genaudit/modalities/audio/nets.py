@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from genaudit.modalities.audio.codec import AudioCodec
-from genaudit.modalities.nets import Decoder, Generator, Maker
+from genaudit.modalities.nets import Decoder, Generator, LikelihoodGenerator, Maker
 from genaudit.modalities.sequence.nets import (
     SequenceNets,
     StepJudge,
@@ -199,7 +199,7 @@ class _Course(nn.Module):
         return (each * mask).sum(1) + self.lengths.surprise(context, mask)
 
 
-class _Generator(Generator):
+class _Generator(LikelihoodGenerator):
     """A course out of noise of the sound, noise of each frame, and attributes."""
 
     def __init__(self, of: AudioNets) -> None:

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genaudit.modalities.nets import Decoder, Generator, Maker
+from genaudit.modalities.nets import Decoder, Generator, LikelihoodGenerator, Maker
 from genaudit.modalities.sequence.codec import SequenceCodec
 from genaudit.modalities.sequence.steps import Lengths, Series, relative
 
@@ -279,7 +279,7 @@ class _Encoder(nn.Module):
         return moments
 
 
-class _StepGenerator(Generator):
+class _StepGenerator(LikelihoodGenerator):
     """Steps one after the other, each out of noise, attributes and the steps before."""
 
     def __init__(self, of: SequenceNets) -> None:

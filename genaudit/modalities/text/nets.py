@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from genaudit.errors import OptionError
 from genaudit.modalities.codec import Codec
-from genaudit.modalities.nets import Decoder, Generator, Maker, gumbel, hard
+from genaudit.modalities.nets import Decoder, Generator, LikelihoodGenerator, Maker, gumbel, hard
 from genaudit.modalities.text.codec import TextCodec
 
 #: Logit of what must not be written.
@@ -112,7 +112,7 @@ def _counted(symbols: torch.Tensor, end: int) -> torch.Tensor:
     return (ends.cumsum(1) - ends < 1).float()
 
 
-class RecurrentGenerator(Generator):
+class RecurrentGenerator(LikelihoodGenerator):
     """Writes symbol by symbol; its noise is that of the draws alone, so it has a likelihood."""
 
     def __init__(self, nets: TextNets) -> None:

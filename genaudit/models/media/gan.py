@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from genaudit.modalities.nets import Generator, MediaNets
+from genaudit.modalities.nets import Generator, LikelihoodGenerator, MediaNets
 from genaudit.models.base import Average, Phase, Rows, Tuning
 from genaudit.models.media.base import Head, MediaReference, Whole
 from genaudit.models.parts import Parts
@@ -170,7 +170,7 @@ class _Likelihood(nn.Module):
 
     def forward(self, records: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
         head, maker = self.generator.head, self.generator.maker
-        assert isinstance(maker, Generator)
+        assert isinstance(maker, LikelihoodGenerator), "its networks say that it has one"
         width = records.shape[1] - head.width
         made = records[:, width:]
         surprise = maker.surprise(records[:, :width], torch.cat([made, conditions], 1))
