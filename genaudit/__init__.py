@@ -16,6 +16,7 @@ _PUBLIC = {
     "load": "api",
     "audit": "api",
     "check": "api",
+    "calibrate": "api",
     "selfcheck": "api",
     "draft": "api",
     "read_report": "api",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 from pydantic import JsonValue, ValidationError
 
-from genaudit.atomic import write_text
+from genaudit.atomic import check_file, write_text
 from genaudit.audits import check_metrics
 from genaudit.case import AuditCase, Knowledge
 from genaudit.compliance import context as contexts
@@ -41,6 +41,7 @@ from genaudit.subjects.resolve import as_model, parse_claim, resolve, sample_fra
 from genaudit.subjects.wrapped import imported
 
 if TYPE_CHECKING:
+    from genaudit.calibration import Calibration
     from genaudit.training.dp.selfcheck.outcome import SelfcheckReport
     from genaudit.training.fit import Trained
     from genaudit.training.world import World
@@ -322,6 +323,42 @@ def _own_policy(report: AuditReport) -> Policy:
             f"Expected a report with a usable policy, got: {complaint(error.errors()[0])}; "
             "name another with --policy, or give the whole audit.json that `genaudit audit` wrote."
         ) from error
+
+
+def calibrate(
+    audits: Sequence[str] | None = None,
+    *,
+    runs: int = 200,
+    jobs: int = 1,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Calibration, Path, list[str]]:
+    """Measure how often audits and bounds raise a false alarm; the record, its file, and faults.
+
+    Args:
+        audits: Ids; all of a plan `standard` by default, and the bounds on epsilon.
+        runs: Draws of each world in which nothing leaked, at least 1.
+        jobs: Processes; -1 = one for each core.
+        seed: Of the first draw, at least 0.
+        out: File to write; by default the one that reports of this user go by.
+        progress: Called with world, number done, number of all.
+
+    Raises:
+        OptionError: no such audit, or the file cannot be written.
+    """
+    from genaudit.calibrate.battery import calibrate as measured
+    from genaudit.calibrate.battery import faults
+    from genaudit.calibration import own_path
+
+    check_seed(seed)
+    path = Path(out) if out is not None else own_path()
+    if out is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    check_file(path)
+    found = measured(audits, runs=runs, jobs=jobs, seed=seed, progress=progress)
+    write_text(path, found.model_dump_json(indent=1) + "\n")
+    return found, path, faults(found)
 
 
 def selfcheck(

@@ -1,7 +1,8 @@
 """The command line: parse, call `genaudit.api`, print. Results on stdout, the rest on stderr.
 
 Exit codes, whatever the output format: 0 done; 2 usage error or bad input; 4 content differs from
-its own digest; 1 outside and 3 cannot tell come from `check`, `selfcheck` and `audit --gate` alone.
+its own digest; 1 outside and 3 cannot tell come from `check`, `selfcheck`, `calibrate` and `audit
+--gate` alone.
 """
 
 from __future__ import annotations
@@ -761,6 +762,41 @@ def list_(
 
 def _cell(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@app.command()
+def calibrate(
+    audits: Annotated[
+        list[str] | None,
+        typer.Option("--audit", help="Audit to measure; repeatable. Default: all."),
+    ] = None,
+    runs: Annotated[int, typer.Option("--runs", help="Draws of each world.")] = 200,
+    jobs: Annotated[int, typer.Option("--jobs", help="Processes; -1 = one for each core.")] = -1,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Record to write; default: the one that reports use."),
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """How often each audit and bound raises a false alarm, measured: exit 0 as promised, 1 not."""
+    from genaudit import api
+
+    with progress.bars(quiet=Settings.quiet) as bars:
+        found, path, faults = api.calibrate(
+            audits, runs=runs, jobs=jobs, seed=seed, out=out,
+            progress=progress.audit_bar(bars, "Calibrating"),
+        )  # fmt: skip
+    rows = [r.model_dump(mode="json") for r in found.rates]
+    if as_json:
+        _print_json(rows)
+    else:
+        heads = ("metric", "world", "runs", "above", "limited", "outside", "doubted")
+        _print_table(heads, [tuple(_cell(row[h]) for h in heads) for row in rows])
+    for fault in faults:
+        _say(f"{_printable(fault)}.")
+    _say(f"Wrote {_printable(str(path))}.")
+    raise typer.Exit(1 if faults else 0)
 
 
 def _say(text: str) -> None:

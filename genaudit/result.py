@@ -324,6 +324,7 @@ class Finding(Value):
     null: the same statistic where nothing can have leaked or differed.
     baseline: the same statistic of a blind attacker or of a reference generator, named in
         `baseline_label`.
+    chance: the value that it has where nothing leaks or differs, of an attack.
     ceiling: largest leak that this audit could have proved (the interval's low end had all leaked).
     detectable: smallest true value that it would have flagged four times out of five.
     false_alarm_rate: measured rate of a false `outside`; None = not calibrated.
@@ -343,6 +344,7 @@ class Finding(Value):
     null: Estimate | None = None
     baseline: Estimate | None = None
     baseline_label: Message | None = None
+    chance: Number | None = None
     ceiling: Number | None = None
     detectable: Number | None = None
     false_alarm_rate: Estimate | None = None
@@ -627,6 +629,21 @@ class PolicyInfo(Value):
     limits: tuple[Limit, ...]
 
 
+class CalibrationInfo(Value):
+    """Which calibration the false-alarm rates of a report come from.
+
+    own: the user's; else the one that the package brings. same_code: whether it was measured on the
+    very sources that made this report. runs: draws of each world.
+    """
+
+    own: bool
+    tool_version: str
+    code: str
+    same_code: bool
+    started: str
+    runs: Count
+
+
 class Provenance(Value):
     """What reproduces this report. Times are the only fields that differ between equal runs."""
 
@@ -638,6 +655,7 @@ class Provenance(Value):
     plan: str
     started: str | None = None
     seconds: Seconds | None = None
+    calibration: CalibrationInfo | None = None
 
 
 def repeated(findings: Iterable[Finding]) -> str:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import JsonValue
 
-from genaudit import claim
+from genaudit import calibration, claim
 from genaudit.audits import audits, find
 from genaudit.audits.words import listed
 from genaudit.case import Audit, AuditCase, Knowledge
@@ -60,16 +60,19 @@ def run(
     remarks: Sequence[Message] = (),
     progress: Progress | None = None,
     strict: bool = False,
+    calibrated: bool = True,
 ) -> AuditReport:
     """Ask every audit of the plan, judge what they found, and gather the report.
 
     An audit that lacks access or data gives a skipped section, one that crashes a failed one;
-    neither hides the others. `strict` raises instead.
+    neither hides the others. `strict` raises instead. `calibrated` says of each finding how often
+    such a one is a false alarm, as far as that was measured.
     """
     started = time.time()
     today = dt.datetime.fromtimestamp(started, dt.UTC).date()
     for named in (*(plan.audits or ()), *plan.options):
         find(named)
+    standing = calibration.current() if calibrated else None
     chosen = [a for a in audits().values() if plan.includes(a.id) and _meant(a, case, plan)]
     options = {a.id: a.configure(plan.options.get(a.id, {})) for a in chosen}
     sections, unmeasured = [], list(_left_out(plan))
@@ -82,6 +85,8 @@ def run(
     if progress:
         progress("", len(chosen), len(chosen))
     sections = judge([*claim.section(case.subject), *sections], policy, on=today)
+    if standing is not None:
+        sections = [_calibrated(section, standing[0]) for section in sections]
     return AuditReport(
         subject=_subject(case),
         access=tuple(sorted(case.subject.access)),
@@ -105,8 +110,21 @@ def run(
             plan=plan.name,
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             seconds=round(time.time() - started, 1),
+            calibration=standing[1] if standing is not None else None,
         ),
     )
+
+
+def _calibrated(section: Section, standing: calibration.Calibration) -> Section:
+    """The section with what was measured of each finding's false alarms."""
+    findings = tuple(
+        f.model_copy(update={"false_alarm_rate": rate})
+        if f.false_alarm_rate is None
+        and (rate := standing.estimate(f.metric, limited=f.limit is not None))
+        else f
+        for f in section.findings
+    )
+    return section.model_copy(update={"findings": findings})
 
 
 def judge(

@@ -120,15 +120,30 @@ def table_of(name: str) -> tuple[pd.DataFrame, Schema]:
     return pd.read_csv(path, dtype=str, keep_default_na=False), Schema.read("adult")
 
 
-def areas(name: str, generator: str, seed: int) -> dict[str, float]:
-    """Area of each attack."""
+def samples(cell: str, kept: Path | None, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Samples of a cell, from the folder where they are kept, or made."""
+    if kept is None:
+        return make()
+    path = kept / f"{cell.replace(' ', '_')}.parquet"
+    if not path.exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        make().to_parquet(path)
+    return pd.read_parquet(path)
+
+
+def areas(name: str, generator: str, seed: int, kept: Path | None) -> dict[str, float]:
+    """Area of each attack. kept: folder in which samples are kept for the next time."""
     raw, schema = table_of(name)
     rows = Dataset.of(raw, schema, name).frame.sample(frac=1, random_state=seed)
     rows = rows[[c.name for c in schema.modelled]]
     schema = schema.replace(columns=[c.model_dump() for c in schema.modelled])
     n = min(ROWS, len(rows) // 4)
     train, holdout, fresh = rows[:n], rows[n : 3 * n], rows[3 * n : 5 * n]
-    made = GENERATORS[generator](train.reset_index(drop=True), fresh, schema, seed)
+    made = samples(
+        f"{name}-{generator}-{seed}",
+        kept,
+        lambda: GENERATORS[generator](train.reset_index(drop=True), fresh, schema, seed),
+    )
     subject = Subject("bench", "samples", samples=Dataset.of_samples(made, schema))
     data = {
         Knowledge.TRAIN: Dataset.of(train, schema),
@@ -163,6 +178,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--data", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--generators", nargs="+", default=list(GENERATORS), choices=GENERATORS)
+    parser.add_argument("--samples", type=Path, help="folder for samples, to attack them again")
     parser.add_argument("--out", type=Path, help="file without its suffix (.md and .json)")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -170,7 +186,8 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.data:
             for generator in options.generators:
-                cells[f"{name}, {generator}, {seed}"] = areas(name, generator, seed)
+                found = areas(name, generator, seed, options.samples)
+                cells[f"{name}, {generator}, {seed}"] = found
                 if options.out:
                     options.out.with_suffix(".md").write_text(page(cells), "utf-8")
                     options.out.with_suffix(".json").write_text(

@@ -143,6 +143,7 @@ def area(attack: Attack) -> Finding:
         null=estimate(*_halves(attack.scores, lambda a, b: auc(a, b).value)),
         baseline=estimate(*attack.blind),
         baseline_label=attack.blind_label,
+        chance=0.5,
         ceiling=auc_ceiling(m, k, reach.seen),
         detectable=auc_detectable(m, k, reach),
     )
@@ -161,6 +162,7 @@ def rate(attack: Attack, fpr: float) -> Finding:
         null=rate_estimate(*halves, fpr),
         baseline=rate_estimate(*attack.blind, fpr),
         baseline_label=attack.blind_label,
+        chance=fpr,
     )
     if found is None:
         return base

@@ -1,0 +1,67 @@
+"""Bounds on epsilon where the truth is known: answers that keep exactly what they promise.
+
+A bound alarms where it lies above the truth, which each may do in one run of twenty.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from genaudit.calibration import LEVEL
+from genaudit.stats.epsilon import many_runs_epsilon, one_run_bound
+from genaudit.stats.modelled import gaussian_shift, gaussian_shift_of_sums
+
+#: Candidates of one run; runs with and without a record; delta of the claims.
+_M, _RUNS, _DELTA = 1000, 500, 1e-6
+
+
+def _coins(rng: np.random.Generator, m: int = _M) -> np.ndarray:
+    return rng.random(m) < 0.5
+
+
+def _answers(coins: np.ndarray, epsilon: float, rng: np.random.Generator) -> np.ndarray:
+    """Coins told truly with chance e^ε / (1 + e^ε): randomised response, whose epsilon is exact."""
+    true = rng.random(len(coins)) < 1 / (1 + math.exp(-epsilon))
+    return np.where(coins == true, 1.0, -1.0)
+
+
+def _one_run(rng: np.random.Generator, epsilon: float, delta: float = _DELTA) -> bool:
+    coins = _coins(rng)
+    scores = _answers(coins, epsilon, rng) + 1e-3 * rng.random(len(coins))
+    return one_run_bound(scores, coins, delta, LEVEL)[0] > epsilon
+
+
+def _many_runs(rng: np.random.Generator, epsilon: float) -> bool:
+    found, accused = (
+        int((_answers(np.full(_RUNS, member), epsilon, rng) > 0).sum()) for member in (True, False)
+    )
+    return many_runs_epsilon(_RUNS, found, _RUNS, accused, 0.0, LEVEL) > epsilon
+
+
+def _gaussian(rng: np.random.Generator, shift: float) -> bool:
+    coins = _coins(rng)
+    scores = rng.normal(shift * coins, 1.0)
+    right = int(((scores > shift / 2) == coins).sum())
+    return gaussian_shift(len(coins), right, LEVEL) > shift
+
+
+def _gaussian_sums(rng: np.random.Generator, shift: float) -> bool:
+    coins = _coins(rng)
+    scores = rng.normal(shift * coins, 1.0)
+    return gaussian_shift_of_sums(scores[coins], scores[~coins], LEVEL) > shift
+
+
+#: Name -> whether the bound lay above the truth in one run.
+BOUNDS: dict[str, Callable[[np.random.Generator], bool]] = {
+    "epsilon.one_run, pure noise": lambda rng: _one_run(rng, 0.0),
+    "epsilon.one_run, epsilon = 1": lambda rng: _one_run(rng, 1.0),
+    "epsilon.one_run, alpha spending": lambda rng: _one_run(rng, 1.0, 1e-5),
+    "epsilon.many_runs, pure noise": lambda rng: _many_runs(rng, 0.0),
+    "epsilon.many_runs, epsilon = 1": lambda rng: _many_runs(rng, 1.0),
+    "gaussian.guesses, pure noise": lambda rng: _gaussian(rng, 0.0),
+    "gaussian.guesses, mu = 1": lambda rng: _gaussian(rng, 1.0),
+    "gaussian.sums, mu = 1": lambda rng: _gaussian_sums(rng, 1.0),
+}

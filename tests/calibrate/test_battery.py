@@ -1,0 +1,79 @@
+"""The null battery: it counts what it should, and our audits pass it."""
+
+import pytest
+
+from genaudit.calibrate import worlds
+from genaudit.calibrate.battery import COINS, calibrate, faults
+from genaudit.calibrate.bounds import BOUNDS
+from genaudit.calibration import Calibration, Rate, allowed
+from genaudit.errors import OptionError
+
+
+def test_every_probe_keeps_its_false_alarm_rate():
+    """A reduced run of the whole battery: no metric and no bound alarms more than it may."""
+    found = calibrate(runs=5)
+
+    assert faults(found) == []
+    assert {r.world for r in found.rates} == {*worlds.WORLDS, COINS}
+    assert {r.metric for r in found.rates if r.world == COINS} == set(BOUNDS)
+    assert all(r.runs == 5 for r in found.rates if r.world != COINS)
+
+
+def test_shift_raises_doubt():
+    """Where the holdout is of another population, attacks say so themselves, in every run."""
+    found = calibrate(["privacy.distance", "privacy.ensemble"], worlds=["shifted"], runs=5)
+
+    assert [r.doubted for r in found.rates] == [5] * len(found.rates)
+    assert not any(r.outside for r in found.rates)
+
+
+@pytest.mark.parametrize("world", sorted(worlds.WORLDS))
+def test_worlds_are_null(world):
+    """No sample is a training row beyond what unseen rows show, and every seed draws anew."""
+    case = worlds.case(world, 3)
+    again, other = worlds.case(world, 3), worlds.case(world, 4)
+
+    assert case.train.frame.equals(again.train.frame)
+    assert not case.train.frame.equals(other.train.frame)
+    assert (len(case.train), len(case.holdout), len(case.samples)) == worlds.SIZES
+
+
+def test_faults_name_what_alarms_too_often():
+    """Too many alarms of an interval, of a verdict and of a bound are each a sentence."""
+    rates = (
+        Rate(metric="privacy.x.auc", world="noise", runs=200, above=20, limited=200, outside=7),
+        Rate(metric="privacy.x.auc", world="shifted", runs=200, above=200),
+        Rate(metric="bound", world=COINS, runs=1000, above=70),
+        Rate(metric="privacy.y.auc", world="noise", runs=200, above=16, limited=200, outside=4),
+    )
+    found = Calibration(tool_version="1", code="", started="", seed=0, alpha=0.01,
+                        shifted=("shifted",), rates=rates)  # fmt: skip
+
+    said = faults(found)
+
+    assert [s.partition(":")[0] for s in said] == ["bound", "privacy.x.auc", "privacy.x.auc"]
+    assert "beyond chance in 70 of 1000 runs, where 5% are promised" in said[0]
+    assert "beyond chance in 20 of 200 runs" in said[1]
+    assert "outside its limit in 7 of 200 runs" in said[2]
+    assert allowed(200, 0.05) == pytest.approx(16.16, abs=0.01)
+
+
+def test_same_seed_same_record():
+    """All but the time is the same for the same seed."""
+    one, two = (calibrate(["privacy.copies"], worlds=["ties"], runs=2, seed=7) for _ in range(2))
+
+    assert one.rates == two.rates
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"names": ["privacy.nothing"]}, "No audit is called 'privacy.nothing'"),
+        ({"worlds": ["mars"]}, "No world is called 'mars'"),
+        ({"runs": 0}, "Expected runs of at least 1, got 0"),
+    ],
+)
+def test_refusals(options, said):
+    """What there is not is named in one sentence."""
+    with pytest.raises(OptionError, match=said):
+        calibrate(**options)

@@ -1,0 +1,93 @@
+"""The record of a calibration, and what a report takes from it."""
+
+import pytest
+from typer.testing import CliRunner
+
+from genaudit import calibration
+from genaudit.calibrate.worlds import case
+from genaudit.calibration import Calibration, Rate
+from genaudit.cli import app
+from genaudit.errors import DataError
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy
+from genaudit.run import run
+
+METRIC = "privacy.distance.auc"
+RATES = (
+    Rate(metric=METRIC, world="noise", runs=100, above=4, limited=100, outside=1),
+    Rate(metric=METRIC, world="ties", runs=100, above=6, limited=90, outside=0),
+    Rate(metric=METRIC, world="shifted", runs=100, above=100, limited=100, outside=0, doubted=100),
+)
+
+
+def record(**changed):
+    """A small calibration."""
+    fields = {"tool_version": "9.9", "code": "abc", "started": "2026-01-02T03:04:05Z", "seed": 0,
+              "alpha": 0.01, "shifted": ("shifted",), "rates": RATES}  # fmt: skip
+    return Calibration(**{**fields, **changed})
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A calibration of the user's own."""
+    path = tmp_path / "calibration.json"
+    path.write_text(record().model_dump_json())
+    monkeypatch.setenv("GENAUDIT_CALIBRATION", str(path))
+    return path
+
+
+def test_rates_are_pooled_over_worlds():
+    """Verdicts over all worlds, intervals over those in which nothing can be told."""
+    assert record().judged(METRIC) == (1, 290)
+    assert record().beyond(METRIC) == (10, 200)
+    assert record().judged("privacy.other") is None
+    assert record().estimate("privacy.other", limited=True) is None
+
+    found = record().estimate(METRIC, limited=False)
+
+    assert found.value == 0.05
+    assert found.low < 0.05 < found.high
+
+
+def test_a_report_prints_what_stands(own):
+    """The user's own record gives rates to findings, and the report says whose it is."""
+    report = run(case("noise", 1), AuditPlan("x", ("privacy.distance",)), Policy.read())
+    rates = {f.metric: f.false_alarm_rate for s in report.sections for f in s.findings}
+
+    assert rates[METRIC].value == pytest.approx(1 / 290)
+    assert rates["privacy.distance.tpr_at_1pct_fpr"] is None
+    assert report.provenance.calibration.own
+    assert not report.provenance.calibration.same_code
+
+
+def test_a_broken_record_is_refused(own):
+    """A file that is no calibration is named in one sentence, before anything runs."""
+    own.write_text('{"tool_version": "1"}')
+
+    with pytest.raises(DataError, match=r"Expected a calibration .*run `genaudit calibrate` again"):
+        run(case("noise", 1), AuditPlan("x", ("privacy.copies",)), Policy.read())
+
+
+def test_without_a_record_nothing_is_claimed(tmp_path, monkeypatch):
+    """Neither a record of one's own nor a shipped one: findings have no rate."""
+    monkeypatch.delenv("GENAUDIT_CALIBRATION", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(calibration, "files", lambda _: tmp_path)
+
+    assert calibration.current() is None
+
+
+def test_command_writes_a_record(tmp_path, monkeypatch):
+    """`genaudit calibrate` prints a table, writes the record, and reports go by it."""
+    monkeypatch.setenv("GENAUDIT_CALIBRATION", str(tmp_path / "own.json"))
+
+    result = CliRunner().invoke(
+        app, ["calibrate", "--runs", "2", "--audit", "privacy.copies", "--jobs", "1"]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "privacy.copies.exact" in result.output
+    found, info = calibration.current()
+    assert info.own
+    assert info.same_code
+    assert found.runs == 2
