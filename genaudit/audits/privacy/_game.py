@@ -71,7 +71,7 @@ class Game:
         for members, others in (calm, shifted):
             low, high = auc(members, others).interval(DOUBT_CONFIDENCE)
             if not low <= 0.5 <= high:
-                return _UNLIKE
+                return UNLIKE
         return None
 
 
@@ -161,7 +161,7 @@ def _some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     return np.sort(rng.permutation(rows)[:most])
 
 
-_UNLIKE = message(
+UNLIKE = message(
     "privacy.distance.unlike",
     "Members and non-members can be told apart without the samples, so the two are not alike and "
     "the attack proves nothing. Bring a holdout drawn at random from the same rows as train.",

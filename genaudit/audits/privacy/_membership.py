@@ -87,11 +87,11 @@ def note(played: Game) -> Message:
         others=shown(len(played.records[1])),
         samples=shown(reach.n_samples),
         reference=shown(reach.n_reference),
-        limits=_limits(reach),
+        limits=limits(reach),
     )
 
 
-def _limits(reach: Reach) -> Message:
+def limits(reach: Reach) -> Message:
     """What of the samples the attack did not see, and what the interval makes of it."""
     if reach.n_searched == reach.n_samples and not reach.n_unreadable:
         return message("privacy.distance.whole", "All samples were searched and could be read.")

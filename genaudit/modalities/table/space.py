@@ -8,7 +8,7 @@ equality, and a missing value is at distance 0 from another and 1 from everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -232,6 +232,17 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def take(self, rows: np.ndarray) -> Encoded:
+        """Some of the rows (positions or a mask)."""
+        return Encoded(self.numbers[rows], self.codes[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Encoded]) -> Encoded:
+        """Rows of one space, one part after the other."""
+        return cls(
+            np.concatenate([p.numbers for p in parts]), np.concatenate([p.codes for p in parts])
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Space:
@@ -248,6 +259,7 @@ class Space:
     columns: tuple[Column, ...]
     knots: dict[str, np.ndarray]
     levels: dict[str, dict[str, int]]
+    whole: int | None = None  # columns of the space that this is a part of
 
     @classmethod
     def fit(cls, reference: Dataset, columns: Sequence[Column], *others: Dataset) -> Space:
@@ -265,7 +277,20 @@ class Space:
     @cached_property
     def unit(self) -> int:
         """Integer steps on the scale of one column: all sums of a product stay below 2**24."""
-        return int(min(1000, math.isqrt(2**22 // max(len(self.columns), 1))))
+        columns = len(self.columns) if self.whole is None else self.whole
+        return int(min(1000, math.isqrt(2**22 // max(columns, 1))))
+
+    def part(self, names: Collection[str], *rows: Encoded) -> tuple[Space, tuple[Encoded, ...]]:
+        """The space of some columns alone, and rows of this space in it."""
+        numbers = [j for j, name in enumerate(self.knots) if name in names]
+        codes = [j for j, name in enumerate(self.levels) if name in names]
+        space = Space(
+            tuple(c for c in self.columns if c.name in names),
+            {k: v for k, v in self.knots.items() if k in names},
+            {k: v for k, v in self.levels.items() if k in names},
+            len(self.columns) if self.whole is None else self.whole,
+        )
+        return space, tuple(Encoded(r.numbers[:, numbers], r.codes[:, codes]) for r in rows)
 
     def encode(self, data: Dataset) -> Encoded:
         """Rows in this space; a level that no table of `fit` had equals no other."""
@@ -292,6 +317,13 @@ class Space:
         """
         for block, raw in self._blocks(queries, pool):
             yield block, self._squared(raw)
+
+    def steps(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
+        """As `squared`, in whole numbers that float32 holds exactly, and less a constant.
+
+        Equal distances are equal numbers, and sums of those of two parts of a space are exact.
+        """
+        return self._blocks(queries, pool)
 
     def _blocks(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
         """The same on the integer scale, without what columns of few levels have in common."""

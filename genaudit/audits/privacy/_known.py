@@ -1,0 +1,107 @@
+"""Attackers who know one half of the columns: halves drawn by seed before anything is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genaudit.audits.privacy._game import game, left_out
+from genaudit.audits.privacy._residual import (
+    MAX_ATTACKS,
+    NO_COLUMNS,
+    NO_ROWS,
+    findings,
+    forest,
+    play,
+    undefined,
+)
+from genaudit.audits.words import listed
+from genaudit.case import AuditCase, Outcome, ranged
+from genaudit.modalities.table.space import Encoded, Space
+from genaudit.result import Message, message
+
+#: Halves of the columns that rows are dealt over.
+SPLITS = 8
+
+#: Whether what is guessed of each query is right, by columns that are known, bools (queries,).
+HalfAttack = Callable[[Space, Encoded, Encoded, frozenset[str]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class HalvesOptions:
+    """Parameters of an attack by halves of the columns.
+
+    max_attacks: most training rows, and most unseen rows, that are attacked.
+    splits: halves of the columns, drawn by the case's seed; rows are dealt over them.
+    """
+
+    max_attacks: int = ranged(MAX_ATTACKS, 1)
+    splits: int = ranged(SPLITS, 1, 100)
+
+
+def outcome(
+    case: AuditCase,
+    options: HalvesOptions,
+    audit: str,
+    attack: HalfAttack,
+    labels: tuple[Message, Message],
+    title: Message,
+) -> Outcome:
+    """Risk over all halves, and with the worst, of an attack that is played with each."""
+    played, reach = game(case)
+    gone = left_out(case)
+    if played is None or len(played.space.columns) < 2:
+        reason = NO_ROWS if played is None else NO_COLUMNS
+        found = undefined(audit, ("risk", "worst"), labels, reason, reach.n_train)
+        return Outcome(found, not_measured=gone)
+    space, rng = played.space, case.rng(audit)
+    known = halves([c.name for c in space.columns], options.splits, rng)
+    guesses = play(
+        played, rng, options.max_attacks, len(known),
+        lambda rows, pool, j: attack(space, rows, pool, known[j]),
+    )  # fmt: skip
+    found = findings(case, played, guesses, audit, labels)
+    return Outcome(found, forest(guesses, audit, title, _said(space, known)), gone)
+
+
+def halves(names: Sequence[str], n: int, rng: np.random.Generator) -> tuple[frozenset[str], ...]:
+    """Different halves of two or more columns, n of them, or fewer where there are no more.
+
+    >>> sorted(map(sorted, halves(["a", "b"], 5, np.random.default_rng(0))))
+    [['a'], ['b']]
+    """
+    drawn = (rng.permutation(len(names))[: len(names) // 2] for _ in range(4 * n))
+    distinct = dict.fromkeys(frozenset(names[j] for j in half) for half in drawn)
+    return tuple(distinct)[:n]
+
+
+def both(
+    space: Space, queries: Encoded, pool: Encoded, known: frozenset[str]
+) -> tuple[tuple[Space, Encoded, Encoded], tuple[Space, Encoded, Encoded]]:
+    """The space of the columns that are known, and of all others, each with queries and pool."""
+    others = frozenset(c.name for c in space.columns) - known
+    (one, (a, b)), (other, (c, d)) = (space.part(n, queries, pool) for n in (known, others))
+    return (one, a, b), (other, c, d)
+
+
+def _said(space: Space, known: Sequence[frozenset[str]]) -> Message:
+    """Which columns are in the first half of each."""
+    said = [
+        message("privacy.known.half", "{number}: {columns}", number=str(j + 1),
+                columns=listed([c.name for c in space.columns if c.name in half]))
+        for j, half in enumerate(known)
+    ]  # fmt: skip
+    return message(
+        "privacy.known.halves",
+        "Known are {halves}; the other half is all other columns that are compared.",
+        halves=_joined(said),
+    )
+
+
+def _joined(said: Sequence[Message]) -> Message:
+    """Lists one after the other."""
+    fields = {f"half{j}": m for j, m in enumerate(said)}
+    text, zh = (sign.join(f"{{{name}}}" for name in fields) for sign in ("; ", "；"))
+    return message("privacy.known.list", text, **fields).model_copy(update={"texts": {"zh": zh}})

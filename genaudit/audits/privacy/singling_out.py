@@ -1,0 +1,158 @@
+"""Singling out: do the samples describe single people of the training data?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from genaudit.audits.privacy._game import MAX_POOL, Game, game, left_out
+from genaudit.audits.privacy._predicates import (
+    Predicates,
+    coded,
+    of_one_column,
+    of_several_columns,
+)
+from genaudit.audits.privacy._reach import Reach
+from genaudit.audits.privacy._residual import MAX_ATTACKS, NO_ROWS, Guesses, overall, undefined
+from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.data.dataset import Dataset
+from genaudit.modalities.table.gaps import compared
+from genaudit.modalities.table.space import one_row_each
+from genaudit.result import Finding, Message, message
+from genaudit.subject import Access
+
+_ID = "privacy.singling_out"
+
+#: Makes predicates from coded samples: which columns are ordered, how many, a random stream.
+Make = Callable[[np.ndarray, Sequence[bool], int, np.random.Generator], Predicates]
+
+
+@dataclass(frozen=True)
+class SinglingOutOptions:
+    """Parameters of the attack.
+
+    max_attacks: most predicates that are tried on training rows, and most on unseen rows.
+    """
+
+    max_attacks: int = ranged(MAX_ATTACKS, 1)
+
+
+@audit(
+    title="Singling out",
+    needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
+    source="Article 29 Working Party 2014, Opinion 05/2014 on Anonymisation Techniques (WP216), "
+    "section 2; Cohen & Nissim 2020, Towards Formalizing the GDPR's Notion of Singling Out "
+    "(isolation by a predicate); Giomi et al. 2023, A Unified Framework for Quantifying Privacy "
+    "Risk in Synthetic Data, section 4.2, with tables of one size for a model of their sizes",
+    options=SinglingOutOptions,
+    metrics=(f"{_ID}.univariate", f"{_ID}.multivariate"),
+)
+def singling_out(case: AuditCase, options: SinglingOutOptions) -> Outcome:
+    """Whether sentences that fit one sample alone fit one person of the training data alone.
+
+    The attacker reads the samples, finds a description that only one of them fits (a value that one
+    has, or a few columns together), and claims that there is exactly one such person. In a column
+    where nearly everybody has a value of their own that is often right by chance, of people whom
+    the generator has never seen too. So the same is tried on unseen rows, as many as training
+    rows, a row for each person: no description on both, and no person is singled out twice. What
+    counts is how much oftener it is right about training rows.
+    """
+    played, reach = game(case)
+    gone = left_out(case)
+    if played is None:
+        found = undefined(_ID, tuple(_MAKERS), tuple(_LABELS.values()), NO_ROWS, reach.n_train)
+        return Outcome(found, not_measured=gone)
+    tables = _tables(case)
+    found = tuple(_finding(case, played, tables, kind, options.max_attacks) for kind in _MAKERS)
+    return Outcome(found, not_measured=gone)
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Codes of samples, of reference rows, and of as many members as controls, a row a person.
+
+    ordered: which columns are of numbers. share: of the training rows that are members here.
+    """
+
+    samples: np.ndarray
+    reference: np.ndarray
+    members: np.ndarray
+    controls: np.ndarray
+    ordered: tuple[bool, ...]
+    share: float
+
+
+def _tables(case: AuditCase) -> Tables:
+    samples, train, unseen, reference = case.samples, case.train, case.non_members, case.reference
+    rng = case.rng(_ID)
+    columns = compared(samples, train, unseen, reference)
+    members, controls = one_row_each(train, rng), one_row_each(unseen, rng)
+    # Whether a description fits one row alone depends on how many rows there are.
+    n = min(len(members), len(controls))
+    parts = (_some(samples, MAX_POOL, rng), _some(one_row_each(reference, rng), MAX_POOL, rng),
+             _some(members, n, rng), _some(controls, n, rng))  # fmt: skip
+    ordered = tuple(c.modelled and not c.discrete for c in columns)
+    made, others, mine, unseen_codes = coded(parts, columns)
+    return Tables(made, others, mine, unseen_codes, ordered, n / len(train))
+
+
+def _some(data: Dataset, most: int, rng: np.random.Generator) -> Dataset:
+    return data.take(rng.permutation(len(data))[:most])
+
+
+def _finding(case: AuditCase, played: Game, tables: Tables, kind: str, most: int) -> Finding:
+    rng, make = case.rng(f"{_ID}.{kind}"), _MAKERS[kind]
+    right, blind = (
+        _tried(make(pool, tables.ordered, 2 * most, rng), tables)
+        for pool in (tables.samples, tables.reference)
+    )
+    if min(map(len, right)) == 0:
+        return undefined(_ID, (kind,), (_LABELS[kind],), _NONE, played.reach.n_train)[0]
+    # Of training rows that were left out nothing is seen, as of samples that were not searched.
+    searched = max(1, round(played.reach.n_searched * tables.share))
+    reach: Reach = replace(played.reach, n_searched=searched)
+    part = tuple(np.zeros(len(side), dtype=int) for side in right)
+    guesses = Guesses(right, blind, (part[0], part[1]), (kind,), reach)
+    doubt = played.doubt() or holdout_seen(case) or guesses.doubt()
+    found = overall(f"{_ID}.{kind}", _LABELS[kind], guesses, played.reach)
+    return found.model_copy(update={"doubt": doubt})
+
+
+def _tried(predicates: Predicates, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+    """Whether predicates single out a member, by every other one, and a control by the others.
+
+    One that singles out the same row as one before it is not right: it is no other person, and
+    guesses that stand and fall together would count as many.
+    """
+    order = np.arange(len(predicates))
+    members = predicates.take(order % 2 == 0).isolated(tables.members)
+    controls = predicates.take(order % 2 == 1).isolated(tables.controls)
+    return _first(members), _first(controls)
+
+
+def _first(isolated: np.ndarray) -> np.ndarray:
+    """Which guesses single out a row that none before them does, bools of its shape."""
+    first = np.zeros(len(isolated), dtype=bool)
+    first[np.unique(isolated, return_index=True)[1]] = True
+    return first & (isolated >= 0)
+
+
+_MAKERS: dict[str, Make] = {"univariate": of_one_column, "multivariate": of_several_columns}
+_LABELS: dict[str, Message] = {
+    "univariate": message(
+        "privacy.singling_out.univariate",
+        "How much better single training rows than single unseen rows are picked out by one column",
+    ),
+    "multivariate": message(
+        "privacy.singling_out.multivariate",
+        "How much better single training rows than single unseen rows are picked out by several "
+        "columns",
+    ),
+}
+_NONE = message(
+    "privacy.singling_out.none",
+    "No description fits one sample alone, so that nobody can be picked out by it.",
+)
