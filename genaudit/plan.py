@@ -13,7 +13,7 @@ from genaudit.reading import path_of, read_toml
 #: Audits that `quick` leaves out; `standard` and `full` run everything.
 _NOT_QUICK = frozenset(
     {"privacy.classifier", "privacy.density", "privacy.ensemble", "privacy.likelihood_ratio",
-     "privacy.monte_carlo", "privacy.neighbourhood"}
+     "privacy.monte_carlo", "privacy.neighbourhood", "privacy.reconstruction"}
 )  # fmt: skip
 
 

@@ -59,6 +59,10 @@ PLANTED = {
     "privacy.likelihood_ratio": _planted("copycat"),
     "privacy.classifier": _planted("copycat"),
     "privacy.ensemble": _planted("copycat"),
+    "privacy.singling_out": _planted("copycat"),
+    "privacy.linkability": _planted("copycat"),
+    "privacy.inference": _planted("copycat"),
+    "privacy.reconstruction": _planted("copycat"),
     "bias.representation": _planted("group_skewed"),
     "bias.downstream": _planted("group_skewed"),
     "content.rare_copies": _planted("copycat"),
@@ -210,11 +214,14 @@ def test_broken_samples_are_findings(name, fault):
 ATTACKS = ("classifier", "density", "distance", "ensemble", "likelihood_ratio", "monte_carlo",
            "neighbourhood")  # fmt: skip
 
+#: Attacks whose guesses are right or wrong.
+RISKS = ("inference", "linkability", "reconstruction", "singling_out")
+
 #: Audits that deal the samples to parts, or take some, by a random stream: another order of rows
 #: gives other parts.
 DEALT = {
     "bias.downstream",
-    *(f"privacy.{attack}" for attack in ATTACKS),
+    *(f"privacy.{attack}" for attack in (*ATTACKS, *RISKS)),
     "quality.fidelity",
     "quality.utility",
 }

@@ -17,16 +17,16 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Column
 
 #: Columns that a predicate of several speaks of, at least and at most.
-LEAST_COLUMNS, MOST_COLUMNS = 2, 6
+LEAST_COLUMNS, MOST_COLUMNS = 2, 12
 
 #: Half the width of the range of a number, as a share of the samples.
 _WIDTH = 0.025
 
-#: Predicates that are drawn for each one that is wanted: many fit more than one sample.
-_DRAWN = 4
+#: Times that as many predicates are drawn as are wanted: many fit more than one sample.
+_ROUNDS = 8
 
-#: Cells that are compared in one go.
-_BLOCK = 4_000_000
+#: Predicates that are tried in one go, and cells that are compared.
+_STEP, _BLOCK = 4096, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,22 +54,28 @@ class Predicates:
             Positions, shape (n,).
         """
         found = np.full(len(self), -1)
-        step = max(1, _BLOCK // max(len(codes), 1))
-        columns = np.ascontiguousarray(codes.T)
-        for start in range(0, len(self), step):
-            part = self.take(np.arange(start, min(start + step, len(self))))
-            fits = part._fits(columns)
-            once = fits.sum(axis=1) == 1
-            found[start : start + step][once] = fits[once].argmax(axis=1)
+        for start in range(0, len(self), _STEP):
+            part = self.take(np.arange(start, min(start + _STEP, len(self))))
+            fits = part._fits(codes)
+            once = np.flatnonzero(np.bitwise_count(fits).sum(axis=1, dtype=int) == 1)
+            rows = np.unpackbits(fits[once], axis=1).argmax(axis=1)
+            found[start + once] = rows
         return found
 
-    def _fits(self, columns: np.ndarray) -> np.ndarray:
-        """Which rows fit which predicate, shape (n, rows)."""
-        fits = np.ones((len(self), columns.shape[1]), dtype=bool)
-        for j, x in enumerate(columns):
+    def _fits(self, codes: np.ndarray) -> np.ndarray:
+        """Which rows fit each predicate, a bit each, bytes of shape (n, rows / 8)."""
+        fits = np.full((len(self), -(-len(codes) // 8)), 255, dtype=np.uint8)
+        for j, x in enumerate(np.ascontiguousarray(codes.T)):
             some = np.flatnonzero(self.asked[:, j])
-            low, high = self.low[some, j], self.high[some, j]
-            fits[some] &= (x >= low[:, None]) & (x <= high[:, None])
+            # Few ranges of a column differ, so they are looked up instead of compared anew.
+            pairs = np.column_stack([self.low[some, j], self.high[some, j]])
+            ranges, which = np.unique(pairs, axis=0, return_inverse=True)
+            bits = np.zeros((len(ranges), fits.shape[1]), dtype=np.uint8)
+            step = max(1, _BLOCK // max(len(x), 1))
+            for start in range(0, len(ranges), step):
+                low, high = ranges[start : start + step].T[:, :, None]
+                bits[start : start + step] = np.packbits((x >= low) & (x <= high), axis=1)
+            fits[some] &= bits[which.ravel()]
         return fits
 
 
@@ -120,25 +126,45 @@ def of_several_columns(
 ) -> Predicates:
     """Predicates of several columns that fit one sample alone, at most n.
 
-    Each describes a random sample in random columns: levels as they are, numbers by a range around
-    them that holds about a twentieth of the samples, missing values as missing.
+    Each describes another random sample in random columns, drawn anew where they fit more samples:
+    levels as they are, numbers by a range around them that holds about a twentieth of the samples,
+    missing values as missing.
     """
-    width = samples.shape[1]
+    columns = [np.sort(x[x >= 0]) if is_ordered else None
+               for x, is_ordered in zip(samples.T, ordered, strict=True)]  # fmt: skip
+    left, found = rng.permutation(len(samples)), []
+    for _ in range(_ROUNDS):
+        tried, left = left[:n], left[n:]
+        drawn = _around(samples[tried], columns, rng)
+        once = drawn.isolated(samples) >= 0
+        found.append(drawn.take(once))
+        left = np.concatenate([left, tried[~once]])
+        if sum(map(len, found)) >= n or not len(left):
+            break
+    return Predicates(
+        *(
+            np.concatenate([getattr(p, part) for p in found])[:n]
+            for part in ("asked", "low", "high")
+        )
+    )
+
+
+def _around(
+    rows: np.ndarray, columns: Sequence[np.ndarray | None], rng: np.random.Generator
+) -> Predicates:
+    """A predicate for each row, of random columns; of numbers `columns` has all codes in order."""
+    width = rows.shape[1]
     most = min(MOST_COLUMNS, width)
-    rows = np.resize(rng.permutation(len(samples)), min(_DRAWN * n, 4 * len(samples)))
     size = rng.integers(min(LEAST_COLUMNS, most), most + 1, len(rows))
-    asked = rng.random((len(rows), width)).argsort(axis=1).argsort(axis=1) < size[:, None]
-    low, high = samples[rows].copy(), samples[rows].copy()
-    for j in np.flatnonzero(ordered):
-        present = np.sort(samples[samples[:, j] >= 0, j])
-        of = np.flatnonzero(low[:, j] >= 0)
-        if not len(of):
+    asked = rng.random(rows.shape).argsort(axis=1).argsort(axis=1) < size[:, None]
+    low, high = rows.copy(), rows.copy()
+    for j, present in enumerate(columns):
+        of = np.flatnonzero(rows[:, j] >= 0)
+        if present is None or not len(of):
             continue
         more = round(_WIDTH * len(present))
-        first = np.searchsorted(present, low[of, j], side="left") - more
-        last = np.searchsorted(present, high[of, j], side="right") - 1 + more
+        first = np.searchsorted(present, rows[of, j], side="left") - more
+        last = np.searchsorted(present, rows[of, j], side="right") - 1 + more
         low[of, j] = present[np.maximum(first, 0)]
         high[of, j] = present[np.minimum(last, len(present) - 1)]
-    drawn = Predicates(asked, low, high)
-    once = np.flatnonzero(drawn.isolated(samples) >= 0)[:n]
-    return drawn.take(once)
+    return Predicates(asked, low, high)

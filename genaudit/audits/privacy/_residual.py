@@ -122,7 +122,9 @@ class Guesses:
     def doubt(self) -> Message | None:
         """Why members cannot be held against controls: they differ to who has no samples."""
         low, high = Tally.of(self.blind).interval(DOUBT_CONFIDENCE)
-        return None if low <= 0 <= high else UNLIKE
+        if not low <= 0 <= high:
+            return UNLIKE
+        return _FAVOURED if Tally.of(self.right).interval(DOUBT_CONFIDENCE)[1] < 0 else None
 
 
 def play(
@@ -325,6 +327,11 @@ NO_COLUMNS = message(
 CERTAIN = message(
     "privacy.residual.certain",
     "There are no guesses about unseen rows that are wrong, so that nothing is left to learn.",
+)
+_FAVOURED = message(
+    "privacy.residual.favoured",
+    "Unseen rows are guessed better than training rows: the generator, or whoever made the "
+    "samples, has seen the holdout, or the two are not alike, so that comparing tells nothing.",
 )
 _BLIND = message(
     "privacy.residual.blind", "The same attacker with unseen real rows in place of the samples"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genaudit.audits.privacy._game import MAX_POOL, Game, game, left_out
+from genaudit.audits.privacy._game import MAX_POOL, Game, Sides, game, left_out
 from genaudit.audits.privacy._predicates import (
     Predicates,
     coded,
@@ -18,7 +18,6 @@ from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy._residual import MAX_ATTACKS, NO_ROWS, Guesses, overall, undefined
 from genaudit.audits.privacy.copies import holdout_seen
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
-from genaudit.data.dataset import Dataset
 from genaudit.modalities.table.gaps import compared
 from genaudit.modalities.table.space import one_row_each
 from genaudit.result import Finding, Message, message
@@ -74,13 +73,16 @@ def singling_out(case: AuditCase, options: SinglingOutOptions) -> Outcome:
 class Tables:
     """Codes of samples, of reference rows, and of as many members as controls, a row a person.
 
-    ordered: which columns are of numbers. share: of the training rows that are members here.
+    controls: of the whole holdout. unseen: members and controls of who has the reference, which
+    controls are not. ordered: which columns are of numbers. share: of the training rows that are
+    members here.
     """
 
     samples: np.ndarray
     reference: np.ndarray
     members: np.ndarray
     controls: np.ndarray
+    unseen: Sides
     ordered: tuple[bool, ...]
     share: float
 
@@ -89,25 +91,25 @@ def _tables(case: AuditCase) -> Tables:
     samples, train, unseen, reference = case.samples, case.train, case.non_members, case.reference
     rng = case.rng(_ID)
     columns = compared(samples, train, unseen, reference)
-    members, controls = one_row_each(train, rng), one_row_each(unseen, rng)
+    one_each = [one_row_each(data, rng) for data in (train, case.holdout, unseen, reference)]
+    members, controls, others, calm = (d.take(rng.permutation(len(d))) for d in one_each)
+    made = samples.take(rng.permutation(len(samples))[:MAX_POOL])
     # Whether a description fits one row alone depends on how many rows there are.
-    n = min(len(members), len(controls))
-    parts = (_some(samples, MAX_POOL, rng), _some(one_row_each(reference, rng), MAX_POOL, rng),
-             _some(members, n, rng), _some(controls, n, rng))  # fmt: skip
+    n, m = (min(len(members), len(side)) for side in (controls, others))
+    codes = coded((made, calm, members, controls, others), columns)
+    # In an order of their own, so that the same samples in another order are described alike.
+    pools = [pool[np.lexsort(pool.T)] for pool in (codes[0], codes[1][:MAX_POOL])]
     ordered = tuple(c.modelled and not c.discrete for c in columns)
-    made, others, mine, unseen_codes = coded(parts, columns)
-    return Tables(made, others, mine, unseen_codes, ordered, n / len(train))
-
-
-def _some(data: Dataset, most: int, rng: np.random.Generator) -> Dataset:
-    return data.take(rng.permutation(len(data))[:most])
+    blind = (codes[2][:m], codes[4][:m])
+    return Tables(pools[0], pools[1], codes[2][:n], codes[3][:n], blind, ordered, n / len(train))
 
 
 def _finding(case: AuditCase, played: Game, tables: Tables, kind: str, most: int) -> Finding:
     rng, make = case.rng(f"{_ID}.{kind}"), _MAKERS[kind]
+    pools = ((tables.samples, (tables.members, tables.controls)),
+             (tables.reference, tables.unseen))  # fmt: skip
     right, blind = (
-        _tried(make(pool, tables.ordered, 2 * most, rng), tables)
-        for pool in (tables.samples, tables.reference)
+        _tried(make(pool, tables.ordered, 2 * most, rng), sides) for pool, sides in pools
     )
     if min(map(len, right)) == 0:
         return undefined(_ID, (kind,), (_LABELS[kind],), _NONE, played.reach.n_train)[0]
@@ -121,15 +123,15 @@ def _finding(case: AuditCase, played: Game, tables: Tables, kind: str, most: int
     return found.model_copy(update={"doubt": doubt})
 
 
-def _tried(predicates: Predicates, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+def _tried(predicates: Predicates, sides: Sides) -> Sides:
     """Whether predicates single out a member, by every other one, and a control by the others.
 
     One that singles out the same row as one before it is not right: it is no other person, and
     guesses that stand and fall together would count as many.
     """
     order = np.arange(len(predicates))
-    members = predicates.take(order % 2 == 0).isolated(tables.members)
-    controls = predicates.take(order % 2 == 1).isolated(tables.controls)
+    members = predicates.take(order % 2 == 0).isolated(sides[0])
+    controls = predicates.take(order % 2 == 1).isolated(sides[1])
     return _first(members), _first(controls)
 
 
