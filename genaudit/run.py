@@ -327,7 +327,6 @@ _NEEDS: dict[Access | Knowledge, Message] = {
 _NOT_COVERED = (
     ("not_measured.shadow", "Attacks that train shadow models or plant canaries."),
     ("not_measured.weights", "Attacks on weights, scores or gradients of the generator."),
-    ("not_measured.wp216", "Singling out, linkability and inference as WP216 defines them."),
     ("not_measured.epsilon", "An empirical lower bound on ε: it needs a recorded coin."),
     ("not_measured.seeds", "Other trainings of this recipe: this is evidence on one generator."),
 )  # fmt: skip

@@ -112,3 +112,17 @@ def test_samples_without_a_description():
     for finding in found.findings:
         assert finding.estimate.value is None
         assert finding.estimate.reason is not None
+
+
+def test_a_person_is_one_row():
+    """Of persons with three equal rows each, copied all, one row each is sought and found."""
+    who = {"name": "who", "kind": "categorical", "role": "person"}
+    schema = SCHEMA.replace(columns=[*(c.model_dump() for c in SCHEMA.columns), who])
+    train, holdout = (
+        population(400, seed).loc[np.repeat(np.arange(400), 3)].reset_index(drop=True)
+        .assign(who=[f"{seed}-{i // 3}" for i in range(1200)])
+        for seed in (1, 2)
+    )  # fmt: skip
+    made = train.drop_duplicates("who").drop(columns="who")
+    for finding in singling_out(case_of(made, train, holdout, schema=schema)).findings:
+        assert finding.estimate.low > 0.5

@@ -109,10 +109,9 @@ class Guesses:
     reach: Reach
 
     def parts(self, right: Sides) -> list[Sides]:
-        """Some guesses by their part; a part that has none on either side is left out."""
+        """Some guesses by their part; a part may have none."""
         members, controls = self.part
-        dealt = [(right[0][members == j], right[1][controls == j]) for j in range(len(self.names))]
-        return [sides for sides in dealt if min(map(len, sides)) > 0]
+        return [(right[0][members == j], right[1][controls == j]) for j in range(len(self.names))]
 
     def named(self, names: Sequence[str], owner: np.ndarray) -> Guesses:
         """The same guesses where each part is one of these names, at the positions `owner`."""
@@ -198,12 +197,11 @@ def _estimate(tally: Tally, reach: Reach | None = None) -> Estimate:
 
 
 def _worst(audit: str, label: Message, guesses: Guesses) -> Finding:
-    null = guesses.parts((guesses.right[1], guesses.right[1]))
     return Finding(
         metric=f"{audit}.worst",
         label=label,
         estimate=worst(guesses.parts(guesses.right), guesses.reach),
-        null=worst([_halves(controls) for _, controls in null]),
+        null=worst([_halves(controls) for _, controls in guesses.parts(guesses.right)]),
         baseline=worst(guesses.parts(guesses.blind)),
         baseline_label=_BLIND,
         note=_named(guesses),
@@ -260,10 +258,7 @@ def forest(
 
 
 def _by_part(guesses: Guesses) -> list[Estimate]:
-    """Of each part, none left out."""
-    (members, controls), right = guesses.part, guesses.right
-    parts = ((right[0][members == j], right[1][controls == j]) for j in range(len(guesses.names)))
-    return [_estimate(Tally.of(sides), guesses.reach) for sides in parts]
+    return [_estimate(Tally.of(sides), guesses.reach) for sides in guesses.parts(guesses.right)]
 
 
 def _halves(right: np.ndarray) -> Sides:
@@ -296,7 +291,7 @@ def _note(tally: Tally, reach: Reach) -> Message:
     return message(
         "privacy.residual.note",
         "Right were {right} of {n} guesses about training rows, and {control} of {n_control} about "
-        "unseen rows, none of which has more than one guess. {limits}",
+        "unseen rows; no row counts more than once. {limits}",
         right=shown_of(tally.right, tally.n),
         n=shown_of(tally.n, tally.n),
         control=shown_of(tally.control_right, tally.n_control),
