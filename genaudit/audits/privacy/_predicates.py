@@ -85,8 +85,11 @@ def coded(tables: Sequence[Dataset], columns: Sequence[Column]) -> list[np.ndarr
     codes = np.empty((sum(len(t) for t in tables), len(columns)), dtype=np.int32)
     for j, column in enumerate(columns):
         values = pd.concat([t.frame[column.name].astype(object) for t in tables])
-        numeric = not column.discrete and column.modelled
-        codes[:, j] = pd.factorize(values.astype(float) if numeric else values, sort=numeric)[0]
+        if column.modelled and not column.discrete:
+            values = values.astype(float)
+        else:
+            values = values.astype(str).where(values.notna())
+        codes[:, j] = pd.factorize(values, sort=True)[0]
     return np.split(codes, ends)
 
 

@@ -68,21 +68,20 @@ class Tally:
 
     def value(self) -> float:
         """Residual risk; a few right guesses count as the middle of one to nine."""
-        right, control = (
-            taken_for(self.right, self.n),
-            taken_for(self.control_right, self.n_control),
-        )
+        right, control = self._taken()
         return residual_risk(sum(right) / 2, self.n, sum(control) / 2, self.n_control)
 
     def interval(self, confidence: float) -> Interval:
         """Interval of the residual risk, of whatever a reader may take the counts for."""
-        right, control = (
-            taken_for(self.right, self.n),
-            taken_for(self.control_right, self.n_control),
-        )
+        right, control = self._taken()
         ends = {(right[0], control[1]), (right[1], control[0])}
         found = [residual_interval(k, self.n, c, self.n_control, confidence) for k, c in ends]
         return min(low for low, _ in found), max(high for _, high in found)
+
+    def _taken(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Least and most right guesses about members, and about controls, that a reader sees."""
+        members = taken_for(self.right, self.n)
+        return members, taken_for(self.control_right, self.n_control)
 
     def low_if(self, risk: float, quantile: float) -> float:
         """Low end at `POWER_CONFIDENCE` that a true risk reaches at a quantile of its guesses."""
