@@ -86,3 +86,15 @@ def test_power_is_in_line_with_the_interval():
 
     assert 0 < found.detectable < 0.15
     assert 0.95 < found.ceiling < 1
+
+
+def test_controls_that_are_nearly_always_guessed_show_nothing():
+    """Where next to no guess about controls is wrong no leak can be proved: the ceiling is 0."""
+    part = np.zeros(12, dtype=int)
+    nearly = np.arange(12) > 0
+    found = overall("m", LABEL, Guesses((nearly, nearly), (nearly, nearly), (part, part), ("a",),
+                                        REACH))  # fmt: skip
+
+    assert found.ceiling == 0
+    assert found.detectable is None
+    assert found.estimate.value is not None

@@ -177,7 +177,7 @@ def overall(
         return tally.low_if(risk * reach.searched, 0.2) > limit
 
     update = {
-        "ceiling": tally.low_if(reach.seen, 0.5),
+        "ceiling": max(0.0, tally.low_if(reach.seen, 0.5)),
         "detectable": smallest(flagged, limit, reach.held) if reach.held > limit else None,
     }
     return base.model_copy(update=update)
