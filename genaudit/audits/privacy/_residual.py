@@ -167,6 +167,7 @@ def overall(
         null=_estimate(Tally.of(_halves(guesses.right[1]))),
         baseline=_estimate(Tally.of(guesses.blind)),
         baseline_label=_BLIND,
+        chance=0.0,
         note=_note(tally, looked_at or reach),
     )
     if base.estimate.value is None:
@@ -203,6 +204,7 @@ def _worst(audit: str, label: Message, guesses: Guesses) -> Finding:
         null=worst([_halves(controls) for _, controls in guesses.parts(guesses.right)]),
         baseline=worst(guesses.parts(guesses.blind)),
         baseline_label=_BLIND,
+        chance=0.0,
         note=_named(guesses),
     )
 
