@@ -366,6 +366,7 @@ def selfcheck(
     *,
     bundle: str | Path | None = None,
     train: Table | None = None,
+    canaries: int | None = None,
     seed: int = 0,
     ledger: PrivacyLedger | str | Path | None = None,
     dataset_id: str | None = None,
@@ -378,13 +379,16 @@ def selfcheck(
             `module:name`; without one, and without `bundle`, genaudit's own trainers.
         bundle: a folder that is released; it is searched for rows of `train`.
         train: the rows that must not be in it. This look at them is in the ledger.
+        canaries: instead of all else, plant so many in whole trainings of our own, and tell how
+            much of their ε can be seen in one run.
         seed: handed to the factory, at least 0.
         ledger: where that look is written; the user's own by default.
         dataset_id: name of the rows in the ledger.
         progress: called with trainer and check, number done, number of all.
 
     Raises:
-        OptionError: no such trainer, or `bundle` and `train` do not come together.
+        OptionError: no such trainer, too few canaries, or `bundle` and `train` do not come
+            together.
         DataError: the folder or the rows cannot be read.
     """
     from genaudit.training.dp.selfcheck.examine import examine, scanned
@@ -396,6 +400,15 @@ def selfcheck(
             "Expected a folder and the rows that must not be in it (bundle and train), got one of "
             "the two; give both."
         )
+    if canaries is not None:
+        if trainer is not None or bundle is not None:
+            raise OptionError(
+                "Expected --canaries alone, got a trainer or a folder beside it: canaries are "
+                "planted in trainings of genaudit's own; leave one of the two out."
+            )
+        from genaudit.training.dp.selfcheck.planted import examined
+
+        return [examined(canaries, seed=seed, progress=progress)]
     given = imported(trainer, "TRAINER") if isinstance(trainer, str) else trainer
     trainers: Mapping[str, Any] = {} if bundle else OURS
     if given is not None:

@@ -598,6 +598,10 @@ def selfcheck(
     train: Annotated[
         str | None, typer.Option("--train", help="Rows that must not be in --bundle.")
     ] = None,
+    canaries: Annotated[
+        int | None,
+        typer.Option(help="Plant so many in whole trainings of our own: how much of ε is seen."),
+    ] = None,
     dataset_id: DatasetId = None,
     ledger: LedgerOption = None,
     seed: Seed = 0,
@@ -608,7 +612,8 @@ def selfcheck(
 
     with progress.bars(quiet=Settings.quiet) as bars:
         reports = api.selfcheck(
-            trainer, bundle=bundle, train=train, seed=seed, ledger=ledger, dataset_id=dataset_id,
+            trainer, bundle=bundle, train=train, canaries=canaries, seed=seed, ledger=ledger,
+            dataset_id=dataset_id,
             progress=progress.audit_bar(bars, "Checking"),
         )  # fmt: skip
     if as_json:

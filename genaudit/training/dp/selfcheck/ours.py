@@ -38,6 +38,9 @@ from genaudit.training.world import ALONE
 #: δ of what is promised on made-up records.
 DELTA = 1e-5
 
+#: A phase and the conditions of its records -> both, with something put in.
+Planted = Callable[[Phase, torch.Tensor], tuple[Phase, torch.Tensor]]
+
 
 class OurTrainer:
     """A private training by this package, seen step by step (`PrivateTrainer`).
@@ -183,12 +186,13 @@ class FamilyTrainer(OurTrainer):
         cap: Rows of a unit, which is then a person.
         data: Other records than the made-up table, n of them.
         part: Which phase of the training is seen.
+        planted: (phase, conditions) -> both, changed: what is put into the training beside.
         fields: Of the recipe.
     """
 
     def __init__(
         self, family: str = "cgan", *, seed: int = 0, n: int = 300, cap: int = 1,
-        data: Dataset | None = None, part: int = -1, **fields: Any,
+        data: Dataset | None = None, part: int = -1, planted: Planted | None = None, **fields: Any,
     ) -> None:  # fmt: skip
         self.data = made_up(n, cap) if data is None else data
         small = {"steps": 40, "batch_size": n // 5, "hidden": (12,), "latent": 16}
@@ -202,6 +206,9 @@ class FamilyTrainer(OurTrainer):
         job = fit._Job.of(self.recipe, self.data.schema, prepared, book, None, ALONE)
         made = job.work.family
         phase = made.phases()[part]
+        records, conditions = job.work.batch(np.arange(len(self.data)))
+        if planted is not None:
+            phase, conditions = planted(phase, conditions)
 
         def steps(phase: Phase, batch: Batch) -> Stepper:
             found = prepared.stepper(phase, batch)
@@ -213,7 +220,7 @@ class FamilyTrainer(OurTrainer):
                 raise BudgetError("The budget pays for no further step.")
 
         super().__init__(
-            phase, steps, *job.work.batch(np.arange(len(self.data))),
+            phase, steps, records, conditions,
             promise=lambda stepper: _promise(stepper, phase.steps, self.recipe),
             before=before,
             charged=lambda: [t.mechanism for t in book.touches if t.mechanism is not None],
