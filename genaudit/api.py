@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import secrets
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 from pydantic import JsonValue, ValidationError
 
@@ -22,6 +24,7 @@ from genaudit.case import AuditCase, Knowledge
 from genaudit.compliance import context as contexts
 from genaudit.compliance.controls import readings
 from genaudit.data import bundled
+from genaudit.data.canaries import Canaries, beside
 from genaudit.data.dataset import Dataset, check_draft, learn, widen
 from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
@@ -61,6 +64,7 @@ def train(
     budget_total: float | None = None,
     artefact: str = "model",
     checkpoint: str | Path | None = None,
+    canaries: int | None = None,
     progress: Any = None,
     **options: Any,
 ) -> Trained:
@@ -79,6 +83,8 @@ def train(
             needs a name for that, by its schema's id or `dataset_id`.
         artefact: what the ledger calls the release.
         checkpoint: a folder to go on from with `resume` if training is stopped.
+        canaries: put so many made-up rows among the records, each by a coin of its own; rows and
+            coins go to a private file (`coins_of`), which `audit` takes.
         progress: called with a `genaudit.training.fit.Update` while training.
         options: fields of `genaudit.training.recipe.Recipe` (preset, seed, condition, steps, ...).
 
@@ -99,6 +105,12 @@ def train(
     checked, name = _checked_together(
         data, public, dataset_id, book, world, private=epsilon is not None
     )
+    if canaries is not None:
+        if world.size > 1:
+            raise OptionError("Expected one process with canaries, got several; leave them out.")
+        planted = _tossed(canaries, checked, recipe)
+        planted.write(coins_of(book, artefact, place))
+        checked = planted.plant(checked, private=recipe.private)
     return fit(
         recipe,
         checked,
@@ -149,13 +161,42 @@ def resume(
     if world.leads:
         book.verify(found.info.mark)
     checked, _ = _checked_together(
-        data, _public(found.declared, data), found.info.dataset, book, world,
+        data, _public(_unplanted(found.declared, place), data), found.info.dataset, book, world,
         private=found.info.recipe.private,
     )  # fmt: skip
+    if (coins := beside(place)).exists():
+        checked = Canaries.read(coins).plant(checked, private=found.info.recipe.private)
     return fit.resume(
         found, place, checked, ledger=book, budget_total=budget_total, progress=progress,
         world=world,
     )  # fmt: skip
+
+
+def coins_of(
+    ledger: PrivacyLedger | str | Path | None, artefact: str, checkpoint: str | Path | None = None
+) -> Path:
+    """Where `train` leaves canaries with their coins: beside the checkpoint, else the ledger."""
+    if checkpoint is not None:
+        return beside(path_of(checkpoint, "a checkpoint folder"))
+    return beside(_ledger(ledger).path.with_name(artefact))
+
+
+def _tossed(n: int, data: Dataset, recipe: Any) -> Canaries:
+    """Canaries for a training: of one without privacy they follow from its seed, and look at rows.
+
+    Under differential privacy they are made of the schema alone, by chance that nobody can repeat.
+    """
+    if not recipe.private:
+        return Canaries.tossed(data.schema, n, np.random.default_rng([recipe.seed, 0xCA]), data)
+    return Canaries.tossed(data.schema, n, np.random.default_rng(secrets.randbits(256)))
+
+
+def _unplanted(schema: Schema, checkpoint: Path) -> Schema:
+    """The schema that the records without canaries had, whose number it may declare."""
+    coins = beside(checkpoint)
+    if not isinstance(schema.rows, int) or not coins.exists():
+        return schema
+    return schema.replace(rows=schema.rows - len(Canaries.read(coins)))
 
 
 def load(folder: str | Path) -> Trained:
@@ -176,6 +217,7 @@ def audit(
     train: Table | None = None,
     holdout: Table | None = None,
     auxiliary: Table | None = None,
+    canaries: str | Path | None = None,
     schema: Schema | str | Path | None = None,
     policy: Policy | str | Path | None = None,
     plan: AuditPlan | str | Path = "standard",
@@ -196,6 +238,7 @@ def audit(
         train: the rows that the generator was trained on (members).
         holdout: rows of the same population that it never saw (non-members).
         auxiliary: further such rows that calibrate attacks; without them the holdout is halved.
+        canaries: the private file of `train(..., canaries=N)`, rows with their coins.
         schema: what is public; the model's own or a draft by default.
         policy: limits; the bundled default without one.
         plan: `quick`, `standard`, `full`, or a plan file.
@@ -213,6 +256,7 @@ def audit(
     """
     check_seed(seed)
     declared = contexts.checked(context)
+    planted = None if canaries is None else Canaries.read(path_of(canaries, "a file of canaries"))
     chosen_policy = read_policy(policy)
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(_file(plan, "plan"))
     claimed = parse_claim(claim)
@@ -248,7 +292,12 @@ def audit(
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items()}
     _check_overlaps(data)
     who = resolve(subject, model, schema, claimed)
-    case = AuditCase(who, data, seed=seed, n_samples=chosen_plan.n_samples)
+    if planted is not None:
+        data[Knowledge.CANARIES] = planted.checked(schema)
+    case = AuditCase(
+        who, data, seed=seed, n_samples=chosen_plan.n_samples,
+        coins=None if planted is None else planted.included,
+    )  # fmt: skip
     if who.draw is not None:
         _ = case.samples  # drawn before any audit asks: a generator that fails is one error
     return run(
@@ -448,6 +497,7 @@ def plan_training(
     ledger: PrivacyLedger | str | Path | None = None,
     dataset_id: str | None = None,
     budget_total: float | None = None,
+    canaries: int | None = None,
     **options: Any,
 ) -> list[str]:
     """What a training would do and spend, as lines for a person; nothing is trained.
@@ -466,6 +516,8 @@ def plan_training(
     check_budget_total(budget_total, _declared_id(public, dataset_id))
     book = _ledger(ledger)
     checked, named = _checked(data, public, dataset_id, book, private=epsilon is not None)
+    if canaries is not None:
+        checked = _tossed(canaries, checked, recipe).plant(checked, private=recipe.private)
     return plan(recipe, checked, ledger=book, dataset_id=named, budget_total=budget_total)
 
 

@@ -58,6 +58,7 @@ class AuditCase:
 
     description: how the records of the data became numbers, where they are images, series, sounds
     or texts and this is the `described` case.
+    coins: of each of the CANARIES whether it was a member, boolean, shape (n,); there with them.
     """
 
     subject: Subject
@@ -65,6 +66,7 @@ class AuditCase:
     seed: int = 0
     n_samples: int | None = None
     description: Description | None = None
+    coins: np.ndarray | None = None
     _cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -97,6 +99,12 @@ class AuditCase:
     def holdout(self) -> Dataset:
         """All rows that the subject has not seen and that are not auxiliary."""
         return self.data[Knowledge.HOLDOUT]
+
+    @property
+    def canaries(self) -> tuple[Dataset, np.ndarray]:
+        """Made-up rows, and of each whether its coin made it a member, shape (n,)."""
+        assert self.coins is not None, "they come with their coins"
+        return self.data[Knowledge.CANARIES], self.coins
 
     @property
     def non_members(self) -> Dataset:
@@ -141,6 +149,7 @@ class AuditCase:
             self.seed,
             self.n_samples,
             description,
+            self.coins,
         )
 
     def _halves(self) -> tuple[Dataset, Dataset]:

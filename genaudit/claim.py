@@ -1,6 +1,6 @@
 """A claim held against its record: does the release spend what it says, and is every read paid for?
 
-That a claim must be true is no matter of policy, so its two limits stand here.
+That a claim must be true is no matter of policy, so its limits stand here.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ LIMITS = {
             value=0,
             owner="genaudit",
             rationale="A claim holds only where every read for the release is accounted for.",
+        ),
+        Limit(
+            metric="privacy.canaries.excess",
+            value=0,
+            owner="genaudit",
+            rationale="No run of a release that keeps its claim shows a larger ε.",
         ),
     )
 }

@@ -324,6 +324,10 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", help="Go on from this checkpoint folder.")
     ] = None,
+    canaries: Annotated[
+        int | None,
+        typer.Option("--canaries", help="Plant so many made-up rows, each by a recorded coin."),
+    ] = None,
     dataset_id: DatasetId = None,
     budget_total: Annotated[
         float | None,
@@ -352,7 +356,8 @@ def train(
     given = {name: value for name, value in given.items() if value is not None}
     if resume is not None:
         _check_alone({**given, "schema": schema, "config": config, "checkpoint": checkpoint,
-                      "dataset_id": dataset_id, "dry_run": dry_run or None})  # fmt: skip
+                      "dataset_id": dataset_id, "canaries": canaries,
+                      "dry_run": dry_run or None})  # fmt: skip
         assert out is not None, "checked above"
         with _terminable(), progress.bars(quiet=Settings.quiet or not _leads()) as bars:
             trained = api.resume(
@@ -366,7 +371,7 @@ def train(
     if dry_run:
         lines = api.plan_training(
             data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
-            budget_total=budget_total, **options,
+            budget_total=budget_total, canaries=canaries, **options,
         )  # fmt: skip
         print(*map(_printable, lines), sep="\n")
         return
@@ -374,10 +379,15 @@ def train(
     with _terminable(), progress.bars(quiet=Settings.quiet or not _leads()) as bars:
         trained = api.train(
             data, schema, model=family, ledger=ledger, dataset_id=dataset_id,
-            budget_total=budget_total, artefact=out.name, checkpoint=checkpoint,
+            budget_total=budget_total, artefact=out.name, checkpoint=checkpoint, canaries=canaries,
             progress=progress.training_bar(bars, "Training"), **options,
         )  # fmt: skip
     _save(trained, out)
+    if canaries is not None:
+        coins = api.coins_of(ledger, out.name, checkpoint)
+        _say(
+            f"Canaries and their coins are in {coins}: keep it private, and audit with --canaries."
+        )
 
 
 def _files(*inputs: str | Path | None) -> list[str | Path]:
@@ -490,6 +500,9 @@ def audit(
     train: Annotated[str | None, typer.Option("--train", help="Rows trained on.")] = None,
     holdout: Annotated[str | None, typer.Option("--holdout", help="Rows never seen.")] = None,
     auxiliary: Annotated[str | None, typer.Option("--auxiliary", help="Reference rows.")] = None,
+    canaries: Annotated[
+        Path | None, typer.Option("--canaries", help="Canaries with their coins, of training.")
+    ] = None,
     schema: SchemaOption = None,
     plan: Annotated[
         str, typer.Option("--plan", help="quick, standard, full, or TOML.")
@@ -509,13 +522,13 @@ def audit(
     from genaudit import api
 
     check_file(out)
-    read = _files(train, holdout, auxiliary, schema, plan, policy, context)
+    read = _files(train, holdout, auxiliary, canaries, schema, plan, policy, context)
     check_apart(out, [*filter(os.path.exists, subject), *read, *_ledger_files(ledger)])
     with progress.bars(quiet=Settings.quiet) as bars:
         report = api.audit(
             subject if len(subject) > 1 else subject[0],
-            train=train, holdout=holdout, auxiliary=auxiliary, schema=schema, plan=plan,
-            policy=policy, claim=claim, context=api.read_context(context), ledger=ledger,
+            train=train, holdout=holdout, auxiliary=auxiliary, canaries=canaries, schema=schema,
+            plan=plan, policy=policy, claim=claim, context=api.read_context(context), ledger=ledger,
             dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
             progress=progress.audit_bar(bars),
         )  # fmt: skip

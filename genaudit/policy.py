@@ -29,7 +29,7 @@ SHARES = frozenset(
         "privacy.copies.exact", "privacy.copies.near", "privacy.distance.auc",
         "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
         *(f"privacy.{a}.{m}" for a in _ATTACKS for m in ("auc", "tpr_at_1pct_fpr")),
-        "content.personal_data.rate", "content.personal_data.column_rate",
+        "privacy.canaries.auc", "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
         "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",
         "quality.validity.column_invalid_rate", "quality.validity.distinct_rate",

@@ -32,6 +32,7 @@ class Dataset:
     absent, extra: columns that the source lacked or had beyond the schema (samples only).
     unplaced: cells that have no place in the frame, as text, shape (n, columns): those of `extra`
         and those in `invalid` (samples only). NaN where a cell has its place.
+    zeroed: records that count in their public number and contribute nothing: canaries left out.
     """
 
     schema: Schema
@@ -40,6 +41,7 @@ class Dataset:
     absent: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     unplaced: pd.DataFrame = field(default_factory=pd.DataFrame)
+    zeroed: int = 0
 
     @classmethod
     def of(cls, raw: pd.DataFrame, schema: Schema, source: str = "data") -> Dataset:

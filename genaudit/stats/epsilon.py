@@ -109,7 +109,7 @@ def _refuted(p_value: Callable[[float], float], alpha: float) -> float:
 
 
 def one_run_counts(
-    scores: np.ndarray, members: np.ndarray, shares: Sequence[float] = SHARES
+    scores: np.ndarray, members: np.ndarray, shares: Sequence[float] = SHARES, *, top: bool = False
 ) -> list[tuple[int, int]]:
     """Guesses and right ones: a share of highest scores as members, one of lowest as none.
 
@@ -117,6 +117,7 @@ def one_run_counts(
         scores: Attack scores, shape (m,), higher = member; ties are broken by position.
         members: Boolean, shape (m,).
         shares: Of the candidates, each at most a half; fixed before scores are seen.
+        top: Guess members alone, where a low score is no sign of anything.
 
     >>> one_run_counts(np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False]), (0.5,))
     [(4, 2)]
@@ -125,14 +126,17 @@ def one_run_counts(
     found = []
     for share in shares:
         k = int(share * len(scores))
-        right = int(members[order[len(order) - k :]].sum()) + int((~members[order[:k]]).sum())
-        found.append((2 * k, right))
+        right = int(members[order[len(order) - k :]].sum())
+        if not top:
+            right += int((~members[order[:k]]).sum())
+        found.append((k if top else 2 * k, right))
     return found
 
 
 def one_run_chance(
-    scores: np.ndarray, members: np.ndarray, epsilon: float, delta: float, alpha: float
-) -> float:
+    scores: np.ndarray, members: np.ndarray, epsilon: float, delta: float, alpha: float, *,
+    top: bool = False,
+) -> float:  # fmt: skip
     """Chance of guesses this good under (epsilon, delta), the choice of how many paid for.
 
     Args:
@@ -141,17 +145,18 @@ def one_run_chance(
         epsilon: Of the claim, at delta.
         delta: Of the claim.
         alpha: Level that it is held against, which settles how.
+        top: Guess members alone.
     """
     m = len(scores)
     if _nests(m, delta, alpha):
-        return nested_p_value(m, one_run_counts(scores, members), epsilon, delta)
-    counts = one_run_counts(scores, members, DYADIC)
+        return nested_p_value(m, one_run_counts(scores, members, top=top), epsilon, delta)
+    counts = one_run_counts(scores, members, DYADIC, top=top)
     each = [one_run_p_value(m, r, v, epsilon, delta) for r, v in counts]
     return min(1.0, len(counts) * min(each))
 
 
 def one_run_bound(
-    scores: np.ndarray, members: np.ndarray, delta: float, alpha: float
+    scores: np.ndarray, members: np.ndarray, delta: float, alpha: float, *, top: bool = False
 ) -> tuple[float, float]:
     """A lower bound on epsilon, and the largest that this many candidates could have shown.
 
@@ -160,14 +165,15 @@ def one_run_bound(
         members: What each coin decided, boolean, shape (m,).
         delta: Of the claim.
         alpha: Chance of a bound above the true epsilon.
+        top: Guess members alone.
     """
     m = len(scores)
     if not _nests(m, delta, alpha):
-        counts = one_run_counts(scores, members, DYADIC)
+        counts = one_run_counts(scores, members, DYADIC, top=top)
         share = alpha / len(counts)
         low = max(one_run_epsilon(m, r, v, delta, share) for r, v in counts)
         return low, max(one_run_epsilon(m, r, r, delta, share) for r, _ in counts)
-    counts = one_run_counts(scores, members)
+    counts = one_run_counts(scores, members, top=top)
     best = [(r, r) for r, _ in counts]
     return (
         _refuted(lambda epsilon: nested_p_value(m, counts, epsilon, delta), alpha),

@@ -8,16 +8,18 @@ group_skewed: fresh rows with half of the women lost, and men favoured more than
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from genaudit.audits import find
 from genaudit.case import AuditCase, Knowledge
+from genaudit.data.canaries import Canaries
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.policy import Policy
-from genaudit.result import Finding, Section, Status, Verdict
+from genaudit.result import Claim, Finding, Section, Status, Verdict
 from genaudit.run import judge
 from genaudit.subject import Subject
 
@@ -122,6 +124,19 @@ def case_of(
     raws = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout}
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items() if raw is not None}
     return AuditCase(subject, data, seed=seed)
+
+
+def with_canaries(case: AuditCase, n: int = 200, *, share: float = 0.0) -> AuditCase:
+    """The case with canaries; of those that a coin included the samples repeat a share."""
+    rng = np.random.default_rng([case.seed, 0xCA])
+    canaries = Canaries.tossed(case.schema, n, rng)
+    planted = canaries.checked(case.schema)
+    copied = np.flatnonzero(canaries.included & (rng.random(n) < share))
+    frame = pd.concat([case.samples.frame, planted.take(copied).frame], ignore_index=True)
+    subject = replace(case.subject, samples=replace(case.samples, frame=frame),
+                      claim=Claim(epsilon=1.0, delta=1e-6))  # fmt: skip
+    data = {**case.data, Knowledge.CANARIES: planted}
+    return replace(case, subject=subject, data=data, coins=canaries.included, _cache={})
 
 
 def broken(rows: pd.DataFrame, n_cells: int) -> pd.DataFrame:

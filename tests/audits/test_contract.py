@@ -8,10 +8,10 @@ import sys
 import media
 import numpy as np
 import pytest
-from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
+from subjects import SCHEMA, case_of, degenerate, judged, make_case, population, with_canaries
 
 from genaudit.audits import CHAPTERS, audits, find
-from genaudit.case import Outcome
+from genaudit.case import Knowledge, Outcome
 from genaudit.claim import LIMITS
 from genaudit.errors import OptionError
 from genaudit.render.text import Text, catalogue
@@ -24,10 +24,15 @@ AUDITS = sorted(audits())
 OF_TABLES = [name for name in AUDITS if "table" in find(name).modalities]
 
 
+def _ready(name, case):
+    """A case with what this audit needs."""
+    return with_canaries(case) if Knowledge.CANARIES in find(name).needs else case
+
+
 def _honest(name, seed, n=500):
     """Fresh records of the population, of a modality that the audit looks at."""
     if name in OF_TABLES:
-        return make_case("honest", seed, n_train=n, n_holdout=n, n_samples=n)
+        return _ready(name, make_case("honest", seed, n_train=n, n_holdout=n, n_samples=n))
     return media.case_of("image", "honest", seed, n=n)
 
 
@@ -63,6 +68,7 @@ PLANTED = {
     "privacy.linkability": _planted("copycat"),
     "privacy.inference": _planted("copycat"),
     "privacy.reconstruction": _planted("copycat"),
+    "privacy.canaries": lambda: with_canaries(make_case("honest", 21), share=1.0),
     "bias.representation": _planted("group_skewed"),
     "bias.downstream": _planted("group_skewed"),
     "content.rare_copies": _planted("copycat"),
@@ -111,7 +117,8 @@ def outcomes():
 
     def outcome(name):
         if name not in found:
-            found[name] = find(name)(case if name in OF_TABLES else _honest(name, 11, 300))
+            mine = _ready(name, case) if name in OF_TABLES else _honest(name, 11, 300)
+            found[name] = find(name)(mine)
         return found[name]
 
     return outcome
@@ -207,7 +214,7 @@ def test_broken_samples_are_findings(name, fault):
     """Samples that a broken generator makes give findings, never a crash."""
     case = case_of(degenerate()[fault], population(200, 1), population(200, 2))
 
-    assert find(name)(case).findings
+    assert find(name)(_ready(name, case)).findings
 
 
 #: Attacks that see nothing but samples.
@@ -233,8 +240,8 @@ def test_rows_keep_their_meaning_in_any_order(name):
     rows, train, holdout = (population(450, seed) for seed in (3, 4, 5))
     shuffled = rows.sample(frac=1, random_state=0).reset_index(drop=True)
     one, other = (
-        {(f.metric, *f.group.items()): f.estimate for f in find(name)(case_of(s, train, holdout))
-         .findings}
+        {(f.metric, *f.group.items()): f.estimate
+         for f in find(name)(_ready(name, case_of(s, train, holdout))).findings}
         for s in (rows, shuffled)
     )  # fmt: skip
 
@@ -252,9 +259,10 @@ def test_audits_never_load_torch():
         "import sys\n"
         "sys.path.append('..')\n"
         "import media\n"
-        "from subjects import make_case\n"
+        "from subjects import make_case, with_canaries\n"
         "from genaudit.audits import audits\n"
         "case = make_case('honest', 1, n_train=60, n_holdout=60, n_samples=60)\n"
+        "case = with_canaries(case)\n"
         "text = media.case_of('text', n=60)\n"
         "for audit in audits().values(): audit(case if 'table' in audit.modalities else text)\n"
         "sys.exit(bool({'torch', 'opacus'} & set(sys.modules)))\n"

@@ -124,3 +124,17 @@ def test_false_alarms_on_noise(m):
     )
 
     assert over / runs <= alpha + 2 * np.sqrt(alpha * (1 - alpha) / runs)
+
+
+def test_members_alone_are_guessed() -> None:
+    """Where half of the members show and nobody else, that half proves more than all guesses."""
+    members = np.arange(400) % 2 == 0
+    scores = np.where(members & (np.arange(400) % 4 == 0), 1.0, 0.0)
+    both, ceiling = one_run_bound(scores, members, 0.0, 0.05)
+    top, most = one_run_bound(scores, members, 0.0, 0.05, top=True)
+
+    assert one_run_counts(scores, members, (0.25,), top=True) == [(100, 100)]
+    assert both + 0.5 < top < most
+    assert most < ceiling
+    assert one_run_chance(scores, members, top + 0.1, 0.0, 0.05, top=True) > 0.05
+    assert one_run_chance(scores, members, top - 0.1, 0.0, 0.05, top=True) < 0.05

@@ -80,10 +80,13 @@ def unit_of(recipe: Recipe, schema: Schema) -> Unit:
 
 
 def n_units(recipe: Recipe, data: Dataset) -> int:
-    """How many units there are; this reads the data where the unit is a person."""
+    """How many units there are; this reads the data where the unit is a person.
+
+    Those that contribute nothing are units too: they could be drawn, and add zero.
+    """
     if unit_of(recipe, data.schema) == "record":
-        return len(data)
-    return data.n_units()
+        return len(data) + data.zeroed
+    return data.n_units() + data.zeroed
 
 
 def check_declared(recipe: Recipe, schema: Schema) -> None:

@@ -1,0 +1,189 @@
+"""Canaries: made-up rows that a recorded coin put into the training, guessed from samples alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from genaudit.audits._power import shown
+from genaudit.audits.privacy._game import MAX_POOL, TAU, log_ratio
+from genaudit.audits.privacy._membership import Attack, area
+from genaudit.audits.privacy._reach import Reach
+from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import SMALL_CELL
+from genaudit.modalities.table.gaps import Gaps, compared
+from genaudit.modalities.table.space import Space
+from genaudit.result import Claim, Estimate, Finding, Message, message
+from genaudit.stats.epsilon import one_run_bound, one_run_chance
+from genaudit.stats.intervals import Interval
+from genaudit.subject import Access
+
+EPSILON = "privacy.canaries.epsilon"
+EXCESS = "privacy.canaries.excess"
+AUC = "privacy.canaries.auc"
+
+#: δ at which ε is told where nobody claims one.
+_DELTA = 1e-6
+
+_METHOD = "one run, nested guesses about fair coins; supposes nothing of the mechanism"
+
+
+@dataclass(frozen=True)
+class CanariesOptions:
+    """Parameters of the attack.
+
+    max_pool: most samples, and most reference rows, among which the nearest is sought.
+    tau: distance, as a share of the longest, below which nearer means little; fixed beforehand.
+    """
+
+    max_pool: int = ranged(MAX_POOL, 1)
+    tau: float = ranged(TAU, 1e-6, 1)
+
+
+@audit(
+    title="Canaries that a coin put into the training, and the ε that they prove",
+    needs={Access.SAMPLES, Knowledge.CANARIES},
+    source="Steinke, Nasr, Jagielski 2023, Privacy Auditing with One (1) Training Run, section 5; "
+    "Chen et al. 2020, GAN-Leaks, section 4.4 (calibration by a reference)",
+    options=CanariesOptions,
+    metrics=(EPSILON, EXCESS, AUC),
+)
+def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
+    """Which of some made-up rows were trained on, guessed from the samples alone.
+
+    Before the training somebody made up rows that nobody has, and tossed a fair coin for each:
+    heads, and it was trained on like any record. The attacker knows all of them but no coin, and
+    accuses the generator of having seen those that lie nearer to its samples than to a reference:
+    unseen rows, else the training rows without canaries. As coins decided, the score of right
+    guesses bounds ε from below whatever the generator does: a mechanism that keeps to ε lets each
+    guess be right with chance e^ε / (1 + e^ε) at most. How many are guessed, members alone or both
+    sides, is settled before anybody looks at a coin.
+    """
+    attack = _attack(case, options)
+    members, others = attack.scores
+    note = message(
+        "privacy.canaries.note",
+        "{n:integer} made-up rows, of which a fair coin put {members} into the training; looked "
+        "for were the nearest of {samples} samples and of {reference} reference rows.",
+        n=len(members) + len(others), members=shown(len(members)),
+        samples=shown(attack.reach.n_searched), reference=shown(attack.reach.n_reference),
+    )  # fmt: skip
+    if min(len(members), len(others)) < SMALL_CELL:
+        return Outcome((_undefined(len(members) + len(others)),))
+    whole = area(attack).model_copy(update={"note": note})
+    return Outcome((*_epsilon(attack, case.subject.claim, note), whole))
+
+
+def _attack(case: AuditCase, options: CanariesOptions) -> Attack:
+    planted, coins = case.canaries
+    samples, calm = case.samples, _reference(case)
+    columns = compared(samples, planted, *([calm] if calm is not None else []))
+    rng = case.rng("privacy.canaries")
+    drawn = samples.take(rng.permutation(len(samples))[: options.max_pool])
+    space = Space.fit(calm if calm is not None else drawn, columns, drawn, planted)
+    attacked = space.encode(planted)
+    near, far, n_reference = space.nearest(attacked, space.encode(drawn)), np.zeros(len(coins)), 0
+    if calm is not None:
+        pool = calm.take(rng.permutation(len(calm))[: options.max_pool])
+        far, n_reference = space.nearest(attacked, space.encode(pool)), len(pool)
+    scores = log_ratio(far, near, options.tau)
+    n_lost = Gaps.of(samples, columns, planted).n_rows()
+    n = max(int(coins.sum()), 1)
+    return Attack(
+        "privacy.canaries", _AREA, (scores[coins], scores[~coins]), (far[coins], far[~coins]),
+        _BLIND, Reach(len(samples), len(drawn), n_reference, n, n, n_lost),
+    )  # fmt: skip
+
+
+def _reference(case: AuditCase) -> Dataset | None:
+    """Rows of the population without canaries; no coin has a part in the choice."""
+    if Knowledge.HOLDOUT in case.data:
+        return case.reference
+    return case.data.get(Knowledge.TRAIN)
+
+
+def _epsilon(attack: Attack, claim: Claim | None, note: Message) -> tuple[Finding, ...]:
+    """The bound, and what it is beyond the claim where it is beyond it."""
+    members, others = attack.scores
+    scores = np.concatenate([members, others])
+    coins = np.arange(len(scores)) < len(members)
+    # Ties are broken by position, which must not know the coins.
+    order = np.random.default_rng(len(scores)).permutation(len(scores))
+    scores, coins = scores[order], coins[order]
+    delta = _DELTA if claim is None else claim.delta
+    rungs: dict[float, float] = {}
+
+    def bound(confidence: float) -> float:
+        if confidence not in rungs:
+            rungs[confidence] = _bound(scores, coins, delta, (1 - confidence) / 2)
+        return rungs[confidence]
+
+    def estimate(less: float) -> Estimate:
+        def interval(confidence: float) -> Interval:
+            return bound(confidence) - less, math.inf
+
+        return Estimate.of(
+            interval(0.95)[0], interval, n=len(scores), method=_METHOD, unit="ε"
+        )  # fmt: skip
+
+    low, ceiling = bound(0.95), _ceiling(coins, delta)
+    found = Finding(
+        metric=EPSILON,
+        label=_proved(delta),
+        estimate=estimate(0.0), ceiling=ceiling, note=note,
+    )  # fmt: skip
+    if claim is None or low <= claim.epsilon:
+        return (found,)
+    beyond = Finding(
+        metric=EXCESS,
+        label=message("privacy.canaries.excess", "ε that canaries prove beyond the claim"),
+        estimate=estimate(claim.epsilon), ceiling=max(0.0, ceiling - claim.epsilon), note=note,
+        detectable=max(0.0, ceiling - claim.epsilon),
+    )  # fmt: skip
+    return beyond, found
+
+
+#: Guesses about both sides, and about members alone: where a generator repeats rows, that a canary
+#: is not repeated is no sign of anything. Both are tried, and each has half of the level.
+_TOP = (False, True)
+
+
+def _bound(scores: np.ndarray, coins: np.ndarray, delta: float, alpha: float) -> float:
+    """Lower bound on ε at a level; 0 is soon found, as it takes no search."""
+    each = alpha / len(_TOP)
+    seen = [top for top in _TOP if one_run_chance(scores, coins, 0.0, delta, each, top=top) < each]
+    return max([0.0, *(one_run_bound(scores, coins, delta, each, top=top)[0] for top in seen)])
+
+
+def _ceiling(coins: np.ndarray, delta: float) -> float:
+    """The bound at 95% had every guess been right."""
+    return max(one_run_bound(coins * 1.0, coins, delta, 0.025 / len(_TOP), top=t)[1] for t in _TOP)
+
+
+def _proved(delta: float) -> Message:
+    return message(
+        "privacy.canaries.epsilon", "ε at δ = {delta} is at least this, as canaries prove",
+        delta=f"{delta:g}",
+    )  # fmt: skip
+
+
+def _undefined(n: int) -> Finding:
+    reason = message(
+        "privacy.canaries.few",
+        "Fewer than ten canaries are in the training, or fewer than ten are not; plant more.",
+    )
+    return Finding(
+        metric=EPSILON, label=_proved(_DELTA),
+        estimate=Estimate.undefined(reason, n=max(n, 1), method=_METHOD, unit="ε"),
+    )  # fmt: skip
+
+
+_AREA = message(
+    "privacy.canaries.auc", "How well nearness to the samples tells which canaries were in (AUC)"
+)
+_BLIND = message(
+    "privacy.canaries.blind", "An attacker without the samples, who goes by the reference alone"
+)
