@@ -105,23 +105,30 @@ def train(
     checked, name = _checked_together(
         data, public, dataset_id, book, world, private=epsilon is not None
     )
+    coins = None
     if canaries is not None:
         if world.size > 1:
             raise OptionError("Expected one process with canaries, got several; leave them out.")
         planted = _tossed(canaries, checked, recipe)
-        planted.write(coins_of(book, artefact, place))
+        coins = planted.write(coins_of(book, artefact, place))
         checked = planted.plant(checked, private=recipe.private)
-    return fit(
-        recipe,
-        checked,
-        ledger=book,
-        dataset_id=name,
-        artefact=artefact,
-        budget_total=budget_total,
-        checkpoint=place,
-        progress=progress,
-        world=world,
-    )
+    try:
+        return fit(
+            recipe,
+            checked,
+            ledger=book,
+            dataset_id=name,
+            artefact=artefact,
+            budget_total=budget_total,
+            checkpoint=place,
+            progress=progress,
+            world=world,
+        )
+    except BaseException:
+        # Coins of what was never trained would stand in the way of the next attempt.
+        if coins is not None and not (place is not None and place.exists()):
+            coins.unlink(missing_ok=True)
+        raise
 
 
 def resume(

@@ -114,7 +114,9 @@ class Canaries:
             "records": [[_plain(cell) for cell in row] for row in self.records.itertuples(False)],
             "included": self.included.tolist(),
         }
-        return write_text(path, json.dumps({**_HEAD, **body, "digest": _digest(body)}) + "\n")
+        written = write_text(path, json.dumps({**_HEAD, **body, "digest": _digest(body)}) + "\n")
+        written.chmod(0o600)  # whoever reads the coins can tell what the generator gives away
+        return written
 
     @classmethod
     def read(cls, path: Path) -> Canaries:

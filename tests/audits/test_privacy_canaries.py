@@ -42,6 +42,7 @@ def test_any_reference_will_do(gone: tuple[Knowledge, ...]) -> None:
     assert found[EXCESS].verdict is Verdict.OUTSIDE
 
 
+@pytest.mark.slow
 def test_honest_generators_prove_nothing() -> None:
     """The bound is above 0, which is true of them, no more often than its level."""
     above = 0
@@ -71,3 +72,11 @@ def test_too_few_on_a_side_is_no_number() -> None:
     found = _found(replace(case, coins=coins, _cache={}))
 
     assert found[EPSILON].estimate.value is None
+
+
+def test_an_honest_generator_proves_nothing() -> None:
+    """Fresh rows know no coin: the bound is 0, and no claim is refuted."""
+    found = _found(with_canaries(make_case("honest", 5)))
+
+    assert found[EPSILON].estimate.value == 0
+    assert EXCESS not in found
