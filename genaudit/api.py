@@ -20,7 +20,7 @@ from pydantic import JsonValue, ValidationError
 
 from genaudit.atomic import check_file, write_text
 from genaudit.audits import check_metrics
-from genaudit.case import AuditCase, Knowledge
+from genaudit.case import AuditCase, Knowledge, Split
 from genaudit.compliance import context as contexts
 from genaudit.compliance.controls import readings
 from genaudit.data import bundled
@@ -229,6 +229,7 @@ def audit(
     policy: Policy | str | Path | None = None,
     plan: AuditPlan | str | Path = "standard",
     claim: Claim | str | None = None,
+    split: Split | str | None = None,
     context: Mapping[str, JsonValue] | None = None,
     ledger: PrivacyLedger | str | Path | None = None,
     dataset_id: str | None = None,
@@ -250,6 +251,9 @@ def audit(
         policy: limits; the bundled default without one.
         plan: `quick`, `standard`, `full`, or a plan file.
         claim: what the maker promises, such as `"epsilon=3,delta=1e-6,unit=person"`.
+        split: `random` where train and holdout are a random split of one table, `coin` where a fair
+            coin of its own made each row a member; matches then bound ε from below. Your word for
+            it is printed in the report.
         context: what only the operator knows, for the report (`read_context`).
         ledger: where the audit's own reads are written; the user's own by default.
         dataset_id: name of the training data in the ledger; the schema's id by default.
@@ -266,7 +270,7 @@ def audit(
     planted = None if canaries is None else Canaries.read(path_of(canaries, "a file of canaries"))
     chosen_policy = read_policy(policy)
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(_file(plan, "plan"))
-    claimed = parse_claim(claim)
+    claimed, dealt = parse_claim(claim), _split(split)
     model = as_model(subject)
     own: Schema | None = None if model is None else model.schema
     public = (
@@ -303,7 +307,7 @@ def audit(
         data[Knowledge.CANARIES] = planted.checked(schema)
     case = AuditCase(
         who, data, seed=seed, n_samples=chosen_plan.n_samples,
-        coins=None if planted is None else planted.included,
+        coins=None if planted is None else planted.included, split=dealt,
     )  # fmt: skip
     if who.draw is not None:
         _ = case.samples  # drawn before any audit asks: a generator that fails is one error
@@ -317,6 +321,18 @@ def audit(
         remarks=_remarks(public is None, who),
         strict=strict,
         progress=progress,
+    )
+
+
+def _split(split: Split | str | None) -> Split | None:
+    """How chance decided who is a member; None where nobody says that it did."""
+    if split is None:
+        return None
+    if isinstance(split, str) and split in tuple(Split):
+        return Split(split)
+    raise OptionError(
+        f"Expected split as {' or '.join(Split)}, got {split!r}; leave it out where train and "
+        "holdout were not told apart by chance."
     )
 
 

@@ -49,6 +49,18 @@ class Knowledge(StrEnum):
     CANARIES = "canaries"
 
 
+class Split(StrEnum):
+    """How chance decided who is a member, as the auditor says; nothing here can verify it.
+
+    RANDOM: train and holdout are a random split of one table, of sizes that were fixed. COIN: every
+    row of either was made a member, or none, by a fair coin of its own. Where persons have several
+    rows it was persons who were dealt.
+    """
+
+    RANDOM = "random"
+    COIN = "coin"
+
+
 @dataclass(frozen=True, eq=False)
 class AuditCase:
     """A subject with the data that the auditor holds; the threat model is `grants`.
@@ -56,6 +68,7 @@ class AuditCase:
     Without AUXILIARY the holdout is halved by seed: `non_members` and `reference` are then disjoint
     halves; with it they are the whole holdout and the auxiliary data.
 
+    split: how chance decided between train and holdout, where the auditor says that it did.
     description: how the records of the data became numbers, where they are images, series, sounds
     or texts and this is the `described` case.
     coins: of each of the CANARIES whether it was a member, boolean, shape (n,); there with them.
@@ -65,6 +78,7 @@ class AuditCase:
     data: Mapping[Knowledge, Dataset]
     seed: int = 0
     n_samples: int | None = None
+    split: Split | None = None
     description: Description | None = None
     coins: np.ndarray | None = None
     _cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
@@ -148,6 +162,7 @@ class AuditCase:
             {k: description.of(data) for k, data in self.data.items()},
             self.seed,
             self.n_samples,
+            self.split,
             description,
             self.coins,
         )

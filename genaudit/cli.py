@@ -511,6 +511,10 @@ def audit(
     claim: Annotated[
         str | None, typer.Option("--claim", help="'epsilon=3, delta=1e-6, unit=person'")
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="How chance told train from holdout: random or coin."),
+    ] = None,
     context: Annotated[Path | None, typer.Option("--context", help="context.toml")] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 outside, 3 cannot tell.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail where an audit fails.")] = False,
@@ -528,8 +532,8 @@ def audit(
         report = api.audit(
             subject if len(subject) > 1 else subject[0],
             train=train, holdout=holdout, auxiliary=auxiliary, canaries=canaries, schema=schema,
-            plan=plan, policy=policy, claim=claim, context=api.read_context(context), ledger=ledger,
-            dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
+            plan=plan, policy=policy, claim=claim, split=split,
+            context=api.read_context(context), ledger=ledger, dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
             progress=progress.audit_bar(bars),
         )  # fmt: skip
     api.write_json(report, out)

@@ -28,6 +28,7 @@ SHARES = frozenset(
     {
         "privacy.copies.exact", "privacy.copies.near", "privacy.distance.auc",
         "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
+        "privacy.matches.share",
         *(f"privacy.{a}.{m}" for a in _ATTACKS for m in ("auc", "tpr_at_1pct_fpr")),
         "privacy.canaries.auc", "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",

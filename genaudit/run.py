@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from genaudit import calibration, claim
 from genaudit.audits import audits, find
 from genaudit.audits.words import listed
-from genaudit.case import Audit, AuditCase, Knowledge
+from genaudit.case import Audit, AuditCase, Knowledge, Split
 from genaudit.compliance.controls import readings
 from genaudit.data.disclosure import shown_share
 from genaudit.data.schema import Kind
@@ -75,7 +75,7 @@ def run(
     standing = calibration.current() if calibrated else None
     chosen = [a for a in audits().values() if plan.includes(a.id) and _meant(a, case, plan)]
     options = {a.id: a.configure(plan.options.get(a.id, {})) for a in chosen}
-    sections, unmeasured = [], list(_left_out(plan))
+    sections, unmeasured = [], list(_left_out(plan, case))
     for i, audit in enumerate(chosen):
         if progress:
             progress(audit.id, i, len(chosen))
@@ -95,7 +95,7 @@ def run(
         sections=tuple(sections),
         controls=tuple(readings(sections, context or {})),
         not_measured=tuple(unmeasured),
-        remarks=(*_of_records(case), *remarks),
+        remarks=(*_of_records(case), *_of_split(case), *remarks),
         policy=policy.info(),
         context=dict(context or {}),
         ledger=_ledger(
@@ -356,6 +356,27 @@ def _of_records(case: AuditCase) -> Iterable[Message]:
         )
 
 
+def _of_split(case: AuditCase) -> Iterable[Message]:
+    """What bounds on ε stand on, and only the auditor knows."""
+    if case.split is not None:
+        yield _SPLITS[case.split]
+
+
+#: What the auditor says of train and holdout.
+_SPLITS = {
+    Split.RANDOM: message(
+        "remark.split.random",
+        "Lower bounds on ε rest on the word of whoever ran this audit that train and holdout are a "
+        "random split of one table, of sizes fixed beforehand; nothing here verifies it.",
+    ),
+    Split.COIN: message(
+        "remark.split.coin",
+        "Lower bounds on ε rest on the word of whoever ran this audit that a fair coin of its own "
+        "decided for each record whether it is in train or in the holdout; nothing here verifies "
+        "it.",
+    ),
+}
+
 #: What a record is.
 _KINDS = {
     Kind.IMAGE: message("record.image", "an image"),
@@ -365,8 +386,11 @@ _KINDS = {
 }
 
 
-def _left_out(plan: AuditPlan) -> Iterable[Message]:
-    yield from (message(key, text) for key, text in _NOT_COVERED)
+def _left_out(plan: AuditPlan, case: AuditCase) -> Iterable[Message]:
+    bounded = case.split is not None and plan.includes("privacy.matches")
+    for key, text in _NOT_COVERED:
+        if not (bounded and key == "not_measured.epsilon"):
+            yield message(key, text)
     for audit in audits().values():
         if not plan.includes(audit.id):
             yield message("not_measured.plan", "{audit}: the plan leaves it out.", audit=audit.id)

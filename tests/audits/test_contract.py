@@ -63,6 +63,7 @@ PLANTED = {
     "privacy.neighbourhood": _planted("copycat"),
     "privacy.likelihood_ratio": _planted("copycat"),
     "privacy.classifier": _planted("copycat"),
+    "privacy.matches": _planted("half_copy"),
     "privacy.ensemble": _planted("copycat"),
     "privacy.singling_out": _planted("copycat"),
     "privacy.linkability": _planted("copycat"),

@@ -204,7 +204,7 @@ def copies(case: AuditCase, _options: NoOptions) -> Outcome:
     the training record as from any other, by the numbers that describe it. Where persons have
     several rows, members are persons, hit where any row of theirs is.
     """
-    tables = _tables(case)
+    tables = hashed(case)
     keys, gaps = tables.keys, tables.gaps
     hiding = gaps.n_hiding(keys["samples"], keys["train"])
     exact = _finding("privacy.copies.exact", _EXACT, keys, exact_hits, hiding)
@@ -231,7 +231,8 @@ class Tables:
     of_records: bool
 
 
-def _tables(case: AuditCase) -> Tables:
+def hashed(case: AuditCase) -> Tables:
+    """Hashes of the tables of a case, worked out once."""
     return case.once("privacy.copies", lambda: _hashed(case))
 
 
@@ -274,10 +275,10 @@ _NEARER = message(
     "Generated records that are nearer to a training record than to any other by far, beyond "
     "chance",
 )
-_BLIND = message(
+BLIND = message(
     "privacy.copies.blind", "Real rows that the generator never saw, in place of its samples"
 )
-_UNLIKE = message(
+UNLIKE = message(
     "privacy.copies.unlike",
     "Unseen real rows match training and holdout rows unequally, so the two are not alike and "
     "matches with samples prove nothing. Bring a holdout drawn at random from the same rows.",
@@ -291,7 +292,7 @@ _HOLDOUT_SEEN = message(
 
 def holdout_seen(case: AuditCase) -> Message | None:
     """Why no attack can be judged, where the samples hold rows of the holdout; else None."""
-    keys = _tables(case).keys
+    keys = hashed(case).keys
     main = count(keys["train"], keys["holdout"], keys["samples"], exact_hits)
     blind = count(keys["train"], keys["unseen"], keys["other"], exact_hits)
     return _HOLDOUT_SEEN if main.n_controls and main.controls_seen(blind) else None
@@ -355,14 +356,14 @@ def _finding(
         estimate=estimate,
         null=_estimate(null),
         baseline=_estimate(blind),
-        baseline_label=_BLIND,
+        baseline_label=BLIND,
         note=_note(keys, main, nearer=find is place_hits),
     )
     if estimate.value is None:
         return finding
     limit = default_limit(metric)
     seen = main.controls_favoured() or main.controls_seen(blind)
-    doubt = _UNLIKE if blind.unequal() else _HOLDOUT_SEEN if seen else None
+    doubt = UNLIKE if blind.unequal() else _HOLDOUT_SEEN if seen else None
     power = {
         "ceiling": main.low_if(1.0, 0.5, main.visible),
         "detectable": smallest(lambda p: main.low_if(p, 0.2, main.least) > limit, limit, 1.0),
