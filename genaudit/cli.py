@@ -533,7 +533,8 @@ def audit(
             subject if len(subject) > 1 else subject[0],
             train=train, holdout=holdout, auxiliary=auxiliary, canaries=canaries, schema=schema,
             plan=plan, policy=policy, claim=claim, split=split,
-            context=api.read_context(context), ledger=ledger, dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
+            context=api.read_context(context), ledger=ledger, dataset_id=dataset_id, seed=seed,
+            command=_command(), strict=strict,
             progress=progress.audit_bar(bars),
         )  # fmt: skip
     api.write_json(report, out)

@@ -12,9 +12,20 @@ from genaudit.reading import path_of, read_toml
 
 #: Audits that `quick` leaves out; `standard` and `full` run everything.
 _NOT_QUICK = frozenset(
-    {"privacy.classifier", "privacy.density", "privacy.ensemble", "privacy.likelihood_ratio",
-     "privacy.monte_carlo", "privacy.neighbourhood", "privacy.reconstruction"}
-)  # fmt: skip
+    f"privacy.{name}"
+    for name in (
+        "classifier",
+        "column_error",
+        "density",
+        "ensemble",
+        "groups",
+        "likelihood_ratio",
+        "monte_carlo",
+        "neighbourhood",
+        "reconstruction",
+        "records",
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ CLAIM = "privacy.claim."
 
 #: Attacks beside `privacy.distance` that see nothing but samples.
 _ATTACKS = (
-    "classifier", "density", "ensemble", "likelihood_ratio", "monte_carlo", "neighbourhood"
+    "classifier", "column_error", "density", "ensemble", "groups", "groups.distance",
+    "likelihood_ratio", "monte_carlo", "neighbourhood",
 )  # fmt: skip
 
 #: Metrics whose value is a share, a rate or an area: beyond 0 and 1 a limit on them is a slip, such
@@ -28,7 +29,7 @@ SHARES = frozenset(
     {
         "privacy.copies.exact", "privacy.copies.near", "privacy.distance.auc",
         "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
-        "privacy.matches.share",
+        "privacy.matches.share", "privacy.records.accused",
         *(f"privacy.{a}.{m}" for a in _ATTACKS for m in ("auc", "tpr_at_1pct_fpr")),
         "privacy.canaries.auc", "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",

@@ -64,6 +64,9 @@ PLANTED = {
     "privacy.likelihood_ratio": _planted("copycat"),
     "privacy.classifier": _planted("copycat"),
     "privacy.matches": _planted("half_copy"),
+    "privacy.column_error": _planted("copycat"),
+    "privacy.groups": _planted("copycat"),
+    "privacy.records": _planted("copycat"),
     "privacy.ensemble": _planted("copycat"),
     "privacy.singling_out": _planted("copycat"),
     "privacy.linkability": _planted("copycat"),
@@ -219,8 +222,8 @@ def test_broken_samples_are_findings(name, fault):
 
 
 #: Attacks that see nothing but samples.
-ATTACKS = ("classifier", "density", "distance", "ensemble", "likelihood_ratio", "monte_carlo",
-           "neighbourhood")  # fmt: skip
+ATTACKS = ("classifier", "column_error", "density", "distance", "ensemble", "groups",
+           "likelihood_ratio", "monte_carlo", "neighbourhood", "records")  # fmt: skip
 
 #: Attacks whose guesses are right or wrong.
 RISKS = ("inference", "linkability", "reconstruction", "singling_out")

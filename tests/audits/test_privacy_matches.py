@@ -9,7 +9,8 @@ import pytest
 from subjects import SCHEMA, case_of, make_case, population
 
 from genaudit.api import audit as run_audit
-from genaudit.audits.privacy.matches import Pool, matches
+from genaudit.audits.privacy._pool import Pool
+from genaudit.audits.privacy.matches import matches
 from genaudit.case import AuditCase, Knowledge, Split
 from genaudit.data.dataset import Dataset
 from genaudit.errors import OptionError
@@ -94,7 +95,7 @@ def test_sides_of_fair_coins_are_about_equal():
 
 def test_a_pool_on_paper():
     """Ten of 1,000 members and none of as many others: between six and ten are no chance."""
-    pool = Pool(np.arange(1000) < 10, np.zeros(1000, bool))
+    pool = Pool(10, 1000, 0, 1000)
 
     assert pool.value() == 0.01
     assert pool.interval(0.95) == (0.005, 0.01)

@@ -44,6 +44,8 @@ class Game:
     one. shift: distances of other members and the non-members to the rest of train, which stands in
     for the samples, so that what tells members apart is not memory but another population;
     near_reference of those members is that of every other one. n_distinct: different samples.
+    rows: where the members are in train, the non-members among the unseen rows, and, in the
+    reference, rows that occur once like them.
     """
 
     space: Space
@@ -55,6 +57,7 @@ class Game:
     shift: Sides
     n_distinct: int
     reach: Reach
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     def log_ratios(self, tau: float = TAU) -> Sides:
         """How much nearer to the samples than to the reference each record is."""
@@ -114,7 +117,11 @@ def _play(case: AuditCase, max_records: int, max_pool: int) -> tuple[Game | None
     stand_in = train.take(rng.permutation(rest)[: len(drawn)])
     near_train = partial(space.nearest, pool=space.encode(stand_in))
     shift = (near_train(space.encode(left_out)), near_train(attacked[1]))
-    found = Game(space, attacked, pool, calm_pool, near, far, shift, drawn.n_distinct, reach)
+    alike = one_each(reference, single[2], case.rng("privacy.game"))
+    found = Game(
+        space, attacked, pool, calm_pool, near, far, shift, drawn.n_distinct, reach,
+        (positions, others, alike),
+    )  # fmt: skip
     return found, reach
 
 

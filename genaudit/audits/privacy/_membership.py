@@ -23,8 +23,8 @@ from genaudit.stats.halves import middle_halves
 from genaudit.stats.intervals import Interval, clopper_pearson
 from genaudit.stats.roc import auc, tpr_at_fpr
 
-_AUC_METHOD = "area under the ROC curve, DeLong on the logit scale"
-_AUC_UNIT = "chance that a member scores above a non-member"
+AUC_METHOD = "area under the ROC curve, DeLong on the logit scale"
+AUC_UNIT = "chance that a member scores above a non-member"
 _TPR_UNIT = "share of members"
 _TPR_METHOD = "exact binomial, threshold from non-members"
 
@@ -68,7 +68,7 @@ def outcome(case: AuditCase, audit: str, name: Message, score: Callable[[Game], 
     )
     if played is None:
         return Outcome(undefined(audit, label, reach.n_train), not_measured=left_out(case))
-    attack = Attack(audit, label, score(played), played.near_reference, _REFERENCE_ALONE, reach)
+    attack = Attack(audit, label, score(played), played.near_reference, REFERENCE_ALONE, reach)
     doubt = played.doubt() or holdout_seen(case)
     found = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or note(played)})
                   for f in (area(attack), rate(attack, 0.01)))  # fmt: skip
@@ -105,7 +105,7 @@ def limits(reach: Reach) -> Message:
     )
 
 
-_REFERENCE_ALONE = message(
+REFERENCE_ALONE = message(
     "privacy.attack.blind", "An attacker who sees the reference alone, and goes by nearness to it"
 )
 
@@ -126,7 +126,7 @@ def area(attack: Attack) -> Finding:
     def estimate(members: np.ndarray, non_members: np.ndarray) -> Estimate:
         found = auc(members, non_members)
         n = len(members) + len(non_members)
-        return Estimate.of(found.value, found.interval, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
+        return Estimate.of(found.value, found.interval, n=n, method=AUC_METHOD, unit=AUC_UNIT)
 
     main = auc(members, others)
     m, k = len(members), len(others)
@@ -137,8 +137,8 @@ def area(attack: Attack) -> Finding:
             main.value,
             lambda confidence: reach.whole(main.interval(confidence), 0.5),
             n=m + k,
-            method=_AUC_METHOD,
-            unit=_AUC_UNIT,
+            method=AUC_METHOD,
+            unit=AUC_UNIT,
         ),
         null=estimate(*_halves(attack.scores, lambda a, b: auc(a, b).value)),
         baseline=estimate(*attack.blind),
@@ -224,7 +224,7 @@ def undefined(
         "Fewer than ten training rows, or ten unseen rows, occur once in all real tables.",
     )
     tpr = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
-    area = Estimate.undefined(reason, n=n, method=_AUC_METHOD, unit=_AUC_UNIT)
+    area = Estimate.undefined(reason, n=n, method=AUC_METHOD, unit=AUC_UNIT)
     rates = (
         Finding(metric=f"{audit}.{_RATES[f]}", label=_tpr_label(f), estimate=tpr) for f in fprs
     )

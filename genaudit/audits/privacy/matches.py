@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, binomtest
+from scipy.stats import binomtest
 
-from genaudit.audits._power import DOUBT_CONFIDENCE, POWER_CONFIDENCE, shown, shown_of, smallest
+from genaudit.audits._power import DOUBT_CONFIDENCE, shown, shown_of
+from genaudit.audits.privacy._pool import Pool
 from genaudit.audits.privacy.copies import BLIND, UNLIKE, hashed, holdout_seen
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, Split, audit, ranged
 from genaudit.modalities.table.space import Keys, exact_hits
 from genaudit.result import Claim, Estimate, Finding, Message, message
-from genaudit.stats.intervals import Interval, beyond_chance
+from genaudit.stats.intervals import Interval
 from genaudit.stats.split import Guesses, of_coins, of_split
 from genaudit.subject import Access
 
@@ -60,7 +61,9 @@ def matches(case: AuditCase, options: MatchOptions) -> Outcome:
     a time are paired at random, as in each pair it is a fair coin that decided which is which.
     """
     found = Matches.of(case)
-    doubt = UNLIKE if found.blind.unequal() else holdout_seen(case)
+    blind = found.blind.pool
+    unlike = min(blind.n, blind.n_others) > 0 and blind.unequal()
+    doubt = UNLIKE if unlike else holdout_seen(case)
     share = _share(found).model_copy(update={"doubt": doubt})
     if case.split is None:
         return Outcome((share,))
@@ -68,61 +71,29 @@ def matches(case: AuditCase, options: MatchOptions) -> Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class Found:
     """Whether each row that can be told apart was found; a person's rows count as one.
 
-    members, others: bools (m,) and (k,). n_unreadable: samples that may match, but cannot be read.
+    members, others: bools (m,) and (k,).
     """
 
     members: np.ndarray
     others: np.ndarray
-    n_unreadable: int = 0
 
     @classmethod
-    def of(cls, members: Keys, others: Keys, samples: Keys, n_unreadable: int = 0) -> Pool:
+    def of(cls, members: Keys, others: Keys, samples: Keys) -> Found:
         """The rows of both that one person alone has, and whether a sample equals one."""
         pool = Keys.joined([members, others])
         hits = exact_hits(pool, samples)
         member = np.arange(len(pool)) < len(members)
         hit, other = (_units(pool, hits.visible & side, hits.hit) for side in (member, ~member))
-        return cls(hit, other, n_unreadable)
-
-    def value(self) -> float:
-        """Most likely share of members whose match chance does not explain, not below 0."""
-        chance = float(self.others.mean())
-        if chance >= 1:
-            return 0.0
-        return max(0.0, (float(self.members.mean()) - chance) / (1 - chance))
-
-    def interval(self, confidence: float) -> Interval:
-        """Exact interval of that share, of these members; unreadable samples match at worst."""
-        n = len(self.members)
-        low, high = beyond_chance(*self.counts, confidence)
-        most = min(1.0, (high + self.n_unreadable) / n)
-        # The value is no end of the interval only where chance matches all but a few.
-        return min(low / n, self.value()), max(most, self.value())
-
-    def unequal(self) -> bool:
-        """Whether either side was found more often than the other, beyond 99.9%."""
-        hit, n, other, k = self.counts
-        return any(
-            beyond_chance(*counts, DOUBT_CONFIDENCE)[0] > 0
-            for counts in ((hit, n, other, k), (other, k, hit, n))
-        )
-
-    def low_if(self, share: float, quantile: float = 0.5) -> float:
-        """Low end at `POWER_CONFIDENCE` were so many members found beside those by chance."""
-        _, n, other, k = self.counts
-        caused = int(binom.ppf(quantile, n, share))
-        hit = caused + round((n - caused) * other / k)
-        return beyond_chance(hit, n, other, k, POWER_CONFIDENCE)[0] / n
+        return cls(hit, other)
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
-        """Members found, members, others found, others."""
-        return (
-            int(self.members.sum()), len(self.members), int(self.others.sum()), len(self.others)
-        )  # fmt: skip
+    def pool(self) -> Pool:
+        """How many they are."""
+        n, k = len(self.members), len(self.others)
+        return Pool(int(self.members.sum()), n, int(self.others.sum()), k)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,14 +101,15 @@ class Matches:
     """Matches of train and holdout with the samples, and where nothing can have leaked.
 
     null: of two parts of the holdout. blind: of train and unseen rows with real rows for samples.
-    n_train, n_holdout: rows, or persons, told apart or not.
+    n_train, n_holdout: rows, or persons, told apart or not. n_unreadable: samples that may match.
     """
 
-    main: Pool
-    null: Pool
-    blind: Pool
+    main: Found
+    null: Found
+    blind: Found
     n_train: int
     n_holdout: int
+    n_unreadable: int
     persons: bool
 
     @classmethod
@@ -151,11 +123,12 @@ class Matches:
         train, holdout, samples = keys["train"], keys["holdout"], keys["samples"]
         n_train, n_holdout = (k.n_units(np.ones(len(k), dtype=bool)) for k in (train, holdout))
         return cls(
-            Pool.of(train, holdout, samples, gaps.n_hiding(samples, train)),
-            Pool.of(keys["unseen"], keys["reference"], samples),
-            Pool.of(train, keys["unseen"], keys["other"]),
+            Found.of(train, holdout, samples),
+            Found.of(keys["unseen"], keys["reference"], samples),
+            Found.of(train, keys["unseen"], keys["other"]),
             n_train,
             n_holdout,
+            gaps.n_hiding(samples, train),
             persons=train.owner is not None,
         )
 
@@ -168,20 +141,26 @@ def _units(pool: Keys, rows: np.ndarray, hit: np.ndarray) -> np.ndarray:
     return np.bincount(unit, weights=hit[rows]) > 0
 
 
-def _estimate(pool: Pool) -> Estimate:
-    n = len(pool.members)
-    if min(n, len(pool.others)) == 0:
+def _estimate(found: Found, n_unreadable: int = 0) -> Estimate:
+    """Share of members found beyond chance; at worst all that cannot be read are further ones."""
+    pool = found.pool
+    if min(pool.n, pool.n_others) == 0:
         reason = message(
             "privacy.matches.no_singletons",
             "Every row of one side occurs more than once, so that no match can be told from "
             "chance.",
         )
-        return Estimate.undefined(reason, n=max(n, 1), method=_METHOD, unit=_UNIT)
-    return Estimate.of(pool.value(), pool.interval, n=n, method=_METHOD, unit=_UNIT)
+        return Estimate.undefined(reason, n=max(pool.n, 1), method=_METHOD, unit=_UNIT)
+
+    def interval(confidence: float) -> Interval:
+        low, high = pool.interval(confidence)
+        return low, min(1.0, high + n_unreadable / pool.n)
+
+    return Estimate.of(pool.value(), interval, n=pool.n, method=_METHOD, unit=_UNIT)
 
 
 def _share(found: Matches) -> Finding:
-    main, estimate = found.main, _estimate(found.main)
+    pool, estimate = found.main.pool, _estimate(found.main, found.n_unreadable)
     finding = Finding(
         metric=SHARE,
         label=_LABEL,
@@ -189,27 +168,26 @@ def _share(found: Matches) -> Finding:
         null=_estimate(found.null),
         baseline=_estimate(found.blind),
         baseline_label=BLIND,
-        note=_note(found),
+        note=_note(found, pool),
     )
     if estimate.value is None:
         return finding
-    detectable = smallest(lambda share: main.low_if(share, 0.2) > 0, 0.0, 1.0)
-    return finding.model_copy(update={"ceiling": main.low_if(1.0), "detectable": detectable})
+    power = {"ceiling": pool.ceiling(), "detectable": pool.detectable()}
+    return finding.model_copy(update=power)
 
 
-def _note(found: Matches) -> Message:
-    hit, n, other, k = found.main.counts
+def _note(found: Matches, pool: Pool) -> Message:
     return message(
         "privacy.matches.note",
         "Looked up were {members} of {n_train} in train and {controls} of {n_holdout} in the "
         "holdout whose rows nobody else has: {hit} of the former and {other} of the latter stand "
         "among the samples. Rows that cannot be told apart are left out.",
-        members=shown_of(n, found.n_train),
+        members=shown_of(pool.n, found.n_train),
         n_train=shown(found.n_train),
-        controls=shown_of(k, found.n_holdout),
+        controls=shown_of(pool.n_others, found.n_holdout),
         n_holdout=shown(found.n_holdout),
-        hit=shown_of(hit, n),
-        other=shown_of(other, k),
+        hit=shown_of(pool.hit, pool.n),
+        other=shown_of(pool.others_hit, pool.n_others),
     )
 
 
