@@ -34,11 +34,15 @@ def test_nobody_is_exposed_by_an_honest_subject():
 
 
 def test_few_reference_rows_are_refused():
-    """400 reference rows cannot show what happens to one in a thousand."""
-    estimate = records(make_case("copycat", 1)).findings[0].estimate
+    """80 reference rows do not show who sticks out, 400 show one in 401."""
+    few, more = (
+        records(make_case("copycat", 1, n_train=n, n_holdout=n, n_samples=n)).findings[0].estimate
+        for n in (160, 800)
+    )
 
-    assert estimate.value is None
-    assert estimate.reason.params["least"] == 999
+    assert few.value is None
+    assert few.reason.params["least"] == 99
+    assert more.low > 0.05
 
 
 def test_a_few_are_any_few():

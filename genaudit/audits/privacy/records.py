@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -27,8 +26,9 @@ ACCUSED = f"{_ID}.accused"
 _METHOD = "conformal p-values from reference rows, Fisher exact against non-members"
 _UNIT = "share of members"
 
-#: Chance of being accused that a person has who was not in the training data.
-_RATE = 0.001
+#: Chance of being accused that a person has who was not in the training data; where there are fewer
+#: reference rows they show no rarer one than one in as many, and fewer than `_LEAST` show none.
+_RATE, _LEAST = 0.001, 99
 
 #: Distance below which nearer means little: less than of any two different rows, so that whoever
 #: stands among the samples sticks out more than all who do not, unless others are just like them.
@@ -52,10 +52,10 @@ def records(case: AuditCase, _options: NoOptions) -> Outcome:
 
     A mean over all members hides the few who are exposed. Here the attacker, who goes by nearness
     with a reference, accuses a record only if it sticks out of the reference rows themselves, each
-    held against all others of them, with a conformal p-value of at most one in a thousand. Someone
-    who was not in the training data is accused with about that chance; how many really are is
-    counted among non-members, and only members beyond that count. Nobody is named here, and a few
-    who are accused count as any few.
+    held against all others of them, with a conformal p-value of at most one in a thousand, or the
+    smallest that so many rows can give. Someone who was not in the training data is accused with
+    about that chance; how many really are is counted among non-members, and only members beyond
+    that count. Nobody is named here, and a few who are accused count as any few.
     """
     played, reach = game(case)
     gone = left_out(case)
@@ -87,18 +87,21 @@ def _accused(case: AuditCase, played: Game) -> tuple[Pool, Pool, Pool] | None:
     The last are held against reference rows, of whom those accused are known beforehand.
     """
     near, far = _alone(case, played)
-    ratios = played.log_ratios(_TAU)
-    hits = [accused(side, log_ratio(far, near, _TAU), _RATE) for side in ratios]
-    blind = [accused(side, far, _RATE) for side in played.near_reference]
-    own = accused(log_ratio(far, near, _TAU), log_ratio(far, near, _TAU), _RATE)
-    if own is None:
+    if len(far) < _LEAST:
         return None
-    return _pool(hits[0], hits[1]), _pool(blind[0], blind[1]), _pool(hits[1], own)
+    calm = log_ratio(far, near, _TAU)
+    members, others = (_sticks_out(side, calm) for side in played.log_ratios(_TAU))
+    blind = [_sticks_out(side, far) for side in played.near_reference]
+    return _pool(members, others), _pool(*blind), _pool(others, _sticks_out(calm, calm))
 
 
-def _pool(members: np.ndarray | None, others: np.ndarray | None) -> Pool:
-    assert members is not None, "as many are ordinary"
-    assert others is not None, "as many are ordinary"
+def _sticks_out(scores: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
+    found = accused(scores, ordinary, max(_RATE, 1 / (len(ordinary) + 1)))
+    assert found is not None, "the rate is one that they can show"
+    return found
+
+
+def _pool(members: np.ndarray, others: np.ndarray) -> Pool:
     return Pool(int(members.sum()), len(members), int(others.sum()), len(others))
 
 
@@ -132,11 +135,10 @@ def _estimate(pool: Pool, reach: Reach | None = None) -> Estimate:
 def _refused(reach: Reach) -> Finding:
     reason = message(
         "privacy.records.refused",
-        "{n} reference rows cannot show what happens to one in {times:integer}; at least "
-        "{least:integer} that occur once can.",
+        "{n} reference rows do not show how far somebody sticks out who was not in the training "
+        "data; at least {least:integer} that occur once do.",
         n=shown(reach.n_reference),
-        times=round(1 / _RATE),
-        least=math.ceil(1 / _RATE) - 1,
+        least=_LEAST,
     )
     estimate = Estimate.undefined(reason, n=reach.n_train, method=_METHOD, unit=_UNIT)
     return Finding(metric=ACCUSED, label=_LABEL, estimate=estimate)
@@ -144,6 +146,5 @@ def _refused(reach: Reach) -> Finding:
 
 _LABEL = message(
     "privacy.records.accused",
-    "Members who stick out of all but one in a thousand of those who never were in the training "
-    "data, beyond chance",
+    "Members who stick out of all reference rows, or all but one in a thousand, beyond chance",
 )
