@@ -132,7 +132,7 @@ def _findings(
     called, named = _ATTACKS[attack], in_words(part.group)
     low, high = auc(*blind).interval(DOUBT_CONFIDENCE)
     doubt = doubt or (None if low <= 0.5 <= high else _UNLIKE)
-    whole = Attack(attack, message("x", ""), inside, blind, REFERENCE_ALONE, reach)
+    whole = Attack(attack, _label("auc", named, called), inside, blind, REFERENCE_ALONE, reach)
     one = area(whole)
     more = Finding(
         metric=f"{attack}.difference",
