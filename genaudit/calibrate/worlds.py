@@ -14,13 +14,16 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from genaudit.case import AuditCase, Knowledge
+from genaudit.case import AuditCase, Knowledge, Split
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.subject import Subject
 
 #: Training rows, rows of the holdout, samples.
 SIZES = (600, 1200, 600)
+
+#: Canaries, in or out by a coin that no generator has seen.
+N_CANARIES = 200
 
 _REGIONS = ("north", "east", "south", "west", "centre")
 
@@ -47,12 +50,12 @@ def case(world: str, seed: int) -> AuditCase:
     """One draw of a world, as an audit meets it; every seed draws all rows anew."""
     rng = np.random.default_rng([seed, *world.encode()])
     train, holdout, made = (t.reset_index(drop=True) for t in WORLDS[world](rng))
-    data = {
-        Knowledge.TRAIN: Dataset.of(train, SCHEMA, "train"),
-        Knowledge.HOLDOUT: Dataset.of(holdout, SCHEMA, "holdout"),
-    }
+    planted, coins = people(N_CANARIES, rng), rng.random(N_CANARIES) < 0.5
+    rows = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.CANARIES: planted}
+    data = {k: Dataset.of(table, SCHEMA, k.value) for k, table in rows.items()}
     subject = Subject(world, "samples", Dataset.of_samples(made, SCHEMA))
-    return AuditCase(subject, data, seed=seed)
+    split = None if world in SHIFTED else Split.RANDOM
+    return AuditCase(subject, data, seed=seed, split=split, coins=coins)
 
 
 def people(n: int, rng: np.random.Generator, older: float = 0.0) -> pd.DataFrame:

@@ -133,7 +133,7 @@ def _epsilon(attack: Attack, claim: Claim | None, note: Message) -> tuple[Findin
     found = Finding(
         metric=EPSILON,
         label=_proved(delta),
-        estimate=estimate(0.0), ceiling=ceiling, note=note,
+        estimate=estimate(0.0), chance=0.0, ceiling=ceiling, note=note,
     )  # fmt: skip
     if claim is None or low <= claim.epsilon:
         return (found,)

@@ -140,6 +140,7 @@ def _findings(
         estimate=_difference(inside, _some(scores, part.outside), reach, played.reach),
         baseline=_difference(blind, _some(played.near_reference, part.outside)),
         baseline_label=REFERENCE_ALONE,
+        chance=0.0,
     )
     for what, f in (("auc", one), ("tpr", rate(whole, 0.01)), ("difference", more)):
         said = {"label": _label(what, named, called), "heading": _heading(what, called)}

@@ -168,6 +168,7 @@ def _share(found: Matches) -> Finding:
         null=_estimate(found.null),
         baseline=_estimate(found.blind),
         baseline_label=BLIND,
+        chance=0.0,
         note=_note(found, pool),
     )
     if estimate.value is None:
@@ -218,6 +219,7 @@ def _epsilon(
         metric=EPSILON,
         label=_BOUNDED,
         estimate=estimate,
+        chance=0.0,
         ceiling=best.epsilon(delta, _ALPHA),
         doubt=doubt,
         note=_WORDS[split].model_copy(update={"params": {"delta": delta}}),

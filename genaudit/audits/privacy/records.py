@@ -73,6 +73,7 @@ def records(case: AuditCase, _options: NoOptions) -> Outcome:
         null=_estimate(calm),
         baseline=_estimate(blind),
         baseline_label=REFERENCE_ALONE,
+        chance=0.0,
         ceiling=main.ceiling(),
         detectable=main.detectable(),
         doubt=played.doubt() or holdout_seen(case),
