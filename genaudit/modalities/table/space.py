@@ -17,12 +17,10 @@ import pandas as pd
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Column
+from genaudit.modalities.table.search import Encoded, Scale, Search
 
 #: A number with more representable values than this is rounded before rows count as nearly equal.
 _MAX_EXACT = 100
-
-#: Levels of a column beyond which comparing codes is cheaper than one-hot blocks in a product.
-_MAX_ONE_HOT = 64
 
 #: How many times as far anybody else's row must be before a sample is taken for one row's copy.
 _BY_FAR = 3.0
@@ -223,28 +221,6 @@ def one_each(data: Dataset, rows: np.ndarray, rng: np.random.Generator) -> np.nd
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """Rows in a `Space`: numbers on the integer scale (NaN = missing) and level codes."""
-
-    numbers: np.ndarray
-    codes: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def take(self, rows: np.ndarray) -> Encoded:
-        """Some of the rows (positions or a mask)."""
-        return Encoded(self.numbers[rows], self.codes[rows])
-
-    @classmethod
-    def joined(cls, parts: Sequence[Encoded]) -> Encoded:
-        """Rows of one space, one part after the other."""
-        return cls(
-            np.concatenate([p.numbers for p in parts]), np.concatenate([p.codes for p in parts])
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class Space:
     """A distance between rows of mixed types, fitted on reference rows that are never attacked.
 
@@ -302,12 +278,18 @@ class Space:
             codes.append(code.where(texts.notna(), len(levels)).fillna(-1).to_numpy(np.int32))
         return Encoded(_stacked(numbers, len(data), float), _stacked(codes, len(data), np.int32))
 
+    @cached_property
+    def scale(self) -> Scale:
+        """What distances are computed with."""
+        return Scale(self.unit, len(self.knots), tuple(len(v) + 1 for v in self.levels.values()))
+
+    def search(self, pool: Encoded) -> Search:
+        """Rows in which the nearest ones are sought, ready for many queries."""
+        return Search(self.scale, pool)
+
     def nearest(self, queries: Encoded, pool: Encoded) -> np.ndarray:
         """Distance of each query to the nearest row of the pool, in [0, 1], shape (queries,)."""
-        best = np.empty(len(queries))
-        for block, raw in self._blocks(queries, pool):
-            best[block] = raw.min(axis=1)
-        return np.sqrt(self._squared(best))
+        return self.search(pool).nearest(queries)
 
     def squared(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
         """Squared distances in [0, 1] of some queries at a time to the whole pool.
@@ -315,35 +297,15 @@ class Space:
         Yields:
             Which queries, and an array of shape (these, pool) that may be overwritten.
         """
-        for block, raw in self._blocks(queries, pool):
-            yield block, self._squared(raw)
+        for block, apart in self.scale.blocks(queries, pool):
+            yield block, self.scale.share(apart)
 
     def steps(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
-        """As `squared`, in whole numbers that float32 holds exactly, and less a constant.
+        """As `squared`, in whole numbers that float32 holds exactly.
 
         Equal distances are equal numbers, and sums of those of two parts of a space are exact.
         """
-        return self._blocks(queries, pool)
-
-    def _blocks(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
-        """The same on the integer scale, without what columns of few levels have in common."""
-        left, right = self._left(queries), self._right(pool).T.copy()
-        wide = self._wide()
-        step = max(1, _BLOCK // max(len(pool), 1))
-        for start in range(0, len(queries), step):
-            block = slice(start, start + step)
-            squared = left[block] @ right
-            for j in wide:
-                differs = queries.codes[block, j][:, None] != pool.codes[:, j]
-                squared += differs * np.float32(self.unit**2)
-            yield block, squared
-
-    def _squared(self, raw: np.ndarray) -> np.ndarray:
-        # Narrow level columns enter the product as minus one where they agree.
-        narrow = len(self.levels) - len(self._wide())
-        raw += narrow * self.unit**2
-        raw /= len(self.columns) * self.unit**2
-        return raw
+        return self.scale.blocks(queries, pool)
 
     def _ranks(self, values: pd.Series, knots: np.ndarray) -> np.ndarray:
         x = values.to_numpy(dtype=float)
@@ -352,37 +314,6 @@ class Space:
         below = np.searchsorted(knots, x, side="left") + np.searchsorted(knots, x, side="right")
         ranks = np.round(below / (2 * len(knots)) * self.unit)
         return np.where(np.isnan(x), np.nan, ranks)
-
-    def _left(self, rows: Encoded) -> np.ndarray:
-        square, present, value = self._parts(rows.numbers)
-        blocks = [square, present, -2 * value, *self._one_hot(rows.codes, self.unit**2)]
-        return np.hstack(blocks).astype(np.float32)
-
-    def _right(self, rows: Encoded) -> np.ndarray:
-        square, present, value = self._parts(rows.numbers)
-        return np.hstack([present, square, value, *self._one_hot(rows.codes, -1)]).astype(
-            np.float32
-        )
-
-    def _parts(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(x² or unit² where missing, 1 where present, x or 0 where missing).
-
-        With (a, b, c) and (a', b', c') the product a b' + b a' - 2 c c' is (x - x')² where both are
-        present, unit² where one is missing, 0 where both are.
-        """
-        gone = np.isnan(numbers)
-        value = np.where(gone, 0.0, numbers)
-        return np.where(gone, float(self.unit**2), value**2), 1.0 - gone, value
-
-    def _one_hot(self, codes: np.ndarray, scale: float) -> list[np.ndarray]:
-        return [
-            scale * (codes[:, [j]] == np.arange(len(levels) + 1))
-            for j, levels in enumerate(self.levels.values())
-            if len(levels) <= _MAX_ONE_HOT
-        ]
-
-    def _wide(self) -> list[int]:
-        return [j for j, v in enumerate(self.levels.values()) if len(v) > _MAX_ONE_HOT]
 
 
 def _numeric(column: Column) -> bool:
