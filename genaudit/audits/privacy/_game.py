@@ -6,8 +6,7 @@ the same samples and the same reference, rows of the population that are never a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +18,8 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
-from genaudit.modalities.table.space import Encoded, Keys, Space, exact_hits, one_each
+from genaudit.modalities.table.search import Encoded, Nearest
+from genaudit.modalities.table.space import Keys, Space, exact_hits, one_each
 from genaudit.result import Message, message
 from genaudit.stats.roc import auc
 
@@ -107,22 +107,28 @@ def _play(case: AuditCase, max_records: int, max_pool: int) -> tuple[Game | None
     members, non_members = train.take(positions), unseen.take(others)
     space = Space.fit(calm, columns, drawn, members, non_members)
     pool, calm_pool = space.encode(drawn), space.encode(calm)
-    near_samples = partial(space.nearest, pool=pool)
-    near_reference = partial(space.nearest, pool=calm_pool)
     attacked = (space.encode(members), space.encode(non_members))
-    near, far = ((at(attacked[0]), at(attacked[1])) for at in (near_samples, near_reference))
+    near, far = (tuple(map(space.search(p).sought, attacked)) for p in (pool, calm_pool))
     # Every other member is attacked with the rest of train as a pool, as if it were the samples.
     left_out = train.take(positions[1::2])
     rest = np.flatnonzero(~_of_persons(train, positions[1::2]))
     stand_in = train.take(rng.permutation(rest)[: len(drawn)])
-    near_train = partial(space.nearest, pool=space.encode(stand_in))
-    shift = (near_train(space.encode(left_out)), near_train(attacked[1]))
+    rest_of_train = space.search(space.encode(stand_in))
+    shift = tuple(map(rest_of_train.sought, (space.encode(left_out), attacked[1])))
+    least = min((*near, *far, *shift), key=lambda found: found.recall)
+    if least.measured_on:
+        reach = replace(reach, recall=least.recall, measured_on=least.measured_on)
     alike = one_each(reference, single[2], case.rng("privacy.game"))
     found = Game(
-        space, attacked, pool, calm_pool, near, far, shift, drawn.n_distinct, reach,
-        (positions, others, alike),
+        space, attacked, pool, calm_pool, _sides(near), _sides(far), _sides(shift),
+        drawn.n_distinct, reach, (positions, others, alike),
     )  # fmt: skip
     return found, reach
+
+
+def _sides(found: tuple[Nearest, ...]) -> Sides:
+    members, non_members = found
+    return members.distance, non_members.distance
 
 
 def _of_persons(table: Dataset, rows: np.ndarray) -> np.ndarray:

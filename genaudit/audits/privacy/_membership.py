@@ -93,6 +93,20 @@ def note(played: Game) -> Message:
 
 def limits(reach: Reach) -> Message:
     """What of the samples the attack did not see, and what the interval makes of it."""
+    if reach.measured_on:
+        return message(
+            "privacy.distance.approximate",
+            "{part} There are too many pairs to compare: nearest rows come from an approximate "
+            "index, which found that of {recall:percent} of {n} records looked up in full. Upper "
+            "ends suppose that each one not found betrays a member.",
+            part=_part(reach),
+            recall=reach.recall,
+            n=shown(reach.measured_on),
+        )
+    return _part(reach)
+
+
+def _part(reach: Reach) -> Message:
     if reach.n_searched == reach.n_samples and not reach.n_unreadable:
         return message("privacy.distance.whole", "All samples were searched and could be read.")
     return message(

@@ -8,7 +8,7 @@ import numpy as np
 
 from genaudit.audits.privacy._game import TAU, Game, Sides
 from genaudit.case import AuditCase
-from genaudit.modalities.table.space import Encoded
+from genaudit.modalities.table.search import Encoded
 
 #: Samples near a record that are looked at; neighbours of either kind that are counted.
 NEIGHBOURS, COUNTED = 20, 5

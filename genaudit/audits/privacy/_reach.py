@@ -19,7 +19,8 @@ class Reach:
 
     n_samples: samples. n_searched: samples among which the nearest was sought. n_reference:
     reference rows likewise. n_train: training rows. n_persons: persons behind them.
-    n_unreadable: samples with lost cells, at most.
+    n_unreadable: samples with lost cells, at most. recall: share of records whose nearest row was
+    found, measured on so many records; 1 and 0 where the search was exact.
     """
 
     n_samples: int
@@ -28,6 +29,8 @@ class Reach:
     n_train: int
     n_persons: int
     n_unreadable: int
+    recall: float = 1.0
+    measured_on: int = 0
 
     @property
     def searched(self) -> float:
@@ -48,11 +51,13 @@ class Reach:
         """The interval of the leak of all samples, from that of the samples that were searched.
 
         A leak beyond chance grows at most in proportion to the samples that are searched, as each
-        sample betrays what it is near to. Every unreadable sample may be a copy of another member.
+        sample betrays what it is near to. Every unreadable sample may be a copy of another member,
+        and every nearest row that was not found may have betrayed one.
         """
         low, high = interval
         beyond = max(0.0, high - chance) * (1 / self.searched - 1)
-        return low, min(1.0, high + beyond + self.n_unreadable / self.n_persons)
+        unseen = self.n_unreadable / self.n_persons + 1 - self.recall
+        return low, min(1.0, high + beyond + unseen)
 
 
 def auc_ceiling(m: int, k: int, seen: float) -> float:

@@ -17,7 +17,8 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.data.schema import Column, Kind
 from genaudit.encoded import png, wav
-from genaudit.modalities.table.space import Encoded, Space, nearer_by_far, one_row_each
+from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.space import Space, nearer_by_far, one_row_each
 from genaudit.result import (
     MOST_TEXT,
     Estimate,

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Levels of a column that boxes tell apart; of more some share a place, which only weakens bounds.
+_TOLD_APART = 1024
+
 #: Rows of a node by which it is decided where it is cut.
-_LOOKED_AT = 1000
+_LOOKED_AT = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +25,8 @@ class Boxes:
     order: rows (positions), shape (n,). starts: where each box begins in that order, and n, shape
         (boxes + 1,). low, high: of the numbers in a box, shape (numbers, boxes); infinite where all
         are missing. gone: whether one is missing, likewise. held: for each column of codes which
-        boxes have a level, shape (levels, boxes); the last level stands for code -1, is equal to
-        none, and no box has it. unit: difference of numbers that weighs as much as another level.
+        boxes have a level, shape (levels + 1, boxes); the last stands for code -1, which equals
+        none, so that no box has it. unit: difference of numbers that weighs as much as a level.
     """
 
     order: np.ndarray
@@ -62,10 +65,10 @@ class Boxes:
 
     def bounds(self, numbers: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Squared distance that no row of a box is below, shape (rows, boxes)."""
-        least = np.zeros((len(numbers), len(self)), dtype=np.float32)
+        lacking = np.zeros((len(numbers), len(self)), dtype=np.int32)
         for j, held in enumerate(self.held):
-            least += ~held[codes[:, j]]
-        least *= self.unit**2
+            lacking += ~held[_place(codes[:, j], len(held) - 1)]
+        least = lacking.astype(np.float32) * np.float32(self.unit**2)
         x, gone = numbers.astype(np.float32), np.isnan(numbers)
         for j in range(numbers.shape[1]):
             gap = np.maximum(self.low[j] - x[:, [j]], x[:, [j]] - self.high[j])
@@ -93,25 +96,18 @@ def _cut(values: np.ndarray, n_numbers: int, unit: int, size: int) -> list[np.nd
 def _lower(values: np.ndarray, rows: np.ndarray, n_numbers: int, unit: int) -> np.ndarray | None:
     """One half of some rows, by the column in which two of them differ most; None if all agree."""
     seen = values[:, rows[:: max(1, len(rows) // _LOOKED_AT)]]
-    spread = np.concatenate([2 * (seen[:n_numbers] / unit).var(axis=1), _apart(seen[n_numbers:])])
-    for j in np.argsort(-spread):
-        of, column = seen[j], values[j, rows]
-        if j < n_numbers:
-            low = column < np.median(of) if spread[j] else column < column.max(initial=-np.inf)
-        else:
-            low = np.isin(column, _half(of))
-        if 0 < low.sum() < len(rows):
-            return np.asarray(low)
-        low = column > column.min()
+    half = seen.shape[1] // 2
+    gap = np.abs(seen[:, :half] - seen[:, half : 2 * half])
+    gap[:n_numbers] = np.minimum(gap[:n_numbers] / unit, 1) ** 2
+    gap[n_numbers:] = gap[n_numbers:] > 0
+    for j in np.argsort(-gap.mean(axis=1), kind="stable"):
+        column = values[j, rows]
+        low = column < np.median(seen[j]) if j < n_numbers else np.isin(column, _half(seen[j]))
+        if not 0 < low.sum() < len(rows):
+            low = column > column.min()
         if low.any():
             return np.asarray(low)
     return None
-
-
-def _apart(codes: np.ndarray) -> np.ndarray:
-    """Chance that two rows have different codes, for each column."""
-    counts = [np.unique(column, return_counts=True)[1] for column in codes]
-    return np.array([1 - (c**2).sum() / c.sum() ** 2 for c in counts])
 
 
 def _half(codes: np.ndarray) -> np.ndarray:
@@ -134,7 +130,11 @@ def _ranges(numbers: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _held(codes: np.ndarray, box: np.ndarray, n_levels: int, n_boxes: int) -> np.ndarray:
-    held = np.zeros((n_levels + 1, n_boxes), dtype=bool)
-    held[codes, box] = True
+    held = np.zeros((min(n_levels, _TOLD_APART) + 1, n_boxes), dtype=bool)
+    held[_place(codes, len(held) - 1), box] = True
     held[-1] = False
     return held
+
+
+def _place(codes: np.ndarray, n: int) -> np.ndarray:
+    return np.where(codes < 0, n, codes % n)

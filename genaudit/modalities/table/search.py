@@ -24,6 +24,10 @@ _BLOCK = 512 * 10_000
 #: Bytes of one side of the product that are kept rather than worked out again for each box.
 _KEPT = 256 * 2**20
 
+#: Most pairs that are compared if need be; beyond it the nearest rows are sought where they are
+#: likeliest, so that such a share of queries finds the true one, measured on so many queries.
+EXACT, RECALL, _MEASURED = 5 * 10**10, 0.99, 1000
+
 #: Queries that are sought together, and fewest rows of a box: products are fast, few are in vain.
 _TOGETHER, _BOX = 512, 256
 
@@ -65,7 +69,7 @@ class Scale:
     @property
     def width(self) -> int:
         """Columns of either side of a product."""
-        return 3 * self.n_numbers + sum(self.n_levels[j] for j in self.narrow)
+        return 3 * self.n_numbers + 1 + sum(self.n_levels[j] for j in self.narrow)
 
     @cached_property
     def narrow(self) -> list[int]:
@@ -81,14 +85,16 @@ class Scale:
         """Rows as the left side of a product, shape (rows, d)."""
         square, present, value = self._parts(rows.numbers)
         one_hot = self._one_hot(rows.codes, self.unit**2)
-        return np.hstack([square, present, -2 * value, one_hot], dtype=np.float32)
+        # Narrow columns enter the product as minus one where they agree.
+        narrow = np.full((len(rows), 1), len(self.narrow) * self.unit**2)
+        return np.hstack([square, present, -2 * value, narrow, one_hot], dtype=np.float32)
 
     def right(self, rows: Encoded) -> np.ndarray:
         """Rows as the right side of a product, shape (rows, d)."""
         square, present, value = self._parts(rows.numbers)
-        return np.hstack(
-            [present, square, value, self._one_hot(rows.codes, -1)], dtype=np.float32
-        )
+        one_hot = self._one_hot(rows.codes, -1)
+        narrow = np.ones((len(rows), 1))
+        return np.hstack([present, square, value, narrow, one_hot], dtype=np.float32)
 
     def apart(
         self, left: np.ndarray, right: np.ndarray, codes: np.ndarray, others: np.ndarray
@@ -96,12 +102,12 @@ class Scale:
         """Squared distances on the integer scale, float32 of shape (rows, others).
 
         Args:
-            left, right: Both sides of the product, right transposed.
-            codes, others: Level codes of the same rows.
+            left: Of the product, shape (rows, d).
+            right: Of the product, shape (d, others).
+            codes: Level codes of the rows on the left.
+            others: Level codes of the rows on the right.
         """
         squared = left @ right
-        # Narrow columns enter the product as minus one where they agree.
-        squared += np.float32(len(self.narrow) * self.unit**2)
         for j in self.wide:
             differs = (codes[:, [j]] != others[:, j]) | (codes[:, [j]] < 0)
             squared += differs * np.float32(self.unit**2)
@@ -145,6 +151,20 @@ class Scale:
         return cells[:, :-1]
 
 
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Distances of queries to their nearest rows.
+
+    distance: in [0, 1], shape (queries,). recall: share of the queries for which the nearest row
+    was found, 1 where the search was exact. measured_on: queries by which that is known, compared
+    with all rows after the search was settled by others; 0 where it was exact.
+    """
+
+    distance: np.ndarray
+    recall: float = 1.0
+    measured_on: int = 0
+
+
 class Search:
     """The nearest rows of a pool, without looking at rows that are surely further away.
 
@@ -180,6 +200,32 @@ class Search:
                 rows = alike.order[at : min(at + _TOGETHER, end)]
                 best[rows] = self._among(queries.take(rows), most)
         return np.sqrt(self._scale.share(best))
+
+    def sought(self, queries: Encoded) -> Nearest:
+        """Distances to the nearest rows, exact where queries x rows is at most `EXACT` pairs.
+
+        Beyond, each query looks into as many boxes as those pairs allow, and into twice as many
+        until enough of some queries find their nearest row. The recall is that of other queries.
+        """
+        if len(queries) * len(self._pool) <= EXACT:
+            return Nearest(self.nearest(queries))
+        step = max(2, len(queries) // _MEASURED)
+        settled_by, tried = (np.arange(first, len(queries), step) for first in (0, step // 2))
+        distance = self.nearest(queries, self._enough(queries.take(settled_by), len(queries)))
+        true = self.nearest(queries.take(tried))
+        recall = float((distance[tried] == true).mean())
+        distance[tried] = true
+        return Nearest(distance, recall, len(tried))
+
+    def _enough(self, queries: Encoded, n: int) -> int | None:
+        """Boxes to look into for each of n queries, judged by some of them; None = all."""
+        most = max(1, EXACT * len(self._boxes) // (n * len(self._pool)))
+        true = self.nearest(queries)
+        while most < len(self._boxes):
+            if (self.nearest(queries, most) == true).mean() >= RECALL:
+                return most
+            most *= 2
+        return None
 
     def _among(self, queries: Encoded, most: int | None) -> np.ndarray:
         """Least squared distances on the integer scale of a few queries."""

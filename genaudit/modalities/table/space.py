@@ -273,9 +273,10 @@ class Space:
         numbers = [self._ranks(data.frame[name], knots) for name, knots in self.knots.items()]
         codes = []
         for name, levels in self.levels.items():
-            texts = _texts(data.frame[name])
-            code = texts.map(levels).astype(float)
-            codes.append(code.where(texts.notna(), len(levels)).fillna(-1).to_numpy(np.int32))
+            # Of each different value once: a table has few.
+            which, values = pd.factorize(data.frame[name])
+            known = [levels.get(value, -1) for value in values]
+            codes.append(np.array([*known, len(levels)], dtype=np.int32)[which])
         return Encoded(_stacked(numbers, len(data), float), _stacked(codes, len(data), np.int32))
 
     @cached_property
