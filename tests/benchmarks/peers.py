@@ -15,6 +15,7 @@ import pandas as pd
 
 #: What each peer's environment holds.
 PACKAGES = {
+    "sdmetrics": ("sdmetrics==0.32.0",),
     "dpmm": ("dpmm==0.1.9",),
     # The CPU build of torch, which it imports and its marginal methods do not use.
     "smartnoise-synth": ("smartnoise-synth==1.0.8", "mbi==1.1.0", "torch==2.13.0"),

@@ -5,7 +5,7 @@ import pytest
 
 from genaudit.modalities.table import boxes, search
 from genaudit.modalities.table.boxes import Boxes
-from genaudit.modalities.table.search import Encoded, Scale, Search
+from genaudit.modalities.table.search import Encoded, Scale, Search, few_nearest
 
 UNIT, LEVELS = 300, (3, 9, 90, 1500)
 SCALE = Scale(UNIT, 3, LEVELS)
@@ -143,3 +143,13 @@ def test_levels_beyond_those_told_apart(monkeypatch):
     queries, pool = _rows(300, 1), _rows(2000, 2)
 
     assert (Search(SCALE, pool).nearest(queries) == _distance(queries, pool)).all()
+
+
+@pytest.mark.parametrize(("m", "k"), [(5, 5), (37, 4), (4000, 20)])
+def test_the_few_nearest_are_those_of_a_sort(m, k):
+    """Values and positions of a stable sort of each row, many ties included."""
+    squared = np.random.default_rng(5).integers(0, 60, (50, m)).astype(np.float32)
+    who, near = few_nearest(squared, k)
+
+    assert (who == np.argsort(squared, axis=1, kind="stable")[:, :k]).all()
+    assert (near == np.sort(squared, axis=1)[:, :k]).all()

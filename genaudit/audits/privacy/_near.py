@@ -8,7 +8,7 @@ import numpy as np
 
 from genaudit.audits.privacy._game import TAU, Game, Sides
 from genaudit.case import AuditCase
-from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.search import Encoded, few_nearest
 
 #: Samples near a record that are looked at; neighbours of either kind that are counted.
 NEIGHBOURS, COUNTED = 20, 5
@@ -59,16 +59,15 @@ def _look(game: Game) -> Surroundings:
     near, who = np.empty((n, k), dtype=np.float32), np.empty((n, k), dtype=np.int64)
     calm, within = np.empty((n, k), dtype=np.float32), np.empty(n)
     for block, squared in space.squared(records, game.samples):
-        at = np.argpartition(squared, k - 1, axis=1)[:, :k]
-        who[block], near[block] = at, np.take_along_axis(squared, at, axis=1)
-        within[block] = (squared <= radius**2).mean(axis=1)
-        sums[0][block] = _log_sum(squared, width)
+        who[block], near[block] = few_nearest(squared, k)
+        within[block] = np.count_nonzero(squared <= radius**2, axis=1) / len(game.samples)
+        sums[0][block] = _log_sum(squared, near[block, 0], width)
     for block, squared in space.squared(records, game.reference):
-        calm[block] = np.partition(squared, k - 1, axis=1)[:, :k]
-        sums[1][block] = _log_sum(squared, width)
+        calm[block] = few_nearest(squared, k)[1]
+        sums[1][block] = _log_sum(squared, calm[block, 0], width)
     typical = np.empty(len(game.samples))
     for block, squared in space.squared(game.samples, game.reference):
-        typical[block] = _log_sum(squared, width)
+        typical[block] = _log_sum(squared, squared.min(axis=1), width)
     return Surroundings(
         len(game.records[0]),
         sums[0] - np.log(len(game.samples)),
@@ -77,13 +76,16 @@ def _look(game: Game) -> Surroundings:
     )  # fmt: skip
 
 
-def _log_sum(squared: np.ndarray, width: float) -> np.ndarray:
-    """Log of the sum over a row of exp(-squared / 2 width²); the array is overwritten."""
-    squared *= np.float32(-1 / (2 * width**2))
-    most = squared.max(axis=1, keepdims=True)
-    squared -= most
+def _log_sum(squared: np.ndarray, least: np.ndarray, width: float) -> np.ndarray:
+    """Log of the sum over a row of exp(-squared / 2 width²); the array is overwritten.
+
+    least: of each row, so that its own term is 1 and the sum neither vanishes nor overflows.
+    """
+    shrink = np.float32(-1 / (2 * width**2))
+    squared -= least[:, None]
+    squared *= shrink
     np.exp(squared, out=squared)
-    return np.asarray(np.log(squared.sum(axis=1, dtype=float)) + most[:, 0])
+    return np.asarray(np.log(squared.sum(axis=1)) + shrink * least.astype(float))
 
 
 def _mixed(near: np.ndarray, calm: np.ndarray, game: Game) -> np.ndarray:

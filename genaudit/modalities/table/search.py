@@ -252,3 +252,23 @@ class Search:
             if len(rows):
                 look(box, rows)
         return best
+
+
+def few_nearest(squared: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and values of the k least of each row, least first, of equal ones the first.
+
+    Args:
+        squared: shape (n, m).
+        k: At most m.
+    """
+    n, m = squared.shape
+    # k runs of columns have a value below the k-th least of their minima, so k values are below
+    # it, and not many more.
+    length = max(1, m // (8 * k))
+    runs = squared[:, : m // length * length].reshape(n, -1, length).min(axis=2)
+    most = np.partition(runs, k - 1, axis=1)[:, [k - 1]]
+    row, column = np.nonzero(squared <= most)
+    value = squared[row, column]
+    order = np.lexsort((value, row))
+    kept = order[np.searchsorted(row, np.arange(n))[:, None] + np.arange(k)]
+    return column[kept], value[kept]
