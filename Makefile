@@ -34,6 +34,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_cells.py --presets quick --seeds 1
 	$(if $(STOCKS),$(BIN)/python tests/benchmarks/bench_sequence.py $(STOCKS))
 	$(BIN)/python tests/benchmarks/bench_utility.py $(if $(PEERS),--peers $(PEERS))
+	$(BIN)/python tests/benchmarks/bench_nearest.py $(if $(PEERS),--peers $(PEERS)) --out reports/benchmarks/nearest.md
 
 # A sheet of samples of every family on every kind of record, plain and private.
 gallery: $(VENV)/.dev

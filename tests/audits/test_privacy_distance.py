@@ -1,5 +1,7 @@
 """The distance attack: memory found, honest subjects never accused, blind differences seen."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from subjects import SCHEMA, broken, case_of, judged, make_case, population
 from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy.distance import DistanceOptions, distance
 from genaudit.errors import OptionError
+from genaudit.modalities.table import search
 from genaudit.result import Verdict
 
 
@@ -149,6 +152,23 @@ def test_reach_on_paper():
     assert reach.whole((0.48, 0.53), 0.5) == pytest.approx((0.48, 0.62 + 0.02))
     assert reach.whole((0.40, 0.45), 0.5) == pytest.approx((0.40, 0.45 + 0.02))
     assert reach.whole((0.6, 0.9), 0.5) == (0.6, 1.0)
+
+    rough = replace(reach, recall=0.97, measured_on=1000)
+    assert rough.seen == pytest.approx(0.097)
+    assert rough.whole((0.40, 0.45), 0.5) == pytest.approx((0.40, 0.45 + 0.02 + 0.03))
+
+
+def test_an_approximate_index_is_said(monkeypatch):
+    """Where there are too many pairs the note has the recall, and the copycat is found as well."""
+    case = make_case("copycat", 1, n_train=1500, n_holdout=1800, n_samples=1500)
+    exact = distance(case).findings[0]
+    monkeypatch.setattr(search, "EXACT", 1000)
+    rough = distance(case, DistanceOptions(max_records=24_000)).findings[0]
+
+    assert "privacy.distance.approximate" not in str(exact.note.model_dump())
+    assert "privacy.distance.approximate" in str(rough.note.model_dump())
+    assert rough.estimate.value == pytest.approx(exact.estimate.value, abs=0.01)
+    assert rough.estimate.low > 0.55
 
 
 def test_unreadable_columns_are_left_out():

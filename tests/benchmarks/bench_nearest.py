@@ -166,13 +166,14 @@ def large(n: int) -> Line:
     """Many queries in as many rows, as an audit seeks them."""
     space, queries, pool = grown(n)
     found, seconds = timed(lambda: space.search(pool).sought(queries))
+    peak = _peak()
     few = queries.take(np.arange(0, n, max(1, n // 200)))
     true = np.concatenate([s.min(axis=1) for _, s in space.squared(few, pool)])
     equal = np.isclose(found.distance[:: max(1, n // 200)] ** 2, true, atol=1e-6).mean()
     said = f"recall {found.recall:.3f} measured on {found.measured_on:,}"
     return (
         f"{n:,} queries in {n:,} rows",
-        f"{seconds:.0f} s, {_peak():.2f} GB at the peak; "
+        f"{seconds:.0f} s, {peak:.2f} GB at the peak; "
         f"{said if found.measured_on else 'exact'}; {equal:.1%} of {len(few)} equal all pairs",
     )
 
@@ -220,7 +221,7 @@ def main() -> None:
     """Measure each in a process of its own, print, and write reports/benchmarks/nearest.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers", type=Path, help="folder of the peers' environments")
-    parser.add_argument("--peer-rows", type=int, default=2000)
+    parser.add_argument("--peer-rows", type=int, default=5000)
     parser.add_argument("--rows", type=int, default=ROWS, help="against scikit-learn")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--large", type=int, default=LARGE, help="rows; 0 leaves it out")

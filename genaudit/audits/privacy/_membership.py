@@ -186,7 +186,7 @@ def rate(attack: Attack, fpr: float) -> Finding:
     kept = found.strictness(POWER_CONFIDENCE)
 
     def flagged(share: float) -> bool:
-        hits = int(binom.ppf(0.2, m, share * kept * reach.searched))
+        hits = int(binom.ppf(0.2, m, share * kept * reach.searched * reach.recall))
         return clopper_pearson(taken_for(hits, m)[0], m, (1 + POWER_CONFIDENCE) / 2)[0] > limit
 
     note = message(

@@ -39,8 +39,8 @@ class Reach:
 
     @property
     def seen(self) -> float:
-        """Largest share of training rows whose copies the searched samples can hold."""
-        return min(1.0, self.n_searched / self.n_train)
+        """Largest share of training rows whose copies are found among the searched samples."""
+        return self.recall * min(1.0, self.n_searched / self.n_train)
 
     @property
     def held(self) -> float:
@@ -73,6 +73,6 @@ def auc_detectable(m: int, k: int, reach: Reach) -> float | None:
     # Error of the area where nothing leaks (Mann & Whitney 1947).
     se = math.sqrt((m + k + 1) / (12 * m * k))
     margin = float(norm.isf((1 - POWER_CONFIDENCE) / 2) + norm.isf(0.2)) * se
-    needed = 0.5 + (limit + margin - 0.5) / reach.searched
+    needed = 0.5 + (limit + margin - 0.5) / (reach.searched * reach.recall)
     # If every sample is a copy, that share of the members is found for certain.
     return needed if needed < 0.5 + reach.held / 2 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genaudit.audits.privacy._game import MAX_POOL, MAX_RECORDS, TAU, Sides, game, left_out
+from genaudit.audits.privacy._game import TAU, Sides, game, left_out
 from genaudit.audits.privacy._membership import Attack, area, note, rate, rate_estimate, undefined
 from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy.copies import holdout_seen
@@ -17,6 +17,9 @@ from genaudit.subject import Access
 AUC = "privacy.distance.auc"
 TPR_1 = "privacy.distance.tpr_at_1pct_fpr"
 TPR_01 = "privacy.distance.tpr_at_01pct_fpr"
+
+#: More than other attacks look at, as this one needs the nearest rows alone, which are found fast.
+MAX_RECORDS, MAX_POOL = 25_000, 200_000
 
 #: Rates of false accusation at which the figure shows the curve.
 _GRID = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

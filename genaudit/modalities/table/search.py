@@ -108,9 +108,12 @@ class Scale:
             others: Level codes of the rows on the right.
         """
         squared = left @ right
-        for j in self.wide:
-            differs = (codes[:, [j]] != others[:, j]) | (codes[:, [j]] < 0)
-            squared += differs * np.float32(self.unit**2)
+        if self.wide:
+            known = np.where(codes < 0, -2, codes)  # differs from an unknown one, too
+            apart = np.zeros(squared.shape, dtype=np.int16)
+            for j in self.wide:
+                apart += known[:, [j]] != others[:, j]
+            squared += apart * np.float32(self.unit**2)
         return squared
 
     def share(self, squared: np.ndarray) -> np.ndarray:
