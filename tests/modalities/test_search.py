@@ -103,6 +103,19 @@ def test_most_pairs_are_passed_over(monkeypatch):
     assert sum(pairs) < 0.1 * 500 * 20_000
 
 
+def test_equal_rows_are_compared_once(monkeypatch):
+    """However many rows are equal, no more distances are held than of a box."""
+    widths = []
+    plain = Scale.apart
+    monkeypatch.setattr(
+        Scale, "apart", lambda *args: widths.append(args[2].shape[1]) or plain(*args)
+    )
+    queries, pool = _rows(300, 1), _rows(5000, 2, alike=0.9)
+
+    assert (Search(SCALE, pool).nearest(queries) == _distance(queries, pool)).all()
+    assert max(widths) <= 256
+
+
 def test_beyond_a_size_the_recall_is_measured(monkeypatch):
     """Few boxes are tried first; the recall stated is near the true one, and above what was asked.
 

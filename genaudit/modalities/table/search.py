@@ -182,7 +182,8 @@ class Search:
     def __init__(self, scale: Scale, pool: Encoded) -> None:
         # Bounds are worked out for every box, rows for a few: boxes grow with the pool.
         self._scale = scale
-        self._boxes = scale.boxes(pool, max(_BOX, round(len(pool) ** 0.5)))
+        self._size = max(_BOX, round(len(pool) ** 0.5))
+        self._boxes = scale.boxes(pool, self._size)
         self._pool = pool.take(self._boxes.order)
         kept = len(pool) * scale.width * 4 <= _KEPT
         self._right = scale.right(self._pool) if kept else None
@@ -239,7 +240,9 @@ class Search:
         left, best = self._scale.left(queries), np.full(len(queries), np.inf, dtype=np.float32)
 
         def look(box: int, rows: np.ndarray) -> None:
-            within = slice(*self._boxes.starts[box : box + 2])
+            start, end = self._boxes.starts[box : box + 2]
+            # The rows of a box that could not be cut are equal, and one speaks for all.
+            within = slice(start, end if end - start <= self._size else start + 1)
             there = self._pool.take(within)
             right = self._scale.right(there) if self._right is None else self._right[within]
             found = self._scale.apart(left[rows], right.T, queries.codes[rows], there.codes)
