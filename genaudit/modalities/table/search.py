@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from genaudit.modalities.table.boxes import Boxes
 
@@ -199,10 +200,12 @@ class Search:
         best = np.empty(len(queries))
         # Queries that are alike are sought together, as they look into the same boxes.
         alike = self._scale.boxes(queries, _TOGETHER)
-        for start, end in pairwise(alike.starts):
-            for at in range(start, end, _TOGETHER):
-                rows = alike.order[at : min(at + _TOGETHER, end)]
-                best[rows] = self._among(queries.take(rows), most)
+        # Threads wait for each other longer than products of this size take.
+        with threadpool_limits(1):
+            for start, end in pairwise(alike.starts):
+                for at in range(start, end, _TOGETHER):
+                    rows = alike.order[at : min(at + _TOGETHER, end)]
+                    best[rows] = self._among(queries.take(rows), most)
         return np.sqrt(self._scale.share(best))
 
     def sought(self, queries: Encoded) -> Nearest:
