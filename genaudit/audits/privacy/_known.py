@@ -19,7 +19,8 @@ from genaudit.audits.privacy._residual import (
 )
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Outcome, ranged
-from genaudit.modalities.table.space import Encoded, Space
+from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.space import Space
 from genaudit.result import Message, message
 
 #: Halves of the columns that rows are dealt over.

@@ -30,7 +30,7 @@ from genaudit.audits.privacy.copies import holdout_seen
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase
 from genaudit.data.disclosure import taken_for
-from genaudit.modalities.table.space import Encoded
+from genaudit.modalities.table.search import Encoded
 from genaudit.result import Estimate, Figure, Finding, Message, message
 from genaudit.stats.halves import middle_halves
 from genaudit.stats.intervals import Interval

@@ -8,7 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from genaudit.audits.privacy._game import Game, Sides
 from genaudit.audits.privacy._membership import metrics, outcome
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
-from genaudit.modalities.table.space import Encoded
+from genaudit.modalities.table.search import Encoded
 from genaudit.result import message
 from genaudit.subject import Access
 

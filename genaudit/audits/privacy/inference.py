@@ -19,7 +19,8 @@ from genaudit.audits.privacy._residual import (
 )
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.schema import Column, Role
-from genaudit.modalities.table.space import Encoded, Space
+from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.space import Space
 from genaudit.result import Message, message
 from genaudit.subject import Access
 

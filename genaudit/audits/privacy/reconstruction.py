@@ -6,7 +6,8 @@ import numpy as np
 
 from genaudit.audits.privacy._known import HalvesOptions, both, outcome
 from genaudit.case import AuditCase, Knowledge, Outcome, audit
-from genaudit.modalities.table.space import Encoded, Space
+from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.space import Space
 from genaudit.result import message
 from genaudit.subject import Access
 

@@ -14,7 +14,7 @@ from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy.copies import holdout_seen
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.disclosure import taken_for
-from genaudit.modalities.table.space import Encoded
+from genaudit.modalities.table.search import Encoded
 from genaudit.result import Estimate, Finding, message
 from genaudit.stats.conformal import accused
 from genaudit.stats.intervals import Interval
