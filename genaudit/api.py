@@ -45,6 +45,7 @@ from genaudit.subjects.wrapped import imported
 
 if TYPE_CHECKING:
     from genaudit.calibration import Calibration
+    from genaudit.subjects.checkpoint import Opened
     from genaudit.training.dp.selfcheck.outcome import SelfcheckReport
     from genaudit.training.fit import Trained
     from genaudit.training.world import World
@@ -231,6 +232,7 @@ def audit(
     claim: Claim | str | None = None,
     split: Split | str | None = None,
     context: Mapping[str, JsonValue] | None = None,
+    checkpoint: str | Path | None = None,
     ledger: PrivacyLedger | str | Path | None = None,
     dataset_id: str | None = None,
     seed: int = 0,
@@ -255,6 +257,7 @@ def audit(
             coin of its own made each row a member; matches then bound ε from below. Your word for
             it is printed in the report.
         context: what only the operator knows, for the report (`read_context`).
+        checkpoint: the folder that `train` wrote beside the model; attacks then see all networks.
         ledger: where the audit's own reads are written; the user's own by default.
         dataset_id: name of the training data in the ledger; the schema's id by default.
         seed: of everything that is drawn, at least 0; the same files and seed give the same report.
@@ -272,7 +275,8 @@ def audit(
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(_file(plan, "plan"))
     claimed, dealt = parse_claim(claim), _split(split)
     model = as_model(subject)
-    own: Schema | None = None if model is None else model.schema
+    opened = _opened(checkpoint, model)
+    own: Schema | None = getattr(model or opened, "schema", None)
     public = (
         own if own is not None and schema is None else _public(schema, train, holdout, auxiliary)
     )
@@ -300,13 +304,16 @@ def audit(
         schema = public
     if schema.undeclared and schema.origin == "declared" and raws:
         schema = learn(schema, *raws.values())
+    if opened is not None:
+        _check_rows(opened, raws.get(Knowledge.TRAIN), book)
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items()}
     _check_overlaps(data)
     who = resolve(subject, model, schema, claimed)
-    if planted is not None:
-        data[Knowledge.CANARIES] = planted.checked(schema)
+    if opened is not None:
+        who = opened.join(who, schema)
+    known = {} if planted is None else {Knowledge.CANARIES: planted.checked(schema)}
     case = AuditCase(
-        who, data, seed=seed, n_samples=chosen_plan.n_samples,
+        who, {**data, **known}, seed=seed, n_samples=chosen_plan.n_samples,
         coins=None if planted is None else planted.included, split=dealt,
     )  # fmt: skip
     if who.draw is not None:
@@ -802,6 +809,26 @@ def _check_count(data: Dataset) -> None:
         raise DataError(
             f"The schema declares rows = {rows:,} as public, but the data has {len(data):,}; "
             'correct it, or write rows = "public" if their number in any such file is no secret.'
+        )
+
+
+def _opened(folder: str | Path | None, model: Any) -> Opened | None:
+    """What is in a checkpoint folder, if one is given; this loads torch."""
+    if folder is None:
+        return None
+    from genaudit.subjects.checkpoint import Opened
+
+    return Opened.read(Path(path_of(folder, "a checkpoint folder")), model)
+
+
+def _check_rows(opened: Opened, train: pd.DataFrame | None, ledger: PrivacyLedger) -> None:
+    """Refuse a checkpoint of other rows, and say so where that cannot be told."""
+    if train is not None and not opened.check_rows(train, ledger):
+        warnings.warn(
+            "It cannot be told whether the checkpoint is of the rows of train, as it was charged "
+            "to another ledger; name that one with --ledger.",
+            GenauditWarning,
+            stacklevel=3,
         )
 
 

@@ -516,6 +516,9 @@ def audit(
         typer.Option("--split", help="How chance told train from holdout: random or coin."),
     ] = None,
     context: Annotated[Path | None, typer.Option("--context", help="context.toml")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Private folder of this training.")
+    ] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 outside, 3 cannot tell.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail where an audit fails.")] = False,
     dataset_id: DatasetId = None,
@@ -527,14 +530,15 @@ def audit(
 
     check_file(out)
     read = _files(train, holdout, auxiliary, canaries, schema, plan, policy, context)
-    check_apart(out, [*filter(os.path.exists, subject), *read, *_ledger_files(ledger)])
+    kept = [] if checkpoint is None else [checkpoint]
+    check_apart(out, [*filter(os.path.exists, subject), *kept, *read, *_ledger_files(ledger)])
     with progress.bars(quiet=Settings.quiet) as bars:
         report = api.audit(
             subject if len(subject) > 1 else subject[0],
             train=train, holdout=holdout, auxiliary=auxiliary, canaries=canaries, schema=schema,
             plan=plan, policy=policy, claim=claim, split=split,
-            context=api.read_context(context), ledger=ledger, dataset_id=dataset_id, seed=seed,
-            command=_command(), strict=strict,
+            context=api.read_context(context), checkpoint=checkpoint, ledger=ledger,
+            dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
             progress=progress.audit_bar(bars),
         )  # fmt: skip
     api.write_json(report, out)

@@ -17,13 +17,19 @@ _NOT_QUICK = frozenset(
         "classifier",
         "column_error",
         "density",
+        "discriminator",
+        "elbo",
         "ensemble",
+        "gradient_norm",
         "groups",
+        "iwae",
         "likelihood_ratio",
         "monte_carlo",
         "neighbourhood",
         "reconstruction",
+        "reconstruction_error",
         "records",
+        "teacher_forced",
     )
 )
 

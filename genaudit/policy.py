@@ -23,6 +23,11 @@ _ATTACKS = (
     "likelihood_ratio", "monte_carlo", "neighbourhood",
 )  # fmt: skip
 
+#: Attacks that ask the model itself.
+_SCORED = (
+    "discriminator", "elbo", "gradient_norm", "iwae", "reconstruction_error", "teacher_forced"
+)  # fmt: skip
+
 #: Metrics whose value is a share, a rate or an area: beyond 0 and 1 a limit on them is a slip, such
 #: as 5 for 5%, that nothing could meet or that nothing could break.
 SHARES = frozenset(
@@ -30,7 +35,7 @@ SHARES = frozenset(
         "privacy.copies.exact", "privacy.copies.near", "privacy.distance.auc",
         "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
         "privacy.matches.share", "privacy.records.accused",
-        *(f"privacy.{a}.{m}" for a in _ATTACKS for m in ("auc", "tpr_at_1pct_fpr")),
+        *(f"privacy.{a}.{m}" for a in (*_ATTACKS, *_SCORED) for m in ("auc", "tpr_at_1pct_fpr")),
         "privacy.canaries.auc", "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
         "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",

@@ -325,8 +325,6 @@ _NEEDS: dict[Access | Knowledge, Message] = {
 
 #: Families of attack and harm that no audit of this version looks at; a report lists them.
 _NOT_COVERED = (
-    ("not_measured.shadow", "Attacks that train shadow models or plant canaries."),
-    ("not_measured.weights", "Attacks on weights, scores or gradients of the generator."),
     ("not_measured.epsilon", "An empirical lower bound on ε: it needs a recorded coin."),
     ("not_measured.seeds", "Other trainings of this recipe: this is evidence on one generator."),
 )  # fmt: skip
@@ -387,7 +385,9 @@ _KINDS = {
 
 
 def _left_out(plan: AuditPlan, case: AuditCase) -> Iterable[Message]:
-    bounded = case.split is not None and plan.includes("privacy.matches")
+    bounded = (case.split is not None and plan.includes("privacy.matches")) or (
+        case.coins is not None and plan.includes("privacy.canaries")
+    )
     for key, text in _NOT_COVERED:
         if not (bounded and key == "not_measured.epsilon"):
             yield message(key, text)
@@ -398,7 +398,7 @@ def _left_out(plan: AuditPlan, case: AuditCase) -> Iterable[Message]:
 
 def _subject(case: AuditCase) -> SubjectInfo:
     subject = case.subject
-    n = len(case.samples) if subject.access else None
+    n = len(case.samples) if Access.SAMPLES in subject.access else None
     return SubjectInfo(name=subject.name, kind=subject.kind, n=n, digest=subject.digest,
                        claim=subject.claim)  # fmt: skip
 

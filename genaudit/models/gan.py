@@ -96,6 +96,25 @@ class Gan:
         """Share of each cell that the average makes."""
         return self.released.marginals()
 
+    def realness(self, records: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """What the discriminator says of records: the logit of being real, shape (n,)."""
+        logits: torch.Tensor = self.discriminator(torch.cat([records, conditions], 1))
+        return logits.squeeze(1)
+
+    @torch.no_grad()
+    def misfit(
+        self, records: torch.Tensor, conditions: torch.Tensor, _: torch.Generator
+    ) -> torch.Tensor:
+        """Least squared distance of each record to what a latent makes, shape (n,).
+
+        The latents of a mixture are its components, and what one makes is a share of each cell, so
+        that the least is taken over all of them, exactly.
+        """
+        wanted = torch.cat([records, conditions], 1)
+        made = self.released.filled(self.released.log_shares().exp())
+        crossed = made.square().sum(1) - 2 * wanted @ made.T
+        return wanted.square().sum(1) + crossed.min(1).values
+
     def _rows(self, records: torch.Tensor, conditions: torch.Tensor, _: torch.Generator) -> Rows:
         fakes = self._fakes()
         pairs = torch.cat([torch.cat([records, conditions], 1), fakes])

@@ -292,7 +292,7 @@ class _Job:
         folder: str | Path | None, world: World,
     ) -> _Job:  # fmt: skip
         basis = prepared.basis
-        work = work_of(recipe, prepared)
+        work = work_of(recipe, basis)
         keeper = None
         if folder is not None:
             keeper = Keeper(Path(folder), recipe, declared, basis, book)
@@ -340,7 +340,7 @@ class _Job:
 
     def _steps(self, progress: Progress | None) -> None:
         pace, end = self.prepared.pace, 0
-        look, batch = _Look(self), self.work.batch
+        look, batch = _Look(self), self.work.batches(self.prepared.numbers)
         started, before = time.monotonic(), pace.done
         for phase in self.work.family.phases():
             end += phase.steps

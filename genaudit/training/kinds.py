@@ -6,7 +6,7 @@ from typing import Protocol
 
 from genaudit.models.base import Family
 from genaudit.models.sampling import BaseSampler
-from genaudit.training.prepared import Batch, Prepared
+from genaudit.training.prepared import Basis, Batch, Numbers
 from genaudit.training.recipe import Recipe
 
 
@@ -14,12 +14,11 @@ class Work(Protocol):
     """A family of generators on records of one kind."""
 
     @property
-    def batch(self) -> Batch:
-        """Positions of records -> their codes and conditions, as networks take them."""
-
-    @property
     def family(self) -> Family:
         """The generator in training."""
+
+    def batches(self, numbers: Numbers) -> Batch:
+        """Positions of these records -> their codes and conditions, as networks take them."""
 
     def quality(self) -> float:
         """How far what would be made now is from what is known of the records; 0 is best."""
@@ -28,12 +27,12 @@ class Work(Protocol):
         """What makes the records of the trained generator."""
 
 
-def work_of(recipe: Recipe, prepared: Prepared) -> Work:
+def work_of(recipe: Recipe, basis: Basis) -> Work:
     """The work on a table, or on images, series, sounds or texts."""
-    if prepared.numbers.codes is None:
+    if basis.schema.record is None:
         from genaudit.training.table import TableWork
 
-        return TableWork.of(recipe, prepared)
+        return TableWork.of(recipe, basis)
     from genaudit.training.records import RecordWork
 
-    return RecordWork.of(recipe, prepared)
+    return RecordWork.of(recipe, basis)

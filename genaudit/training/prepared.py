@@ -119,12 +119,12 @@ def focus_of(schema: Schema) -> str:
     return schema.target.name if schema.target else ""
 
 
-def encoded(layout: Layout, data: Dataset) -> Numbers:
-    """The records as numbers."""
+def encoded(layout: Layout, data: Dataset, schema: Schema | None = None) -> Numbers:
+    """The records as numbers, by the schema that they were trained under where it is not theirs."""
     codes = layout.grid.encode(data)
     # The schema has been checked, so every value has a cell; rounding at an edge goes to the first.
     digits, joint = layout.split(np.maximum(codes, 0))
-    codec = codec_of(data.schema)
+    codec = codec_of(schema or data.schema)
     return Numbers(digits, joint, None if codec is None else codec.encode(data.media))
 
 

@@ -21,7 +21,7 @@ from genaudit.training.marginals import distance
 from genaudit.training.prepared import (
     Basis,
     Batch,
-    Prepared,
+    Numbers,
     codec_of,
     media_nets_of,
     net_options,
@@ -53,12 +53,10 @@ class RecordWork:
     nets: MediaNets
     reference: MediaReference
     family: MediaFamily
-    batch: Batch
 
     @classmethod
-    def of(cls, recipe: Recipe, prepared: Prepared) -> RecordWork:
+    def of(cls, recipe: Recipe, basis: Basis) -> RecordWork:
         """The work of a recipe."""
-        basis = prepared.basis
         rng = torch.Generator(recipe.device).manual_seed(recipe.seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)
@@ -67,8 +65,23 @@ class RecordWork:
             family = _FAMILIES[recipe.family](
                 nets, basis.layout.blocks, reference, _tuning(recipe, basis.settled), rng
             )
-        batch = _batches(prepared, nets, recipe.device)
-        return cls(recipe, basis, nets, reference, family, batch)
+        return cls(recipe, basis, nets, reference, family)
+
+    def batches(self, numbers: Numbers) -> Batch:
+        """Records at some positions with their made attributes, and their conditions."""
+        layout, device = self.basis.layout, self.recipe.device
+        digits = torch.as_tensor(numbers.digits, device=device)
+        cells = torch.as_tensor(layout.cells[numbers.joint], device=device)
+        codes = torch.as_tensor(numbers.codes)
+
+        def batch(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+            chosen = torch.as_tensor(rows)
+            records = self.nets.records(codes[chosen].to(device))
+            made = one_hot(digits[chosen.to(device)], layout.blocks)
+            given = one_hot(cells[chosen.to(device)], layout.given_sizes)
+            return torch.cat([records, made], 1), given
+
+        return batch
 
     @torch.no_grad()
     def quality(self) -> float:
@@ -123,20 +136,3 @@ def _tuning(recipe: Recipe, settled: Settled) -> Tuning:
         warm_steps=round(settled.warm * settled.steps),
         warm_learning_rate=settled.warm_learning_rate,
     )
-
-
-def _batches(prepared: Prepared, nets: MediaNets, device: str) -> Batch:
-    """Records at some positions with their made attributes, and their conditions."""
-    layout, numbers = prepared.basis.layout, prepared.numbers
-    digits = torch.as_tensor(numbers.digits, device=device)
-    cells = torch.as_tensor(layout.cells[numbers.joint], device=device)
-    codes = torch.as_tensor(numbers.codes)
-
-    def batch(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        chosen = torch.as_tensor(rows)
-        records = nets.records(codes[chosen].to(device))
-        made = one_hot(digits[chosen.to(device)], layout.blocks)
-        given = one_hot(cells[chosen.to(device)], layout.given_sizes)
-        return torch.cat([records, made], 1), given
-
-    return batch

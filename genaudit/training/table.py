@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from genaudit.modalities.table.layout import Layout
 from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Reference, TableFamily, Tuning
 from genaudit.models.cgan import Cgan
@@ -17,7 +18,7 @@ from genaudit.models.pairs import Pairs, Table
 from genaudit.models.sampler import Sampler
 from genaudit.models.vae import Vae
 from genaudit.training import marginals
-from genaudit.training.prepared import Basis, Batch, Prepared, nets_of
+from genaudit.training.prepared import Basis, Batch, Numbers, nets_of
 from genaudit.training.recipe import Recipe, Settled
 
 _FAMILIES: Mapping[str, type[Gan | Vae]] = {"gan": Gan, "cgan": Cgan, "vae": Vae}
@@ -27,17 +28,21 @@ _FAMILIES: Mapping[str, type[Gan | Vae]] = {"gan": Gan, "cgan": Cgan, "vae": Vae
 class TableWork:
     """A family on the cells of a table (`kinds.Work`)."""
 
+    recipe: Recipe
     basis: Basis
+    nets: TableNets
     family: TableFamily
-    batch: Batch
 
     @classmethod
-    def of(cls, recipe: Recipe, prepared: Prepared) -> TableWork:
+    def of(cls, recipe: Recipe, basis: Basis) -> TableWork:
         """The work of a recipe."""
-        basis = prepared.basis
         nets = nets_of(basis.layout, basis.settled)
         family = _family(recipe, basis.settled, nets, _reference(basis, nets, recipe.device))
-        return cls(basis, family, _batches(prepared, nets, recipe.device))
+        return cls(recipe, basis, nets, family)
+
+    def batches(self, numbers: Numbers) -> Batch:
+        """Records at some positions as networks take them."""
+        return _batches(self.basis.layout, numbers, self.nets, self.recipe.device)
 
     def quality(self) -> float:
         """Mean total variation distance between made and reference marginals."""
@@ -90,11 +95,10 @@ def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Refere
         return _FAMILIES[recipe.family](nets, reference, tuning, rng)
 
 
-def _batches(prepared: Prepared, nets: TableNets, device: str) -> Batch:
+def _batches(layout: Layout, numbers: Numbers, nets: TableNets, device: str) -> Batch:
     """Records at some positions as one-hot codes; codes exist for one batch at a time."""
-    numbers = prepared.numbers
     digits = torch.as_tensor(numbers.digits, device=device)
-    cells = torch.as_tensor(prepared.basis.layout.cells[numbers.joint], device=device)
+    cells = torch.as_tensor(layout.cells[numbers.joint], device=device)
 
     def batch(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         chosen = torch.as_tensor(rows, device=device)

@@ -68,14 +68,20 @@ class Game:
         """Why no attack can be believed, if there is a reason."""
         if self.n_distinct < MIN_DISTINCT:
             return _FEW
-        calm = self.near_reference
-        shifted = (log_ratio(calm[0][1::2], self.shift[0], tau),
-                   log_ratio(calm[1], self.shift[1], tau))  # fmt: skip
-        for members, others in (calm, shifted):
-            low, high = auc(members, others).interval(DOUBT_CONFIDENCE)
-            if not low <= 0.5 <= high:
-                return UNLIKE
-        return None
+        return unlike(self.near_reference, self.shift, tau)
+
+
+def unlike(calm: Sides, shift: Sides, tau: float = TAU) -> Message | None:
+    """Why no attack can be believed, where members are told from others without the subject.
+
+    calm: distances to the nearest reference row. shift: as that of a `Game`.
+    """
+    shifted = log_ratio(calm[0][1::2], shift[0], tau), log_ratio(calm[1], shift[1], tau)
+    for members, others in (calm, shifted):
+        low, high = auc(members, others).interval(DOUBT_CONFIDENCE)
+        if not low <= 0.5 <= high:
+            return UNLIKE
+    return None
 
 
 def log_ratio(far: np.ndarray, near: np.ndarray, tau: float) -> np.ndarray:
@@ -99,9 +105,9 @@ def _play(case: AuditCase, max_records: int, max_pool: int) -> tuple[Game | None
     calm = reference.take(rng.permutation(len(reference))[:max_pool])
     n_unreadable = Gaps.of(samples, columns, train, unseen, reference).n_rows()
     reach = Reach(len(samples), len(drawn), len(calm), len(train), train.n_units(), n_unreadable)
-    single = _singletons((train, unseen, reference), columns)
-    positions = _some(one_each(train, single[0], rng), max_records, rng)
-    others = _some(one_each(unseen, single[1], rng), max_records, rng)
+    single = singletons((train, unseen, reference), columns)
+    positions = some(one_each(train, single[0], rng), max_records, rng)
+    others = some(one_each(unseen, single[1], rng), max_records, rng)
     if min(len(positions), len(others)) < SMALL_CELL:
         return None, reach
     members, non_members = train.take(positions), unseen.take(others)
@@ -109,26 +115,36 @@ def _play(case: AuditCase, max_records: int, max_pool: int) -> tuple[Game | None
     pool, calm_pool = space.encode(drawn), space.encode(calm)
     attacked = (space.encode(members), space.encode(non_members))
     near, far = (tuple(map(space.search(p).sought, attacked)) for p in (pool, calm_pool))
-    # Every other member is attacked with the rest of train as a pool, as if it were the samples.
-    left_out = train.take(positions[1::2])
-    rest = np.flatnonzero(~_of_persons(train, positions[1::2]))
-    stand_in = train.take(rng.permutation(rest)[: len(drawn)])
-    rest_of_train = space.search(space.encode(stand_in))
-    shift = tuple(map(rest_of_train.sought, (space.encode(left_out), attacked[1])))
+    shift = shift_of(space, train, positions, attacked[1], len(drawn), rng)
     least = min((*near, *far, *shift), key=lambda found: found.recall)
     if least.measured_on:
         reach = replace(reach, recall=least.recall, measured_on=least.measured_on)
     alike = one_each(reference, single[2], case.rng("privacy.game"))
     found = Game(
-        space, attacked, pool, calm_pool, _sides(near), _sides(far), _sides(shift),
+        space, attacked, pool, calm_pool, sides(near), sides(far), sides(shift),
         drawn.n_distinct, reach, (positions, others, alike),
     )  # fmt: skip
     return found, reach
 
 
-def _sides(found: tuple[Nearest, ...]) -> Sides:
+def sides(found: tuple[Nearest, ...]) -> Sides:
+    """Distances of members and of non-members."""
     members, non_members = found
     return members.distance, non_members.distance
+
+
+def shift_of(
+    space: Space, train: Dataset, members: np.ndarray, others: Encoded, most: int,
+    rng: np.random.Generator,
+) -> tuple[Nearest, Nearest]:  # fmt: skip
+    """Nearest of at most so many of the rest of train, for every other member and for all others.
+
+    The rest stands in for the samples, so that what tells members apart is another population.
+    """
+    left_out = train.take(members[1::2])
+    rest = np.flatnonzero(~_of_persons(train, members[1::2]))
+    search = space.search(space.encode(train.take(rng.permutation(rest)[:most])))
+    return search.sought(space.encode(left_out)), search.sought(others)
 
 
 def _of_persons(table: Dataset, rows: np.ndarray) -> np.ndarray:
@@ -159,7 +175,7 @@ def left_out(case: AuditCase) -> tuple[Message, ...]:
     )
 
 
-def _singletons(tables: tuple[Dataset, ...], columns: tuple[Column, ...]) -> list[np.ndarray]:
+def singletons(tables: tuple[Dataset, ...], columns: tuple[Column, ...]) -> list[np.ndarray]:
     """Positions of the rows of each table that one person alone has, in all of them together."""
     keys = [Keys.of(table, columns) for table in tables]
     pool = Keys.joined(keys)
@@ -168,7 +184,7 @@ def _singletons(tables: tuple[Dataset, ...], columns: tuple[Column, ...]) -> lis
     return [np.flatnonzero(part) for part in parts]
 
 
-def _some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+def some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     """Rows to attack: not quite all, as how many there are would tell of a few that repeat."""
     most = min(most, len(rows) - len(rows) % SMALL_CELL)
     return np.sort(rng.permutation(rows)[:most])

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from genaudit.modalities.nets import Generator, LikelihoodGenerator, MediaNets
 from genaudit.models.base import Average, Phase, Rows, Tuning
+from genaudit.models.media import invert
 from genaudit.models.media.base import Head, MediaReference, Whole
 from genaudit.models.parts import Parts
 
@@ -94,6 +95,31 @@ class MediaGan:
             counts={"steps": self._steps, "averaged": self.average.n},
             rng=self.rng,
         )
+
+    def realness(self, records: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """What the discriminator says of records: the mean logit of being real, shape (n,)."""
+        logits, weights = self._judged(torch.cat([records, conditions], 1))
+        return (logits * weights).sum(1)
+
+    def misfit(
+        self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator
+    ) -> torch.Tensor:
+        """Least mean squared distance found to what a latent makes, shape (n,).
+
+        Latents make records with the same attributes; a limited search, so no less than the least.
+        """
+        attributes = torch.cat([records[:, self.nets.width :], conditions], 1)
+        maker = self.released.maker
+        assert isinstance(maker, Generator)
+        return invert.misfit(maker, records[:, : self.nets.width], attributes, rng)
+
+    def surprise(self, records: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """Negative log-likelihood of records and attributes in nats, shape (n,), teacher-forced.
+
+        Only where its networks say that they know it (`MediaNets.likelihood`).
+        """
+        found: torch.Tensor = self._warm(records, conditions)
+        return found
 
     def _rows(self, records: torch.Tensor, conditions: torch.Tensor, _: torch.Generator) -> Rows:
         with torch.no_grad():

@@ -62,6 +62,15 @@ class MediaVae:
             rng=self.rng,
         )
 
+    def log_weight(
+        self, records: torch.Tensor, conditions: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
+        """Log p(x, z) - log q(z | x) in nats, shape (n,), as that of a table (`models.vae`)."""
+        surprise, mean, log_variance = self.module.seen(records, conditions, noise)
+        latent = mean + noise * (0.5 * log_variance).exp()
+        gain = 0.5 * (noise.square() + log_variance - latent.square()).sum(1)
+        return gain - surprise
+
     def _rows(self, records: torch.Tensor, conditions: torch.Tensor, rng: torch.Generator) -> Rows:
         noise = torch.randn(len(records), self.nets.latent, generator=rng, device=records.device)
         return records, conditions, noise
@@ -92,6 +101,14 @@ class _Halves(nn.Module):
         self, records: torch.Tensor, conditions: torch.Tensor, noise: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Surprise of each record and its attributes, and divergence of its latent, in nats."""
+        surprise, mean, log_variance = self.seen(records, conditions, noise)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
+        return surprise, divergence
+
+    def seen(
+        self, records: torch.Tensor, conditions: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Surprise of each record and its attributes; mean and log variance of its latent."""
         head, decoder = self.whole.head, self.whole.maker
         assert isinstance(decoder, Decoder)
         width = records.shape[1] - head.width
@@ -102,5 +119,4 @@ class _Halves(nn.Module):
         log_variance = log_variance.clamp(-9.0, 6.0)
         latent = mean + noise * (0.5 * log_variance).exp()
         surprise = decoder.surprise(latent, attributes, records) + head.surprise(made, conditions)
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
-        return surprise, divergence
+        return surprise, mean, log_variance

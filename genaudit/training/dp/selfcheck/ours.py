@@ -206,7 +206,7 @@ class FamilyTrainer(OurTrainer):
         job = fit._Job.of(self.recipe, self.data.schema, prepared, book, None, ALONE)
         made = job.work.family
         phase = made.phases()[part]
-        records, conditions = job.work.batch(np.arange(len(self.data)))
+        records, conditions = job.work.batches(prepared.numbers)(np.arange(len(self.data)))
         if planted is not None:
             phase, conditions = planted(phase, conditions)
 
