@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scores
 
 from genaudit.case import AuditCase, Knowledge
 from genaudit.data.dataset import Dataset
@@ -58,7 +59,8 @@ def case_of(
     train, holdout = (population(kind, n, 3 * seed + i) for i in (0, 1))
     made = SUBJECTS[subject](kind, train, n, 3 * seed + 2) if samples is None else samples
     schema = schema_of(kind)
-    who = Subject("planted", "samples", Dataset.of_samples(made.reset_index(drop=True), schema))
+    who = Subject("planted", "samples", Dataset.of_samples(made.reset_index(drop=True), schema),
+                  scores=dict.fromkeys(scores.NAMES, scores.honest))  # fmt: skip
     raws = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout}
     return AuditCase(who, {k: Dataset.of(r, schema, k.value) for k, r in raws.items()}, seed=seed)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import scores
 
 from genaudit.audits import find
 from genaudit.case import AuditCase, Knowledge
@@ -120,7 +121,8 @@ def case_of(
     seed: int = 0,
 ) -> AuditCase:
     """A case from raw tables."""
-    subject = Subject("planted", "samples", Dataset.of_samples(samples, schema))
+    subject = Subject("planted", "samples", Dataset.of_samples(samples, schema),
+                      scores=dict.fromkeys(scores.NAMES, scores.honest))  # fmt: skip
     raws = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout}
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items() if raw is not None}
     return AuditCase(subject, data, seed=seed)

@@ -9,6 +9,8 @@ import media
 import numpy as np
 import pytest
 from subjects import SCHEMA, case_of, degenerate, judged, make_case, population, with_canaries
+import scores
+from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
 
 from genaudit.audits import CHAPTERS, audits, find
 from genaudit.case import Knowledge, Outcome
@@ -19,6 +21,10 @@ from genaudit.render.view import metrics
 from genaudit.result import Section, Status, Verdict
 
 AUDITS = sorted(audits())
+
+#: Attacks that ask the model itself.
+ASKING = ("discriminator", "elbo", "gradient_norm", "iwae", "reconstruction_error",
+          "teacher_forced")  # fmt: skip
 
 #: Those that look at rows of tables; others are shown images here (`test_records` has all kinds).
 OF_TABLES = [name for name in AUDITS if "table" in find(name).modalities]
@@ -53,6 +59,12 @@ def _leaky_text():
     return case_of(population(1000, 41).assign(remark="jane@example.org"), schema=schema)
 
 
+def _leaky_scores():
+    case = make_case("honest", 21, n_train=3000, n_holdout=3000, n_samples=3000)
+    leaky = dict.fromkeys(scores.NAMES, scores.leaky(case.train))
+    return dataclasses.replace(case, subject=dataclasses.replace(case.subject, scores=leaky))
+
+
 #: Audit -> a planted subject that it must find; no audit comes without one. `honest` is the null
 #: of them all.
 PLANTED = {
@@ -73,6 +85,7 @@ PLANTED = {
     "privacy.inference": _planted("copycat"),
     "privacy.reconstruction": _planted("copycat"),
     "privacy.canaries": lambda: with_canaries(make_case("honest", 21), share=1.0),
+    **{f"privacy.{attack}": _leaky_scores for attack in ASKING},
     "bias.representation": _planted("group_skewed"),
     "bias.downstream": _planted("group_skewed"),
     "content.rare_copies": _planted("copycat"),
