@@ -36,7 +36,7 @@ from genaudit.subject import Score, Subject
 from genaudit.training import checkpoint as checkpoints
 from genaudit.training.checkpoint import Checkpoint
 from genaudit.training.kinds import Work, work_of
-from genaudit.training.prepared import Numbers, encoded
+from genaudit.training.prepared import Numbers, check_size, encoded
 
 #: Records that are scored at a time.
 _CHUNK = 256
@@ -173,6 +173,7 @@ class _Model:
     def of(cls, opened: Opened) -> _Model:
         found = opened.found
         recipe = found.info.recipe.model_copy(update={"device": "cpu"})
+        check_size(recipe, found.basis.schema, found.basis.layout, found.basis.settled, 1)
         try:
             with one_thread():
                 work = work_of(recipe, found.basis)
@@ -213,12 +214,7 @@ class _Model:
     def _numbers(self, data: Dataset) -> Numbers:
         """Records as the model was trained on them; a number beyond all cells is in the last."""
         layout = self.opened.found.basis.layout
-        near = {}
-        for column in layout.grid.columns:
-            if column.edges:
-                last = column.edges[-1] - (column.step or 0.0)
-                near[column.name] = data.frame[column.name].clip(column.edges[0], last)
-        return encoded(layout, replace(data, frame=data.frame.assign(**near)), self.opened.schema)
+        return encoded(layout, layout.grid.within(data), self.opened.schema)
 
     def _bounds(self, data: Dataset) -> np.ndarray:
         """Log weights of some latents of each record, shape (n, draws)."""

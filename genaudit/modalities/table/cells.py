@@ -9,7 +9,7 @@ makes cells, and `Grid.decode` draws a value inside each cell. Cells come from t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -221,6 +221,18 @@ class Grid:
         for j, column in enumerate(self.columns):
             codes[:, j] = column.encode(data.frame[column.name])
         return codes
+
+    def within(self, data: Dataset) -> Dataset:
+        """The records with numbers beyond all cells moved into the nearest one.
+
+        Learned cells end at the largest value of the records that they were learned from.
+        """
+        near = {
+            c.name: data.frame[c.name].clip(c.edges[0], c.edges[-1] - (c.step or 0.0))
+            for c in self.columns
+            if c.edges
+        }
+        return replace(data, frame=data.frame.assign(**near))
 
     def decode(self, codes: np.ndarray, schema: Schema, rng: np.random.Generator) -> Dataset:
         """Records drawn inside the cells; columns that are not modelled stay empty."""
