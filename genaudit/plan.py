@@ -23,6 +23,7 @@ _NOT_QUICK = frozenset(
         "gradient_norm",
         "groups",
         "iwae",
+        "likelihood",
         "likelihood_ratio",
         "monte_carlo",
         "neighbourhood",

@@ -25,7 +25,8 @@ _ATTACKS = (
 
 #: Attacks that ask the model itself.
 _SCORED = (
-    "discriminator", "elbo", "gradient_norm", "iwae", "reconstruction_error", "teacher_forced"
+    "discriminator", "elbo", "gradient_norm", "iwae", "likelihood", "reconstruction_error",
+    "teacher_forced",
 )  # fmt: skip
 
 #: Metrics whose value is a share, a rate or an area: beyond 0 and 1 a limit on them is a slip, such

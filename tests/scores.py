@@ -14,7 +14,8 @@ from scipy.special import ndtri
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
 
-NAMES = ("discriminator", "elbo", "gradient_norm", "iwae", "reconstruction", "teacher_forced")
+NAMES = ("discriminator", "elbo", "gradient_norm", "iwae", "likelihood", "reconstruction",
+         "teacher_forced")  # fmt: skip
 
 
 def honest(data: Dataset) -> np.ndarray:

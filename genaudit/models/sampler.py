@@ -17,6 +17,9 @@ from genaudit.models.sampling import TRIES, BaseSampler, Wanted, data_frame_of, 
 #: Records made at a time. It is part of the promise that a seed gives the same samples.
 _CHUNK = 32_768
 
+#: Records whose likelihood is computed at a time.
+_SCORED = 1024
+
 #: Memory that a cell takes while it is made and written, measured on tables of mixed types.
 _CELL_BYTES = 80
 
@@ -56,6 +59,28 @@ class Sampler(BaseSampler):
     def n_bytes(self, n: int) -> int:
         """Memory that n records take while they are made."""
         return _CELL_BYTES * n * len(self.schema.modelled)
+
+    def log_likelihood(self, data: Dataset) -> np.ndarray:
+        """How likely the mixture makes the cells of each record, in nats, shape (n,).
+
+        A number beyond all cells counts as the nearest that has one; a cell that has no low digit
+        is free there.
+        """
+        cells = np.maximum(self.layout.grid.encode(self.layout.grid.within(data)), 0)
+        found = [self._logs(cells[i : i + _SCORED]) for i in range(0, len(cells), _SCORED)]
+        return np.concatenate([np.empty(0), *found])
+
+    def _logs(self, cells: np.ndarray) -> np.ndarray:
+        digits, joint = self.layout.split(cells)
+        # Of the condition too, whose blocks come last.
+        digits = np.hstack([digits, self.layout.cells[joint]])
+        logs = np.tile(self.log_weights.astype(float), (len(cells), 1))
+        starts = np.cumsum([0, *self.layout.sizes[:-1]])
+        for start, digit in zip(starts, digits.T, strict=True):
+            column = self.log_shares.T[start + np.maximum(digit, 0)]
+            logs += np.where(digit[:, None] >= 0, column, 0.0)
+        total: np.ndarray = np.logaddexp.reduce(logs, axis=1)
+        return total
 
     def made(
         self, n: int, weights: np.ndarray, rng: np.random.Generator, _: float = 1.0

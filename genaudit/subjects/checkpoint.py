@@ -116,7 +116,7 @@ class Opened:
         model = _Model.of(self)
         weights = {name: value.numpy() for name, value in self.found.parts.items()
                    if name.startswith("module.")}  # fmt: skip
-        return replace(subject, scores=model.scores(), weights=weights)
+        return replace(subject, scores={**subject.scores, **model.scores()}, weights=weights)
 
     def _check_model(self, model: Trained) -> None:
         info = self.found.info

@@ -1,4 +1,7 @@
-"""A model of genaudit's own as a subject: it samples, it claims, and it brings its touches."""
+"""A model of genaudit's own as a subject: it samples, it claims, and it brings its touches.
+
+What is released of a table is a mixture, of which anybody who has it knows the likelihood.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from pathlib import Path
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
+from genaudit.models.sampler import Sampler
 from genaudit.models.store import Trained, load
 from genaudit.result import Claim
-from genaudit.subject import Draw, Subject
+from genaudit.subject import Draw, Score, Subject
 
 
 def from_model(
@@ -37,10 +41,17 @@ def from_model(
         name=named,
         kind="model folder",
         draw=_draw(trained, schema),
+        scores=_scores(trained),
         claim=claim or trained.claim,
         digest=trained.digest,
         touches=trained.touches,
     )
+
+
+def _scores(trained: Trained) -> Mapping[str, Score]:
+    """What the released model itself says of records."""
+    sampler = trained.sampler
+    return {"likelihood": sampler.log_likelihood} if isinstance(sampler, Sampler) else {}
 
 
 def _draw(trained: Trained, schema: Schema | None) -> Draw:

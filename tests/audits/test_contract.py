@@ -23,7 +23,7 @@ from genaudit.result import Section, Status, Verdict
 AUDITS = sorted(audits())
 
 #: Attacks that ask the model itself.
-ASKING = ("discriminator", "elbo", "gradient_norm", "iwae", "reconstruction_error",
+ASKING = ("discriminator", "elbo", "gradient_norm", "iwae", "likelihood", "reconstruction_error",
           "teacher_forced")  # fmt: skip
 
 #: Those that look at rows of tables; others are shown images here (`test_records` has all kinds).

@@ -123,9 +123,11 @@ def test_each_family_has_the_scores_that_its_networks_give(
     everything = {**tables, **records}
     names = {name: set(m.subject.scores) for name, m in everything.items()}
 
-    assert names["gan"] == names["image"] == {"discriminator", "gradient_norm", "reconstruction"}
-    assert names["vae"] == names["sequence"] == {"elbo", "gradient_norm", "iwae"}
-    assert names["text"] == {*names["gan"], "teacher_forced"}
+    assert names["image"] == {"discriminator", "gradient_norm", "reconstruction"}
+    assert names["sequence"] == {"elbo", "gradient_norm", "iwae"}
+    assert names["text"] == {*names["image"], "teacher_forced"}
+    assert names["gan"] == {*names["image"], "likelihood"}
+    assert names["vae"] == {*names["sequence"], "likelihood"}
     for m in everything.values():
         assert m.subject.weights
         assert {"scores", "weights"} <= set(m.subject.access)
@@ -203,6 +205,18 @@ def test_the_nearest_component_reconstructs(tables: dict[str, Made]) -> None:
         expected = [-min(float((row - made).square().sum()) for made in each) for row in wanted]
 
     assert np.allclose(m.subject.scores["reconstruction"](rows), expected, atol=1e-4)
+
+
+def test_a_mixture_knows_its_likelihood(tables: dict[str, Made]) -> None:
+    """The model folder's own score is that of the mixture in training, whatever it was saved as."""
+    m = tables["gan"]
+    rows = m.data(m.train).take(np.arange(5))
+    family, records, conditions = _naive(m, rows)
+    family.finish()
+    with torch.no_grad():
+        expected = family.released.log_likelihood(torch.cat([records, conditions], 1))
+
+    assert np.allclose(from_model(m.model).scores["likelihood"](rows), expected, atol=1e-3)
 
 
 def test_bounds_of_a_vae_stand_in_order(tables: dict[str, Made]) -> None:

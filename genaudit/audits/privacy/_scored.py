@@ -39,7 +39,8 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.errors import DataError
 from genaudit.modalities.table.gaps import compared
-from genaudit.modalities.table.space import Encoded, Space, one_each
+from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.space import Space, one_each
 from genaudit.result import Message, message
 from genaudit.subject import Access
 
