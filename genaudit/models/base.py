@@ -180,9 +180,13 @@ class Average(Generic[Module]):
 
     def update(self) -> None:
         """Take in the present weights."""
-        self.n += 1
-        # Early on the average reaches back only as far as there are steps.
-        decay = min(self.decay, int(self.n) / (int(self.n) + 10))
+        decay = self.counted()
         with torch.no_grad():
             for kept, new in zip(self.shadow.parameters(), self.module.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
+
+    def counted(self) -> float:
+        """Count an update; how much of the average it keeps."""
+        self.n += 1
+        # Early on the average reaches back only as far as there are steps.
+        return min(self.decay, int(self.n) / (int(self.n) + 10))

@@ -16,14 +16,16 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch.func import grad
 from torch.nn import functional
 
+from genaudit.modalities.table.mixture import Mixture
 from genaudit.models import pairs
 from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning
 from genaudit.models.parts import Parts
 
 #: Learning rates of a mixture on the marginals alone: at the start, and once training has ended.
-_START_RATE, _END_RATE = 0.05, 0.01
+START_RATE, END_RATE = 0.05, 0.01
 
 #: No made record weighs more than e^this times another: a discriminator may be too sure.
 _SUREST = 3.0
@@ -54,7 +56,7 @@ class Gan:
     def start(self) -> None:
         """Fit the generator to the marginals."""
         pairs.fit(self.generator, self.reference.pairs, steps=self.tuning.fit_steps,
-                  learning_rate=_START_RATE, rng=self._chance())  # fmt: skip
+                  learning_rate=START_RATE, rng=self.chance())  # fmt: skip
         self.released.load_state_dict(self.generator.state_dict())
 
     def phases(self) -> list[Phase]:
@@ -76,7 +78,7 @@ class Gan:
     def finish(self) -> None:
         """Bring the average of the generator's weights to the marginals again."""
         pairs.fit(self.released, self.reference.pairs, steps=max(1, self.tuning.fit_steps // 4),
-                  learning_rate=_END_RATE, rng=self._chance())  # fmt: skip
+                  learning_rate=END_RATE, rng=self.chance())  # fmt: skip
 
     def parts(self) -> Parts:
         """Both networks, the average, and their optimizers."""
@@ -127,39 +129,54 @@ class Gan:
         return functional.binary_cross_entropy_with_logits(logits, real, reduction="none")
 
     def _public_step(self) -> Mapping[str, float]:
-        self._steps += 1
-        if int(self._steps) % self.tuning.n_critic:
+        if not self.stepped():
             return {}
         fakes = self._fakes()
         with torch.no_grad():
             words = self.discriminator(fakes).squeeze(1)
-            words = (words - words.max()).clamp(min=-_SUREST)
-        weights = functional.softmax(words, dim=0)
-        # Less the mean, which changes nothing in expectation and takes most of the chance out.
-        weights = weights - weights.mean()
-        likelihood = self.generator.log_likelihood(fakes, self.nets.condition)
-        loss = -(weights * likelihood).sum()
-        loss = loss + self.tuning.pull * self.reference.pairs.loss(self.generator, self._chance())
+        loss = self.generator_loss(self.generator, fakes, words, self.reference.pairs)
         # Gradients of the generator alone: the discriminator's stay as they are.
         parameters = list(self.generator.parameters())
-        for p, grad in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-            p.grad = grad
+        for p, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            p.grad = slope
         self._optimizer.step()
         self.average.update()
         return {"generator_loss": float(loss.detach())}
+
+    def generator_loss(
+        self, generator: Mixture, fakes: torch.Tensor, words: torch.Tensor, known: pairs.Pairs
+    ) -> torch.Tensor:
+        """What a step of the generator lowers, a scalar.
+
+        Args:
+            generator: That made the records.
+            fakes: Made records, shape (n, width).
+            words: What the discriminator says of them, shape (n,); no gradient goes there.
+            known: Marginals of its records.
+        """
+        words = (words - words.max()).clamp(min=-_SUREST)
+        weights = functional.softmax(words, dim=0)
+        # Less the mean, which changes nothing in expectation and takes most of the chance out.
+        weights = weights - weights.mean()
+        likelihood = generator.log_likelihood(fakes, self.nets.condition)
+        loss = -(weights * likelihood).sum()
+        return loss + self.tuning.pull * known.loss(generator, self.chance())
+
+    def stepped(self) -> bool:
+        """Count a step of the discriminator; whether one of the generator follows."""
+        self._steps += 1
+        return int(self._steps) % self.tuning.n_critic == 0
 
     def _fakes(self) -> torch.Tensor:
         conditions = self.reference.draw(self.tuning.n_fakes, self.rng)
         return self.generator.draw(conditions, self.rng)
 
-    def _chance(self) -> np.random.Generator:
+    def chance(self) -> np.random.Generator:
         """For the choice of marginals that are looked at; the same after the same steps."""
         return np.random.default_rng([int(self._steps), 0xFA1])
 
     def _penalty(self, rows: Rows, n_records: int) -> torch.Tensor:
         """R1: half the squared slope of the discriminator at records."""
-        records = rows[0][:n_records].detach().requires_grad_(True)
-        (slope,) = torch.autograd.grad(
-            self.discriminator(records).sum(), records, create_graph=True
-        )
+        # In this form the slopes of several discriminators can be had in one go.
+        slope = grad(lambda records: self.discriminator(records).sum())(rows[0][:n_records])
         return 0.5 * self.tuning.r1 * slope.square().sum(1).mean()

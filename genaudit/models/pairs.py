@@ -9,7 +9,7 @@ Source: Liu, Vietri, Wu 2021 (generators fitted to noisy marginals, "GEM").
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -102,6 +102,24 @@ class Pairs:
             two_way_precision=self.two_way_precision.to(device),
         )
 
+    def measured(self) -> tuple[torch.Tensor, ...]:
+        """What differs between records of the same blocks: shares and precisions."""
+        digits = (torch.as_tensor(t.shares, dtype=torch.float32) for t in self.digits)
+        return (self.one_way, self.one_way_precision, self.two_way, self.two_way_precision,
+                *(d.to(self.one_way.device) for d in digits))  # fmt: skip
+
+    def of_measured(self, measured: Sequence[torch.Tensor]) -> Pairs:
+        """The same blocks with what was measured of other records."""
+        one_way, one_way_precision, two_way, two_way_precision, *digits = measured
+        return replace(
+            self, one_way=one_way, one_way_precision=one_way_precision, two_way=two_way,
+            two_way_precision=two_way_precision,
+            digits=tuple(
+                t._replace(shares=shares)  # type: ignore[arg-type]  # a tensor does as well
+                for t, shares in zip(self.digits, digits, strict=True)
+            ),
+        )  # fmt: skip
+
     def loss(self, mixture: Mixture, rng: np.random.Generator) -> torch.Tensor:
         """Negative log-likelihood of what was measured, and the price of information, in nats."""
         logs, weights = mixture.log_shares(), mixture.log_weights().exp()
@@ -151,10 +169,18 @@ def fit(
 ) -> None:
     """Bring a mixture to the marginals from where it stands, in ever smaller steps."""
     mixture.requires_grad_(True)
-    optimizer = torch.optim.Adam(mixture.parameters(), lr=learning_rate, betas=(0.9, 0.99))
+    descend(list(mixture.parameters()), lambda: pairs.loss(mixture, rng), steps, learning_rate)
+
+
+def descend(
+    parameters: list[torch.nn.Parameter], loss: Callable[[], torch.Tensor], steps: int,
+    learning_rate: float,
+) -> None:  # fmt: skip
+    """Lower a loss of parameters in ever smaller steps."""
+    optimizer = torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.99))
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: 1 - 0.95 * s / steps)
     for _ in range(steps):
         optimizer.zero_grad()
-        torch.autograd.backward(pairs.loss(mixture, rng))
+        torch.autograd.backward(loss())
         optimizer.step()
         decay.step()

@@ -20,7 +20,7 @@ from genaudit.models.base import Average, Nets, Phase, Reference, Rows, Tuning
 from genaudit.models.parts import Parts
 
 #: Learning rate of the mixture on the marginals.
-_FIT_RATE = 0.02
+FIT_RATE = 0.02
 
 #: Draws of the latent that live quality looks at.
 _LOOK_AT = 1024
@@ -61,10 +61,18 @@ class Vae:
 
     def finish(self) -> None:
         """Take what the decoder makes of a few hundred latents, and bring it to the marginals."""
+        self.gather()
+        pairs.fit(self.released, self.reference.pairs, steps=self.tuning.fit_steps,
+                  learning_rate=FIT_RATE, rng=self.chance())  # fmt: skip
+
+    def gather(self) -> None:
+        """Let the mixture be what the decoder makes of a few hundred latents."""
         logits, conditions = self._made(len(self.released.weight), self.rng)
         self.released.start_at(logits, conditions, self.reference.flat())
-        pairs.fit(self.released, self.reference.pairs, steps=self.tuning.fit_steps,
-                  learning_rate=_FIT_RATE, rng=np.random.default_rng(0xFA1))  # fmt: skip
+
+    def chance(self) -> np.random.Generator:
+        """For the choice of marginals that are looked at."""
+        return np.random.default_rng(0xFA1)
 
     def parts(self) -> Parts:
         """Encoder, decoder and its average."""

@@ -109,21 +109,12 @@ def stepper(
 
     Batch and noise follow from the seed and the number of the step, of which `done` were taken.
     """
-    noise = torch.Generator(device)
-    n_batches = max(1, n // batch_size)
-    shuffled, epoch, taken = np.empty(0, dtype=np.int64), -1, done
-
-    def rows_of(step: int) -> np.ndarray:
-        nonlocal shuffled, epoch
-        if epoch != step // n_batches:
-            epoch = step // n_batches
-            shuffled = np.random.default_rng([seed, epoch, 0xBA7C]).permutation(n)
-        return np.array_split(shuffled, n_batches)[step % n_batches]
+    noise, batches, taken = torch.Generator(device), Batches(n, batch_size, seed), done
 
     def take() -> Mapping[str, float]:
         nonlocal taken
-        records, conditions = batch(rows_of(taken))
-        noise.manual_seed((seed + 1 + _STRIDE * taken) % 2**63)
+        records, conditions = batch(batches.rows(taken))
+        noise.manual_seed(noise_seed(seed, taken))
         rows = phase.rows(records, conditions, noise)
         loss = phase.losses(*rows).mean()
         taken += 1
@@ -135,9 +126,37 @@ def stepper(
     return take
 
 
+class Batches:
+    """Positions of the records of each batch: every epoch takes all n once, in its own order."""
+
+    def __init__(self, n: int, batch_size: int, seed: int) -> None:
+        self.n, self.seed = n, seed
+        self._each = max(1, n // batch_size)
+        self._epoch, self._shuffled = -1, np.empty(0, dtype=np.int64)
+
+    def rows(self, step: int) -> np.ndarray:
+        """Of the batch of a step, counted from 0."""
+        if self._epoch != step // self._each:
+            self._epoch = step // self._each
+            rng = np.random.default_rng([self.seed, self._epoch, 0xBA7C])
+            self._shuffled = rng.permutation(self.n)
+        return np.array_split(self._shuffled, self._each)[step % self._each]
+
+
+def noise_seed(seed: int, step: int) -> int:
+    """Of the noise of a step, counted from 0, in a training with a seed."""
+    return (seed + 1 + _STRIDE * step) % 2**63
+
+
+def penalised(taken: int) -> int:
+    """How many times the penalty counts in the step that is the so-manieth, from 1."""
+    return 0 if taken % _PENALTY_EVERY else _PENALTY_EVERY
+
+
 def _with_penalty(
     phase: Phase, rows: Rows, loss: torch.Tensor, n_records: int, taken: int
 ) -> torch.Tensor:
-    if phase.penalty is None or taken % _PENALTY_EVERY:
+    times = penalised(taken)
+    if phase.penalty is None or not times:
         return loss
-    return loss + _PENALTY_EVERY * phase.penalty(rows, n_records)
+    return loss + times * phase.penalty(rows, n_records)

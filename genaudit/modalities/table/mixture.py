@@ -150,11 +150,32 @@ class Mixture(nn.Module):
             conditions: Shape (n, condition); of width 0 without one.
             rng: Source of chance.
         """
-        shares, weights = self.log_shares(), self.log_weights()
+        shares = self.log_shares()
+        chances = self.chances(shares, self.log_weights(), conditions)
+        component = torch.multinomial(chances, 1, generator=rng).squeeze(1)
+        uniform = torch.rand(len(conditions), self.width, generator=rng, device=shares.device)
+        return self.picked(shares, component, uniform, conditions)
+
+    def chances(
+        self, shares: torch.Tensor, weights: torch.Tensor, conditions: torch.Tensor
+    ) -> torch.Tensor:
+        """Of each component under a condition, shape (n, components), from the logarithms of both."""
         given = conditions.shape[1]
         known = conditions @ shares[:, self.width - given :].T + weights
-        component = torch.multinomial(known.softmax(1), 1, generator=rng).squeeze(1)
-        uniform = torch.rand(len(conditions), self.width, generator=rng, device=shares.device)
+        return known.softmax(1)
+
+    def picked(
+        self, shares: torch.Tensor, component: torch.Tensor, uniform: torch.Tensor,
+        conditions: torch.Tensor,
+    ) -> torch.Tensor:  # fmt: skip
+        """The records that components and chance settle, shape (n, width).
+
+        Args:
+            shares: Their logarithms, shape (components, width).
+            component: Of each record, shape (n,).
+            uniform: Chance in [0, 1), shape (n, width).
+            conditions: Shape (n, condition).
+        """
         # The largest of logits with Gumbel noise is a draw (Gumbel 1954); 1e-10 keeps them finite.
         noisy = shares[component] - torch.log(-torch.log(uniform + 1e-10) + 1e-10)
         parts = [
@@ -164,9 +185,8 @@ class Mixture(nn.Module):
         for i, block in enumerate(self.blocks):
             if block.gate is not None:
                 parts[i] = parts[i] * (1 - parts[block.gate][:, -1:])
-        drawn = torch.cat(parts, dim=1)
-        drawn[:, self.width - given :] = conditions
-        return drawn
+        made = torch.cat(parts, dim=1)[:, : self.width - conditions.shape[1]]
+        return torch.cat([made, conditions], dim=1)
 
     @torch.no_grad()
     def start(self, marginals: np.ndarray, rng: torch.Generator) -> None:
