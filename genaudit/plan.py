@@ -10,7 +10,12 @@ from typing import Any
 from genaudit.errors import OptionError
 from genaudit.reading import path_of, read_toml
 
-#: Audits that `quick` leaves out; `standard` and `full` run everything.
+#: Audits that train the generator again, many times; only `full` runs them.
+_ONLY_FULL = frozenset(
+    {"privacy.groundhog", "privacy.lira", "privacy.query_based", "privacy.rmia"}
+)  # fmt: skip
+
+#: Audits that `quick` leaves out beside those.
 _NOT_QUICK = frozenset(
     f"privacy.{name}"
     for name in (
@@ -52,6 +57,8 @@ class AuditPlan:
         """Whether the plan runs the audit with this id."""
         if self.audits is not None:
             return audit in self.audits
+        if audit in _ONLY_FULL:
+            return self.name == "full" or audit in self.options
         return not (self.name == "quick" and audit in _NOT_QUICK)
 
     @classmethod

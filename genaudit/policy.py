@@ -29,6 +29,9 @@ _SCORED = (
     "teacher_forced",
 )  # fmt: skip
 
+#: Attacks that train the generator again.
+_SHADOW_ATTACKS = ("groundhog", "lira", "query_based", "rmia")
+
 #: Metrics whose value is a share, a rate or an area: beyond 0 and 1 a limit on them is a slip, such
 #: as 5 for 5%, that nothing could meet or that nothing could break.
 SHARES = frozenset(
@@ -37,6 +40,8 @@ SHARES = frozenset(
         "privacy.distance.tpr_at_1pct_fpr", "privacy.distance.tpr_at_01pct_fpr",
         "privacy.matches.share", "privacy.records.accused",
         *(f"privacy.{a}.{m}" for a in (*_ATTACKS, *_SCORED) for m in ("auc", "tpr_at_1pct_fpr")),
+        *(f"privacy.{a}.{m}" for a in _SHADOW_ATTACKS
+          for m in ("auc", "pooled_auc", "tpr_at_1pct_fpr")),
         "privacy.canaries.auc", "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
         "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",

@@ -63,6 +63,14 @@ def test_a_broken_plan_is_one_sentence(tmp_path: Path, content: str | bytes, why
     assert "\n" not in str(caught.value)
 
 
+def test_training_again_is_for_the_full_plan() -> None:
+    """What trains the generator many times runs in `full`, or where a plan names it."""
+    assert AuditPlan.read("full").includes("privacy.lira")
+    assert not AuditPlan.read("standard").includes("privacy.lira")
+    assert AuditPlan("mine", options={"privacy.lira": {"n_shadow": 20}}).includes("privacy.lira")
+    assert AuditPlan("mine", audits=("privacy.lira",)).includes("privacy.lira")
+
+
 def test_an_unknown_plan_is_refused() -> None:
     """A misspelt name is taken for a file, and the message lists the names."""
     with pytest.raises(OptionError, match="Expected quick, standard, full or a plan file"):

@@ -142,7 +142,8 @@ class GansTogether:
         real[:, : records.shape[1]] = 1.0
         rows = (torch.cat([records, self._fakes()], 1), real)
         _learn(self.discriminators, self.phase, rows, records.shape[1], penalised, self._private)
-        if all([g.stepped() for g in self.gans]):
+        due = [g.stepped() for g in self.gans]  # every one counts
+        if all(due):
             self._step_generators()
 
     def finish(self) -> None:

@@ -37,7 +37,7 @@ def fit_each(recipes: Sequence[Recipe], data: Sequence[Dataset]) -> list[Trained
     ones, and those of images, series, sounds and texts, follow one another.
 
     Args:
-        recipes: One for each data set; those that differ in more than the seed do not step together.
+        recipes: One for each data set; where more than seeds differ they do not step together.
         data: Checked records.
 
     Raises:

@@ -7,8 +7,9 @@ group_skewed: fresh rows with half of the women lost, and men favoured more than
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from genaudit.policy import Policy
 from genaudit.result import Claim, Finding, Section, Status, Verdict
 from genaudit.run import judge
 from genaudit.subject import Subject
+
+Retrain = Callable[[Sequence[Dataset], Sequence[int]], Sequence[Subject]]
 
 REGIONS = ("north", "east", "south", "west", "centre")
 
@@ -109,7 +112,8 @@ def make_case(
     train = population(n_train, 3 * seed)
     holdout = population(n_holdout, 3 * seed + 1)
     made = SUBJECTS[kind](train, n_samples, 3 * seed + 2).reset_index(drop=True)
-    return case_of(made, train, holdout, seed=seed)
+    copies = kind == "copycat"
+    return case_of(made, train, holdout, seed=seed, retrain=again_copies if copies else again)
 
 
 def case_of(
@@ -119,10 +123,16 @@ def case_of(
     *,
     schema: Schema = SCHEMA,
     seed: int = 0,
+    retrain: Retrain | None = None,
 ) -> AuditCase:
-    """A case from raw tables."""
-    subject = Subject("planted", "samples", Dataset.of_samples(samples, schema),
-                      scores=dict.fromkeys(scores.NAMES, scores.honest))  # fmt: skip
+    """A case from raw tables; trained again, a subject makes the same samples by default."""
+    made = Dataset.of_samples(samples, schema)
+    same = Subject("planted", "samples", made)
+    subject = replace(
+        same,
+        scores=dict.fromkeys(scores.NAMES, scores.honest),
+        retrain=retrain or (lambda data, _: [same] * len(data)),
+    )
     raws = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout}
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items() if raw is not None}
     return AuditCase(subject, data, seed=seed)
@@ -139,6 +149,27 @@ def with_canaries(case: AuditCase, n: int = 200, *, share: float = 0.0) -> Audit
                       claim=Claim(epsilon=1.0, delta=1e-6))  # fmt: skip
     data = {**case.data, Knowledge.CANARIES: planted}
     return replace(case, subject=subject, data=data, coins=canaries.included, _cache={})
+
+
+@cache
+def fresh() -> Dataset:
+    """Rows that trainings of an honest generator draw from."""
+    return Dataset.of(population(20_000, 999), SCHEMA, "fresh")
+
+
+def again(data: Sequence[Dataset], seeds: Sequence[int]) -> list[Subject]:
+    """An honest generator, trained again: it makes as many fresh rows as it was trained on."""
+    return [_sampled(fresh(), len(rows), seed) for rows, seed in zip(data, seeds, strict=True)]
+
+
+def again_copies(data: Sequence[Dataset], seeds: Sequence[int]) -> list[Subject]:
+    """A copycat, trained again: it makes rows that it was trained on."""
+    return [_sampled(rows, len(rows), seed) for rows, seed in zip(data, seeds, strict=True)]
+
+
+def _sampled(rows: Dataset, n: int, seed: int) -> Subject:
+    rng = np.random.default_rng(seed)
+    return Subject("shadow", "samples", rows.take(rng.integers(0, len(rows), n)))
 
 
 def broken(rows: pd.DataFrame, n_cells: int) -> pd.DataFrame:

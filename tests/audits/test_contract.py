@@ -8,9 +8,8 @@ import sys
 import media
 import numpy as np
 import pytest
-from subjects import SCHEMA, case_of, degenerate, judged, make_case, population, with_canaries
 import scores
-from subjects import SCHEMA, case_of, degenerate, judged, make_case, population
+from subjects import SCHEMA, case_of, degenerate, judged, make_case, population, with_canaries
 
 from genaudit.audits import CHAPTERS, audits, find
 from genaudit.case import Knowledge, Outcome
@@ -86,6 +85,10 @@ PLANTED = {
     "privacy.reconstruction": _planted("copycat"),
     "privacy.canaries": lambda: with_canaries(make_case("honest", 21), share=1.0),
     **{f"privacy.{attack}": _leaky_scores for attack in ASKING},
+    "privacy.lira": _planted("copycat"),
+    "privacy.rmia": _planted("copycat"),
+    "privacy.query_based": _planted("copycat"),
+    "privacy.groundhog": lambda: make_case("copycat", 21, n_train=60, n_holdout=200),
     "bias.representation": _planted("group_skewed"),
     "bias.downstream": _planted("group_skewed"),
     "content.rare_copies": _planted("copycat"),
@@ -268,6 +271,10 @@ def test_rows_keep_their_meaning_in_any_order(name):
         assert (a.value, a.n) == (b.value, b.n) or (name in DEALT and a.n == b.n)
         if a.value is not None and None not in (a.low, a.high):
             assert max(a.low, b.low) <= min(a.high, b.high)
+        if a.value is not None and a.low is not None:
+            # A lower bound has no upper end.
+            high = min(np.inf if e.high is None else e.high for e in (a, b))
+            assert max(a.low, b.low) <= high
 
 
 def test_audits_never_load_torch():

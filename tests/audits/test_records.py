@@ -20,8 +20,10 @@ from genaudit.result import AuditReport, Status, Verdict
 from genaudit.run import run
 from genaudit.subject import Subject
 
-#: Audits of every modality; training of learners is left to a few tests of them.
-SERVED = sorted(a.id for a in audits().values() if a.modalities >= MEDIA)
+#: Audits of every modality that the standard plan has; training of learners is left to a few tests.
+SERVED = sorted(
+    a.id for a in audits().values() if a.modalities >= MEDIA and AuditPlan().includes(a.id)
+)
 QUICK = [name for name in SERVED if name not in ("bias.downstream", "quality.utility")]
 
 

@@ -245,11 +245,11 @@ def _scores(
 ) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
     """Of each score that all models have, its values of targets and of the population."""
     names = set.intersection(*(set(s.scores) for s in subjects))
-    return tuple(
-        tuple(np.stack([np.asarray(s.scores[name](rows), dtype=float) for s in subjects])
-              for rows in data)
-        for name in sorted(names)
-    )  # type: ignore[misc]  # fmt: skip
+
+    def of(name: str, rows: Dataset) -> np.ndarray:
+        return np.stack([np.asarray(s.scores[name](rows), dtype=float) for s in subjects])
+
+    return tuple((of(name, data[0]), of(name, data[1])) for name in sorted(names))
 
 
 #: Scores and coins of all models, shape (models, records) each, and the part of each model.
@@ -310,9 +310,7 @@ def _rate(metric: str, halves: Judged) -> Finding:
         )  # fmt: skip
         estimate = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
     else:
-        estimate = Estimate.of(
-            found.value, found.interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT
-        )
+        estimate = Estimate.of(found.value, found.interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
     return Finding(metric=metric, label=_RATE, estimate=estimate)
 
 

@@ -49,7 +49,9 @@ def _density_and_nearness(
     return found
 
 
-def ridge(features: np.ndarray, fit: np.ndarray, members: np.ndarray, test: np.ndarray) -> np.ndarray:
+def ridge(
+    features: np.ndarray, fit: np.ndarray, members: np.ndarray, test: np.ndarray
+) -> np.ndarray:
     """How much each test model looks like one with the record, shape (test, records).
 
     Least squares with a penalty, fitted for every record at once; with fewer models than features

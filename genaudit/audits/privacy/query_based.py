@@ -84,5 +84,7 @@ def shares(space: Space, targets: Encoded, samples: Encoded, asked: np.ndarray) 
 def _apart(numbers: np.ndarray, target: np.ndarray, most: float) -> np.ndarray:
     """Where a number is not near the target's; a missing one is near another missing one alone."""
     gone = np.isnan(numbers)
-    near = np.where(gone | np.isnan(target), gone & np.isnan(target), np.abs(numbers - target) <= most)
+    near = np.where(
+        gone | np.isnan(target), gone & np.isnan(target), np.abs(numbers - target) <= most
+    )
     return np.asarray(~near)
