@@ -188,8 +188,8 @@ class ManyModels:
     trained on. Each coin touches one model, so all models together are as private as one, and the
     theorem for one run holds for all coins of some models, if guesses about them follow from the
     models and from coins of others. A replaced record is one that goes and one that comes: where
-    training is (epsilon, delta)-private for either, it is so with (2 epsilon, (1 + e^epsilon) delta)
-    for both, and epsilon is what is bounded here.
+    training is (epsilon, delta)-private for either, it is so for both with 2 epsilon and
+    (1 + e^epsilon) delta, and epsilon is what is bounded here.
 
     parts: scores and members of models that are judged by the others, shape (models, records) each;
     the chance of error is shared among the parts. delta: of the claim.

@@ -1,4 +1,4 @@
-"""Attacks that train the subject again: leaks found, honest trainings not, the game as described."""
+"""Attacks that train the subject again: leaks found, honest trainings not, the game itself."""
 
 from dataclasses import replace
 
@@ -97,7 +97,7 @@ def test_the_game_is_as_described():
     assert len(data[0]) == len(case.train)
     assert len(set(seeds)) == 32
     for i, mine in enumerate(rows):
-        assert len(mine & members) == 400 - 6 + models.members[i].sum()
+        assert len(mine & members) == len(members) - 6 + models.members[i].sum()
         assert len(mine & unseen) == 6 - models.members[i].sum()
     for mine in rows:
         assert not mine & reference
@@ -158,7 +158,7 @@ def test_scores_come_before_samples():
 
 
 def test_a_broken_claim_is_said():
-    """A bound beyond the claim is a warning; one within it is none, and neither is an honest one."""
+    """A bound beyond the claim is a warning; one within it is none, nor is an honest one."""
 
     def warned(retrain, epsilon):
         claim = Claim(epsilon=epsilon, delta=1e-6)
@@ -196,8 +196,8 @@ def test_without_a_way_to_train_again_they_are_skipped():
     without = replace(case, subject=replace(case.subject, retrain=None))
     plan = AuditPlan("full", audits=ATTACKS)
     sections = run(without, plan, Policy.read()).sections
-    left = [m.params.get("audit") for m in
-            run(without, AuditPlan(audits=("quality.validity",)), Policy.read()).not_measured]  # fmt: skip
+    standard = run(without, AuditPlan(audits=("quality.validity",)), Policy.read())
+    left = [m.params.get("audit") for m in standard.not_measured]
 
     assert {s.status for s in sections} == {Status.SKIPPED}
     assert "train it again" in sections[0].reason.english

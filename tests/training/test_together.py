@@ -40,7 +40,7 @@ def _data(n_models: int, n: int = 150) -> list[Dataset]:
     group = rng.random(n + 5 * n_models) < 0.3
     frame = pd.DataFrame(
         {
-            "age": pd.Series(rng.integers(18, 60, len(group))).mask(rng.random(len(group)) < 0.2),
+            "age": pd.Series(rng.integers(18, 26, len(group))).mask(rng.random(len(group)) < 0.2),
             "amount": np.where(rng.random(len(group)) < 0.5, 0.0, rng.random(len(group)) * 1e4),
             "town": [f"t{i}" for i in rng.integers(0, 70, len(group))],
             "group": np.where(group, "b", "a"),

@@ -304,8 +304,8 @@ def _rate(metric: str, halves: Judged) -> Finding:
         reason = message(
             "privacy.shadow.few_without",
             "Each record has a threshold of its own, and {fpr:percent} of the models without it "
-            "is less than one of them; {least:integer} models without each record in either half, so "
-            "about {models:integer} in all, would do.",
+            "is less than one of them; {least:integer} models without each record in either half, "
+            "so about {models:integer} in all, would do.",
             fpr=_FPR, least=round(1 / _FPR), models=round(5 / _FPR),
         )  # fmt: skip
         estimate = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)

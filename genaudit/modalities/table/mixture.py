@@ -159,7 +159,7 @@ class Mixture(nn.Module):
     def chances(
         self, shares: torch.Tensor, weights: torch.Tensor, conditions: torch.Tensor
     ) -> torch.Tensor:
-        """Of each component under a condition, shape (n, components), from the logarithms of both."""
+        """Of each component under a condition, from logarithms, shape (n, components)."""
         given = conditions.shape[1]
         known = conditions @ shares[:, self.width - given :].T + weights
         return known.softmax(1)
