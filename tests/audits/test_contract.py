@@ -249,6 +249,8 @@ RISKS = ("inference", "linkability", "reconstruction", "singling_out")
 DEALT = {
     "bias.downstream",
     *(f"privacy.{attack}" for attack in (*ATTACKS, *RISKS)),
+    *(f"privacy.{attack}" for attack in ATTACKS),
+    *(f"privacy.{attack}" for attack in ("groundhog", "lira", "query_based", "rmia")),
     "quality.fidelity",
     "quality.utility",
 }

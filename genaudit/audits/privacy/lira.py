@@ -48,7 +48,8 @@ def attack(models: Shadows) -> Attack:
 
     def score(fit: np.ndarray, members: np.ndarray, test: np.ndarray) -> np.ndarray:
         known, new = values[:, fit], values[:, test]
-        return np.asarray((_log(known, members, new) - _log(known, ~members, new)).sum(axis=0))
+        ratio = _log(known, members, new) - _log(known, ~members, new)
+        return np.asarray(ratio.sum(axis=0).round(9))
 
     return score
 
