@@ -22,7 +22,7 @@ from genaudit.models.vae import Vae
 from genaudit.training import plain
 from genaudit.training.book import Book
 from genaudit.training.fit import fit
-from genaudit.training.prepared import Prepared
+from genaudit.training.prepared import Batch, Prepared
 from genaudit.training.recipe import Recipe
 from genaudit.training.table import TableWork
 
@@ -67,12 +67,14 @@ class _Job:
     prepared: Prepared
     book: Book
     work: TableWork
+    batch: Batch
 
     @classmethod
     def of(cls, place: int, recipe: Recipe, data: Dataset) -> _Job:
         book = Book.of(None, data, "", "")
         prepared = plain.prepare(recipe, data, book, None)
-        return cls(place, recipe, prepared, book, TableWork.of(recipe, prepared))
+        work = TableWork.of(recipe, prepared.basis)
+        return cls(place, recipe, prepared, book, work, work.batches(prepared.numbers))
 
     @property
     def shape(self) -> Hashable:
@@ -110,7 +112,7 @@ def _train(jobs: Sequence[_Job]) -> dict[int, Trained]:
         for step, rows in enumerate(_batches(jobs)):
             for job, noise in zip(jobs, noises, strict=True):
                 noise.manual_seed(plain.noise_seed(job.recipe.seed, step))
-            batches = [job.work.batch(mine) for job, mine in zip(jobs, rows, strict=True)]
+            batches = [job.batch(mine) for job, mine in zip(jobs, rows, strict=True)]
             together.step(batches, noises, plain.penalised(step + 1))
         together.finish()
     return {job.place: job.trained() for job in jobs}

@@ -9,7 +9,7 @@ import numpy as np
 
 from genaudit.audits.privacy._game import TAU
 from genaudit.audits.privacy._shadow import Shadows
-from genaudit.modalities.table.space import Encoded
+from genaudit.modalities.table.search import Encoded
 
 #: Width of the kernel, as a share of how far half of the records are from the population.
 _WIDTH = 0.3

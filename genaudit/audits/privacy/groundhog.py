@@ -7,7 +7,8 @@ import numpy as np
 from genaudit.audits.privacy._shadow import Attack, ShadowOptions, Shadows, metrics, outcome
 from genaudit.audits.privacy._signals import ridge
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit
-from genaudit.modalities.table.space import Encoded, Space
+from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.space import Space
 from genaudit.result import message
 from genaudit.subject import Access
 
