@@ -33,6 +33,7 @@ from genaudit.models.store import Trained
 from genaudit.models.threads import one_thread
 from genaudit.models.vae import Vae
 from genaudit.subject import Score, Subject
+from genaudit.subjects.retrained import retrainer
 from genaudit.training import checkpoint as checkpoints
 from genaudit.training.checkpoint import Checkpoint
 from genaudit.training.kinds import Work, work_of
@@ -103,7 +104,7 @@ class Opened:
         return True
 
     def join(self, subject: Subject, schema: Schema) -> Subject:
-        """The subject with scores and weights of the checkpoint.
+        """The subject with scores and weights of the checkpoint, and a way to train it again.
 
         Args:
             subject: Audited.
@@ -116,7 +117,10 @@ class Opened:
         model = _Model.of(self)
         weights = {name: value.numpy() for name, value in self.found.parts.items()
                    if name.startswith("module.")}  # fmt: skip
-        return replace(subject, scores={**subject.scores, **model.scores()}, weights=weights)
+        return replace(
+            subject, scores={**subject.scores, **model.scores()}, weights=weights,
+            retrain=retrainer(self.found.info.recipe, schema),
+        )  # fmt: skip
 
     def _check_model(self, model: Trained) -> None:
         info = self.found.info

@@ -27,7 +27,8 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.errors import DataError
 from genaudit.modalities.table.gaps import compared
-from genaudit.modalities.table.space import Encoded, Keys, Space, exact_hits, one_each
+from genaudit.modalities.table.search import Encoded
+from genaudit.modalities.table.space import Keys, Space, exact_hits, one_each
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.shadows import (
     MIN_MODELS,
