@@ -96,7 +96,8 @@ class Tuning:
     the loss of a GAN's generator. fit_steps: of a generator on the marginals alone. r1: weight of
     the gradient penalty, for plain training alone. kl: weight of the latent's divergence, which it
     reaches after the share `kl_rise` of the steps. free_bits: nats of it that cost a record none.
-    warm_steps: of a generator on records alone, before it meets a discriminator.
+    warm_steps: of a generator on records alone, before it meets a discriminator. warm_end: share of
+    warm_learning_rate to which it falls in the second half of them.
     """
 
     steps: int
@@ -113,6 +114,22 @@ class Tuning:
     free_bits: float = 0.0
     warm_steps: int = 0
     warm_learning_rate: float = 1e-3
+    warm_end: float = 1.0
+
+
+def falling(optimizer: torch.optim.Optimizer, learning_rate: float, end: float, steps: int) -> None:
+    """Let a learning rate fall in the second half of so many steps, evenly, to a share of it.
+
+    It goes by the optimizer's own count of steps, so that it goes on where a training does.
+    """
+
+    def before(*_: object) -> None:
+        done = next((float(s["step"]) for s in optimizer.state.values() if "step" in s), 0.0)
+        left = min(1.0, 2 * (1 - done / max(1, steps)))
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * max(end, left) if end < 1 else learning_rate
+
+    optimizer.register_step_pre_hook(before)
 
 
 @dataclass(frozen=True, eq=False)

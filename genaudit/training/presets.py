@@ -40,6 +40,7 @@ _MEDIA: dict[str, Any] = {
     "learning_rate": 1e-3, "private_learning_rate": 1e-3, "hidden": (64,), "latent": 16,
     "max_grad_norm": 1.0, "pull": 0.0, "components": 1, "fit_steps": 1, "marginal_fraction": 0.15,
     "kl": 1.0, "kl_rise": 0.0, "free_bits": 0.0, "r1": 0.0, "warm": 0.0, "warm_learning_rate": 1e-3,
+    "warm_end": 1.0,
     "average": 0.995, "batch_size": 128,
 }  # fmt: skip
 
@@ -91,9 +92,10 @@ _RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict
         {"steps": 150}, {"steps": 200},
     ),
     ("sequence", "cgan", False): (
-        {"learning_rate": 2e-4, "private_learning_rate": 1e-3},
-        {"steps": 700, "warm": 0.85, "warm_learning_rate": 3e-3},
-        {"steps": 1900, "warm": 0.79, "warm_learning_rate": 2e-3},
+        # A discriminator that has much to say spoils what likelihood has made sharp.
+        {"learning_rate": 2e-5, "private_learning_rate": 1e-3, "warm": 0.9, "warm_end": 0.01},
+        {"steps": 700, "warm_learning_rate": 3e-3},
+        {"steps": 1900, "warm_learning_rate": 2e-3},
     ),
     ("sequence", "cgan", True): (
         {"learning_rate": 2e-5, "private_learning_rate": 1e-3, "hidden": (32,), "batch_size": 256,

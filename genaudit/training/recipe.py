@@ -34,7 +34,7 @@ class Recipe(BaseModel):
         steps in which it rises to that, and nats of it that cost a record nothing.
     r1: weight of the gradient penalty of a GAN, in plain training alone.
     warm: share of the steps in which a generator of text learns from records directly, before it
-        meets a discriminator, at warm_learning_rate.
+        meets a discriminator, at warm_learning_rate, which falls to its share warm_end.
     average: decay of the moving average of weights, which is what makes the records.
     preprocessing_epsilon: part of ε that learns what the schema leaves undeclared.
     unit: whom ε is for; None = a person where the schema names one, else a record.
@@ -69,6 +69,7 @@ class Recipe(BaseModel):
     r1: float | None = Field(default=None, ge=0)
     warm: float | None = Field(default=None, ge=0, le=1)
     warm_learning_rate: float | None = Field(default=None, gt=0, le=1)
+    warm_end: float | None = Field(default=None, gt=0, le=1)
     average: float | None = Field(default=None, ge=0, lt=1)
     preprocessing_epsilon: float | None = Field(default=None, gt=0)
     unit: Literal["record", "person"] | None = None
@@ -177,6 +178,7 @@ class Settled(BaseModel):
     r1: float = 0.0
     warm: float = 0.0
     warm_learning_rate: float = 1e-3
+    warm_end: float = 1.0
     average: float = 0.995
 
 

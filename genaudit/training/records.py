@@ -135,4 +135,5 @@ def _tuning(recipe: Recipe, settled: Settled) -> Tuning:
         free_bits=settled.free_bits,
         warm_steps=round(settled.warm * settled.steps),
         warm_learning_rate=settled.warm_learning_rate,
+        warm_end=settled.warm_end,
     )

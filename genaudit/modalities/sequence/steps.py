@@ -25,6 +25,9 @@ _FLOOR = 1e-5
 #: A range less than this is no range: relative to it, rounding would look like movement.
 _LEAST_RANGE = 2e-3
 
+#: Half ranges that channels lie apart at most, as far as steps can tell.
+_APART = 2.0
+
 #: Numbers that tell a step where it is: the first, its place, its place in its own series.
 _CLOCK = 3
 
@@ -82,26 +85,37 @@ class Ties(nn.Module):
 class Scale(nn.Module):
     """The range of a series given a context: middle and log half range of each channel.
 
-    A mixture of normals; likelihood and draws as of `Steps`.
+    One number after the other, each a mixture of normals given those before it: how far channels
+    lie apart depends on where they lie, as with the prices of a day. Likelihood and draws as of
+    `Steps`.
+
+    Source: Uria, Murray, Larochelle 2013 (RNADE: each number a mixture given those before it).
     """
 
     centre: torch.Tensor
     spread: torch.Tensor
 
-    def __init__(self, channels: int, context: int, hidden: int = 64, components: int = 6) -> None:
+    def __init__(self, channels: int, context: int, hidden: int = 64, components: int = 16) -> None:
         super().__init__()
-        self.numbers, self.components = 2 * channels, components
-        self.noise_width = self.numbers + components
-        last = nn.Linear(hidden, components * (1 + 2 * self.numbers))
-        self.layers = nn.Sequential(nn.Linear(context, hidden), nn.ReLU(), last)
-        self.ties = Ties(self.numbers, context)
+        self.numbers, self.components, self.hidden = 2 * channels, components, hidden
+        self.noise_width = self.numbers * (1 + components)
+        self.layers = nn.Sequential(
+            nn.Linear(context + 2 * self.numbers, hidden), nn.ReLU(),
+            nn.Linear(hidden, hidden), nn.ReLU(),
+        )  # fmt: skip
+        each = 3 * components
+        # A head of its own for each number.
+        self.heads = nn.Conv1d(self.numbers * hidden, self.numbers * each, 1, groups=self.numbers)
+        self.along = nn.Linear(self.numbers, self.numbers, bias=False)
         self.register_buffer("centre", torch.zeros(self.numbers))
         self.register_buffer("spread", torch.ones(self.numbers))
         with torch.no_grad():
-            last.bias.zero_()
+            self.along.weight.zero_()
+            assert self.heads.bias is not None
+            bias = self.heads.bias.zero_().reshape(self.numbers, 3, components)
             # Components that start alike would stay alike.
-            means = last.bias[components : components * (1 + self.numbers)]
-            means += torch.linspace(-1, 1, components).repeat_interleave(self.numbers)
+            bias[:, 1] = torch.linspace(-2, 2, components)
+            bias[:, 2] = -1.0
 
     def start_at(self, centre: torch.Tensor, spread: torch.Tensor) -> None:
         """Begin at these middles and half ranges of channels, shape (channels,) each."""
@@ -111,16 +125,49 @@ class Scale(nn.Module):
 
     def surprise(self, context: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         """Negative log-likelihood of ranges, shape (n, 2 * channels), in nats, shape (n,)."""
-        y = (scale - self.centre) / self.spread
-        logits, means, logs = _mixture(self.layers(context), self.components, self.numbers)
-        return _surprise(y[:, None], logits, means, logs, self.ties(context))[:, 0]
+        y, k = (scale - self.centre) / self.spread, self.numbers
+        before = y[:, None] * torch.tril(y.new_ones(k, k), -1)
+        hidden = self._hidden(context, before, torch.eye(k, device=y.device))
+        out = self.heads(hidden.flatten(1)[:, :, None]).reshape(len(y), k, 3, self.components)
+        along = torch.diagonal(self.along(before), dim1=1, dim2=2)
+        logits, means, logs = _split(out, along)
+        far = (y[:, :, None] - means) * torch.exp(-logs)
+        each = -0.5 * far.square() - logs - 0.5 * math.log(2 * math.pi)
+        return -torch.logsumexp(functional.log_softmax(logits, -1) + each, 2).sum(1)
 
     def draw(self, context: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Ranges, shape (n, 2 * channels), out of normal noise, shape (n, noise_width)."""
-        normal, pick = torch.split(noise, [self.numbers, self.components], 1)
-        logits, means, logs = _mixture(self.layers(context), self.components, self.numbers)
-        tied = (self.ties(context) @ normal[:, :, None])[:, :, 0]
-        return _draw(logits + gumbel(pick), means, logs, tied) * self.spread + self.centre
+        n, k = len(noise), self.numbers
+        normal, chance = noise[:, :k], gumbel(noise[:, k:].reshape(n, k, self.components))
+        which = torch.eye(k, device=noise.device)
+        weights = self.heads.weight.reshape(k, -1, self.hidden)
+        assert self.heads.bias is not None
+        biases = self.heads.bias.reshape(k, -1)
+        y = noise.new_zeros(n, k)
+        for j in range(k):
+            hidden = self._hidden(context, y[:, None], which[j : j + 1])[:, 0]
+            out = functional.linear(hidden, weights[j], biases[j]).reshape(n, 3, self.components)
+            logits, means, logs = _split(out, y @ self.along.weight[j])
+            made = _draw(logits + chance[:, j], means[..., None], logs[..., None], normal[:, [j]])
+            y = y + made * which[j]
+        return y * self.spread + self.centre
+
+    def _hidden(
+        self, context: torch.Tensor, before: torch.Tensor, which: torch.Tensor
+    ) -> torch.Tensor:
+        """What some numbers are told from, shape (n, numbers, hidden)."""
+        n, rows = before.shape[:2]
+        wide = context[:, None].expand(-1, rows, -1)
+        made: torch.Tensor = self.layers(torch.cat([wide, before, which.expand(n, -1, -1)], 2))
+        return made
+
+
+def _split(
+    out: torch.Tensor, along: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits, means and log spreads, (..., components), out of (..., 3, components)."""
+    logits, shift, logs = out.unbind(-2)
+    return logits, shift + along[..., None], logs.clamp(-8.0, 1.5)
 
 
 class Steps(nn.Module):
@@ -134,8 +181,12 @@ class Steps(nn.Module):
         self.noise_width = steps * (channels + components)
         self.recurrent = nn.GRU(channels + context + _CLOCK, hidden, batch_first=True)
         self.head = nn.Linear(hidden, channels + components * (1 + 2 * channels))
+        self.along = nn.Linear(channels, channels, bias=False)
+        self.given = nn.Linear(context, channels, bias=False)
         self.ties = Ties(channels, context)
         with torch.no_grad():
+            self.along.weight.zero_()
+            self.given.weight.zero_()
             self.head.bias.zero_()
             self.head.bias[:channels] = 2.0  # a step begins as mostly the step before
             logs = self.head.bias[-components * channels :]
@@ -153,8 +204,8 @@ class Steps(nn.Module):
         before = functional.pad(y[:, :-1], (0, 0, 1, 0))
         wide = context[:, None].expand(-1, self.steps, -1)
         states, _ = self.recurrent(torch.cat([before, wide, _clock(mask)], 2))
-        logits, means, logs = self._density(self.head(states), before)
-        each = _surprise(y, logits, means, logs, self.ties(context))
+        density = self._density(self.head(states), before, self.given(context)[:, None])
+        each = _surprise(y, *density, self.ties(context))
         return (each * mask).sum(1)
 
     def draw(
@@ -173,22 +224,23 @@ class Steps(nn.Module):
         weights = list(net.parameters())  # in the order that a cell takes them
         state, y = context.new_zeros(n, net.hidden_size), context.new_zeros(n, c)
         fixed = torch.cat([context[:, None].expand(-1, self.steps, -1), _clock(mask)], 2)
-        made = []
+        given, made = self.given(context), []
         for t in range(self.steps):
             state = torch.gru_cell(torch.cat([y, fixed[:, t]], 1), state, *weights)
-            logits, means, logs = self._density(self.head(state), y)
+            logits, means, logs = self._density(self.head(state), y, given)
             y = _draw(logits + chance[:, t], means, logs, normal[:, t])
             y = torch.minimum(torch.maximum(y, lowest), highest)
             made.append(y)
         return torch.stack(made, 1)
 
     def _density(
-        self, out: torch.Tensor, before: torch.Tensor
+        self, out: torch.Tensor, before: torch.Tensor, given: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Logits of components, (..., k), and their means and log spreads, (..., k, channels)."""
         gate, rest = out[..., : self.channels], out[..., self.channels :]
         logits, shift, logs = _mixture(rest, self.components, self.channels)
-        return logits, (torch.sigmoid(gate) * before).unsqueeze(-2) + shift, logs
+        mean = torch.sigmoid(gate) * before + self.along(before) + given
+        return logits, mean.unsqueeze(-2) + shift, logs
 
 
 def _mixture(
@@ -259,7 +311,7 @@ class Series(nn.Module):
         super().__init__()
         self.lengths = Lengths(steps, context)
         self.scale = Scale(channels, context) if scaled else None
-        of_scale = 2 * channels if scaled else 0
+        of_scale = 2 * channels + channels * (channels - 1) if scaled else 0
         self.steps = Steps(steps, channels, context + of_scale, hidden)
         widths = [steps, self.scale.noise_width if self.scale else 0, self.steps.noise_width]
         self.parts, self.noise_width = widths, sum(widths)
@@ -307,8 +359,13 @@ class Series(nn.Module):
         return x.clamp(-1.0, 1.0), mask
 
     def _within(self, context: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+        """The context with the range, and with how far channels lie apart, in units of either."""
         assert self.scale is not None
-        return torch.cat([context, (scale - self.scale.centre) / self.scale.spread], 1)
+        middle, half = scale.chunk(2, 1)
+        apart = (middle[:, None] - middle[:, :, None]) * (-half.clamp(max=0.0)).exp()[:, :, None]
+        others = ~torch.eye(middle.shape[1], dtype=torch.bool, device=scale.device)
+        apart = apart[:, others].clamp(-_APART, _APART)
+        return torch.cat([context, (scale - self.scale.centre) / self.scale.spread, apart], 1)
 
 
 #: More than any value of a series.

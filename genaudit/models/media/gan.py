@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from genaudit.modalities.nets import Generator, LikelihoodGenerator, MediaNets
-from genaudit.models.base import Average, Phase, Rows, Tuning
+from genaudit.models.base import Average, Phase, Rows, Tuning, falling
 from genaudit.models.media import invert
 from genaudit.models.media.base import Head, MediaReference, Whole
 from genaudit.models.parts import Parts
@@ -56,6 +56,7 @@ class MediaGan:
         self._warm_optimizer = torch.optim.Adam(
             self.generator.parameters(), lr=tuning.warm_learning_rate
         )
+        falling(self._warm_optimizer, tuning.warm_learning_rate, tuning.warm_end, tuning.warm_steps)
 
     def start(self) -> None:
         """Nothing: the generator starts at the mean summary."""
