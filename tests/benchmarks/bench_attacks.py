@@ -35,7 +35,7 @@ from genaudit.data.schema import Schema
 from genaudit.subject import Subject
 
 ATTACKS = ("distance", "density", "likelihood_ratio", "neighbourhood", "classifier", "monte_carlo",
-           "ensemble")  # fmt: skip
+           "column_error", "ensemble")  # fmt: skip
 SETS = ("arrests", "wage", "meps", "adult")
 ROWS = 1000
 
