@@ -19,7 +19,7 @@ CLAIM = "privacy.claim."
 
 #: Attacks beside `privacy.distance` that see nothing but samples.
 _ATTACKS = (
-    "classifier", "column_error", "density", "ensemble", "groups", "groups.distance",
+    "classifier", "column_error", "density", "ensemble", "groups",
     "likelihood_ratio", "monte_carlo", "neighbourhood",
 )  # fmt: skip
 

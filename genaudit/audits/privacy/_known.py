@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,15 +13,13 @@ from genaudit.audits.privacy._residual import (
     NO_COLUMNS,
     NO_ROWS,
     findings,
-    forest,
     play,
     undefined,
 )
-from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Outcome, ranged
 from genaudit.modalities.table.search import Encoded
 from genaudit.modalities.table.space import Space
-from genaudit.result import Message, message
+from genaudit.result import Message
 
 #: Halves of the columns that rows are dealt over.
 SPLITS = 8
@@ -48,7 +46,6 @@ def outcome(
     audit: str,
     attack: HalfAttack,
     labels: tuple[Message, Message],
-    title: Message,
 ) -> Outcome:
     """Risk over all halves, and with the worst, of an attack that is played with each."""
     played, reach = game(case)
@@ -63,8 +60,9 @@ def outcome(
         played, rng, options.max_attacks, len(known),
         lambda rows, pool, j: attack(space, rows, pool, known[j]),
     )  # fmt: skip
-    found = findings(case, played, guesses, audit, labels)
-    return Outcome(found, forest(guesses, audit, title, _said(space, known)), gone)
+    named = tuple(" + ".join(sorted(half)) for half in known)
+    found = findings(case, played, replace(guesses, names=named), audit, labels)
+    return Outcome(found, not_measured=gone)
 
 
 def halves(names: Sequence[str], n: int, rng: np.random.Generator) -> tuple[frozenset[str], ...]:
@@ -85,24 +83,3 @@ def both(
     others = frozenset(c.name for c in space.columns) - known
     (one, (a, b)), (other, (c, d)) = (space.part(n, queries, pool) for n in (known, others))
     return (one, a, b), (other, c, d)
-
-
-def _said(space: Space, known: Sequence[frozenset[str]]) -> Message:
-    """Which columns are in the first half of each."""
-    said = [
-        message("privacy.known.half", "{number}: {columns}", number=str(j + 1),
-                columns=listed([c.name for c in space.columns if c.name in half]))
-        for j, half in enumerate(known)
-    ]  # fmt: skip
-    return message(
-        "privacy.known.halves",
-        "Known are {halves}; the other half is all other columns that are compared.",
-        halves=_joined(said),
-    )
-
-
-def _joined(said: Sequence[Message]) -> Message:
-    """Lists one after the other."""
-    fields = {f"half{j}": m for j, m in enumerate(said)}
-    text, zh = (sign.join(f"{{{name}}}" for name in fields) for sign in ("; ", "；"))
-    return message("privacy.known.list", text, **fields).model_copy(update={"texts": {"zh": zh}})

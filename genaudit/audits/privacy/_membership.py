@@ -70,8 +70,9 @@ def outcome(case: AuditCase, audit: str, name: Message, score: Callable[[Game], 
         return Outcome(undefined(audit, label, reach.n_train), not_measured=left_out(case))
     attack = Attack(audit, label, score(played), played.near_reference, REFERENCE_ALONE, reach)
     doubt = played.doubt() or holdout_seen(case)
-    found = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or note(played)})
-                  for f in (area(attack), rate(attack, 0.01)))  # fmt: skip
+    # What its rate means says `privacy.distance`; once is enough for a reader.
+    said = ((area(attack), note(played)), (rate(attack, 0.01), None))
+    found = tuple(f.model_copy(update={"doubt": doubt, "note": n}) for f, n in said)
     return Outcome(found, not_measured=left_out(case))
 
 
@@ -80,9 +81,8 @@ def note(played: Game) -> Message:
     reach = played.reach
     return message(
         "privacy.distance.note",
-        "{members} training rows against {others} unseen rows, each occurring once in all real "
-        "tables; looked for were the nearest of {samples} samples and of {reference} reference "
-        "rows. {limits}",
+        "{members} members and {others} non-members, each row single in all real tables; {samples} "
+        "samples, {reference} reference rows. {limits}",
         members=shown(len(played.records[0])),
         others=shown(len(played.records[1])),
         samples=shown(reach.n_samples),
@@ -108,7 +108,7 @@ def limits(reach: Reach) -> Message:
 
 def _part(reach: Reach) -> Message:
     if reach.n_searched == reach.n_samples and not reach.n_unreadable:
-        return message("privacy.distance.whole", "All samples were searched and could be read.")
+        return message("privacy.distance.whole", "All were searched and could be read.")
     return message(
         "privacy.distance.part",
         "Searched were {searched} of them, and cells of {unreadable} cannot be read. Upper ends "
@@ -119,9 +119,7 @@ def _part(reach: Reach) -> Message:
     )
 
 
-REFERENCE_ALONE = message(
-    "privacy.attack.blind", "An attacker who sees the reference alone, and goes by nearness to it"
-)
+REFERENCE_ALONE = message("privacy.attack.blind", "An attacker who sees the reference alone")
 
 
 def _halves(

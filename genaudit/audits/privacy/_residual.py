@@ -231,10 +231,8 @@ def worst(parts: Sequence[Sides], reach: Reach | None = None) -> Estimate:
     return Estimate.of(value, interval, n=n, method=WORST_METHOD, unit=UNIT)
 
 
-def forest(
-    guesses: Guesses, audit: str, title: Message, parts: Message | None = None
-) -> tuple[Figure, ...]:
-    """Risk of each part, with intervals that hold one by one; `parts` says what is in them."""
+def forest(guesses: Guesses, audit: str, title: Message) -> tuple[Figure, ...]:
+    """Risk of each part, with intervals that hold one by one."""
     estimates = zip(guesses.names, _by_part(guesses), strict=True)
     rows = tuple((name, e.value, e.low, e.high, None, None) for name, e in estimates
                  if e.value is not None)  # fmt: skip
@@ -248,11 +246,8 @@ def forest(
         message("figure.limit_low", "Limit from"),
         message("figure.limit_high", "to"),
     )
-    said = _FOREST
-    if parts is not None:
-        said = message("privacy.residual.parts_known", "{text} {parts}", text=said, parts=parts)
     figure = Figure(
-        id=f"{audit}.parts", kind="forest", title=title, description=said, headers=headers,
+        id=f"{audit}.parts", kind="forest", title=title, description=_FOREST, headers=headers,
         rows=rows, unit=UNIT, metric=f"{audit}.worst",
     )  # fmt: skip
     return (figure,)

@@ -33,14 +33,9 @@ from genaudit.subject import Access
 
 _ID = "privacy.groups"
 
-#: The default headline, and the attack that is limited by default -> what each is called.
-_ATTACKS = {
-    _ID: message("privacy.groups.ensemble", "the ensemble"),
-    f"{_ID}.distance": message("privacy.groups.distance", "nearness with a reference"),
-}
-_METRICS = tuple(
-    f"{attack}.{what}" for attack in _ATTACKS for what in ("auc", "tpr_at_1pct_fpr", "difference")
-)
+#: The attack that is played: the default headline.
+_ATTACK = message("privacy.groups.ensemble", "the ensemble")
+_METRICS = tuple(f"{_ID}.{what}" for what in ("auc", "tpr_at_1pct_fpr", "difference"))
 
 _METHOD = "difference of two areas, DeLong and MOVER"
 _UNIT = "difference of AUC"
@@ -65,7 +60,7 @@ def groups(case: AuditCase, _options: NoOptions) -> Outcome:
     members are held against non-members of their own group, so that a group whose records are
     unusual is not taken for one that is remembered. What each group leaks more than all others is
     its area less theirs; a group is named where that is above zero after Holm's correction over all
-    groups and both attacks, and the picture's intervals hold for all groups together.
+    groups, and the picture's intervals hold for all groups together.
     """
     groupings = [Grouping.of(c, case.train, case.non_members) for c in case.schema.sensitive]
     if not groupings:
@@ -75,14 +70,12 @@ def groups(case: AuditCase, _options: NoOptions) -> Outcome:
         return Outcome((), not_measured=(_NOBODY,))
     doubt = played.doubt() or holdout_seen(case)
     parts = [part for g in groupings for part in _parts(case, played, g)]
-    scored = {_ID: ensemble.scores(case, played), f"{_ID}.distance": played.log_ratios()}
-    found = [f for name, sides in scored.items() for p in parts
-             if p.enough for f in _findings(name, sides, played, p, doubt)]  # fmt: skip
+    scores = ensemble.scores(case, played)
+    found = [f for p in parts if p.enough for f in _findings(scores, played, p, doubt)]
     found += [_unattacked(p) for p in parts if not p.enough]
     done = tuple(_named(found))
-    figures = tuple(fig for name in _ATTACKS for fig in _figure(f"{name}.difference", done))
     unmeasured = (*left_out(case), *_too_small(groupings, parts))
-    return with_words(Outcome(done, figures, unmeasured), groupings)
+    return with_words(Outcome(done, _figure(done), unmeasured), groupings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,29 +115,27 @@ def _tens(mask: np.ndarray) -> np.ndarray:
     return at[: len(at) - len(at) % SMALL_CELL]
 
 
-def _findings(
-    attack: str, scores: Sides, played: Game, part: Part, doubt: Message | None
-) -> Iterator[Finding]:
+def _findings(scores: Sides, played: Game, part: Part, doubt: Message | None) -> Iterator[Finding]:
     """Area, rate, and the area less that of all others."""
     reach = replace(played.reach, n_train=part.n, n_persons=part.n)
     inside = _some(scores, part.inside)
     blind = _some(played.near_reference, part.inside)
-    called, named = _ATTACKS[attack], in_words(part.group)
+    named = in_words(part.group)
     low, high = auc(*blind).interval(DOUBT_CONFIDENCE)
     doubt = doubt or (None if low <= 0.5 <= high else _UNLIKE)
-    whole = Attack(attack, _label("auc", named, called), inside, blind, REFERENCE_ALONE, reach)
+    whole = Attack(_ID, _label("auc", named), inside, blind, REFERENCE_ALONE, reach)
     one = area(whole)
     more = Finding(
-        metric=f"{attack}.difference",
-        label=_label("difference", named, called),
+        metric=f"{_ID}.difference",
+        label=_label("difference", named),
         estimate=_difference(inside, _some(scores, part.outside), reach, played.reach),
         baseline=_difference(blind, _some(played.near_reference, part.outside)),
         baseline_label=REFERENCE_ALONE,
         chance=0.0,
     )
     for what, f in (("auc", one), ("tpr", rate(whole, 0.01)), ("difference", more)):
-        said = {"label": _label(what, named, called), "heading": _heading(what, called)}
-        told = {"group": part.group, "doubt": doubt, "note": f.note or note(played)}
+        said = {"label": _label(what, named), "heading": _heading(what)}
+        told = {"group": part.group, "doubt": doubt, "note": note(played) if f is one else None}
         yield f.model_copy(update={**said, **told})
 
 
@@ -159,8 +150,8 @@ def _unattacked(part: Part) -> Finding:
     )
     return Finding(
         metric=f"{_ID}.auc",
-        label=_label("auc", in_words(part.group), _ATTACKS[_ID]),
-        heading=_heading("auc", _ATTACKS[_ID]),
+        label=_label("auc", in_words(part.group)),
+        heading=_heading("auc"),
         estimate=Estimate.undefined(reason, n=part.n, method=AUC_METHOD, unit=AUC_UNIT),
         group=part.group,
     )
@@ -214,8 +205,9 @@ def _too_small(groupings: list[Grouping], parts: list[Part]) -> Iterator[Message
             )
 
 
-def _figure(metric: str, findings: tuple[Finding, ...]) -> tuple[Figure, ...]:
+def _figure(findings: tuple[Finding, ...]) -> tuple[Figure, ...]:
     """Each group less all others, with intervals that hold for all groups together."""
+    metric = f"{_ID}.difference"
     drawn = [f for f in findings if f.metric == metric and f.estimate.value is not None]
     if not drawn:
         return ()
@@ -232,7 +224,7 @@ def _figure(metric: str, findings: tuple[Finding, ...]) -> tuple[Figure, ...]:
         kind="forest",
         title=message(
             "privacy.groups.figure", "Exposure of each group less that of all others, by {attack}",
-            attack=_ATTACKS[metric.removesuffix(".difference")],
+            attack=_ATTACK,
         ),
         description=message(
             "privacy.groups.figure.text",
@@ -254,14 +246,14 @@ def _figure(metric: str, findings: tuple[Finding, ...]) -> tuple[Figure, ...]:
     return (figure,)
 
 
-def _label(what: str, group: str, attack: Message) -> Message:
+def _label(what: str, group: str) -> Message:
     name, text = _LABELS[what]
-    return message(name, f"{{group}}: {text}", group=group, attack=attack)
+    return message(name, f"{{group}}: {text}", group=group, attack=_ATTACK)
 
 
-def _heading(what: str, attack: Message) -> Message:
+def _heading(what: str) -> Message:
     name, text = _LABELS[what]
-    return message(f"{name}.heading", f"By group: {text}", attack=attack)
+    return message(f"{name}.heading", f"By group: {text}", attack=_ATTACK)
 
 
 _LABELS: Mapping[str, tuple[str, str]] = {

@@ -32,7 +32,7 @@ def linkability(case: AuditCase, options: HalvesOptions) -> Outcome:
     records are alike. So it is training rows that are linked beyond unseen rows that count, each
     row attacked once, with one of several halvings of the columns that were drawn beforehand.
     """
-    return outcome(case, options, _ID, linked, (_RISK, _WORST), _TITLE)
+    return outcome(case, options, _ID, linked, (_RISK, _WORST))
 
 
 def linked(space: Space, queries: Encoded, pool: Encoded, known: frozenset[str]) -> np.ndarray:
@@ -51,4 +51,3 @@ _RISK = message(
     "How much better halves of training rows are linked than halves of unseen rows",
 )
 _WORST = message("privacy.linkability.worst", "The same with the halves that are linked best")
-_TITLE = message("privacy.linkability.parts", "Linkability by halves of the columns")

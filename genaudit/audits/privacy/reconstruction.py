@@ -33,7 +33,7 @@ def reconstruction(case: AuditCase, options: HalvesOptions) -> Outcome:
     other; training rows count beyond those. Each row is attacked once, with one of several halves
     that were drawn beforehand.
     """
-    return outcome(case, options, _ID, reconstructed, (_RISK, _WORST), _TITLE)
+    return outcome(case, options, _ID, reconstructed, (_RISK, _WORST))
 
 
 def reconstructed(
@@ -56,4 +56,3 @@ _RISK = message(
 _WORST = message(
     "privacy.reconstruction.worst", "The same with the half from which most is reconstructed"
 )
-_TITLE = message("privacy.reconstruction.parts", "Reconstruction by the half that is known")
