@@ -54,7 +54,7 @@ class Attack:
 
 
 def outcome(case: AuditCase, audit: str, name: Message, score: Callable[[Game], Sides]) -> Outcome:
-    """Area and TPR at 1% of an attack that is not limited by default.
+    """Area and TPR at 1% of an attack.
 
     Args:
         case: Attacked.
