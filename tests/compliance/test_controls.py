@@ -26,6 +26,8 @@ PRIVACY = (
     "privacy.copies.near",
     "privacy.distance.auc",
     "privacy.distance.tpr_at_1pct_fpr",
+    "privacy.ensemble.auc",
+    "privacy.ensemble.tpr_at_1pct_fpr",
 )
 
 
