@@ -17,7 +17,6 @@ from genaudit.audits.privacy._membership import (
     REFERENCE_ALONE,
     Attack,
     area,
-    note,
     rate,
 )
 from genaudit.audits.privacy._reach import Reach
@@ -135,7 +134,8 @@ def _findings(scores: Sides, played: Game, part: Part, doubt: Message | None) ->
     )
     for what, f in (("auc", one), ("tpr", rate(whole, 0.01)), ("difference", more)):
         said = {"label": _label(what, named), "heading": _heading(what)}
-        told = {"group": part.group, "doubt": doubt, "note": note(played) if f is one else None}
+        # Who was attacked says the ensemble.
+        told = {"group": part.group, "doubt": doubt, "note": None}
         yield f.model_copy(update={**said, **told})
 
 
