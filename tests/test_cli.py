@@ -70,7 +70,8 @@ def test_train_sample_audit_report_check(arrests_files: Path, tmp_path: Path, ru
     assert (code, out) == (0, ""), err
     report = json.loads(found.read_text("utf-8"))
     assert report["subject"]["claim"]["epsilon"] == 3
-    assert {s["status"] for s in report["sections"]} == {"ran"}
+    idle = [s for s in report["sections"] if s["status"] != "ran"]
+    assert all({"scores", "canaries"} & {*s["needs"]} for s in idle)
 
     assert run_cli("report", found, "--out", page)[0] == 0
     assert page.read_text("utf-8").startswith("<!DOCTYPE html>")
@@ -354,7 +355,7 @@ def test_an_impossible_interval_is_bad_input(
 ) -> None:
     """A report edited so that a value lies outside its interval ends with 2 and one sentence."""
     edited = json.loads(audit_json.read_text("utf-8"))
-    estimate = edited["sections"][0]["findings"][0]["estimate"]
+    estimate = next(s for s in edited["sections"] if s["findings"])["findings"][0]["estimate"]
     estimate["low"], estimate["high"] = estimate["high"] + 1, estimate["low"]
     (tmp_path / "edited.json").write_text(json.dumps(edited))
 
