@@ -24,8 +24,7 @@ from genaudit.stats.intervals import clopper_pearson
 #: Chance of a false alarm that an interval allows itself, on the side that would be an alarm.
 LEVEL = 0.05
 
-#: What decides what an audit of a table finds: one changed byte there, and a calibration is of other
-#: code.
+#: What decides what an audit of a table finds: with one other byte a calibration is of other code.
 _CODE = ("audits", "stats", "modalities/table", "data", "case.py", "run.py")
 
 #: Networks decide nothing there.
