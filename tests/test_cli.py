@@ -413,7 +413,12 @@ def test_copies_fail_the_gate(arrests_files: Path, tmp_path: Path, run_cli: Cli)
 
 def test_degenerate_samples_are_findings(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """What would be refused in real data is a finding in samples: exit 0, sections that ran."""
-    samples = pd.read_csv(arrests_files / "samples.csv", dtype=str)
+    train, holdout, samples = (
+        pd.read_csv(arrests_files / f"{name}.csv", dtype=str).head(500)
+        for name in ("train", "holdout", "samples")
+    )
+    train.to_csv(tmp_path / "train.csv", index=False)
+    holdout.to_csv(tmp_path / "holdout.csv", index=False)
     broken = {
         "one group": samples.assign(colour="White"),
         "category": samples.assign(colour="Green"),
@@ -427,8 +432,8 @@ def test_degenerate_samples_are_findings(arrests_files: Path, tmp_path: Path, ru
         frame.to_csv(tmp_path / "s.csv", index=False)
 
         code, _, err = run_cli(
-            "audit", tmp_path / "s.csv", "--train", arrests_files / "train.csv", "--holdout",
-            arrests_files / "holdout.csv", "--schema", "arrests", "--strict",
+            "audit", tmp_path / "s.csv", "--train", tmp_path / "train.csv", "--holdout",
+            tmp_path / "holdout.csv", "--schema", "arrests", "--strict",
             "--out", tmp_path / "a.json",
         )  # fmt: skip
 
