@@ -28,6 +28,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_copies.py
 	$(BIN)/python tests/benchmarks/bench_step.py
 	$(BIN)/python tests/benchmarks/bench_tables.py
+	$(BIN)/python tests/benchmarks/bench_attacks.py --out reports/benchmarks/attacks
+	$(BIN)/python tests/benchmarks/bench_strength.py
+	$(BIN)/python tests/benchmarks/bench_risks.py
+	$(BIN)/python tests/benchmarks/bench_shadow.py
 	$(BIN)/python tests/benchmarks/bench_canaries.py --out reports/benchmarks/canaries.md
 	$(BIN)/python tests/benchmarks/bench_cells.py --models $(VENV)/.models --out reports/benchmarks/cells
 	$(BIN)/python tests/benchmarks/bench_models.py $(VENV)/.models --out reports/benchmarks/models.md
