@@ -308,8 +308,9 @@ def _power(finding: Finding, numbers: Numbers) -> str:
 
 
 def _false_alarms(finding: Finding, numbers: Numbers) -> str:
-    if finding.false_alarm_rate is not None:
-        return numbers.estimate(finding.false_alarm_rate)
+    rate = finding.false_alarm_rate
+    if rate is not None and rate.value is not None:
+        return numbers.text.say("page.false_alarms", hits=round(rate.value * rate.n), n=rate.n)
     estimate = finding.estimate
     exact = estimate.value is not None and estimate.low == estimate.high == estimate.value
     # What is known exactly raises no false alarm.

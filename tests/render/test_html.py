@@ -44,8 +44,10 @@ class Outline(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open an element."""
+        """Open an element; a definition closes its term, as HTML has it."""
         self.handle_startendtag(tag, attrs)
+        if tag == "dd" and self.open[-1] == "dt":
+            self.open.pop()
         if tag not in VOID:
             self.open.append(tag)
 
@@ -57,7 +59,9 @@ class Outline(HTMLParser):
         self.links += [v for k, v in attrs if k in ("href", "src") and v]
 
     def handle_endtag(self, tag: str) -> None:
-        """Close an element, which must be the one opened last."""
+        """Close an element, which must be the one opened last, but for a definition in it."""
+        if tag != "dd" and self.open[-1] == "dd":
+            self.open.pop()
         if tag not in VOID:
             assert self.open.pop() == tag
 
