@@ -305,7 +305,7 @@ def audit(
     if schema.undeclared and schema.origin == "declared" and raws:
         schema = learn(schema, *raws.values())
     if opened is not None:
-        _check_rows(opened, raws.get(Knowledge.TRAIN), book)
+        _check_rows(opened, raws.get(Knowledge.TRAIN), book, planted)
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items()}
     _check_overlaps(data)
     who = resolve(subject, model, schema, claimed)
@@ -416,7 +416,8 @@ def calibrate(
     """Measure how often audits and bounds raise a false alarm; the record, its file, and faults.
 
     Args:
-        audits: Ids; all of a plan `standard` by default, and the bounds on epsilon.
+        audits: Ids, with `out` beside them; by default all of the plan `full`, and the bounds on
+            epsilon.
         runs: Draws of each world in which nothing leaked, at least 1.
         jobs: Processes; -1 = one for each core.
         seed: Of the first draw, at least 0.
@@ -431,6 +432,11 @@ def calibrate(
     from genaudit.calibration import own_path
 
     check_seed(seed)
+    if audits and out is None:
+        raise OptionError(
+            "Expected --out with --audit: a record of some audits would replace that of all, which "
+            "reports go by; name a file."
+        )
     path = Path(out) if out is not None else own_path()
     if out is None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -821,9 +827,11 @@ def _opened(folder: str | Path | None, model: Any) -> Opened | None:
     return Opened.read(Path(path_of(folder, "a checkpoint folder")), model)
 
 
-def _check_rows(opened: Opened, train: pd.DataFrame | None, ledger: PrivacyLedger) -> None:
+def _check_rows(
+    opened: Opened, train: pd.DataFrame | None, ledger: PrivacyLedger, planted: Canaries | None
+) -> None:
     """Refuse a checkpoint of other rows, and say so where that cannot be told."""
-    if train is not None and not opened.check_rows(train, ledger):
+    if train is not None and not opened.check_rows(train, ledger, planted):
         warnings.warn(
             "It cannot be told whether the checkpoint is of the rows of train, as it was charged "
             "to another ledger; name that one with --ledger.",

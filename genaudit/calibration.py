@@ -12,9 +12,9 @@ import os
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from genaudit.errors import DataError, complaint
 from genaudit.reading import read_text
@@ -43,9 +43,17 @@ class Rate(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="after")
+    def _within_runs(self) -> Self:
+        if max(self.above or 0, self.limited, self.doubted) > self.runs:
+            raise ValueError(f"expected at most {self.runs} of {self.runs} runs")
+        if self.outside > self.limited:
+            raise ValueError(f"expected at most {self.limited} of {self.limited} judged runs")
+        return self
+
     metric: str
     world: str
-    runs: int = Field(ge=0)
+    runs: int = Field(ge=1)
     above: int | None = Field(default=None, ge=0)
     limited: int = Field(default=0, ge=0)
     outside: int = Field(default=0, ge=0)
@@ -60,13 +68,13 @@ class Calibration(BaseModel):
     audits have to doubt themselves.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     tool_version: str
     code: str
     started: str
     seed: int
-    alpha: float
+    alpha: float = Field(gt=0, lt=1)
     shifted: tuple[str, ...] = ()
     rates: tuple[Rate, ...]
 

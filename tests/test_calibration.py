@@ -1,13 +1,15 @@
 """The record of a calibration, and what a report takes from it."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
-from genaudit import calibration
+from genaudit import api, calibration
 from genaudit.calibrate.worlds import case
 from genaudit.calibration import Calibration, Rate
 from genaudit.cli import app
-from genaudit.errors import DataError
+from genaudit.errors import DataError, OptionError
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.run import run
@@ -82,8 +84,10 @@ def test_command_writes_a_record(tmp_path, monkeypatch):
     monkeypatch.setenv("GENAUDIT_CALIBRATION", str(tmp_path / "own.json"))
 
     result = CliRunner().invoke(
-        app, ["calibrate", "--runs", "2", "--audit", "privacy.copies", "--jobs", "1"]
-    )
+        app,
+        ["calibrate", "--runs", "2", "--audit", "privacy.copies", "--jobs", "1",
+         "--out", str(tmp_path / "own.json")],
+    )  # fmt: skip
 
     assert result.exit_code == 0, result.output
     assert "privacy.copies.exact" in result.output
@@ -91,3 +95,23 @@ def test_command_writes_a_record(tmp_path, monkeypatch):
     assert info.own
     assert info.same_code
     assert found.runs == 2
+
+
+def test_a_record_of_some_audits_replaces_none():
+    """Without a place of its own it would stand for all: refused, and nothing is written."""
+    with pytest.raises(OptionError, match="Expected --out with --audit"):
+        api.calibrate(["privacy.copies"], runs=1)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [{"runs": 0}, {"runs": 3, "above": 4}, {"limited": 2, "outside": 3}, {"doubted": 999}],
+)
+def test_impossible_counts_are_refused(own, lie):
+    """More alarms than runs, or no run at all: one sentence, before any audit."""
+    found = json.loads(own.read_text())
+    found["rates"][0] |= lie
+    own.write_text(json.dumps(found))
+
+    with pytest.raises(DataError, match="Expected a calibration"):
+        calibration.current()

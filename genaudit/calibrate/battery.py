@@ -54,7 +54,7 @@ def calibrate(
     """Measure how often audits and bounds raise a false alarm.
 
     Args:
-        names: Ids of audits; None = all that a plan `standard` asks of such a table.
+        names: Ids of audits; None = all that the plan `full` asks of such a table.
         runs: Draws of each world; a bound is tried five times as often.
         worlds: Of `worlds.WORLDS`.
         seed: Of the first draw.
@@ -130,7 +130,7 @@ def _check(names: Sequence[str] | None, worlds: Sequence[str], runs: int) -> Non
 
 def _plan(names: Sequence[str] | None) -> AuditPlan:
     if names is None:
-        names = [a.id for a in audits().values() if AuditPlan.read("standard").includes(a.id)
+        names = [a.id for a in audits().values() if AuditPlan.read("full").includes(a.id)
                  and "table" in a.modalities]  # fmt: skip
     return AuditPlan("calibration", tuple(names))
 

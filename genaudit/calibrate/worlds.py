@@ -9,13 +9,15 @@ from non-members without any sample, and what an attack finds proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from genaudit.case import AuditCase, Knowledge, Split
 from genaudit.data.dataset import Dataset
+from genaudit.data.overlap import row_hashes
 from genaudit.data.schema import Schema
 from genaudit.subject import Subject
 
@@ -42,6 +44,12 @@ SCHEMA = Schema.from_dict(
     }
 )
 
+#: Scores that audits ask a model for.
+_SCORES = (
+    "discriminator", "elbo", "gradient_norm", "iwae", "likelihood", "reconstruction",
+    "teacher_forced",
+)  # fmt: skip
+
 #: Training rows, holdout, samples.
 World = Callable[[np.random.Generator], tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]
 
@@ -53,9 +61,25 @@ def case(world: str, seed: int) -> AuditCase:
     planted, coins = people(N_CANARIES, rng), rng.random(N_CANARIES) < 0.5
     rows = {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout, Knowledge.CANARIES: planted}
     data = {k: Dataset.of(table, SCHEMA, k.value) for k, table in rows.items()}
-    subject = Subject(world, "samples", Dataset.of_samples(made, SCHEMA))
+    subject = Subject(
+        world, "samples", Dataset.of_samples(made, SCHEMA), scores=dict.fromkeys(_SCORES, _score),
+        retrain=_again,
+    )  # fmt: skip
     split = None if world in SHIFTED else Split.RANDOM
     return AuditCase(subject, data, seed=seed, split=split, coins=coins)
+
+
+def _score(data: Dataset) -> np.ndarray:
+    """What a model may say of records that it never saw: by age, and by chance of their own."""
+    chance = (row_hashes(data.frame) >> np.uint64(11)).astype(float) / 2**53
+    return ndtri(chance + 2**-60) + data.frame["age"].to_numpy(float) / 20
+
+
+def _again(data: Sequence[Dataset], seeds: Sequence[int]) -> list[Subject]:
+    """Trainings that learn the population alone."""
+    rngs = [np.random.default_rng([seed, 0xA6]) for seed in seeds]
+    made = (people(len(rows), rng) for rows, rng in zip(data, rngs, strict=True))
+    return [Subject("again", "samples", Dataset.of_samples(rows, SCHEMA)) for rows in made]
 
 
 def people(n: int, rng: np.random.Generator, older: float = 0.0) -> pd.DataFrame:

@@ -126,8 +126,9 @@ class Canaries:
             DataError: the file is absent, cut short or foreign.
             IntegrityError: it differs from its own digest.
         """
+        text = read_text(path, _WHAT, DataError)
         try:
-            raw = json.loads(read_text(path, _WHAT, DataError))
+            raw = json.loads(text)
             if not isinstance(raw, dict):
                 raise ValueError("no object")
             file = _File.model_validate(raw)

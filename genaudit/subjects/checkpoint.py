@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from genaudit.data.canaries import Canaries, beside
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError, OptionError
+from genaudit.errors import DataError, OptionError, SchemaError
 from genaudit.ledger import PrivacyLedger
 from genaudit.models.gan import Gan
 from genaudit.models.media.gan import MediaGan
@@ -81,11 +82,18 @@ class Opened:
         """Of what it was trained on, with what was learned."""
         return self.found.basis.schema
 
-    def check_rows(self, raw: pd.DataFrame, ledger: PrivacyLedger) -> bool:
+    def check_rows(
+        self, raw: pd.DataFrame, ledger: PrivacyLedger, planted: Canaries | None = None
+    ) -> bool:
         """Refuse other rows than those that it was trained on; whether that could be told.
 
         Rows are known by a digest under the key of the ledger that the training was charged to;
         with another ledger nothing is told.
+
+        Args:
+            raw: Rows as a file holds them, with canaries among them or without.
+            ledger: Of the training.
+            planted: Canaries of the training; None = those whose coins lie beside it, if there are.
 
         Raises:
             DataError: these are other rows.
@@ -93,15 +101,31 @@ class Opened:
         info = self.found.info
         if info.mark.id != ledger.mark().id:
             return False
-        try:
-            rows = row_hashes(Dataset.of(raw, self.found.declared, "train").frame)
-        except DataError as error:
-            raise self._other_rows() from error
-        digest = ledger.content_digest(np.sort(rows).tobytes())
+        coins = beside(self.folder)
+        if planted is None and coins.exists():
+            planted = Canaries.read(coins)
         known = {entry.touch.digest for entry in ledger.entries(run=info.run)}
-        if info.content != ledger.content_digest(rows.tobytes()) and digest not in known:
-            raise self._other_rows()
-        return True
+        for canaries in [None] if planted is None else [planted, None]:
+            rows = self._hashes(raw, canaries)
+            digest = None if rows is None else ledger.content_digest(np.sort(rows).tobytes())
+            if digest in known or (
+                rows is not None and info.content == ledger.content_digest(rows.tobytes())
+            ):
+                return True
+        raise self._other_rows()
+
+    def _hashes(self, raw: pd.DataFrame, planted: Canaries | None) -> np.ndarray | None:
+        """Hashes of the rows with canaries planted among them; None where they do not fit."""
+        schema = self.found.declared
+        if planted is not None and isinstance(schema.rows, int):
+            schema = schema.replace(rows=schema.rows - len(planted))
+        try:
+            data = Dataset.of(raw, schema, "train")
+            if planted is not None:
+                data = planted.plant(data, private=self.found.info.claim is not None)
+        except (DataError, SchemaError):
+            return None
+        return row_hashes(data.frame)
 
     def join(self, subject: Subject, schema: Schema) -> Subject:
         """The subject with scores and weights of the checkpoint, and a way to train it again.

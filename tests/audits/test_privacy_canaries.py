@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from subjects import judged, make_case, with_canaries
 
-from genaudit.audits.privacy.canaries import AUC, EPSILON, EXCESS
+from genaudit.audits.privacy.canaries import AUC, EPSILON, EXCESS, _epsilon
 from genaudit.case import AuditCase, Knowledge
-from genaudit.result import Finding, Verdict
+from genaudit.result import Finding, Verdict, message
 
 ALPHA, RUNS = 0.025, 40
 
@@ -80,3 +81,29 @@ def test_an_honest_generator_proves_nothing() -> None:
 
     assert found[EPSILON].estimate.value == 0
     assert EXCESS not in found
+
+
+def test_canaries_in_the_holdout_tell_no_coin() -> None:
+    """Canaries that were left out are unseen rows; as a reference they would tell their coins."""
+    case = with_canaries(make_case("honest", 5))
+    planted, coins = case.canaries
+    left_out = planted.take(np.flatnonzero(~coins)).frame
+    holdout = case.data[Knowledge.HOLDOUT]
+    wider = replace(holdout, frame=pd.concat([holdout.frame, left_out], ignore_index=True))
+    found = _found(replace(case, data={**case.data, Knowledge.HOLDOUT: wider}, _cache={}))
+
+    assert found[EPSILON].estimate.low == 0
+    assert found[AUC].estimate.low is not None
+    assert found[AUC].estimate.low < 0.5
+
+
+def test_ties_are_broken_by_what_knows_no_coin() -> None:
+    """Where all scores are the same, guesses are as good as coins, whatever their number is."""
+    above = []
+    for m in (100, 114, 149):
+        for seed in range(60):
+            coins = np.random.default_rng([m, seed]).random(m) < 0.5
+            low = _epsilon(np.zeros(m), coins, None, message("note", "Note."))[0].estimate.low
+            above.append((low or 0) > 0)
+
+    assert np.mean(above) <= ALPHA + 2 * np.sqrt(ALPHA * (1 - ALPHA) / len(above))

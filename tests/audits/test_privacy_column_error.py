@@ -1,9 +1,11 @@
 """Column errors: copies teach more of their own columns than others do; honest samples do not."""
 
 import numpy as np
-from subjects import make_case
+import pandas as pd
+from subjects import case_of, make_case
 
 from genaudit.audits.privacy.column_error import _level_error, _number_error, column_error
+from genaudit.data.schema import Schema
 
 
 def test_copies_are_found_and_fresh_rows_are_not():
@@ -40,3 +42,13 @@ def test_rare_and_unseen_levels_have_a_chance():
     assert np.isfinite(found).all()
     assert found[level[:100] < 2].mean() < 1
     assert not _level_error(np.zeros((50, 2)), rows[:5], 0, 1, 1).any()
+
+
+def test_one_column_accuses_nobody():
+    """There is nothing to learn it from: as good as chance, not a crash."""
+    rng = np.random.default_rng(3)
+    schema = Schema.from_dict({"columns": {"x": {"kind": "numeric", "bounds": [-9, 9]}}})
+    rows = [pd.DataFrame({"x": rng.normal(size=200)}) for _ in range(3)]
+    found = column_error(case_of(*rows, schema=schema)).findings
+
+    assert found[0].estimate.value == 0.5

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from genaudit import api
 from genaudit.__main__ import main
+from genaudit.data.canaries import beside
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning
@@ -292,6 +293,21 @@ def test_rows_in_another_order_are_the_same_rows(tables: dict[str, Made]) -> Non
     assert m.audit("privacy.discriminator", train=shuffled).findings()
     with pytest.warns(GenauditWarning, match="charged to another ledger"):
         m.audit("privacy.discriminator", ledger=m.folder / "other.sqlite")
+
+
+def test_canaries_among_the_rows_are_known(tmp_path: Path) -> None:
+    """Rows as the file has them are those of a training that planted canaries among them."""
+    rows, state = people(150, 1), tmp_path / "state"
+    model = api.train(rows, SCHEMA, model="vae", preset="quick", steps=5, checkpoint=state,
+                      canaries=60, ledger=tmp_path / "ledger.sqlite")  # fmt: skip
+    plan = AuditPlan(audits=("privacy.elbo", "privacy.canaries"))
+    known = {"holdout": people(150, 2), "canaries": beside(state), "checkpoint": state,
+             "ledger": tmp_path / "ledger.sqlite", "plan": plan}  # fmt: skip
+
+    assert all(s.status == "ran" for s in api.audit(model, train=rows, **known).sections
+               if s.audit in plan.audits)  # fmt: skip
+    with pytest.raises(DataError, match="is of other records than train"):
+        api.audit(model, train=people(150, 5), **known)
 
 
 def test_samples_alone_may_stand_beside_a_checkpoint(tables: dict[str, Made]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from genaudit.audits._power import DOUBT_CONFIDENCE
 from genaudit.audits.privacy._reach import Reach
+from genaudit.audits.privacy._shift import told_apart
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase
 from genaudit.data.dataset import Dataset
@@ -43,7 +44,8 @@ class Game:
     records: members and non-members. near_samples, near_reference: their distances to the nearest
     one. shift: distances of other members and the non-members to the rest of train, which stands in
     for the samples, so that what tells members apart is not memory but another population;
-    near_reference of those members is that of every other one. n_distinct: different samples.
+    near_reference of those members is that of every other one. told: scores of learners that tell
+    members from non-members without any sample. n_distinct: different samples.
     rows: where the members are in train, the non-members among the unseen rows, and, in the
     reference, rows that occur once like them.
     """
@@ -55,6 +57,7 @@ class Game:
     near_samples: Sides
     near_reference: Sides
     shift: Sides
+    told: tuple[Sides, ...]
     n_distinct: int
     reach: Reach
     rows: tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -68,16 +71,16 @@ class Game:
         """Why no attack can be believed, if there is a reason."""
         if self.n_distinct < MIN_DISTINCT:
             return _FEW
-        return unlike(self.near_reference, self.shift, tau)
+        return unlike(self.near_reference, self.shift, self.told, tau)
 
 
-def unlike(calm: Sides, shift: Sides, tau: float = TAU) -> Message | None:
+def unlike(calm: Sides, shift: Sides, told: tuple[Sides, ...], tau: float = TAU) -> Message | None:
     """Why no attack can be believed, where members are told from others without the subject.
 
-    calm: distances to the nearest reference row. shift: as that of a `Game`.
+    calm: distances to the nearest reference row. shift, told: as those of a `Game`.
     """
     shifted = log_ratio(calm[0][1::2], shift[0], tau), log_ratio(calm[1], shift[1], tau)
-    for members, others in (calm, shifted):
+    for members, others in (calm, shifted, *told):
         low, high = auc(members, others).interval(DOUBT_CONFIDENCE)
         if not low <= 0.5 <= high:
             return UNLIKE
@@ -119,9 +122,10 @@ def _play(case: AuditCase, max_records: int, max_pool: int) -> tuple[Game | None
     least = min((*near, *far, *shift), key=lambda found: found.recall)
     if least.measured_on:
         reach = replace(reach, recall=least.recall, measured_on=least.measured_on)
+    told = told_apart(*attacked, case.rng("privacy.shift"))
     alike = one_each(reference, single[2], case.rng("privacy.game"))
     found = Game(
-        space, attacked, pool, calm_pool, sides(near), sides(far), sides(shift),
+        space, attacked, pool, calm_pool, sides(near), sides(far), sides(shift), told,
         drawn.n_distinct, reach, (positions, others, alike),
     )  # fmt: skip
     return found, reach

@@ -32,6 +32,7 @@ from genaudit.audits.privacy._game import (
 )
 from genaudit.audits.privacy._membership import REFERENCE_ALONE, Attack, area, rate, undefined
 from genaudit.audits.privacy._reach import Reach
+from genaudit.audits.privacy._shift import told_apart
 from genaudit.audits.privacy.copies import holdout_seen
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Outcome, ranged
@@ -151,7 +152,7 @@ def _ask(case: AuditCase, options: ScoredOptions) -> Asked | None:
     raw = case.train.take(members), case.non_members.take(others), case.reference.take(calm)
     records, place = _mixed(raw, rng)
     around = [_around(space, rows, pool, own=rows is pool) for rows in (member, other, pool)]
-    doubt = unlike(calmness, shift)
+    doubt = unlike(calmness, shift, told_apart(member, other, case.rng("privacy.shift")))
     if doubt is None and Access.SAMPLES in case.subject.access:
         doubt = holdout_seen(seen)
     return Asked(

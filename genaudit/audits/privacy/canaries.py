@@ -15,7 +15,7 @@ from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.modalities.table.gaps import Gaps, compared
-from genaudit.modalities.table.space import Space
+from genaudit.modalities.table.space import Keys, Space
 from genaudit.result import Claim, Estimate, Finding, Message, message
 from genaudit.stats.epsilon import one_run_bound, one_run_chance
 from genaudit.stats.intervals import Interval
@@ -62,7 +62,7 @@ def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
     guess be right with chance e^ε / (1 + e^ε) at most. How many are guessed, members alone or both
     sides, is settled before anybody looks at a coin.
     """
-    attack = _attack(case, options)
+    scores, coins, attack = _attack(case, options)
     members, others = attack.scores
     note = message(
         "privacy.canaries.note",
@@ -74,13 +74,19 @@ def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
     if min(len(members), len(others)) < SMALL_CELL:
         return Outcome((_undefined(len(members) + len(others)),))
     whole = area(attack).model_copy(update={"note": note})
-    return Outcome((*_epsilon(attack, case.subject.claim, note), whole))
+    return Outcome((*_epsilon(scores, coins, case.subject.claim, note), whole))
 
 
-def _attack(case: AuditCase, options: CanariesOptions) -> Attack:
+def _attack(case: AuditCase, options: CanariesOptions) -> tuple[np.ndarray, np.ndarray, Attack]:
+    """Score of each canary and its coin, in the order in which they were made, and the attack."""
     planted, coins = case.canaries
     samples, calm = case.samples, _reference(case)
     columns = compared(samples, planted, *([calm] if calm is not None else []))
+    if calm is not None:
+        # A canary among the reference rows would tell what its coin decided.
+        found = Keys.of(calm, columns).exact, Keys.of(planted, columns).exact
+        calm = calm.take(np.flatnonzero(~np.isin(*found)))
+        calm = calm if len(calm) else None
     rng = case.rng("privacy.canaries")
     drawn = samples.take(rng.permutation(len(samples))[: options.max_pool])
     space = Space.fit(calm if calm is not None else drawn, columns, drawn, planted)
@@ -92,10 +98,11 @@ def _attack(case: AuditCase, options: CanariesOptions) -> Attack:
     scores = log_ratio(far, near, options.tau)
     n_lost = Gaps.of(samples, columns, planted).n_rows()
     n = max(int(coins.sum()), 1)
-    return Attack(
+    attack = Attack(
         "privacy.canaries", _AREA, (scores[coins], scores[~coins]), (far[coins], far[~coins]),
         _BLIND, Reach(len(samples), len(drawn), n_reference, n, n, n_lost),
     )  # fmt: skip
+    return scores, coins, attack
 
 
 def _reference(case: AuditCase) -> Dataset | None:
@@ -105,14 +112,13 @@ def _reference(case: AuditCase) -> Dataset | None:
     return case.data.get(Knowledge.TRAIN)
 
 
-def _epsilon(attack: Attack, claim: Claim | None, note: Message) -> tuple[Finding, ...]:
-    """The bound, and what it is beyond the claim where it is beyond it."""
-    members, others = attack.scores
-    scores = np.concatenate([members, others])
-    coins = np.arange(len(scores)) < len(members)
-    # Ties are broken by position, which must not know the coins.
-    order = np.random.default_rng(len(scores)).permutation(len(scores))
-    scores, coins = scores[order], coins[order]
+def _epsilon(
+    scores: np.ndarray, coins: np.ndarray, claim: Claim | None, note: Message
+) -> tuple[Finding, ...]:
+    """The bound, and what it is beyond the claim where it is beyond it.
+
+    Ties are broken by the order in which canaries were made, which knows no coin.
+    """
     delta = _DELTA if claim is None else claim.delta
     rungs: dict[float, float] = {}
 

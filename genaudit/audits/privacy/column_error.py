@@ -60,7 +60,8 @@ def _learned(case: AuditCase, played: Game) -> Sides:
     asked = np.concatenate([members, others])
     n_numbers, seed = played.records[0].numbers.shape[1], int(rng.integers(2**31))
     found = np.zeros(len(asked))
-    for j in range(asked.shape[1]):
+    # One column alone is told by nothing, and nobody is accused.
+    for j in range(asked.shape[1] if asked.shape[1] > 1 else 0):
         error = _number_error if j < n_numbers else _level_error
         unit = played.space.unit if j < n_numbers else 1
         found += error(calm, asked, j, unit, seed) - error(made, asked, j, unit, seed)

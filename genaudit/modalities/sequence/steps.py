@@ -110,7 +110,9 @@ class Scale(nn.Module):
         self.register_buffer("centre", torch.zeros(self.numbers))
         self.register_buffer("spread", torch.ones(self.numbers))
         with torch.no_grad():
-            self.along.weight.zero_()
+            # Channels are often alike: each begins as the one before.
+            self.along.weight.copy_(torch.diag(torch.ones(self.numbers - 1), -1))
+            self.along.weight[channels].zero_()
             assert self.heads.bias is not None
             bias = self.heads.bias.zero_().reshape(self.numbers, 3, components)
             # Components that start alike would stay alike.
@@ -167,7 +169,7 @@ def _split(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Logits, means and log spreads, (..., components), out of (..., 3, components)."""
     logits, shift, logs = out.unbind(-2)
-    return logits, shift + along[..., None], logs.clamp(-8.0, 1.5)
+    return logits, shift + along[..., None], logs.clamp(-6.0, 1.5)
 
 
 class Steps(nn.Module):
