@@ -110,6 +110,7 @@ def test_missing_values_among_many_levels(model: str) -> None:
     assert sampled.value_counts().max() < 0.02 * 4000
 
 
+@pytest.mark.slow
 def test_many_levels_need_little_memory() -> None:
     """A column with 50,000 levels neither explodes in memory nor is refused."""
     rng = np.random.default_rng(0)
