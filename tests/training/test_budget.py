@@ -82,7 +82,8 @@ def test_epsilon_far_from_one(epsilon: float) -> None:
 
 @pytest.mark.parametrize(("epsilon", "n", "why"), [
     (1e-4, 2000, "the noise on each count"), (0.5, 30, "the noise on each count"),
-    pytest.param(1e-7, 5226, "the noise on each count", marks=pytest.mark.slow), (0.2, 3658, "second accountant"),
+    pytest.param(1e-7, 5226, "the noise on each count", marks=pytest.mark.slow),
+    (0.2, 3658, "second accountant"),
 ])  # fmt: skip
 def test_an_epsilon_too_small_says_which_would_do(
     monkeypatch: pytest.MonkeyPatch, epsilon: float, n: int, why: str
