@@ -120,7 +120,8 @@ def _too_many(
 
 def _check(names: Sequence[str] | None, worlds: Sequence[str], runs: int) -> None:
     for name in names or ():
-        find(name)
+        if "table" not in find(name).modalities:
+            raise OptionError(f"Expected audits of tables, got {name!r}, which no world can try.")
     unknown = next((w for w in worlds if w not in WORLDS), None)
     if unknown is not None:
         raise OptionError(f"No world is called {unknown!r}; there are {', '.join(WORLDS)}.")

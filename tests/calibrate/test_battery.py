@@ -69,6 +69,7 @@ def test_same_seed_same_record():
     ("options", "said"),
     [
         ({"names": ["privacy.nothing"]}, "No audit is called 'privacy.nothing'"),
+        ({"names": ["quality.samples"]}, "Expected audits of tables, got 'quality.samples'"),
         ({"worlds": ["mars"]}, "No world is called 'mars'"),
         ({"runs": 0}, "Expected runs of at least 1, got 0"),
     ],
