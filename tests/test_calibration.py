@@ -1,12 +1,15 @@
 """The record of a calibration, and what a report takes from it."""
 
 import json
+from importlib.metadata import version
+from importlib.resources import files
 
 import pytest
 from typer.testing import CliRunner
 
 from genaudit import api, calibration
-from genaudit.calibrate.worlds import case
+from genaudit.calibrate.battery import COINS, faults
+from genaudit.calibrate.worlds import WORLDS, case
 from genaudit.calibration import Calibration, Rate
 from genaudit.cli import app
 from genaudit.errors import DataError, OptionError
@@ -115,3 +118,19 @@ def test_impossible_counts_are_refused(own, lie):
 
     with pytest.raises(DataError, match="Expected a calibration"):
         calibration.current()
+
+
+@pytest.mark.skipif(
+    not (files("genaudit") / "calibration.json").is_file(), reason="no record is brought along"
+)
+def test_the_record_that_the_package_brings(monkeypatch, tmp_path):
+    """It is whole, of this version, and nothing in it alarms more often than it may."""
+    monkeypatch.delenv("GENAUDIT_CALIBRATION", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    found, info = calibration.current()
+
+    assert not info.own
+    assert found.tool_version == version("genaudit")
+    assert found.runs >= 50
+    assert faults(found) == []
+    assert {r.world for r in found.rates} == {*WORLDS, COINS}
