@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit
@@ -60,6 +60,26 @@ class ModelArea:
         half = float(t.isf(tail, self.n_models - 1)) * self.se / (self.value * (1 - self.value))
         centre = float(logit(self.value))
         return float(expit(centre - half)), float(expit(centre + half))
+
+    def widened(self, factor: float) -> ModelArea:
+        """The same area with an error so many times as large."""
+        return replace(self, se=factor * self.se)
+
+
+def understated(areas: Sequence[ModelArea]) -> float:
+    """How many times as far from one half areas under chance lie as their errors say, 1 or more.
+
+    An attack that learns from some models and is judged on others makes the models' scores depend
+    on one another, which an error over independent models does not see.
+
+    areas: Of one attack on sets of coins that decided nothing; 1 where there are fewer than two.
+    """
+    told = [a for a in areas if math.isfinite(a.value) and a.se > 0 and 0 < a.value < 1]
+    if len(told) < 2:
+        return 1.0
+    # On the scale of the interval, each by its own error: small errors go with far areas.
+    far = [float(logit(a.value)) * a.value * (1 - a.value) / a.se for a in told]
+    return max(1.0, math.sqrt(float(np.mean(np.square(far)))))
 
 
 def record_area(scores: np.ndarray, members: np.ndarray, parts: np.ndarray) -> ModelArea:

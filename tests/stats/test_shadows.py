@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from genaudit.stats.shadows import (
     pooled_area,
     record_area,
     record_rate,
+    understated,
 )
 
 
@@ -143,3 +145,40 @@ def test_epsilon_of_a_leak_and_its_ceiling() -> None:
     assert ManyModels(halves, 0.0).bound(0.05) == ManyModels(noise, 0.0).ceiling(0.05) > 1.5
     assert ManyModels(noise, 0.0).bound(0.05) < 0.1
     assert ManyModels(halves, 1e-3).bound(0.05) < ManyModels(halves, 0.0).bound(0.05)
+
+
+def test_errors_are_widened_to_what_chance_does():
+    """Areas that vary twice as much as their errors say double them; steady ones keep theirs."""
+    rng = np.random.default_rng(0)
+    wild = [ModelArea(float(v), 0.02, 40, 10) for v in rng.normal(0.5, 0.04, 2000)]
+    calm = [replace(area, se=0.08) for area in wild]
+    told_fully = [ModelArea(1.0, 0.0, 40, 10)] * 3
+
+    assert abs(understated(wild) - 2) < 0.1
+    assert understated(calm) == understated(wild[:1]) == understated(told_fully) == 1
+    assert wild[0].widened(2.0).se == 0.04
+
+
+def test_an_attack_that_learns_from_other_models_keeps_its_word():
+    """Scores by learning on three of four parts: intervals miss chance far too often unwidened."""
+    rng, n, missed = np.random.default_rng(1), 32, np.zeros(2)
+    for _ in range(120):
+        features, parts = rng.normal(size=(n, 40)), np.arange(n) % 4
+        areas = [_learned(features, rng.random((n, 2)) < 0.5, parts) for _ in range(17)]
+        for i, factor in enumerate((1.0, understated(areas[1:]))):
+            low, high = areas[0].widened(factor).interval(0.95)
+            missed[i] += not low <= 0.5 <= high
+
+    assert missed[0] > 120 * 0.08
+    assert missed[1] <= 120 * 0.05 + 2 * (120 * 0.05 * 0.95) ** 0.5
+
+
+def _learned(features: np.ndarray, members: np.ndarray, parts: np.ndarray) -> ModelArea:
+    """The area of a linear attack that is judged on each part in turn."""
+    scores = np.empty(members.shape)
+    for part in np.unique(parts):
+        fit, held = parts != part, parts == part
+        known = members[fit] - members[fit].mean(axis=0)
+        gram = features[fit] @ features[fit].T + 4 * np.eye(int(fit.sum()))
+        scores[held] = features[held] @ features[fit].T @ np.linalg.solve(gram, known)
+    return record_area(scores, members, parts)

@@ -37,6 +37,7 @@ from genaudit.stats.shadows import (
     pooled_area,
     record_area,
     record_rate,
+    understated,
 )
 from genaudit.subject import Subject
 
@@ -55,6 +56,9 @@ _FOLDS, _HALVES = 4, 2
 
 #: Rate of false accusation at which the share of models found is told.
 _FPR = 0.01
+
+#: Coins that decided nothing, on which an attack is tried to see how far chance alone carries it.
+_GHOSTS = 60
 
 #: From models (positions) whose coins are known to scores of others, shape (others, records).
 Attack = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -77,8 +81,8 @@ class ShadowOptions:
 class Shadows:
     """Models that were trained with and without some records, as an attacker sees them.
 
-    space: of the distance. members: what the coins decided, shape (models, records). ghosts: coins
-    that decided nothing, for a null. targets, population: the attacked records, and reference rows
+    space: of the distance. members: what the coins decided, shape (models, records). ghosts: sets
+    of coins that decided nothing, for nulls, shape (sets, models, records). targets, population: the attacked records, and reference rows
     that no model was trained on. samples: of each model. scores: of targets and population by each
     score that all models offer, shape (models, records) and (models, rows); none where they have
     none. n_rows: rows that each model was trained on.
@@ -118,7 +122,7 @@ def outcome(
     score = attack(models)
     found = _judged(score, models.members, _FOLDS)
     # The same attack on coins that nothing depends on.
-    null = _judged(score, models.ghosts, _FOLDS)
+    null = [_judged(score, ghosts, _FOLDS) for ghosts in models.ghosts]
     halves = _judged(score, models.members, _HALVES)
     said = _note(models)
     main = (
@@ -146,7 +150,7 @@ def _train(case: AuditCase, options: ShadowOptions) -> Shadows | None:
     if n < 1 or len(base) < SMALL_CELL or len(unseen) < SMALL_CELL:
         return None
     pool = _joined(case.train, unseen)
-    members, ghosts = rng.random((2, options.n_shadow, n)) < 0.5
+    members, *ghosts = rng.random((1 + _GHOSTS, options.n_shadow, n)) < 0.5
     stand_ins = len(case.train) + np.stack(
         [rng.permutation(len(unseen))[:n] for _ in range(options.n_shadow)]
     )
@@ -157,7 +161,7 @@ def _train(case: AuditCase, options: ShadowOptions) -> Shadows | None:
     columns = compared(made[0], seen.train, calm[1])
     space = Space.fit(calm[1], columns, seen.train.take(chosen[:n]), *made)
     return Shadows(
-        space, members, ghosts,
+        space, members, np.stack(ghosts),
         space.encode(seen.train.take(chosen[:n])),
         space.encode(calm[1]),
         [space.encode(data) for data in made],
@@ -269,10 +273,14 @@ def _judged(attack: Attack, members: np.ndarray, k: int) -> Judged:
 
 def _area(
     metric: str, label: Message,
-    area: Callable[[np.ndarray, np.ndarray, np.ndarray], ModelArea], found: Judged, null: Judged,
+    area: Callable[[np.ndarray, np.ndarray, np.ndarray], ModelArea], found: Judged,
+    null: Sequence[Judged],
 ) -> Finding:  # fmt: skip
     n = len(found[0])
-    main, calm = area(*found), area(*null)
+    calms = [area(*judged) for judged in null]
+    # Models that are judged have taught the attack about others: areas vary more than models do.
+    more = understated(calms)
+    main, calm = area(*found).widened(more), calms[0].widened(more)
     if n < MIN_MODELS or not np.isfinite(main.value):
         return Finding(metric=metric, label=label, estimate=Estimate.undefined(
             _few_models(), n=n, method=_AUC_METHOD, unit=_AUC_UNIT))  # fmt: skip
