@@ -82,10 +82,10 @@ class Shadows:
     """Models that were trained with and without some records, as an attacker sees them.
 
     space: of the distance. members: what the coins decided, shape (models, records). ghosts: sets
-    of coins that decided nothing, for nulls, shape (sets, models, records). targets, population: the attacked records, and reference rows
-    that no model was trained on. samples: of each model. scores: of targets and population by each
-    score that all models offer, shape (models, records) and (models, rows); none where they have
-    none. n_rows: rows that each model was trained on.
+    of coins that decided nothing, for nulls, shape (sets, models, records). targets, population:
+    the attacked records, and reference rows that no model was trained on. samples: of each model.
+    scores: of targets and population by each score that all models offer, shape (models, records)
+    and (models, rows); none where they have none. n_rows: rows that each model was trained on.
     """
 
     space: Space
