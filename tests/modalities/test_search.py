@@ -48,6 +48,25 @@ def test_nearest_is_exact(n, alike):
     assert (Search(SCALE, pool).nearest(queries) == _distance(queries, pool)).all()
 
 
+def test_queries_in_many_groups_find_the_same(monkeypatch):
+    """Which queries are sought together does not matter."""
+    queries, pool = _rows(900, 1), _rows(2000, 2)
+    monkeypatch.setattr(search, "_TOGETHER", 100)
+
+    assert (Search(SCALE, pool).nearest(queries) == _distance(queries, pool)).all()
+
+
+@pytest.mark.parametrize("n_levels", [126, 127, 128, 129, 32_767, 32_768, 70_000])
+def test_the_last_level_is_told_apart(n_levels):
+    """Codes are compared in as few bytes as hold them, and none is taken for another or unknown."""
+    scale = Scale(UNIT, 1, (n_levels,))
+    codes = np.array([[n_levels - 1], [n_levels - 2], [0], [-1]], dtype=np.int32)
+    rows = Encoded(np.zeros((4, 1)), codes)
+    [(_, apart)] = scale.blocks(rows, rows)
+
+    assert (apart == UNIT**2 * (1 - np.diag([1, 1, 1, 0]))).all()
+
+
 def test_sides_need_not_be_kept(monkeypatch):
     """A pool too large to keep a side of the product finds the same rows."""
     queries, pool = _rows(300, 1), _rows(2000, 2)
@@ -101,6 +120,25 @@ def test_most_pairs_are_passed_over(monkeypatch):
     Search(SCALE, pool).nearest(near)
 
     assert sum(pairs) < 0.1 * 500 * 20_000
+
+
+def test_boxes_are_not_cut_by_levels_of_one_row(monkeypatch):
+    """A column in which all rows differ, of the pool and of queries, parts nothing."""
+    pairs = []
+    plain = Scale.apart
+    monkeypatch.setattr(
+        Scale, "apart", lambda *args: pairs.append(len(args[1]) * args[2].shape[1]) or plain(*args)
+    )
+    rng = np.random.default_rng(5)
+    kinds = rng.integers(0, 8, (40, 6))
+    queries, pool = (
+        Encoded(np.zeros((n, 0)), np.column_stack([ids, kinds[rng.integers(0, 40, n)]]))
+        for n, ids in ((500, np.arange(500)), (4000, np.arange(500, 4500)))
+    )
+    found = Search(Scale(UNIT, 0, (4500, *[8] * 6)), pool).nearest(queries)
+
+    assert found == pytest.approx(np.sqrt(1 / 7))
+    assert sum(pairs) < 0.1 * 500 * 4000
 
 
 def test_equal_rows_are_compared_once(monkeypatch):

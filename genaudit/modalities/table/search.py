@@ -30,7 +30,7 @@ _KEPT = 256 * 2**20
 EXACT, RECALL, _MEASURED = 5 * 10**10, 0.99, 1000
 
 #: Queries that are sought together, and fewest rows of a box: products are fast, few are in vain.
-_TOGETHER, _BOX = 512, 256
+_TOGETHER, _BOX = 4096, 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,17 +105,30 @@ class Scale:
         Args:
             left: Of the product, shape (rows, d).
             right: Of the product, shape (d, others).
-            codes: Level codes of the rows on the left.
-            others: Level codes of the rows on the right.
+            codes: `compared` of the rows on the left, shape (wide, rows).
+            others: `compared` of the rows on the right, shape (wide, others).
         """
         squared = left @ right
-        if self.wide:
-            known = np.where(codes < 0, -2, codes)  # differs from an unknown one, too
-            apart = np.zeros(squared.shape, dtype=np.int16)
-            for j in self.wide:
-                apart += known[:, [j]] != others[:, j]
-            squared += apart * np.float32(self.unit**2)
+        if len(codes):
+            differs = np.empty(squared.shape, dtype=bool)
+            n = np.zeros(squared.shape, dtype=np.min_scalar_type(len(codes)))
+            for mine, theirs in zip(codes, others, strict=True):
+                np.not_equal(mine[:, None], theirs, out=differs)
+                n += differs.view(np.uint8)
+            squared += n * np.float32(self.unit**2)
         return squared
+
+    def compared(self, codes: np.ndarray, unknown: int) -> np.ndarray:
+        """Level codes of the wide columns, shape (wide, rows), as few bytes as hold them.
+
+        Args:
+            codes: shape (rows, columns of codes).
+            unknown: What stands for -1, below 0: not the same on both sides, so that it equals no
+                other.
+        """
+        most = max((self.n_levels[j] for j in self.wide), default=0)
+        codes = np.where(codes < 0, unknown, codes)[:, self.wide].T
+        return np.ascontiguousarray(codes, dtype=np.min_scalar_type(-most - 1))
 
     def share(self, squared: np.ndarray) -> np.ndarray:
         """Of the longest, in [0, 1]; the array is overwritten."""
@@ -125,10 +138,11 @@ class Scale:
     def blocks(self, queries: Encoded, pool: Encoded) -> Iterator[tuple[slice, np.ndarray]]:
         """`apart` of some queries at a time and the whole pool."""
         left, right = self.left(queries), self.right(pool).T.copy()
+        codes, others = self.compared(queries.codes, -2), self.compared(pool.codes, -1)
         step = max(1, _BLOCK // max(len(pool), 1))
         for start in range(0, len(queries), step):
             block = slice(start, start + step)
-            yield block, self.apart(left[block], right, queries.codes[block], pool.codes)
+            yield block, self.apart(left[block], right, codes[:, block], others)
 
     def boxes(self, rows: Encoded, size: int) -> Boxes:
         """Rows cut into boxes."""
@@ -188,6 +202,7 @@ class Search:
         self._pool = pool.take(self._boxes.order)
         kept = len(pool) * scale.width * 4 <= _KEPT
         self._right = scale.right(self._pool) if kept else None
+        self._codes = scale.compared(self._pool.codes, -1)
 
     def nearest(self, queries: Encoded, most: int | None = None) -> np.ndarray:
         """Distance of each query to the nearest row, in [0, 1], shape (queries,).
@@ -240,15 +255,19 @@ class Search:
         if most is not None and most < len(self._boxes):
             worst = np.partition(least, most - 1, axis=1)[:, [most - 1]]
             least[least > worst] = np.inf
-        left, best = self._scale.left(queries), np.full(len(queries), np.inf, dtype=np.float32)
+        left, codes = self._scale.left(queries), self._scale.compared(queries.codes, -2)
+        best = np.full(len(queries), np.inf, dtype=np.float32)
 
         def look(box: int, rows: np.ndarray) -> None:
             start, end = self._boxes.starts[box : box + 2]
             # The rows of a box that could not be cut are equal, and one speaks for all.
             within = slice(start, end if end - start <= self._size else start + 1)
-            there = self._pool.take(within)
-            right = self._scale.right(there) if self._right is None else self._right[within]
-            found = self._scale.apart(left[rows], right.T, queries.codes[rows], there.codes)
+            if self._right is None:
+                right = self._scale.right(self._pool.take(within))
+            else:
+                right = self._right[within]
+            others = self._codes[:, within]
+            found = self._scale.apart(left[rows], right.T, codes[:, rows], others)
             best[rows] = np.minimum(best[rows], found.min(axis=1))
 
         first = least.argmin(axis=1)
