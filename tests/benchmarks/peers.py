@@ -1,4 +1,4 @@
-"""Peers of private generators, each in an environment of its own."""
+"""Peers of generators and of their audits, each in an environment of its own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ import pandas as pd
 #: What each peer's environment holds.
 PACKAGES = {
     "sdmetrics": ("sdmetrics==0.32.0",),
+    # It takes NumPy below 1.27 alone, as an environment of its own may have.
+    "anonymeter": ("anonymeter==1.1.0",),
+    "syntheval": ("syntheval==1.7.3",),
     "dpmm": ("dpmm==0.1.9",),
     # The CPU build of torch, which it imports and its marginal methods do not use.
     "smartnoise-synth": ("smartnoise-synth==1.0.8", "mbi==1.1.0", "torch==2.13.0"),
