@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from peers import environment
+from peers import environment, last_line
 
 from genaudit.audits import find
 from genaudit.audits.privacy._residual import MAX_ATTACKS
@@ -119,7 +119,7 @@ def asked(who: str, folders: Sequence[Path], schema: Schema, peers: Path | None)
         ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{who} failed: {done.stderr.strip().splitlines()[-1]}")
+        raise RuntimeError(f"{who} failed: {last_line(done.stderr)}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"seconds"')]
 
 
@@ -218,11 +218,12 @@ def rates(
         with tempfile.TemporaryDirectory() as name:
             folders = [write(raw, n, share, seed, Path(name) / str(seed)) for seed in range(seeds)]
             for who in ("genaudit", *(["anonymeter"] if peers else [])):
-                lines += rate(who, share, asked(who, folders, schema, peers))
-                print(
-                    "\n".join(line for line in lines if f"| {share:.0%} | {who}" in line),
-                    flush=True,
-                )
+                try:
+                    done = rate(who, share, asked(who, folders, schema, peers))
+                except RuntimeError as error:
+                    done = [f"| {share:.0%} | {who} | {error} | | | |"]
+                print("\n".join(done), flush=True)
+                lines += done
     return lines
 
 

@@ -47,7 +47,7 @@ def environment(library: str, folder: Path) -> Path:
         command = [python, "-m", "pip", "install", "--quiet", *PACKAGES[library]]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"not installed: {_last(done.stderr)}")
+            raise RuntimeError(f"not installed: {last_line(done.stderr)}")
         (home / ".installed").touch()
     return python
 
@@ -89,7 +89,7 @@ def run(
         if done.returncode == -signal.SIGXCPU:
             raise RuntimeError(f"given up after {LIMIT_S} CPU seconds")
         if done.returncode:
-            raise RuntimeError(f"failed: {_last(done.stderr)}")
+            raise RuntimeError(f"failed: {last_line(done.stderr)}")
         levels = dict.fromkeys(domain["levels"], str)
         made = {
             path.stem.removeprefix("made"): pd.read_csv(path, dtype=levels, keep_default_na=False)
@@ -98,5 +98,6 @@ def run(
         return made, json.loads(done.stdout.splitlines()[-1])
 
 
-def _last(text: str) -> str:
+def last_line(text: str) -> str:
+    """What a process said last."""
     return (text.strip().splitlines() or ["no message"])[-1]
