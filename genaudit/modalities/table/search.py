@@ -142,7 +142,10 @@ class Scale:
         step = max(1, _BLOCK // max(len(pool), 1))
         for start in range(0, len(queries), step):
             block = slice(start, start + step)
-            yield block, self.apart(left[block], right, codes[:, block], others)
+            # A second thread gains little on narrow products, and stalls them on a busy machine.
+            with threadpool_limits(1):
+                squared = self.apart(left[block], right, codes[:, block], others)
+            yield block, squared
 
     def boxes(self, rows: Encoded, size: int) -> Boxes:
         """Rows cut into boxes."""
