@@ -14,7 +14,7 @@ import numpy as np
 from genaudit.case import AuditCase
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, in_tens
-from genaudit.modalities.table.learner import Features, Target, fit_predict
+from genaudit.modalities.table.learner import Features, Learned, Target, fit
 from genaudit.result import Message, message
 
 #: Learners on each side, and how many rows, of how many persons, one of them needs and takes.
@@ -38,7 +38,8 @@ class Comparison:
     where others have no label. y: their classes, shape (n,). real, made: class probabilities after
     training on real rows and on samples, shape (K, n, classes). rows_each: training rows of one
     learner. persons: the number of each row's person, shape (n,); None where a row is a person.
-    data: training rows, samples and holdout.
+    data: training rows, samples and holdout. features, learners: what the K learners on real rows
+    look at, and they themselves, for whoever has more to ask them.
     """
 
     target: Target
@@ -49,6 +50,8 @@ class Comparison:
     rows_each: int
     persons: np.ndarray | None
     data: tuple[Dataset, ...]
+    features: Features
+    learners: tuple[Learned, ...]
 
     @property
     def rows_shown(self) -> int:
@@ -85,6 +88,11 @@ class Comparison:
             k=self.n_learners,
             m=self.rows_shown,
         )  # fmt: skip
+
+    def asks(self, rows: Dataset) -> np.ndarray:
+        """Class probabilities of other rows after training on real ones, shape (K, n, classes)."""
+        x = self.features.encode(rows)
+        return np.stack([learner.probabilities(x) for learner in self.learners])
 
     def selects(self, probabilities: np.ndarray) -> np.ndarray:
         """Whether each learner predicts the favoured class for each row, bools (K, n)."""
@@ -140,15 +148,18 @@ def _compare(case: AuditCase, target: Target) -> Comparison | Message:
     real = _parts(labels["real"], k, m, case.rng("learners.real"), case.train.persons)
     made = _parts(labels["made"], k, m, case.rng("learners.made"), case.samples.persons)
     persons = case.holdout.persons
+    learners = _learned(features, case.train, target, real)
     return Comparison(
         target=target,
         rows=rows,
         y=labels["holdout"][rows],
-        real=_side(features, case.train, target, real, test),
+        real=np.stack([learner.probabilities(test) for learner in learners]),
         made=_side(features, case.samples, target, made, test),
         rows_each=m,
         persons=None if persons is None else persons[rows],
         data=(case.train, case.samples, case.holdout),
+        features=features,
+        learners=learners,
     )
 
 
@@ -187,8 +198,12 @@ def _parts(
 def _side(
     features: Features, data: Dataset, target: Target, parts: np.ndarray, test: np.ndarray
 ) -> np.ndarray:
-    x, y = features.encode(data), target.encode(data)
-    n_classes = len(target.classes)
-    return np.stack(
-        [fit_predict(x[part], y[part], n_classes, test, seed) for seed, part in enumerate(parts)]
-    )
+    learners = _learned(features, data, target, parts)
+    return np.stack([learner.probabilities(test) for learner in learners])
+
+
+def _learned(
+    features: Features, data: Dataset, target: Target, parts: np.ndarray
+) -> tuple[Learned, ...]:
+    x, y, n = features.encode(data), target.encode(data), len(target.classes)
+    return tuple(fit(x[part], y[part], n, seed) for seed, part in enumerate(parts))

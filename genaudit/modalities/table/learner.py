@@ -7,7 +7,9 @@ models trained on samples, so the two numbers speak of the same models.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,10 +103,32 @@ class Features:
         return matrix
 
 
-def fit_predict(
-    x: np.ndarray, y: np.ndarray, n_classes: int, x_test: np.ndarray, seed: int
-) -> np.ndarray:
-    """Class probabilities of test rows after learning, shape (n_test, n_classes).
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a learner knows: a model of some columns, or the same probabilities for everybody.
+
+    always: class probabilities where nothing is learned, shape (classes,). useful: columns that the
+    model looks at, bools (columns,). seen: codes of the classes that it knows. model: None where
+    there is none.
+    """
+
+    always: np.ndarray
+    useful: np.ndarray
+    seen: np.ndarray
+    model: Any = None
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Class probabilities of rows of shape (n, d), shape (n, classes)."""
+        if self.model is None:
+            return np.tile(self.always, (len(x), 1))
+        found = np.zeros((len(x), len(self.always)))
+        with _one_thread():
+            found[:, self.seen] = self.model.predict_proba(x[:, self.useful])
+        return found
+
+
+def fit(x: np.ndarray, y: np.ndarray, n_classes: int, seed: int) -> Learned:
+    """Learn classes from rows.
 
     Boosted trees on one thread, so that results do not depend on the machine. Classes that are not
     among `y` get probability 0; with a single class the prediction is constant.
@@ -113,25 +137,19 @@ def fit_predict(
         x: Shape (n, d), NaN where missing.
         y: Class codes in [0, n_classes), shape (n,).
         n_classes: All classes of the target.
-        x_test: Shape (n_test, d).
         seed: Of the learner.
 
     Source: Friedman 2001; scikit-learn's histogram version after Ke et al. 2017 (LightGBM).
     """
     seen = np.unique(y)
-    probabilities = np.zeros((len(x_test), n_classes))
-    if len(seen) == 1:
-        probabilities[:, seen[0]] = 1.0
-        return probabilities
     # A column without any value among the training rows can teach nothing.
     useful = ~np.isnan(x).all(axis=0)
-    if not useful.any():
-        probabilities[:, seen] = np.bincount(y, minlength=n_classes)[seen] / len(y)
-        return probabilities
+    always = np.bincount(y, minlength=n_classes) / len(y)
+    if len(seen) == 1 or not useful.any():
+        return Learned(always, useful, seen)
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
 
-    learner = HistGradientBoostingClassifier(
+    model = HistGradientBoostingClassifier(
         max_iter=40,
         max_leaf_nodes=6,
         max_features=0.5,
@@ -139,10 +157,23 @@ def fit_predict(
         early_stopping=False,
         random_state=seed,
     )
-    with threadpool_limits(1):
-        learner.fit(x[:, useful], y)
-        probabilities[:, learner.classes_] = learner.predict_proba(x_test[:, useful])
-    return probabilities
+    with _one_thread():
+        model.fit(x[:, useful], y)
+    return Learned(always, useful, model.classes_, model)
+
+
+def fit_predict(
+    x: np.ndarray, y: np.ndarray, n_classes: int, x_test: np.ndarray, seed: int
+) -> np.ndarray:
+    """Class probabilities of test rows after learning, shape (n_test, n_classes); see `fit`."""
+    return fit(x, y, n_classes, seed).probabilities(x_test)
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
 
 
 def levels_of(column: Column, values: pd.Series) -> tuple[str, ...]:
