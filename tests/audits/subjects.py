@@ -151,6 +151,21 @@ def with_canaries(case: AuditCase, n: int = 200, *, share: float = 0.0) -> Audit
     return replace(case, subject=subject, data=data, coins=canaries.included, _cache={})
 
 
+def unlabelled(case: AuditCase) -> AuditCase:
+    """The case with regions that nearly tell the sex, and samples that do not say it."""
+
+    def told(data: Dataset) -> pd.DataFrame:
+        # One row in ten says the other sex, whatever its place.
+        odd = pd.util.hash_pandas_object(data.frame[["age", "income"]], index=False) % 10 == 0
+        female = (data.frame["sex"] == "Female") ^ odd
+        return data.frame.assign(region=np.where(female, "north", "south"))
+
+    data = {k: replace(d, frame=told(d)) for k, d in case.data.items()}
+    frame = told(case.samples).drop(columns="sex")
+    made = Dataset.of_samples(frame, case.schema)
+    return replace(case, subject=replace(case.subject, samples=made), data=data, _cache={})
+
+
 @cache
 def fresh() -> Dataset:
     """Rows that trainings of an honest generator draw from."""

@@ -3,22 +3,30 @@
 import numpy as np
 import pandas as pd
 import pytest
-from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+from fairlearn.metrics import (
+    MetricFrame,
+    demographic_parity_difference,
+    equalized_odds_difference,
+    selection_rate,
+)
 from subjects import SCHEMA, case_of, judged, make_case, population
 
 from genaudit.audits.bias._gaps import (
     Table,
-    _lead,
     fairlearn_gap,
+    fairlearn_gaps,
     gap_change,
+    lead_of,
     odds_gap,
     parity_gap,
     rate_change,
 )
 from genaudit.audits.bias._groups import Grouping
-from genaudit.audits.bias.downstream import GAP, ODDS, SELECTION, downstream
+from genaudit.audits.bias._strata import GAP as STRATUM
+from genaudit.audits.bias.downstream import GAP, ODDS, SELECTION, Options, downstream
 from genaudit.audits.learners import comparison
 from genaudit.data.schema import Schema
+from genaudit.errors import OptionError
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Verdict
 
@@ -128,7 +136,7 @@ def coin_table(seed, k, p=(0.5, 0.75), q=None, n_each=125):
     sides = []
     for rates in (p, q or p):
         seen = rng.binomial(n_each, rates, (k, 2))[:, group] / n_each
-        lead = _lead(np.stack([2 * seen - 1, np.ones_like(seen)]), np.full(len(group), n_each))
+        lead = lead_of(np.stack([2 * seen - 1, np.ones_like(seen)]), np.full(len(group), n_each))
         sides.append((seen > 0.5, lead))
     (real, real_lead), (made, made_lead) = sides
     y = rng.integers(0, 2, len(group))
@@ -168,8 +176,8 @@ def test_margins_and_leads_on_paper():
     """0.6 against 0.4 after 96 rows, with 3 learners: a lead of 0.2 / sqrt(0.96 / 96 * 4 / 3)."""
     margins = np.stack([np.full((3, 1), 0.2), np.ones((3, 1))])
 
-    assert np.isclose(_lead(margins, np.array([96])), 0.2 / np.sqrt(0.01 * 4 / 3))
-    assert _lead(np.ones((2, 3, 1)), np.array([96])) == np.inf
+    assert np.isclose(lead_of(margins, np.array([96])), 0.2 / np.sqrt(0.01 * 4 / 3))
+    assert lead_of(np.ones((2, 3, 1)), np.array([96])) == np.inf
 
 
 def test_null_gaps_cover_zero():
@@ -280,6 +288,96 @@ def test_nothing_to_predict_is_not_measured():
 
     assert not outcome.findings
     assert outcome.not_measured
+
+
+def skewed_in_one_region(n=3000):
+    """Samples in which men of the north alone are always hired, with train and holdout."""
+    samples, train, holdout = (population(n, s) for s in (1, 2, 3))
+    lucky = (samples["sex"] == "Male") & (samples["region"] == "north")
+    return case_of(samples.assign(hired=np.where(lucky, "yes", samples["hired"])), train, holdout)
+
+
+def strata_of(case, control="region"):
+    """Stratum -> finding, of gaps within the strata of a control column."""
+    findings = downstream(case, Options(control=control)).findings
+    return {f.group[control]: f for f in findings if f.metric == STRATUM}
+
+
+def test_gaps_within_strata_equal_fairlearn_on_rows():
+    """Ours by stratum, MetricFrame with control features, and a frame of each stratum's own rows.
+
+    One learner, so that Fairlearn's own selection rate can be asked.
+    """
+    rng = np.random.default_rng(5)
+    t, stratum = table(n=900, k=1), rng.integers(0, 4, 900)
+    held = Table(t.grouping, t.group, t.y, t.real, t.made, stratum=stratum)
+    frame = MetricFrame(metrics=selection_rate, y_true=t.y, y_pred=t.made[0],
+                        sensitive_features=t.group, control_features=stratum)  # fmt: skip
+    gaps = fairlearn_gaps(held, t.made[0].astype(float))
+
+    assert sorted(gaps) == [0, 1, 2, 3]
+    for s, gap in gaps.items():
+        rows = stratum == s
+        alone = demographic_parity_difference(
+            t.y[rows], t.made[0][rows], sensitive_features=t.group[rows]
+        )
+        assert np.isclose(gap, alone)
+        assert np.isclose(gap, frame.difference()[s])
+        assert np.isclose(gap, fairlearn_gap(held.take(rows), parity_gap, t.made[0][rows] * 1.0))
+
+
+def test_a_gap_within_one_stratum_is_found():
+    """Men of the north are favoured: the gap grows there, and not surely in the east."""
+    found = strata_of(skewed_in_one_region())
+
+    assert found["north"].estimate.low > 0
+    assert found["east"].estimate.low <= 0.05
+    assert found["north"].null.low <= 0 <= found["north"].null.high
+
+
+def test_strata_without_enough_people_are_named():
+    """Five women of the centre, and one sex in the west: both strata are listed with a reason."""
+    samples, train, holdout = (population(1500, s) for s in (1, 2, 3))
+    women = holdout["sex"] == "Female"
+    centre = holdout.index[women & (holdout["region"] == "centre")]
+    west = holdout.index[women & (holdout["region"] == "west")]
+    holdout = holdout.drop([*centre[5:], *west])
+    found = strata_of(case_of(samples, train, holdout))
+
+    assert set(found) == {"north", "east", "south", "west", "centre"}
+    for stratum in ("west", "centre"):
+        assert found[stratum].estimate.value is None
+        assert found[stratum].estimate.reason.id == "bias.downstream.one_group_in_stratum"
+    assert found["north"].estimate.value is not None
+
+
+def test_numbers_are_strata_by_quartiles():
+    """An age is cut at its quartiles, whose names are words for a reader."""
+    found = strata_of(make_case("honest", 1, n_train=900, n_holdout=900, n_samples=900), "age")
+
+    assert len(found) == 4
+    assert all(level in f.words for level, f in found.items())
+    assert all(f.estimate.low <= 0 <= f.estimate.high for f in found.values())
+
+
+def test_only_other_columns_control():
+    """A column that is not there and the target are refused; the sensitive one is no stratum."""
+    case = make_case("honest", 1, n_train=450, n_holdout=450, n_samples=450)
+    for name in ("colour", "hired"):
+        with pytest.raises(OptionError, match=f"not the target, got '{name}'; choose one of sex"):
+            downstream(case, Options(control=name))
+    outcome = downstream(case, Options(control="sex"))
+
+    assert STRATUM not in {f.metric for f in outcome.findings}
+    assert [m.id for m in outcome.not_measured] == ["bias.downstream.control_itself"]
+
+
+def test_without_control_nothing_changes():
+    """Strata stand beside the gaps over all rows, which are the same with and without them."""
+    case = make_case("honest", 1, n_train=900, n_holdout=900, n_samples=900)
+    plain, more = (downstream(case, Options(control=c)).findings for c in ("", "region"))
+
+    assert tuple(f for f in more if f.metric != STRATUM) == plain
 
 
 @pytest.mark.slow

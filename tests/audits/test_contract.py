@@ -9,7 +9,16 @@ import media
 import numpy as np
 import pytest
 import scores
-from subjects import SCHEMA, case_of, degenerate, judged, make_case, population, with_canaries
+from subjects import (
+    SCHEMA,
+    case_of,
+    degenerate,
+    judged,
+    make_case,
+    population,
+    unlabelled,
+    with_canaries,
+)
 
 from genaudit.audits import CHAPTERS, audits, find
 from genaudit.case import Knowledge, Outcome
@@ -31,6 +40,8 @@ OF_TABLES = [name for name in AUDITS if "table" in find(name).modalities]
 
 def _ready(name, case):
     """A case with what this audit needs."""
+    if name == "bias.predicted":
+        return unlabelled(case)
     return with_canaries(case) if Knowledge.CANARIES in find(name).needs else case
 
 
@@ -49,6 +60,15 @@ def _altered(**columns):
     """Fresh rows in which some columns are replaced."""
     samples, train, holdout = (population(3000, seed) for seed in (31, 32, 33))
     return lambda: case_of(samples.assign(**columns), train, holdout)
+
+
+def _noisy_women():
+    """Fresh rows in which a coin decides about women."""
+    samples, train, holdout = (population(3000, seed) for seed in (31, 32, 33))
+    rng = np.random.default_rng(34)
+    coin = samples["sex"] == "Female"
+    hired = np.where(coin, rng.choice(["no", "yes"], 3000), samples["hired"])
+    return case_of(samples.assign(hired=hired), train, holdout)
 
 
 def _leaky_text():
@@ -91,6 +111,8 @@ PLANTED = {
     "privacy.groundhog": lambda: make_case("copycat", 21, n_train=60, n_holdout=200),
     "bias.representation": _planted("group_skewed"),
     "bias.downstream": _planted("group_skewed"),
+    "bias.trts": _noisy_women,
+    "bias.predicted": lambda: unlabelled(_planted("group_skewed")()),
     "content.rare_copies": _planted("copycat"),
     "content.personal_data": _leaky_text,
     "quality.fidelity": _planted("mode_dropper"),

@@ -47,7 +47,9 @@ def numbers(value):
         yield value
 
 
-@pytest.mark.parametrize("name", ["bias.representation", "bias.downstream", "quality.utility"])
+@pytest.mark.parametrize(
+    "name", ["bias.representation", "bias.downstream", "bias.trts", "quality.utility"]
+)
 @pytest.mark.parametrize("k", [3, 9])
 def test_sizes_do_not_tell_how_many_have_no_label(name, k):
     """Where a few rows have no label, numbers of rows are those of all rows or whole tens."""

@@ -47,6 +47,7 @@ class Table:
     real_lead, made_lead: how far the average learner is from a tie about each row, in standard
     errors of what another learner of its kind would say, shape (n,), > 0 = selected; None where
     there are decisions alone. person: number of each row's person; None where a row is a person.
+    stratum: code of each row's stratum of a control column, shape (n,), -1 = none; None without.
     """
 
     grouping: Grouping
@@ -57,18 +58,34 @@ class Table:
     real_lead: np.ndarray | None = None
     made_lead: np.ndarray | None = None
     person: np.ndarray | None = None
+    stratum: np.ndarray | None = None
 
     @classmethod
-    def of(cls, grouping: Grouping, found: Comparison, case: AuditCase) -> Table:
-        """The decisions about all holdout rows whose group and label are known."""
+    def of(
+        cls,
+        grouping: Grouping,
+        found: Comparison,
+        case: AuditCase,
+        control: Grouping | None = None,
+    ) -> Table:
+        """The decisions about all holdout rows whose group and label are known.
+
+        With a control column its strata stand beside them, and a learner is no surer of a group in
+        a stratum than its training rows of both allow.
+        """
         everybody = grouping.codes(case.holdout)
         rng = case.rng(f"bias.downstream.rows.{grouping.name}")
         known = _kept(everybody[found.rows], everybody, rng)
         group = everybody[found.rows][known]
         real, made = found.real[:, known], found.made[:, known]
-        rows = [_worth(grouping, data, group) for data in (case.train, case.samples)]
+        stratum = None if control is None else control.codes(case.holdout)[found.rows][known]
+        cells = group if control is None else _crossed(grouping, control, case.holdout)
+        cells = cells if control is None else cells[found.rows][known]
+        rows = [
+            worth_of_groups(grouping, data, cells, control) for data in (case.train, case.samples)
+        ]
         real_lead, made_lead = (
-            _lead(found.margins(side), worth[group] * found.rows_each)
+            lead_of(found.margins(side), worth[cells] * found.rows_each)
             for side, worth in zip((real, made), rows, strict=True)
         )
         return cls(
@@ -80,6 +97,7 @@ class Table:
             real_lead=real_lead,
             made_lead=made_lead,
             person=None if found.persons is None else found.persons[known],
+            stratum=stratum,
         )
 
     @property
@@ -127,7 +145,10 @@ class Table:
 
     def where(self, groups: np.ndarray) -> Table:
         """The rows of some groups (codes)."""
-        rows = np.isin(self.group, groups)
+        return self.take(np.isin(self.group, groups))
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Some rows, by a mask of shape (n,)."""
 
         def some(values: np.ndarray | None) -> np.ndarray | None:
             return None if values is None else values[rows]
@@ -141,6 +162,7 @@ class Table:
             real_lead=some(self.real_lead),
             made_lead=some(self.made_lead),
             person=some(self.person),
+            stratum=some(self.stratum),
         )
 
 
@@ -153,19 +175,33 @@ def _kept(group: np.ndarray, everybody: np.ndarray, rng: np.random.Generator) ->
     return kept
 
 
-def _worth(grouping: Grouping, data: Dataset, holdout: np.ndarray) -> np.ndarray:
+def worth_of_groups(
+    grouping: Grouping, data: Dataset, holdout: np.ndarray, control: Grouping | None = None
+) -> np.ndarray:
     """Independent rows in each group per row that learners saw, shape (levels,), never 0.
 
     Rows without the column do not tell it, so that those of the holdout (group codes) stand in.
+    With a control column it is groups in strata, shape (levels * strata,), and codes of both.
     """
-    codes = holdout if grouping.name in data.absent else grouping.codes(data)
-    persons = None if grouping.name in data.absent else data.persons
-    masks = [codes == i for i in range(len(grouping.levels))]
+    groupings = [g for g in (grouping, control) if g is not None]
+    gone = any(g.name in data.absent for g in groupings)
+    codes = holdout if gone else _crossed(grouping, control, data)
+    persons = None if gone else data.persons
+    masks = [codes == i for i in range(math.prod(len(g.levels) for g in groupings))]
     counts = [m.sum() if persons is None else equal_worth(persons[m]) for m in masks]
     return np.maximum(counts, 1) / max(len(codes), 1)
 
 
-def _lead(margins: np.ndarray, n: np.ndarray) -> np.ndarray:
+def _crossed(grouping: Grouping, control: Grouping | None, data: Dataset) -> np.ndarray:
+    """Group and stratum of each row as one code, shape (n,); -1 where it lacks one."""
+    codes = grouping.codes(data)
+    if control is None:
+        return codes
+    strata = control.codes(data)
+    return np.where((codes >= 0) & (strata >= 0), codes * len(control.levels) + strata, -1)
+
+
+def lead_of(margins: np.ndarray, n: np.ndarray) -> np.ndarray:
     """Mean margin of K learners in standard errors of the margin of one more, shape (rows,).
 
     A learner can be no surer of a group than its n training rows in it are.
@@ -233,6 +269,24 @@ def fairlearn_gap(table: Table, gap: Gap, selected: np.ndarray) -> float:
     return float(np.max(frame.difference(method="between_groups")["rate"]))
 
 
+def fairlearn_gaps(table: Table, selected: np.ndarray) -> dict[int, float]:
+    """Fairlearn's demographic parity difference within each stratum of the control column.
+
+    Args:
+        table: Holdout rows with strata, of at least two groups in each.
+        selected: Share of the learners that select each row, shape (n,).
+    """
+    frame = MetricFrame(
+        metrics={"rate": mean_prediction},
+        y_true=table.y,
+        y_pred=selected,
+        sensitive_features=pd.Series(table.group, name="group"),
+        control_features=pd.Series(table.stratum, name="stratum"),
+    )
+    gaps = frame.difference(method="between_groups")["rate"]
+    return {int(stratum): float(gap) for stratum, gap in gaps.items()}
+
+
 def gap_change(
     table: Table, gap: Gap, change: float, rng: np.random.Generator, n_resamples: int
 ) -> Estimate:
@@ -283,16 +337,16 @@ def gap_change(
         change = math.nan
     return Estimate.of(
         change,
-        lambda c: _within_one(component_interval(change, components, c)),
+        lambda c: within_one(component_interval(change, components, c)),
         n=len(table.group),
         method=GAP_METHOD,
         unit=UNIT,
     )
 
 
-def _within_one(interval: Interval) -> Interval:
-    """An interval of a difference of shares ends where differences of shares end."""
-    return max(interval[0], -1.0), min(interval[1], 1.0)
+def within_one(interval: Interval, most: float = 1.0) -> Interval:
+    """An interval of a difference of shares ends where these end; twice as far for one of gaps."""
+    return max(interval[0], -most), min(interval[1], most)
 
 
 def _tie_variance(
@@ -308,11 +362,11 @@ def _tie_variance(
         for y in (0, 1):
             leads = np.sort(lead[(table.group == group) & (table.y == y)])
             n[i, y] = len(leads)
-            selected[:, i, y] = _n_selected(leads, moved[:, i])
+            selected[:, i, y] = n_selected(leads, moved[:, i])
     return float(gap(selected, np.broadcast_to(n, selected.shape)).var())
 
 
-def _n_selected(leads: np.ndarray, moved: np.ndarray) -> np.ndarray:
+def n_selected(leads: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """How many of the ascending leads lie above zero once they are moved, for each move."""
     return len(leads) - np.searchsorted(leads, -moved, side="right")
 
@@ -358,7 +412,7 @@ def rate_change(table: Table) -> Estimate:
         ]
     return Estimate.of(
         value,
-        lambda c: _within_one(component_interval(value, components, c)),
+        lambda c: within_one(component_interval(value, components, c)),
         n=n,
         method=RATE_METHOD,
         unit=UNIT,
@@ -370,4 +424,4 @@ def _rate_variance(lead: np.ndarray | None) -> float:
     if lead is None:
         return 0.0
     moved = norm.ppf((np.arange(_N_LEARNERS) + 0.5) / _N_LEARNERS)
-    return float((_n_selected(np.sort(lead), moved) / len(lead)).var())
+    return float((n_selected(np.sort(lead), moved) / len(lead)).var())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genaudit.audits.bias import _strata as strata
 from genaudit.audits.bias._gaps import (
     GAP_METHOD,
     RATE_METHOD,
@@ -73,9 +74,14 @@ _HEADINGS = {
 
 @dataclass(frozen=True)
 class Options:
-    """n_resamples: bootstrap samples of the holdout."""
+    """n_resamples: bootstrap samples of the holdout.
+
+    control: a column within whose strata gaps are compared too, such as age or grade; none where
+    empty. Numbers are cut at the quartiles of the real rows.
+    """
 
     n_resamples: int = ranged(500, 100)
+    control: str = ""
 
 
 @audit(
@@ -86,7 +92,7 @@ class Options:
     options=Options,
     modalities=EVERY,
     described=True,
-    metrics=(GAP, ODDS, SELECTION),
+    metrics=(GAP, ODDS, SELECTION, strata.GAP),
 )
 def downstream(case: AuditCase, options: Options) -> Outcome:
     """Train the same learner on samples and on real rows, and compare how both treat groups.
@@ -96,6 +102,8 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
     demographic parity difference, on holdout rows) is set against the gap of models trained on as
     many real rows. Both sides see the same holdout rows and have the same number of learners, so
     the upward bias of a largest-minus-smallest gap cancels where the samples are like real rows.
+    With a control column the gaps within its strata stand beside those over all rows: what groups
+    differ in for want of the same age, say, is no gap between people of one age.
     """
     if not case.schema.sensitive:
         return Outcome((), not_measured=(no_sensitive(),))
@@ -103,6 +111,7 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
         return Outcome((), not_measured=(no_target(),))
     target = Target.of(case.schema.target, case.train)
     groupings = [Grouping.of(c, case.train, case.holdout) for c in case.schema.sensitive]
+    control = strata.control_of(case, options.control) if options.control else None
     found = comparison(case, target)
     if isinstance(found, Message):
         return Outcome(tuple(_without_learners(g, target, found, case) for g in groupings))
@@ -110,10 +119,24 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
     findings = [
         f for table in tables for f in _findings(table, found, case, options.n_resamples)
     ]  # fmt: skip
+    within: list[Finding] = []
+    unmeasured: list[Message] = []
+    if control is not None:
+        others = [g for g in groupings if g.name != control.name]
+        if len(others) < len(groupings):
+            unmeasured.append(strata.no_stratum(control))
+        for grouping in others:
+            table = Table.of(grouping, found, case, control)
+            for finding, part in strata.findings(table, control, found, case, options.n_resamples):
+                note = None if part is None else _note(part, found)
+                within.append(finding.model_copy(update={"note": note}))
     whole = case.holdout.n_units() == len(case.holdout)
-    return with_words(
-        Outcome(tuple(findings), _figures(tables, findings, target, independent=whole)), groupings
+    figures = (
+        *_figures(tables, findings, target, independent=whole),
+        *strata.figure(within, control),
     )
+    known = [*groupings, *([] if control is None else [control])]
+    return with_words(Outcome((*findings, *within), figures, tuple(unmeasured)), known)
 
 
 # Findings ----------------------------------------------------------------------------------------
