@@ -39,6 +39,7 @@ bench: $(VENV)/.dev
 	$(if $(STOCKS),$(BIN)/python tests/benchmarks/bench_sequence.py $(STOCKS))
 	$(BIN)/python tests/benchmarks/bench_utility.py $(if $(PEERS),--peers $(PEERS))
 	$(BIN)/python tests/benchmarks/bench_nearest.py $(if $(PEERS),--peers $(PEERS)) --out reports/benchmarks/nearest.md
+	$(BIN)/python tests/benchmarks/bench_predicted.py --out reports/benchmarks/predicted.md
 
 # A sheet of samples of every family on every kind of record, plain and private.
 gallery: $(VENV)/.dev
