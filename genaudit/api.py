@@ -367,7 +367,7 @@ def check(
     return report.model_copy(
         update={
             "sections": tuple(sections),
-            "controls": tuple(readings(sections, report.context)),
+            "controls": tuple(readings(sections, report.context, report.modality)),
             "policy": chosen.info(),
         }
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genaudit.audits import audits
-from genaudit.compliance.controls import regulations
+from genaudit.compliance.controls import Control, Regulation, questions, regulations
 from genaudit.data import bundled
 from genaudit.ledger import UNDECLARED, Entry, Scope, Touch, TouchKind, counted
 from genaudit.models import FAMILIES
@@ -45,15 +45,21 @@ def listing(what: str) -> list[dict[str, Any]]:
             for name, text in FAMILIES.items()
         ]
     if what == "regulations":
-        return [
-            {"id": r.id, "name": r.name, "version": r.version, "controls": len(r.controls)}
-            for r in regulations()
-        ]
+        return [_clause(r, c) for r in regulations() for c in r.controls]
     return [
         {"name": d.name, "modality": d.modality, "rows": d.rows, "sensitive": list(d.sensitive),
          "licence": d.licence}
         for d in bundled.DATASETS.values()
     ]  # fmt: skip
+
+
+def _clause(regulation: Regulation, control: Control) -> dict[str, Any]:
+    """A clause with its regulation and with what the operator is asked."""
+    row = control.model_dump(mode="json")
+    row["url"] = row["url"] or regulation.url
+    about = regulation.model_dump(mode="json", include={"name", "version", "retrieved", "read"})
+    question = questions()[control.applicability].model_dump()
+    return {"id": row.pop("id"), "regulation": regulation.id, **row, **about, "question": question}
 
 
 @dataclass(frozen=True)

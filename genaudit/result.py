@@ -534,13 +534,31 @@ class ControlState(StrEnum):
     NOT_MEASURED = "not_measured"
     NOT_DECLARED = "applicability_not_declared"
     NOT_APPLICABLE = "declared_not_applicable"
+    OTHER_DATA = "not_about_such_data"
+
+
+class SourceInfo(Value):
+    """The law, opinion or standard that a clause stands in, and what was read of it.
+
+    read: `primary` for the text itself, `secondary` for sources that quote it.
+    """
+
+    id: str
+    name: Message
+    version: Message
+    url: str
+    retrieved: dt.date
+    read: str
 
 
 class ControlReading(Value):
     """What this audit's findings can say about one clause of a regulation.
 
     applicability: the question that the operator's context answers; unanswered is never "applies".
-    in_force: from when the clause binds. certainty: H, M or L, of clause and paraphrase.
+    question: its words. in_force: from when the clause binds. certainty: H, M or L, of clause and
+    paraphrase. clause_text: the clause in every language. parts: what else of the report is about
+    it. missing: measures, and audits below a `*`, of which there is nothing. reviewed: when the row
+    was last held against its source. modalities: records that the clause names; empty for any.
     """
 
     id: str
@@ -555,6 +573,13 @@ class ControlReading(Value):
     applicability: str = ""
     in_force: dt.date | None = None
     certainty: str = ""
+    clause_text: Message | None = None
+    question: Message | None = None
+    parts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    reviewed: dt.date | None = None
+    source: SourceInfo | None = None
 
 
 #: Whose part in the data a claim hides, and what it compares a data set with.

@@ -93,7 +93,7 @@ def run(
         knowledge=tuple(_data(k, case) for k in sorted(case.data)),
         modality=_modality(case),
         sections=tuple(sections),
-        controls=tuple(readings(sections, context or {})),
+        controls=tuple(readings(sections, context or {}, _modality(case))),
         not_measured=tuple(unmeasured),
         remarks=(*_of_records(case), *_of_split(case), *remarks),
         policy=policy.info(),

@@ -22,6 +22,7 @@ from genaudit.result import (
     Finding,
     Message,
     Section,
+    SourceInfo,
     Status,
     Verdict,
 )
@@ -42,6 +43,16 @@ class Texts(_Row):
         return Message(id=id, text_en=self.en, texts={"zh": self.zh})
 
 
+#: Parts of a report that are evidence although no limit judges them.
+Part = Literal[
+    "access", "calibration", "claim", "context", "data", "ledger", "methods", "not_measured",
+    "policy", "provenance",
+]  # fmt: skip
+
+#: What a record may be: the row of a table, or the kind of what stands beside its attributes.
+Modality = Literal["table", "image", "sequence", "audio", "text"]
+
+
 class Control(_Row):
     """One clause.
 
@@ -49,34 +60,55 @@ class Control(_Row):
         reads as within, each metric named must be within its limit, and of those that begin so
         all that have a limit, at least one. Metrics without a limit are no evidence for or
         against: named, they keep the clause from reading as within; met by a `*`, they are left
-        out. certainty: H, M or L, of clause number and paraphrase.
+        out. Without measures it always reads as not measured.
+    parts: parts of the report that show something of it, to be read by a person.
     applicability: key of the operator's answer in `context["applicability"]`.
+    certainty: H, M or L, of clause number and paraphrase.
+    reviewed: when the row was last held against its source.
+    modalities: records that the clause names, where it names some; of others it says nothing.
     """
 
     id: str
-    clause: str
+    clause: Texts
     applicability: str
     in_force: dt.date
     certainty: Literal["H", "M", "L"]
-    measures: tuple[str, ...] = Field(min_length=1)
+    reviewed: dt.date
+    measures: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    modalities: tuple[Modality, ...] = ()
     paraphrase: Texts
     cannot_claim: Texts
-    url: str = ""
+    url: str = Field(default="", pattern=r"^(https://.*)?$")
 
 
 class Regulation(_Row):
-    """A law or opinion with the clauses that an audit can supply evidence for.
+    """A law, opinion or standard with the clauses that an audit can supply evidence for.
 
     read: whether the official text itself was read, or secondary sources that quote it.
+    questions: key of an answer -> what the operator is asked; each key is asked in one regulation.
     """
 
     id: str
-    name: str
-    version: str
+    name: Texts
+    version: Texts
     url: str = Field(pattern=r"^https://")
     retrieved: dt.date
     read: Literal["primary", "secondary"]
+    questions: dict[str, Texts] = Field(default={}, alias="question")
     controls: tuple[Control, ...] = Field(alias="control", min_length=1)
+
+    @property
+    def source(self) -> SourceInfo:
+        """What a reading says of where its clause stands."""
+        return SourceInfo(
+            id=self.id,
+            name=self.name.message(f"regulation.{self.id}"),
+            version=self.version.message(f"regulation.{self.id}.version"),
+            url=self.url,
+            retrieved=self.retrieved,
+            read=self.read,
+        )
 
 
 @cache
@@ -87,8 +119,18 @@ def regulations() -> tuple[Regulation, ...]:
     return tuple(Regulation.model_validate(tomllib.loads(f.read_text("utf-8"))) for f in tables)
 
 
-def readings(sections: Sequence[Section], context: Mapping[str, JsonValue]) -> list[ControlReading]:
+@cache
+def questions() -> Mapping[str, Texts]:
+    """What an operator is asked, by key: whether a regulation applies to this use."""
+    return {key: asked for r in regulations() for key, asked in r.questions.items()}
+
+
+def readings(
+    sections: Sequence[Section], context: Mapping[str, JsonValue], modality: str = "table"
+) -> list[ControlReading]:
     """What the judged findings say about each clause; applicability is for the operator to declare.
+
+    modality: what the records are; a clause that names others says nothing about these.
 
     Raises:
         OptionError: `context["applicability"]` is not a table of true and false.
@@ -96,7 +138,11 @@ def readings(sections: Sequence[Section], context: Mapping[str, JsonValue]) -> l
     answers = _answers(context)
     findings = [f for s in sections for f in s.findings]
     idle = [s.audit for s in sections if s.status is not Status.RAN]
-    return [_reading(r, c, findings, idle, answers) for r in regulations() for c in r.controls]
+    return [
+        _reading(r, c, findings, idle, answers.get(c.applicability), modality)
+        for r in regulations()
+        for c in r.controls
+    ]
 
 
 def _answers(context: Mapping[str, JsonValue]) -> dict[str, bool]:
@@ -118,44 +164,59 @@ def _reading(
     control: Control,
     findings: Iterable[Finding],
     idle: Sequence[str],
-    answers: Mapping[str, bool],
+    applies: bool | None,
+    modality: str,
 ) -> ControlReading:
     found = [f for f in findings if any(_measures(m, f.metric) for m in control.measures)]
+    missing = _missing(control, found, idle)
+    if control.modalities and modality not in control.modalities:
+        state = ControlState.OTHER_DATA
+    else:
+        state = _state(control, found, applies, missing)
     return ControlReading(
         id=control.id,
-        regulation=regulation.name,
-        clause=control.clause,
+        regulation=regulation.name.en,
+        clause=control.clause.en,
         url=control.url or regulation.url,
         paraphrase=control.paraphrase.message(f"control.{control.id}.paraphrase"),
         cannot_claim=control.cannot_claim.message(f"control.{control.id}.cannot_claim"),
-        state=_state(control, found, answers.get(control.applicability), idle),
+        state=state,
         measures=control.measures,
         findings=tuple(dict.fromkeys(f.metric for f in found)),
         applicability=control.applicability,
         in_force=control.in_force,
         certainty=control.certainty,
+        clause_text=control.clause.message(f"control.{control.id}.clause"),
+        question=questions()[control.applicability].message(f"question.{control.applicability}"),
+        parts=control.parts,
+        missing=missing,
+        modalities=control.modalities,
+        reviewed=control.reviewed,
+        source=regulation.source,
     )
 
 
-def _state(
-    control: Control, found: Sequence[Finding], applies: bool | None, idle: Sequence[str] = ()
-) -> ControlState:
-    """The worst that any finding says; within only if every measure was measured and judged.
+def _missing(control: Control, found: Sequence[Finding], idle: Sequence[str]) -> tuple[str, ...]:
+    """Measures without a finding, and audits that did not run below a `*` that has some."""
+    absent = [m for m in control.measures if not any(_measures(m, f.metric) for f in found)]
+    present = [m for m in control.measures if m not in absent]
+    below = [a for a in idle if any(_measures(m, f"{a}.") for m in present)]
+    return (*absent, *below)
 
-    An audit of `idle` was skipped or failed: what it would have measured under a `*` is missing.
-    """
+
+def _state(
+    control: Control, found: Sequence[Finding], applies: bool | None, missing: Sequence[str]
+) -> ControlState:
+    """The worst that any finding says; within only if every measure was measured and judged."""
     if applies is None:
         return ControlState.NOT_DECLARED
     if not applies:
         return ControlState.NOT_APPLICABLE
     if any(f.verdict is Verdict.OUTSIDE for f in found):
         return ControlState.OUTSIDE
-    by_measure = {m: [f for f in found if _measures(m, f.metric)] for m in control.measures}
-    if any(not f for f in by_measure.values()) or any(
-        _measures(m, f"{audit}.") for m in control.measures for audit in idle
-    ):
+    if missing or not control.measures:
         return ControlState.NOT_MEASURED
-    if all(_within(m, f) for m, f in by_measure.items()):
+    if all(_within(m, [f for f in found if _measures(m, f.metric)]) for m in control.measures):
         return ControlState.WITHIN
     return ControlState.CANNOT_TELL
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from genaudit.render.text import Text, catalogue
 from genaudit.result import (
     AuditReport,
     Claim,
+    ControlReading,
     ControlState,
     Estimate,
     Finding,
@@ -39,7 +41,13 @@ CONTROL_ICON = {
     ControlState.NOT_MEASURED: "none",
     ControlState.NOT_DECLARED: "none",
     ControlState.NOT_APPLICABLE: "none",
+    ControlState.OTHER_DATA: "none",
 }
+
+#: What a clause reads as where its findings were looked at, worst first.
+READ = (
+    ControlState.OUTSIDE, ControlState.CANNOT_TELL, ControlState.NOT_MEASURED, ControlState.WITHIN,
+)  # fmt: skip
 
 #: Groups that stay open on the page; more of them fold away.
 OPEN_GROUPS = 10
@@ -356,6 +364,67 @@ def thinned(rows: Sequence[T], most: int) -> list[T]:
     if len(rows) <= most:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (most - 1))] for i in range(most)]
+
+
+@dataclass(frozen=True)
+class Regime:
+    """The clauses of one regulation, for one heading; what they share is said there."""
+
+    controls: tuple[ControlReading, ...]
+
+    @property
+    def first(self) -> ControlReading:
+        """The clause whose source stands for all."""
+        return self.controls[0]
+
+    @property
+    def url(self) -> str:
+        """Where the text stands."""
+        return self.first.source.url if self.first.source else self.first.url
+
+    @property
+    def in_force(self) -> dt.date | None:
+        """From when all clauses bind; None where that differs, or is not known."""
+        dates = {c.in_force for c in self.controls}
+        return self.first.in_force if len(dates) == 1 else None
+
+    @property
+    def read(self) -> list[ControlReading]:
+        """Those of which findings say something, or could have."""
+        return [c for c in self.controls if c.state in READ]
+
+    @property
+    def unread(self) -> list[tuple[ControlState, list[ControlReading]]]:
+        """The others by why they were not read, in few words on the page."""
+        whys = [s for s in ControlState if s not in READ]
+        found = [(s, [c for c in self.controls if c.state is s]) for s in whys]
+        return [(s, same) for s, same in found if same]
+
+    @property
+    def questions(self) -> list[ControlReading]:
+        """One clause for each question that the operator is asked."""
+        return list({c.applicability: c for c in self.controls if c.applicability}.values())
+
+
+def regimes(report: AuditReport) -> list[Regime]:
+    """The clauses by regulation; those that the operator declared to apply come first."""
+    names = dict.fromkeys(c.regulation for c in report.controls)
+    found = [Regime(tuple(c for c in report.controls if c.regulation == n)) for n in names]
+    return sorted(found, key=lambda regime: not regime.read)
+
+
+def states(report: AuditReport) -> list[tuple[ControlState, int]]:
+    """How many clauses read as what, worst first; states that none has are left out."""
+    order = dict.fromkeys([*READ, *ControlState])
+    counts = ((s, sum(c.state is s for c in report.controls)) for s in order)
+    return [(s, n) for s, n in counts if n]
+
+
+def answered(report: AuditReport, key: str) -> bool | None:
+    """What the operator declared under a key of applicability; None for nothing."""
+    given = report.context.get("applicability")
+    answer = given.get(key) if isinstance(given, dict) else None
+    return answer if isinstance(answer, bool) else None
 
 
 def official(url: str) -> bool:

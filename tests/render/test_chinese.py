@@ -24,7 +24,7 @@ from genaudit.run import run
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]+)+")
 
 #: Names of laws; whatever else is English stands in `code`, `pre` or an element marked so.
-NAMES = re.compile(r"EU AI Act|Fairlearn MetricFrame|Clopper-Pearson|Satterthwaite t")
+NAMES = re.compile(r"AI Verify|Fairlearn MetricFrame|Clopper-Pearson|Satterthwaite t")
 
 VOID = ("meta", "link", "br", "wbr", "img")
 

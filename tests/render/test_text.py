@@ -40,12 +40,6 @@ def test_nothing_is_left_over() -> None:
     assert own == set(FRAME)
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-def test_no_word_claims_too_much(lang: str) -> None:
-    """No string of a catalogue says what an audit cannot know."""
-    assert [text for text in catalogue(lang).values() if fixture.BANNED.search(text)] == []
-
-
 def source_messages() -> dict[str, set[str]]:
     """Fields of every message whose id and text are written out in the package."""
     found: dict[str, set[str]] = {}
