@@ -14,7 +14,7 @@ import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -783,8 +783,41 @@ def list_(
     rows = inventory.listing(what.value)
     if as_json:
         _print_json(rows)
+    elif what is Listed.REGULATIONS:
+        _print_clauses(rows)
     else:
         _print_table(tuple(rows[0]), [tuple(_cell(v) for v in r.values()) for r in rows])
+
+
+def _print_clauses(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Clauses in short, then what the operator is asked; --json has all of both."""
+    heads = ("id", "regulation", "clause", "in_force", "certainty", "applicability")
+    cells = [tuple(str(row["clause"]["en"] if h == "clause" else row[h]) for h in heads)
+             for row in rows]  # fmt: skip
+    _print_table(heads, cells)
+    print("\nAnswered under [applicability] in context.toml (genaudit context writes one):")
+    asked = {row["applicability"]: row["question"]["en"] for row in rows}
+    _print_table(("key", "question"), list(asked.items()))
+
+
+@app.command()
+def context(
+    out: Annotated[Path | None, typer.Option("--out", help="New file; default: print it.")] = None,
+    lang: Annotated[Lang, typer.Option("--lang", help="Language.")] = Lang.EN,
+) -> None:
+    """Write a context.toml to fill in: what only you know, and which regulations apply."""
+    from genaudit.atomic import write_text
+    from genaudit.compliance.context import template
+
+    text = template(lang.value)
+    if out is None:
+        print(text, end="")
+        return
+    check_file(out)
+    if out.exists():
+        raise OptionError(f"Expected a new file, got {str(out)!r}, which holds answers already.")
+    write_text(out, text)
+    _say(f"Wrote {out}; answer it, then: genaudit audit ... --context {out}")
 
 
 def _cell(value: Any) -> str:

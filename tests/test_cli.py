@@ -452,6 +452,38 @@ def test_list_is_an_array_of_objects(what: str, run_cli: Cli) -> None:
     assert run_cli("list", what)[0] == 0
 
 
+def test_list_regulations(run_cli: Cli) -> None:
+    """Each clause comes with source, dates, both languages and the operator's question."""
+    rows = json.loads(run_cli("list", "regulations", "--json")[1])
+    shown = run_cli("list", "regulations")[1]
+
+    assert len(rows) >= 50
+    for row in rows:
+        assert row["url"].startswith("https://")
+        assert {"retrieved", "reviewed", "in_force", "certainty", "read", "measures"} <= set(row)
+        assert all(set(row[k]) == {"en", "zh"} for k in ("clause", "paraphrase", "question"))
+        assert row["id"] in shown
+    assert rows[0]["question"]["en"] in shown
+
+
+def test_context_is_written_and_answered(tmp_path: Path, run_cli: Cli) -> None:
+    """`context` writes a file once; a key that no clause asks for ends an audit with 2."""
+    file = tmp_path / "context.toml"
+    printed = run_cli("context", "--lang", "zh")
+
+    assert printed[0] == run_cli("context", "--out", file)[0] == 0
+    assert "# personal_data =" in printed[1]
+    assert "# personal_data =" in file.read_text("utf-8")
+    code, _, err = run_cli("context", "--out", file)
+    assert (code, err.count("\n")) == (2, 1)
+
+    file.write_text("[applicability]\npersonal_date = true\n")
+    code, _, err = run_cli("audit", "arrests", "--schema", "arrests", "--context", file,
+                           "--out", tmp_path / "a.json")  # fmt: skip
+    assert code == 2
+    assert "did you mean 'personal_data'" in err
+
+
 def test_list_datasets_fields(run_cli: Cli) -> None:
     """Data sets are listed with name, modality, rows, sensitive columns and licence."""
     found = {d["name"]: d for d in json.loads(run_cli("list", "datasets", "--json")[1])}

@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from genaudit.compliance.controls import regulations
+from genaudit.compliance.controls import questions, regulations
 from genaudit.errors import OptionError, complaint, place
 from genaudit.reading import read_toml
 
@@ -65,9 +65,47 @@ class Context(BaseModel):
         return answers
 
 
-def questions() -> tuple[str, ...]:
-    """What an operator is asked: whether a regulation applies to this use."""
-    return tuple(sorted({c.applicability for r in regulations() for c in r.controls}))
+#: Head of a context to be filled in.
+_HEAD = {
+    "en": """\
+# What only you know. Take the # away from what you fill in; the report prints it.
+# assessed_by = "who is responsible for this audit"
+# purpose = "what the data or the model are for"
+# valid_until = {year}-12-31
+
+# Which regulations apply to your use: true or false. What you leave out reads "applicability not
+# declared", which is never "met". This is your judgement, and no advice.
+[applicability]
+""",
+    "zh": """\
+# 只有您知道的内容。填写后请去掉行首的 #；报告会印出这些内容。
+# assessed_by = "本次审计的负责人"
+# purpose = "数据或模型的用途"
+# valid_until = {year}-12-31
+
+# 哪些法规适用于您的用途：true 或 false。未填写的读作“未声明是否适用”，绝不视为满足。
+# 这由您判断，不构成法律意见。
+[applicability]
+""",
+}
+
+
+def template(lang: str = "en", *, today: dt.date | None = None) -> str:
+    """A context (TOML) with every question as a comment; as it stands it answers none.
+
+    Raises:
+        OptionError: the language is not known.
+    """
+    if lang not in _HEAD:
+        raise OptionError(f"Expected a language of {', '.join(_HEAD)}, got {lang!r}.")
+    day = today or dt.datetime.now(dt.UTC).date()
+    lines = [_HEAD[lang].format(year=day.year + 1)]
+    for regulation in regulations():
+        for key, asked in regulation.questions.items():
+            name, question = (texts.model_dump()[lang] for texts in (regulation.name, asked))
+            colon = ": " if lang == "en" else "："
+            lines.append(f"# {name}{colon}{question}\n# {key} =\n")
+    return "\n".join(lines)
 
 
 def checked(given: Mapping[str, Any] | None, source: str = "the context") -> dict[str, JsonValue]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from genaudit import api
-from genaudit.compliance.context import checked, questions, read
+from genaudit.compliance.context import checked, read, template
+from genaudit.compliance.controls import questions
 from genaudit.errors import OptionError
 
 
@@ -102,3 +104,23 @@ def test_a_very_deep_context_is_one_short_sentence(depth: int) -> None:
         checked({"x": deep})
 
     assert len(str(refused.value)) < 150
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_template_answers_nothing_and_asks_everything(lang: str, tmp_path: Path) -> None:
+    """As written it declares nothing; each question, answered, is a context that is taken."""
+    text = template(lang, today=dt.date(2026, 11, 29))
+    answered = re.sub(r"(?m)^# (\w+) =$", r"\1 = true", text).replace(
+        "# valid_until", "valid_until"
+    )
+
+    assert read(_written(tmp_path, text)) == {"applicability": {}}
+    found = read(_written(tmp_path, answered))
+    assert found["valid_until"] == "2027-12-31"
+    assert found["applicability"] == dict.fromkeys(questions(), True)
+
+
+def test_a_template_in_an_unknown_language_is_refused() -> None:
+    """There are two languages."""
+    with pytest.raises(OptionError, match="en, zh"):
+        template("fr")
