@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 from scipy.optimize import brentq
 from scipy.stats import beta, chi2, hypergeom, norm
@@ -171,6 +172,7 @@ def _tail(confidence: float) -> float:
     return (1 - confidence) / 2
 
 
+@cache  # asked of few levels, many times
 def _z(confidence: float) -> float:
     return float(norm.isf(_tail(confidence)))
 

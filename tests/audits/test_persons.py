@@ -7,7 +7,7 @@ import pytest
 from subjects import SCHEMA, case_of, judged, population
 
 from genaudit.audits.bias._groups import GroupRates, share_of
-from genaudit.audits.bias.representation import LABEL_GAP, SHARE
+from genaudit.audits.bias.representation import CHANGE, SHARE
 from genaudit.audits.learners import _parts
 from genaudit.audits.quality.utility import LOSS, skill
 from genaudit.audits.quality.validity import INVALID
@@ -53,7 +53,7 @@ def test_gross_deviations_are_outside():
         hired=np.where(lucky, "yes", made["hired"])), 1, 2000))  # fmt: skip
 
     assert found[SHARE, "Female"].verdict is Verdict.OUTSIDE
-    assert found[LABEL_GAP, "Female"].verdict is Verdict.OUTSIDE
+    assert found[CHANGE, "Female"].verdict is Verdict.OUTSIDE
     assert found[SHARE, "Female"].estimate.method.endswith("not taken as independent")
 
 

@@ -1,0 +1,181 @@
+"""How often each group gets the favoured outcome: gaps among samples, and what they were before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from genaudit.audits.bias._groups import (
+    ESTIMABLE,
+    JUDGED,
+    Grouping,
+    Rate,
+    absent,
+    favoured_rates,
+    few,
+    in_words,
+    no_target,
+    outcome,
+    too_few,
+    worth_of_samples,
+)
+from genaudit.audits.words import by_person
+from genaudit.case import AuditCase, Knowledge
+from genaudit.data.disclosure import hidden
+from genaudit.modalities.table.learner import Target
+from genaudit.result import Estimate, Finding, Message, message
+from genaudit.stats.contrast import rate_contrast
+from genaudit.stats.intervals import miettinen_nurminen
+
+LABEL_GAP = "bias.representation.label_gap"
+CHANGE = "bias.representation.label_gap_change"
+
+UNIT = "difference of shares"
+_METHODS = {
+    LABEL_GAP: "Miettinen-Nurminen, rows with a label",
+    CHANGE: "four Wilson intervals combined (MOVER), rows with a label",
+}
+
+_HEADINGS = {
+    LABEL_GAP: message(
+        f"{LABEL_GAP}.heading",
+        "How much more often each group gets the favoured outcome than the largest group, among "
+        "generated rows",
+    ),
+    CHANGE: message(
+        f"{CHANGE}.heading",
+        "How far each group's distance from the largest group, in the rate of the favoured "
+        "outcome, is among generated rows from what it is among real rows",
+    ),
+}
+
+#: Rates of a group and of the group of reference.
+Pair = tuple[Rate, Rate]
+
+
+def label_gap(rates: Pair, method: str = _METHODS[LABEL_GAP]) -> Estimate:
+    """Rate of an outcome in a group minus that in the group of reference."""
+    group, reference = rates
+    return Estimate.of(
+        group.value - reference.value,
+        lambda c: miettinen_nurminen(*group.independent, *reference.independent, c),
+        n=min(group.n, reference.n),
+        method=method,
+        unit=UNIT,
+    )
+
+
+def label_gap_change(made: Pair, real: Pair, method: str = _METHODS[CHANGE]) -> Estimate:
+    """Gap (group - reference) in the rate of an outcome among generated minus among real rows."""
+    signed = ((1, made[0]), (-1, made[1]), (-1, real[0]), (1, real[1]))
+    parts = [(sign, *rate.independent) for sign, rate in signed]
+    return Estimate.of(
+        sum(sign * rate.value for sign, rate in signed),
+        lambda c: rate_contrast(parts, c),
+        n=min(rate.n for _, rate in signed),
+        method=method,
+        unit=UNIT,
+    )
+
+
+def label_findings(
+    case: AuditCase, groupings: Sequence[Grouping]
+) -> tuple[list[Finding], list[Message]]:
+    """Gaps among samples and how far they have moved, for each group but the largest one."""
+    column = case.schema.target
+    if column is None:
+        return [], [no_target()]
+    target = Target.of(column, case.train)
+    return [f for g in groupings for f in _of_grouping(case, g, target)], []
+
+
+def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterator[Finding]:
+    real = favoured_rates(case.train, grouping, target)
+    reference = int(np.argmax(real.n))
+    missing = [n for n in (grouping.name, target.name) if n in case.samples.absent]
+    worth = worth_of_samples(case)
+    made = None if missing else favoured_rates(case.samples, grouping, target, worth)
+    unseen = (
+        favoured_rates(case.holdout, grouping, target) if Knowledge.HOLDOUT in case.data else None
+    )  # fmt: skip
+    n = min(len(case.samples), len(case.train))
+    lacks = absent(missing[0]) if missing else None
+    for i, level in enumerate(grouping.levels):
+        if i != reference:
+            group = {grouping.name: level}
+            said = {"group": in_words(group), "reference": grouping.levels[reference],
+                    "outcome": outcome(target)}  # fmt: skip
+            pairs = [None if r is None else (r[i], r[reference]) for r in (made, real, unseen)]
+            told = [r is not None and bool(r.told[[i, reference]].all()) for r in (real, unseen)]
+            yield gap_finding(
+                message(LABEL_GAP, "Rate of “{outcome}” among generated rows of {group} minus that "
+                        "of {reference}", **said),
+                group, pairs[0], lacks, len(case.samples),
+                by_person(_METHODS[LABEL_GAP], case.samples),
+            )  # fmt: skip
+            yield change_finding(
+                message(CHANGE, "How far the gap between {group} and {reference} in the rate of "
+                        "“{outcome}” among generated rows is from that among real rows", **said),
+                group, pairs, told, lacks, n, by_person(_METHODS[CHANGE], case.train, case.samples),
+            )  # fmt: skip
+
+
+def gap_finding(
+    label: Message,
+    group: dict[str, str],
+    made: Pair | None,
+    lacks: Message | None = None,
+    n: int = 1,
+    method: str = _METHODS[LABEL_GAP],
+) -> Finding:
+    """The gap of one group among generated rows; n is stated where there is no number."""
+    if lacks or made is None or min(r.n for r in made) < ESTIMABLE:
+        reason = lacks or too_few(group, ESTIMABLE)
+        estimate = Estimate.undefined(reason, n=n, method=method, unit=UNIT)
+        return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
+                       estimate=estimate, group=group)  # fmt: skip
+    return Finding(
+        metric=LABEL_GAP,
+        label=label,
+        heading=_HEADINGS[LABEL_GAP],
+        estimate=label_gap(made, method),
+        group=group,
+        doubt=few(group) if min(r.independent[1] for r in made) < JUDGED else None,
+    )
+
+
+def change_finding(
+    label: Message,
+    group: dict[str, str],
+    pairs: Sequence[Pair | None],
+    told: Sequence[bool] = (True, True),
+    lacks: Message | None = None,
+    n: int = 1,
+    method: str = _METHODS[CHANGE],
+) -> Finding:
+    """A change of a gap from (group, reference) pairs of generated, training and unseen rows.
+
+    told: whether the rates of training and of unseen rows may be printed. n: rows to state where
+    there is no number; those of the group alone may be a few.
+    """
+    made, real, unseen = pairs
+    smallest = min([r.n for pair in (made, real) if pair for r in pair], default=0)
+    if lacks or smallest < ESTIMABLE or made is None or real is None or not told[0]:
+        reason = lacks or (too_few({**group}, ESTIMABLE) if smallest < ESTIMABLE else hidden())
+        estimate = Estimate.undefined(reason, n=n, method=method, unit=UNIT)
+        return Finding(metric=CHANGE, label=label, heading=_HEADINGS[CHANGE],
+                       estimate=estimate, group=group)  # fmt: skip
+    independent = min(r.independent[1] for pair in (made, real) for r in pair)
+    null = None
+    if unseen and told[1] and min(r.n for r in unseen) >= ESTIMABLE:
+        null = label_gap_change(unseen, real, method)
+    return Finding(
+        metric=CHANGE,
+        label=label,
+        heading=_HEADINGS[CHANGE],
+        estimate=label_gap_change(made, real, method),
+        group=group,
+        null=null,
+        doubt=few(group) if independent < JUDGED else None,
+    )

@@ -1,0 +1,191 @@
+"""Each group's share of the generated rows against its share of the real ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from genaudit.audits.bias._groups import (
+    ESTIMABLE,
+    JUDGED,
+    Grouping,
+    Rate,
+    absent,
+    few,
+    in_words,
+    share_of,
+    too_few,
+    worth_of_samples,
+)
+from genaudit.audits.words import by_person
+from genaudit.case import AuditCase, Knowledge
+from genaudit.data.dataset import Dataset
+from genaudit.data.disclosure import hidden, shown_cells
+from genaudit.result import Estimate, Finding, Message, message
+from genaudit.stats.clusters import n_units
+from genaudit.stats.intervals import miettinen_nurminen
+
+SHARE = "bias.representation.share_difference"
+INTERSECTION = "bias.representation.intersection_share_difference"
+
+UNIT = "difference of shares"
+_METHOD = "Miettinen-Nurminen"
+
+_HEADINGS = {
+    SHARE: message(
+        f"{SHARE}.heading",
+        "Share of each group among generated rows minus its share among real rows",
+    ),
+    INTERSECTION: message(
+        f"{INTERSECTION}.heading",
+        "Share of people of two groups at once among generated rows minus their share among real "
+        "rows",
+    ),
+}
+
+
+def share_difference(made: Rate, real: Rate, method: str = _METHOD) -> Estimate:
+    """P(group | generated) - P(group | real) from two independent counts."""
+    return Estimate.of(
+        made.value - real.value,
+        lambda c: miettinen_nurminen(*made.independent, *real.independent, c),
+        n=min(made.n, real.n),
+        method=method,
+        unit=UNIT,
+    )
+
+
+def share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
+    """One for each group of a column."""
+    real = _shares(grouping, case.train)
+    made = _shares(grouping, case.samples, worth_of_samples(case))
+    told = grouping.told(case.train)
+    lacks = absent(grouping.name) if grouping.name in case.samples.absent else None
+    unseen: list[Rate | None] = [None] * len(grouping.levels)
+    if Knowledge.HOLDOUT in case.data:
+        pairs = zip(_shares(grouping, case.holdout), grouping.told(case.holdout), strict=True)
+        unseen = [rate if shown else None for rate, shown in pairs]
+    method = by_person(_METHOD, case.train, case.samples)
+    for i, level in enumerate(grouping.levels):
+        yield share_finding(
+            {grouping.name: level},
+            made[i],
+            real[i],
+            method,
+            told=bool(told[i]),
+            unseen=unseen[i],
+            lacks=lacks,
+        )
+
+
+def _shares(grouping: Grouping, data: Dataset, worth: float = 1.0) -> list[Rate]:
+    """Share of each group among all rows; `worth` as in `share_of`."""
+    codes, persons = grouping.codes(data), data.persons
+    return [share_of(codes == i, persons, worth) for i in range(len(grouping.levels))]
+
+
+def share_finding(
+    group: dict[str, str],
+    made: Rate,
+    real: Rate,
+    method: str = _METHOD,
+    *,
+    told: bool = True,
+    unseen: Rate | None = None,
+    lacks: Message | None = None,
+) -> Finding:
+    """A difference of shares; `told` says whether the real one may be printed."""
+    metric = SHARE if len(group) == 1 else INTERSECTION
+    label = message(
+        metric,
+        "Share of {group} among generated rows minus their share among real rows",
+        group=in_words(group),
+    )
+    reason = lacks
+    if not reason and not (_estimable(made, real) and told):
+        reason = hidden() if real.k >= ESTIMABLE and not told else too_few(group, ESTIMABLE)
+    if reason:
+        estimate = Estimate.undefined(reason, n=min(made.n, real.n), method=method, unit=UNIT)
+        return Finding(metric=metric, label=label, heading=_HEADINGS[metric], estimate=estimate,
+                       group=group)  # fmt: skip
+    # A large group that has vanished among the samples is known well: the larger count decides.
+    (k_made, n_made), (k_real, n_real) = made.independent, real.independent
+    clear = max(k_made, k_real) >= JUDGED and min(n_made, n_real) >= JUDGED
+    null = None
+    if unseen is not None and _estimable(unseen, real):
+        null = share_difference(unseen, real, method)
+    return Finding(
+        metric=metric,
+        label=label,
+        heading=_HEADINGS[metric],
+        estimate=share_difference(made, real, method),
+        group=group,
+        null=null,
+        doubt=None if clear else few(group),
+        note=message(
+            "bias.representation.rows",
+            "{made:integer} generated rows against {real:integer} real rows.",
+            made=made.n,
+            real=real.n,
+        ),
+    )
+
+
+def _estimable(made: Rate, real: Rate) -> bool:
+    """Whether the difference says something."""
+    return max(made.k, real.k) >= ESTIMABLE and min(made.n, real.n) >= ESTIMABLE
+
+
+def intersections(
+    case: AuditCase, groupings: Sequence[Grouping], most: int
+) -> tuple[list[Finding], list[Message]]:
+    """Cells of two sensitive columns that hold anybody, up to `most` of them."""
+    findings: list[Finding] = []
+    left_out: list[Message] = []
+    present = [g for g in groupings if g.name not in case.samples.absent]
+    for one, other in combinations(present, 2):
+        n_cells = len(one.levels) * len(other.levels)
+        if len(findings) + n_cells > most:
+            left_out.append(_too_many(one, other))
+            continue
+        findings += _crossed(case, one, other)
+    return findings, left_out
+
+
+def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Finding]:
+    shape = (len(one.levels), len(other.levels))
+    real, made = (_cross_codes(d, one, other) for d in (case.train, case.samples))
+    told = shown_cells(n_units(real[real >= 0], None, math.prod(shape)).reshape(shape))
+    if case.train.persons is not None:
+        people = n_units(real[real >= 0], case.train.persons[real >= 0], math.prod(shape))
+        told &= shown_cells(people.reshape(shape))
+    method = by_person(_METHOD, case.train, case.samples)
+    worth = worth_of_samples(case)
+    for cell in np.unique(np.concatenate([real, made])):
+        if cell >= 0:
+            i, j = divmod(int(cell), shape[1])
+            yield share_finding(
+                {one.name: one.levels[i], other.name: other.levels[j]},
+                share_of(made == cell, case.samples.persons, worth),
+                share_of(real == cell, case.train.persons),
+                method,
+                told=bool(told[i, j]),
+            )
+
+
+def _cross_codes(data: Dataset, one: Grouping, other: Grouping) -> np.ndarray:
+    """Joint group of each row, shape (n,); -1 where it has none."""
+    i, j = one.codes(data), other.codes(data)
+    return np.where((i >= 0) & (j >= 0), i * len(other.levels) + j, -1)
+
+
+def _too_many(one: Grouping, other: Grouping) -> Message:
+    return message(
+        "bias.too_many_intersections",
+        "Shares of intersections of {one} and {other}: too many groups.",
+        one=one.name,
+        other=other.name,
+    )

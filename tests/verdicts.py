@@ -1,0 +1,157 @@
+"""Draws of tables whose truth is known, judged as an audit judges them: how often it errs.
+
+Every draw makes counts, findings of them by the functions that the audits use, and verdicts by
+`genaudit.run.judge` under a policy of one limit; nothing here is a copy of what it measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from genaudit.audits.bias._groups import Rate
+from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, change_finding, gap_finding
+from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_finding
+from genaudit.policy import Policy
+from genaudit.result import Direction, Finding, Limit, Section, Status, Verdict, message
+from genaudit.run import judge
+
+_SAID = message("bench.bias", "bench")
+
+Draw = Callable[[np.random.Generator], Sequence[Finding]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is drawn, and the truth of each finding, shape (findings,); `limit` on its size."""
+
+    name: str
+    draw: Draw = field(repr=False)
+    truth: np.ndarray = field(repr=False)
+    metric: str
+    limit: float = 0.0
+    alpha: float = 0.05
+
+    @property
+    def null(self) -> bool:
+        """Whether nothing lies beyond the limit, so that any `outside` is a false alarm."""
+        return bool((np.abs(self.truth) <= self.limit + 1e-12).all())
+
+    @property
+    def beyond(self) -> np.ndarray:
+        """Findings of which `within` is wrong, bools; at the limit itself it is wrong too."""
+        return np.abs(self.truth) >= self.limit - 1e-12
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Draws of one scenario.
+
+    outside: draws with any finding outside. held: draws whose interval held the truth, and draws
+    that had an interval, of each finding, shape (findings, 2). wrong: draws in which a finding that
+    lies at or beyond its limit was within, and findings that could have been.
+    """
+
+    scenario: Scenario
+    n: int
+    outside: int
+    held: np.ndarray
+    wrong: int
+    n_wrong: int
+
+    @property
+    def coverage(self) -> tuple[float, float, float]:
+        """Of all findings, and of the finding that is held least and most."""
+        kept = self.held[self.held[:, 1] > 0]
+        each = kept[:, 0] / kept[:, 1]
+        return float(kept[:, 0].sum() / kept[:, 1].sum()), float(each.min()), float(each.max())
+
+
+def tally(scenario: Scenario, n: int, rng: np.random.Generator) -> Tally:
+    """Draw a scenario n times."""
+    limit = Limit(metric=scenario.metric, value=scenario.limit, direction=Direction.ABS,
+                  owner="bench", rationale="bench")  # fmt: skip
+    policy = Policy(name="bench", owner="bench", alpha=scenario.alpha, limits=(limit,))
+    held = np.zeros((len(scenario.truth), 2), dtype=int)
+    outside = wrong = 0
+    for _ in range(n):
+        found = judged(scenario.draw(rng), policy)
+        outside += any(f.verdict is Verdict.OUTSIDE for f in found)
+        for i, f in enumerate(found):
+            wrong += bool(scenario.beyond[i]) and f.verdict is Verdict.WITHIN
+            e = f.estimate
+            if e.value is not None and e.low is not None and e.high is not None:
+                held[i] += (e.low - 1e-9 <= scenario.truth[i] <= e.high + 1e-9, 1)
+    return Tally(scenario, n, outside, held, wrong, n * int(scenario.beyond.sum()))
+
+
+def judged(findings: Sequence[Finding], policy: Policy) -> tuple[Finding, ...]:
+    """Findings with verdicts, as those of one audit."""
+    section = Section(audit="bias.bench", title=_SAID, status=Status.RAN, findings=tuple(findings))
+    return judge([section], policy)[0].findings
+
+
+# Shares ------------------------------------------------------------------------------------------
+
+
+def shares(
+    name: str, made: Sequence[float], real: Sequence[float], n_made: int, n_real: int,
+    limit: float = 0.0, *, crossed: bool = False,
+) -> Scenario:  # fmt: skip
+    """Shares of groups, or of cells of two columns, in two tables of n rows."""
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        k_made, k_real = rng.multinomial(n_made, made), rng.multinomial(n_real, real)
+        return [
+            share_finding(_group(i, crossed=crossed), Rate(int(a), n_made), Rate(int(b), n_real))
+            for i, (a, b) in enumerate(zip(k_made, k_real, strict=True))
+        ]
+
+    metric = INTERSECTION if crossed else SHARE
+    return Scenario(name, draw, np.subtract(made, real), metric, limit)
+
+
+def _group(i: int, *, crossed: bool) -> dict[str, str]:
+    return {"one": str(i // 2), "other": str(i % 2)} if crossed else {"one": str(i)}
+
+
+# Labels ------------------------------------------------------------------------------------------
+
+
+def gaps(
+    name: str, sizes: Sequence[int], rates: Sequence[float], limit: float = 0.0
+) -> Scenario:  # fmt: skip
+    """Label bias of one table: rates of groups minus that of the first."""
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        found = _rates(sizes, rates, rng)
+        return [gap_finding(_SAID, {"one": str(i)}, (found[i], found[0]))
+                for i in range(1, len(sizes))]  # fmt: skip
+
+    return Scenario(name, draw, np.subtract(rates[1:], rates[0]), LABEL_GAP, limit)
+
+
+def changes(
+    name: str, sizes: tuple[Sequence[int], Sequence[int]],
+    rates: tuple[Sequence[float], Sequence[float]], limit: float = 0.0,
+) -> Scenario:  # fmt: skip
+    """Change of the label gap, from sizes and rates of groups among generated and real rows."""
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        made, real = (_rates(n, p, rng) for n, p in zip(sizes, rates, strict=True))
+        return [
+            change_finding(
+                _SAID, {"one": str(i)}, [(made[i], made[0]), (real[i], real[0]), None]
+            )
+            for i in range(1, len(made))
+        ]  # fmt: skip
+
+    made, real = (np.subtract(p[1:], p[0]) for p in rates)
+    return Scenario(name, draw, made - real, CHANGE, limit)
+
+
+def _rates(sizes: Sequence[int], rates: Sequence[float], rng: np.random.Generator) -> list[Rate]:
+    drawn = rng.binomial(sizes, rates)
+    return [Rate(int(k), int(n)) for k, n in zip(drawn, sizes, strict=True)]
