@@ -31,7 +31,6 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_attacks.py --out reports/benchmarks/attacks
 	$(BIN)/python tests/benchmarks/bench_strength.py
 	$(BIN)/python tests/benchmarks/bench_risks.py $(if $(PEERS),--peers $(PEERS)) --copied 0 0.1 --out reports/benchmarks/risks.md
-	$(BIN)/python tests/benchmarks/bench_risks.py
 	$(BIN)/python tests/benchmarks/bench_bias.py --out reports/benchmarks/bias.md
 	$(BIN)/python tests/benchmarks/bench_shadow.py
 	$(BIN)/python tests/benchmarks/bench_canaries.py --out reports/benchmarks/canaries.md

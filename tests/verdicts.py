@@ -14,6 +14,8 @@ import numpy as np
 from genaudit.audits.bias._groups import Rate
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, change_finding, gap_finding
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_finding
+from genaudit.audits.bias.differential_fairness import CHANGE as FAIRNESS
+from genaudit.audits.bias.differential_fairness import epsilon_change
 from genaudit.policy import Policy
 from genaudit.result import Direction, Finding, Limit, Section, Status, Verdict, message
 from genaudit.run import judge
@@ -150,6 +152,25 @@ def changes(
 
     made, real = (np.subtract(p[1:], p[0]) for p in rates)
     return Scenario(name, draw, made - real, CHANGE, limit)
+
+
+def fairness(
+    name: str, sizes: tuple[Sequence[int], Sequence[int]],
+    rates: tuple[Sequence[float], Sequence[float]], limit: float = 0.0,
+) -> Scenario:  # fmt: skip
+    """Change of differential fairness, one number of all groups."""
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        made, real = (_rates(n, p, rng) for n, p in zip(sizes, rates, strict=True))
+        return [Finding(metric=FAIRNESS, label=_SAID, estimate=epsilon_change(made, real, rng))]
+
+    made, real = (_epsilon(p) for p in rates)
+    return Scenario(name, draw, np.array([made - real]), FAIRNESS, limit)
+
+
+def _epsilon(rates: Sequence[float]) -> float:
+    p = np.array([rates, np.subtract(1, rates)])
+    return float(np.ptp(np.log(p), axis=1).max())
 
 
 def _rates(sizes: Sequence[int], rates: Sequence[float], rng: np.random.Generator) -> list[Rate]:

@@ -113,6 +113,7 @@ PLANTED = {
     "bias.downstream": _planted("group_skewed"),
     "bias.trts": _noisy_women,
     "bias.predicted": lambda: unlabelled(_planted("group_skewed")()),
+    "bias.differential_fairness": _planted("group_skewed"),
     "content.rare_copies": _planted("copycat"),
     "content.personal_data": _leaky_text,
     "quality.fidelity": _planted("mode_dropper"),

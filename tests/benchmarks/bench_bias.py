@@ -27,7 +27,7 @@ from fairlearn.metrics import (
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from verdicts import Scenario, Tally, changes, gaps, shares, tally
+from verdicts import Scenario, Tally, changes, fairness, gaps, shares, tally
 
 from genaudit.stats.resampling import resamples
 
@@ -53,6 +53,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _of_shares()
     yield from _of_gaps()
     yield from _of_changes()
+    yield from _of_fairness()
 
 
 def _of_shares() -> Iterator[Scenario]:
@@ -106,6 +107,21 @@ def _of_changes() -> Iterator[Scenario]:
         yield changes(f"change of label gap, {name}: all at the limit", sizes, (edge, p), 0.05)
         far = (p[0], p[1] - 0.09, *p[2:])
         yield changes(f"change of label gap, {name}: 4 pp beyond", sizes, (far, p), 0.05)
+
+
+def _of_fairness() -> Iterator[Scenario]:
+    flat, ten = (0.25,) * 10, (0.31, 0.11, 0.25, 0.2, 0.3, 0.25, 0.25, 0.25, 0.25, 0.25)
+    for name, n, p in (("2 groups, equal rates", (3000, 1500), (0.25, 0.25)),
+                       ("2 groups apart", (3000, 1500), (0.31, 0.11)),
+                       ("3 groups of 100, equal rates", (100,) * 3, (0.25,) * 3),
+                       ("3 groups apart", (3000, 1500, 800), (0.31, 0.25, 0.11)),
+                       ("10 skewed groups, equal rates", SKEWED, flat),
+                       ("10 skewed groups apart", SKEWED, ten)):  # fmt: skip
+        sizes = (n, tuple(2 * m for m in n))
+        yield fairness(f"change of differential fairness, {name}: none", sizes, (p, p))
+    sizes = ((3000, 1500), (6000, 3000))
+    rates = ((0.31, 0.07), (0.31, 0.11))
+    yield fairness("change of differential fairness, 2 groups: .31/.11 to .31/.07", sizes, rates)
 
 
 # Peers -------------------------------------------------------------------------------------------
