@@ -35,6 +35,9 @@ MEDIA = EVERY - {"table"}
 #: Where the field of an option keeps the least and the largest value that it may have.
 _RANGE = "range"
 
+#: Where it keeps the function that says what else it must be.
+_SHAPE = "shape"
+
 
 class Knowledge(StrEnum):
     """Data that the auditor holds.
@@ -218,6 +221,7 @@ class Audit:
     modalities: frozenset[str]
     metrics: frozenset[str] = frozenset()
     described: bool = False
+    check: Callable[[AuditCase, Any], None] | None = None
 
     def __call__(self, case: AuditCase, options: Any = None) -> Outcome:
         """Ask the case; its defaults where no options are given."""
@@ -242,7 +246,13 @@ class Audit:
                     f"Audit {self.id!r} has no option {name!r}; "
                     f"it has {', '.join(known) or 'none'}."
                 )
-            if expected := _unmet(value, hints[name], known[name].metadata.get(_RANGE)):
+            shape = known[name].metadata.get(_SHAPE)
+            expected = (
+                shape(value)
+                if shape
+                else _unmet(value, hints[name], known[name].metadata.get(_RANGE))
+            )
+            if expected:
                 raise OptionError(
                     f"Option {name!r} of audit {self.id!r}: expected {expected}, got {value!r}."
                 )
@@ -252,6 +262,11 @@ class Audit:
 def ranged(default: float, low: float, high: float = math.inf) -> Any:
     """An option from `low` to `high`: beyond, an audit would find nothing, or what is not there."""
     return field(default=default, metadata={_RANGE: (low, high)})
+
+
+def shaped(default: Any, shape: Callable[[Any], str | None]) -> Any:
+    """An option that is no number: `shape` says what is expected, None where the value is that."""
+    return field(default=default, metadata={_SHAPE: shape})
 
 
 @dataclass(frozen=True)
@@ -268,6 +283,7 @@ def audit(
     modalities: frozenset[str] = frozenset({"table"}),
     metrics: Collection[str] = (),
     described: bool = False,
+    check: Callable[[AuditCase, Any], None] | None = None,
 ) -> Callable[[Callable[[AuditCase, Any], Outcome]], Audit]:
     """Make an `Audit` of a function; its id comes from the module that defines it."""
 
@@ -283,6 +299,7 @@ def audit(
             modalities=modalities,
             metrics=frozenset(metrics),
             described=described,
+            check=check,
         )
 
     return decorate

@@ -67,6 +67,9 @@ def run(
     An audit that lacks access or data gives a skipped section, one that crashes a failed one;
     neither hides the others. `strict` raises instead. `calibrated` says of each finding how often
     such a one is a false alarm, as far as that was measured.
+
+    Raises:
+        OptionError: an unknown audit or option, or an option that does not fit the data.
     """
     started = time.time()
     today = dt.datetime.fromtimestamp(started, dt.UTC).date()
@@ -75,6 +78,9 @@ def run(
     standing = calibration.current() if calibrated else None
     chosen = [a for a in audits().values() if plan.includes(a.id) and _meant(a, case, plan)]
     options = {a.id: a.configure(plan.options.get(a.id, {})) for a in chosen}
+    for audit in chosen:
+        if audit.check and not audit.missing(case) and case.schema.modality in audit.modalities:
+            audit.check(case, options[audit.id])
     sections, unmeasured = [], list(_left_out(plan, case))
     for i, audit in enumerate(chosen):
         if progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -388,6 +389,62 @@ def test_bad_audit_options(
 
     assert code == 2
     assert says in stderr
+    assert stderr.count("\n") == 1
+    assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("{colour = {Black = 0.5, White = 0.4}}", "sum to 1 (they sum to 0.9)"),
+        ("{colour = {Black = 0.5, Green = 0.5}}", "'colour' has no group 'Green'"),
+        ("{colour = {White = 1.0}}", "'Black' has none"),
+        ("{employed = 'equal'}", "expected sensitive columns ('colour', 'sex'), got 'employed'"),
+        ("'equal'", "a table of sensitive columns"),
+    ],
+)
+def test_bad_target(
+    target: str, says: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Shares that no table could have, or of groups that there are not, are refused by name."""
+    plan = tmp_path / "plan.toml"
+    plan.write_text(f'audits = ["bias.representation"]\n[options."bias.representation"]\n'
+                    f"target = {target}\n")  # fmt: skip
+
+    code, _, stderr = run_cli(
+        "audit", arrests_files / "samples.csv", "--train", arrests_files / "train.csv",
+        "--schema", "arrests", "--plan", plan, "--out", tmp_path / "a.json",
+    )  # fmt: skip
+
+    assert code == 2
+    assert says in stderr
+    assert stderr.count("\n") == 1
+    assert not (tmp_path / "a.json").exists()
+
+
+@pytest.mark.parametrize("role", ["train", "holdout"])
+def test_a_group_without_labels_is_refused(
+    role: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Real rows of a group of which none has a label have no rate that samples could keep."""
+    text = (files("genaudit.data") / "schemas" / "arrests.toml").read_text("utf-8")
+    schema = tmp_path / "schema.toml"
+    label = '[columns.released]\nkind = "boolean"\n'
+    assert label in text
+    schema.write_text(text.replace(label, f"{label}nullable = true\n"))
+    bad = pd.read_csv(arrests_files / f"{role}.csv", dtype=str)
+    bad.loc[bad["colour"] == "Black", "released"] = ""
+    bad.to_csv(tmp_path / "bad.csv", index=False)
+    tables = {n: arrests_files / f"{n}.csv" for n in ("train", "holdout")}
+    tables[role] = tmp_path / "bad.csv"
+
+    code, _, stderr = run_cli(
+        "audit", arrests_files / "samples.csv", "--train", tables["train"], "--holdout",
+        tables["holdout"], "--schema", schema, "--out", tmp_path / "a.json",
+    )  # fmt: skip
+
+    assert code == 2
+    assert f"'released' of {role} has no value in the group 'Black' of 'colour'" in stderr
     assert stderr.count("\n") == 1
     assert not (tmp_path / "a.json").exists()
 

@@ -14,6 +14,7 @@ import numpy as np
 from genaudit.audits.bias._groups import Rate
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, change_finding, gap_finding
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_finding
+from genaudit.audits.bias._targets import TARGET, target_finding
 from genaudit.audits.bias.differential_fairness import CHANGE as FAIRNESS
 from genaudit.audits.bias.differential_fairness import epsilon_change
 from genaudit.policy import Policy
@@ -113,6 +114,19 @@ def shares(
 
     metric = INTERSECTION if crossed else SHARE
     return Scenario(name, draw, np.subtract(made, real), metric, limit)
+
+
+def against_target(
+    name: str, made: Sequence[float], target: Sequence[float], n: int, limit: float = 0.0
+) -> Scenario:
+    """Shares of groups in one table of n rows against shares that were set."""
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        k = rng.multinomial(n, made)
+        return [target_finding(_group(i, crossed=False), Rate(int(a), n), t)
+                for i, (a, t) in enumerate(zip(k, target, strict=True))]  # fmt: skip
+
+    return Scenario(name, draw, np.subtract(made, target), TARGET, limit)
 
 
 def _group(i: int, *, crossed: bool) -> dict[str, str]:

@@ -6,14 +6,20 @@ import pytest
 from fairlearn.metrics import demographic_parity_difference
 from subjects import SCHEMA, case_of, judged, make_case, population
 
+from genaudit.audits import find
 from genaudit.audits.bias._groups import Grouping, GroupRates, Rate
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, label_gap, label_gap_change
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_difference
+from genaudit.audits.bias._targets import TARGET
 from genaudit.audits.bias.representation import representation
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
+from genaudit.errors import OptionError
+from genaudit.policy import Policy
 from genaudit.render.text import Text
-from genaudit.result import Verdict
+from genaudit.result import Limit, Section, Status, Verdict, message
+from genaudit.run import judge
+from genaudit.stats.intervals import wilson
 
 NAME = "bias.representation"
 
@@ -75,6 +81,78 @@ def test_label_bias_of_samples_alone_on_paper():
     assert np.isclose(gaps["b"].estimate.value, -0.5)
     assert gaps["b"].verdict is Verdict.INFO
     assert gaps["b"].estimate == label_gap((Rate(30, 100), Rate(80, 100)))
+
+
+def targets(samples, target, schema=LETTERS):
+    """Findings of the share against a target, by level."""
+    audit, case = find(NAME), case_of(samples, table(a=(50, 50), b=(50, 50)), schema=schema)
+    options = audit.configure({"target": target})
+    audit.check(case, options)
+    return {f.group["group"]: f for f in audit(case, options).findings if f.metric == TARGET}
+
+
+def test_shares_against_a_target_on_paper():
+    """Half of the rows that state a group against 0.4; equal shares of three groups are thirds."""
+    columns = [{**c.model_dump(), "nullable": c.name == "group"} for c in LETTERS.columns]
+    rows = table(a=(30, 20), b=(30, 20), c=(10, 10))
+    rows.loc[rows["group"] == "c", "group"] = None
+    set_at = targets(
+        rows, {"group": {"a": 0.4, "b": 0.6, "c": 0}}, LETTERS.replace(columns=columns)
+    )
+    equal = targets(table(a=(40, 20), b=(20, 10)), {"group": "equal"})
+
+    assert np.isclose(set_at["a"].estimate.value, 0.1)
+    assert np.isclose(set_at["b"].estimate.value, -0.1)
+    assert set_at["a"].estimate.n == 100
+    assert np.allclose([set_at["a"].estimate.low, set_at["a"].estimate.high],
+                       np.subtract(wilson(50, 100, 0.95), 0.4))  # fmt: skip
+    assert np.isclose(equal["a"].estimate.value, 2 / 3 - 1 / 3)
+    assert np.isclose(equal["c"].estimate.value, -1 / 3)
+
+
+def test_a_limit_judges_shares_against_a_target():
+    """Without a limit a target is information; with one it is judged like other findings."""
+    finding = targets(table(a=(800, 200), b=(100, 100)), {"group": "equal"})["a"]
+    section = Section(audit=NAME, title=message("t", "T"), status=Status.RAN, findings=(finding,))
+    limit = Limit(metric=TARGET, value=0.1, direction="abs", owner="o", rationale="r")
+
+    [free] = judge([section], Policy(name="p", owner="o"))
+    [limited] = judge([section], Policy(name="p", owner="o", limits=(limit,)))
+
+    assert free.findings[0].verdict is Verdict.INFO
+    assert limited.findings[0].verdict is Verdict.OUTSIDE
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ({"group": {"a": 0.5, "b": 0.4, "c": 0}}, "sum to 1 .they sum to 0.9"),
+        ({"group": {"a": 1.5, "b": -0.5, "c": 0}}, "share between 0 and 1"),
+        ({"group": "even"}, "'equal' or a share"),
+        ({"group": {"a": True, "b": 0, "c": 0}}, "share between 0 and 1"),
+        ("equal", "a table of sensitive columns"),
+        ({"grup": "equal"}, "expected sensitive columns .'group'., got 'grup'"),
+        ({"hired": "equal"}, "expected sensitive columns"),
+        ({"group": {"a": 0.5, "d": 0.5}}, "has no group 'd'; expected a, b, c"),
+        ({"group": {"a": 0.5, "b": 0.5}}, "'c' has none; write 0"),
+    ],
+)
+def test_bad_targets_are_refused(target, said):
+    """One sentence says what was expected, what came and what to do."""
+    with pytest.raises(OptionError, match=said):
+        targets(table(a=(40, 20), b=(20, 10)), target)
+
+
+def test_a_number_has_no_target():
+    """A numeric sensitive column has no groups that a target could name."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["age"]["role"] = "sensitive"
+    case = case_of(*(population(300, s) for s in (1, 2)), schema=Schema.from_dict(
+        {"columns": columns}))  # fmt: skip
+    options = find(NAME).configure({"target": {"age": "equal"}})
+
+    with pytest.raises(OptionError, match="'age' is a number, which has no groups"):
+        find(NAME).check(case, options)
 
 
 def test_the_reference_is_the_largest_real_group():

@@ -27,7 +27,7 @@ from fairlearn.metrics import (
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from verdicts import Scenario, Tally, changes, fairness, gaps, shares, tally
+from verdicts import Scenario, Tally, against_target, changes, fairness, gaps, shares, tally
 
 from genaudit.stats.resampling import resamples
 
@@ -51,6 +51,7 @@ def moved(p: tuple[float, ...], **by: float) -> tuple[float, ...]:
 def scenarios() -> Iterator[Scenario]:
     """2, 3 and 10 groups, even, skewed and small; equality, the edge of a limit, and beyond."""
     yield from _of_shares()
+    yield from _of_targets()
     yield from _of_gaps()
     yield from _of_changes()
     yield from _of_fairness()
@@ -70,6 +71,14 @@ def _of_shares() -> Iterator[Scenario]:
     edge = tuple(p + at * (-1) ** i for i, p in enumerate(_EVEN))
     yield shares("shares, 10 intersections: all at the limit", edge, _EVEN, 3000, 4000, at,
                  crossed=True)  # fmt: skip
+
+
+def _of_targets() -> Iterator[Scenario]:
+    yield against_target("target, 10 equal shares: met", _EVEN, _EVEN, 3000)
+    edge = tuple(p + 0.02 * (-1) ** i for i, p in enumerate(_EVEN))
+    yield against_target("target, 10 equal shares: all at the limit", edge, _EVEN, 3000, 0.02)
+    yield against_target("target, 2 groups of 60: met", (0.5, 0.5), (0.5, 0.5), 120)
+    yield against_target("target, 2 groups: .67 for .50", _TWO, (0.5, 0.5), 3000, 0.02)
 
 
 def _of_gaps() -> Iterator[Scenario]:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
-from genaudit.case import AuditCase, Outcome
+from genaudit.case import AuditCase, Knowledge, Outcome
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, in_tens, shown_cells, shown_parts
 from genaudit.data.schema import Column
+from genaudit.errors import DataError
 from genaudit.modalities.table.learner import Target, levels_of, show_number
 from genaudit.result import Figure, Finding, Message, message, words_of
 from genaudit.stats.clusters import equal_worth, n_units, rate_worth
@@ -221,6 +222,30 @@ def favoured_rates(
     favoured = np.where(classes < 0, -1, classes == target.favoured)
     codes = grouping.codes(data)
     return GroupRates.of(codes, favoured, len(grouping.levels), data.persons, worth)
+
+
+def check_labels(case: AuditCase, _: object = None) -> None:
+    """Refuse real rows in which a whole group has no label: no rate of it exists there.
+
+    Raises:
+        DataError: a group of ten or more rows, none of which has a value in the target column.
+    """
+    target = case.schema.target
+    for knowledge in (Knowledge.TRAIN, Knowledge.HOLDOUT):
+        if target is None or knowledge not in case.data:
+            continue
+        data = case.data[knowledge]
+        for column in case.schema.sensitive:
+            grouping = Grouping.of(column, data)
+            codes, labelled = grouping.codes(data), data.frame[target.name].notna().to_numpy()
+            for i, level in enumerate(grouping.levels):
+                mine = codes == i
+                if mine.sum() >= ESTIMABLE and not labelled[mine].any():
+                    raise DataError(
+                        f"Target column {target.name!r} of {knowledge} has no value in the group "
+                        f"{level!r} of {column.name!r}; bring rows of it with a value, or give one "
+                        "of the two columns another role."
+                    )
 
 
 def in_words(group: dict[str, str]) -> str:

@@ -13,6 +13,7 @@ from genaudit.audits.bias._groups import (
     GroupRates,
     Rate,
     absent,
+    check_labels,
     no_sensitive,
     no_target,
     outcome,
@@ -75,6 +76,7 @@ class Options:
     options=Options,
     modalities=EVERY,
     metrics=(EPSILON, CHANGE),
+    check=check_labels,
 )
 def differential_fairness(case: AuditCase, options: Options) -> Outcome:
     """Compare how much the outcome depends on the group, at worst, among samples and real rows.

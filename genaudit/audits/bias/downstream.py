@@ -24,6 +24,7 @@ from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
     Grouping,
+    check_labels,
     few,
     in_words,
     no_sensitive,
@@ -93,6 +94,7 @@ class Options:
     modalities=EVERY,
     described=True,
     metrics=(GAP, ODDS, SELECTION, strata.GAP),
+    check=check_labels,
 )
 def downstream(case: AuditCase, options: Options) -> Outcome:
     """Train the same learner on samples and on real rows, and compare how both treat groups.

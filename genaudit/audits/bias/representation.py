@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from genaudit.audits.bias._groups import (
     Grouping,
+    check_labels,
     favoured_rates,
     in_words,
     no_sensitive,
@@ -15,8 +16,9 @@ from genaudit.audits.bias._groups import (
 )
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, label_findings
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, intersections, share_findings
+from genaudit.audits.bias._targets import TARGET, Wanted, check_target, shape, target_findings
 from genaudit.audits.figures import Bar, bar, bars, forest, rate_bar
-from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged, shaped
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Figure, Finding, message
 from genaudit.subject import Access
@@ -27,9 +29,19 @@ _MADE, _REAL = message("series.generated", "generated"), message("series.real", 
 
 @dataclass(frozen=True)
 class Options:
-    """max_intersections: most intersections of two sensitive columns that are looked at."""
+    """max_intersections: most intersections of two sensitive columns that are looked at.
+
+    target: sensitive column -> the shares that its groups should have, as `{Female = 0.5, Male =
+    0.5}` or `equal`; shares are of rows that state a group.
+    """
 
     max_intersections: int = ranged(60, 0)
+    target: Mapping[str, Wanted] | None = shaped(None, shape)
+
+
+def _check(case: AuditCase, options: Options) -> None:
+    check_labels(case)
+    check_target(case, options.target)
 
 
 @audit(
@@ -39,10 +51,11 @@ class Options:
     "parity difference: Fairlearn's selection_rate; Zou & Donner 2008, Stat. Med. 27, eq. 7",
     options=Options,
     modalities=EVERY,
-    metrics=(SHARE, INTERSECTION, LABEL_GAP, CHANGE),
+    metrics=(SHARE, INTERSECTION, TARGET, LABEL_GAP, CHANGE),
+    check=_check,
 )
 def representation(case: AuditCase, options: Options) -> Outcome:
-    """Compare groups among generated rows with groups among real rows.
+    """Compare groups among generated rows with groups among real rows, or with a target.
 
     Somebody who publishes or trains on the samples takes their groups for those of the population.
     A group that has shrunk is overlooked; a gap in the favoured outcome that has grown is learned.
@@ -55,11 +68,12 @@ def representation(case: AuditCase, options: Options) -> Outcome:
     if not groupings:
         return Outcome((), not_measured=(no_sensitive(),))
     shares = [f for g in groupings for f in share_findings(case, g)]
+    wanted = target_findings(case, groupings, options.target)
     crossed, unmeasured = intersections(case, groupings, options.max_intersections)
     gaps, missing = label_findings(case, groupings)
     moved = [f for f in gaps if f.metric == CHANGE]
     figures = (*_share_figures(case, groupings, shares), *_gap_figures(case, groupings, moved))
-    found = Outcome((*shares, *gaps, *crossed), figures, (*unmeasured, *missing))
+    found = Outcome((*shares, *wanted, *gaps, *crossed), figures, (*unmeasured, *missing))
     return with_words(found, groupings)
 
 
