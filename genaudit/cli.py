@@ -982,9 +982,10 @@ def _whose_limits(report: AuditReport, audit_json: Path, policy: Path | None) ->
 def _judged(report: AuditReport) -> str:
     """How many findings a limit judged, and how; why nothing can pass where there is no limit."""
     n = Counter(str(f.verdict) for _, f in report.findings() if f.limit)
+    reduced = f", {n['info']} reduced" if n["info"] else ""
     said = (
         f"Findings that a limit judges: {n.total()} ({n['outside']} outside, {n['cannot_tell']} "
-        f"cannot tell, {n['within']} within); limits that nothing was held against: "
+        f"cannot tell, {n['within']} within{reduced}); limits that nothing was held against: "
         f"{len(_unmeasured_limits(report))}."
     )
     if report.policy.limits:

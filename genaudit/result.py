@@ -315,6 +315,17 @@ class Limit(Value):
                 return -self.value, self.value
 
 
+class Side(Value):
+    """One source of chance of an estimate: n rows, or trainings, and what they add to its variance.
+
+    Sources are independent, so their variances add up.
+    """
+
+    kind: Literal["generated", "real", "training"]
+    n: Count
+    variance: Annotated[Number, Field(ge=0)]
+
+
 class Finding(Value):
     """One metric, for everyone or for one group, with all that is needed to judge it.
 
@@ -328,6 +339,10 @@ class Finding(Value):
     ceiling: largest leak that this audit could have proved (the interval's low end had all leaked).
     detectable: smallest true value that it would have flagged four times out of five.
     false_alarm_rate: measured rate of a false `outside`; None = not calibrated.
+    sides: where its chance comes from, cheapest to enlarge first; empty where that is not known.
+    total: of a signed gap minus another, their sum: where it has the opposite sign, the gap has
+        become smaller in size.
+    needed: how many rows would tell, set with a verdict that cannot.
     doubt: why this finding cannot be judged whatever its interval (makes it `cannot_tell`).
     reason: why the verdict is what it is, set with the verdict.
     warning: what a reader must not overlook whatever the verdict is.
@@ -347,6 +362,9 @@ class Finding(Value):
     chance: Number | None = None
     ceiling: Number | None = None
     detectable: Number | None = None
+    sides: tuple[Side, ...] = ()
+    total: Estimate | None = None
+    needed: Message | None = None
     false_alarm_rate: Estimate | None = None
     doubt: Message | None = None
     reason: Message | None = None

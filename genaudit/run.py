@@ -35,12 +35,14 @@ from genaudit.result import (
     Message,
     Provenance,
     Section,
+    Side,
     Status,
     SubjectInfo,
     Verdict,
     message,
 )
 from genaudit.stats.multiplicity import holm
+from genaudit.stats.sample_size import sizes_that_tell
 from genaudit.subject import Access
 from genaudit.touches import printed
 
@@ -143,10 +145,12 @@ def judge(
 
     Over the limited findings of a chapter the chance of any false `outside` is at most
     `policy.alpha` (Holm 1979). `within` needs the whole 95% interval inside the limit, so a wrong
-    `within` has at most a chance of 2.5%.
+    `within` has at most a chance of 2.5%. A gap that has moved beyond the limit by becoming smaller
+    is `info`, as no such change amplifies anything. What cannot be told says how many rows would.
     """
     sections, on = list(sections), on or dt.datetime.now(dt.UTC).date()
     flagged: set[tuple[int, int]] = set()
+    level: dict[str, float] = {}
     for chapter in dict.fromkeys(s.chapter for s in sections):
         p_values = {
             (i, j): _p_outside(f.estimate, limit)
@@ -158,11 +162,17 @@ def judge(
             and f.estimate.value is not None
         }
         flagged |= holm(p_values, policy.alpha)
+        level[chapter] = policy.alpha / max(len(p_values), 1)
     return [
         s.model_copy(
             update={
                 "findings": tuple(
-                    _in_force(_judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged), on)
+                    _sized(
+                        _in_force(
+                            _judged(f, _limit(f.metric, policy), flagged=(i, j) in flagged), on
+                        ),
+                        level[s.chapter],
+                    )
                     for j, f in enumerate(s.findings)
                 ),
                 "figures": tuple(_limited(g, _limit(g.metric, policy)) for g in s.figures),
@@ -235,6 +245,27 @@ _UNCORRECTED = message(
 )
 
 
+_WIDE = message("verdict.wide", "The interval reaches both sides of the limit.")
+
+
+_REDUCED = message(
+    "verdict.reduced",
+    "Reduced: by more than the limit the gap is smaller among generated rows than among real rows. "
+    "That is no verdict; a gap also shrinks when samples lose what they should keep.",
+)
+
+
+def _reduced(finding: Finding, limit: Limit) -> bool:
+    """Whether a difference of two gaps shows that the first is smaller in size than the second."""
+    change, total = finding.estimate.value, finding.total
+    if limit.direction is not Direction.ABS or change is None or total is None:
+        return False
+    # |a| < |b| where a - b and a + b have opposite signs.
+    if change < 0:
+        return total.low is not None and total.low > 0
+    return total.high is not None and total.high < 0
+
+
 def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
     if limit is None:
         verdict, reason = Verdict.INFO, None
@@ -242,6 +273,8 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
         verdict, reason = Verdict.CANNOT_TELL, finding.estimate.reason
     elif finding.doubt is not None:
         verdict, reason = Verdict.CANNOT_TELL, finding.doubt
+    elif flagged and _reduced(finding, limit):
+        verdict, reason = Verdict.INFO, _REDUCED
     elif flagged:
         verdict, reason = Verdict.OUTSIDE, None
     elif _p_outside(finding.estimate, limit) < 0.05:
@@ -251,9 +284,49 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
     elif _inside(finding.estimate, limit):
         verdict, reason = Verdict.WITHIN, None
     else:
-        verdict = Verdict.CANNOT_TELL
-        reason = message("verdict.wide", "The interval reaches both sides of the limit.")
+        verdict, reason = Verdict.CANNOT_TELL, _WIDE
     return finding.model_copy(update={"limit": limit, "verdict": verdict, "reason": reason})
+
+
+def _sized(finding: Finding, level: float) -> Finding:
+    """The judged finding with the rows that would tell, where its interval is what cannot.
+
+    level: chance of a false `outside` that is left to one finding of its chapter.
+    """
+    limit, value = finding.limit, finding.estimate.value
+    told = finding.reason is not None and finding.reason.id in (_WIDE.id, _UNCORRECTED.id)
+    if limit is None or value is None or not told or not finding.sides:
+        return finding.model_copy(update={"needed": None}) if finding.needed else finding
+    low, high = limit.edges
+    depth = min(
+        [*([] if low is None else [value - low]), *([] if high is None else [high - value])]
+    )
+    both = 2 if limit.direction is Direction.ABS else 1
+    sizes = sizes_that_tell(
+        [(s.n, s.variance) for s in finding.sides],
+        abs(depth),
+        0.025 if depth >= 0 else level / both,
+    )
+    return finding.model_copy(update={"needed": _needed(finding.sides, sizes)})
+
+
+def _needed(sides: Sequence[Side], sizes: Sequence[int] | None) -> Message | None:
+    """The sides that must grow; None where a normal interval of these rows would have told."""
+    if sizes is None:
+        return message("needed.none", "no reachable number of rows")
+    grown = [
+        _SIDES[side.kind].model_copy(update={"params": {"n": n}})
+        for side, n in zip(sides, sizes, strict=True)
+        if n > side.n
+    ]
+    return message("needed.rows", "about {sizes}", sizes=listed(grown)) if grown else None
+
+
+_SIDES = {
+    "generated": message("needed.generated", "{n:integer} generated rows", n=0),
+    "real": message("needed.real", "{n:integer} real rows", n=0),
+    "training": message("needed.training", "{n:integer} trainings of the recipe", n=0),
+}
 
 
 def _in_force(finding: Finding, on: dt.date) -> Finding:

@@ -20,6 +20,7 @@ from genaudit.result import (
     Finding,
     Limit,
     Section,
+    Side,
     Status,
     Verdict,
     message,
@@ -373,3 +374,64 @@ def test_a_forest_gets_the_limits_of_its_metric() -> None:
         assert section.figures[0].rows == ((*row, *edges),)
     (section,) = judge([section], Policy(name="p", owner="o", limits=()))
     assert section.figures[0].rows == ((*row, None, None),)
+
+
+def _sided(value: float, n: int = 400, variance: float = 4e-4) -> Finding:
+    sides = (Side(kind="generated", n=n, variance=variance),)
+    return _finding(_normal(value, variance**0.5), sides=sides)
+
+
+def test_what_cannot_be_told_says_how_many_rows_would() -> None:
+    """0.08 against a limit of 0.1 needs a standard error of 0.02 / 2.8: eight times the rows."""
+    [section] = judge(_sections(("privacy", [_sided(0.08)])), _policy())
+    [finding] = section.findings
+
+    assert finding.verdict is Verdict.CANNOT_TELL
+    assert finding.needed is not None
+    assert finding.needed.english == "about 3200 generated rows"
+    again = judge(_sections(("privacy", [_sided(0.08, 3200, 5e-5)])), _policy())[0].findings[0]
+    assert again.verdict is Verdict.WITHIN
+    assert again.needed is None
+
+
+def test_beyond_the_limit_the_correction_counts() -> None:
+    """Beside nine other findings a value beyond its limit needs more rows than by itself."""
+    alone = judge(_sections(("privacy", [_sided(0.13)])), _policy("abs"))[0].findings[0]
+    others = [_finding(_normal(0.0, 0.01), f"privacy.toy{i}") for i in range(9)]
+    limits = tuple(
+        Limit(metric=m, value=0.1, direction=Direction.ABS, owner="o", rationale="r")
+        for m in ("privacy.toy", *(f.metric for f in others))
+    )
+    policy = Policy(name="p", owner="o", limits=limits)
+    among = judge(_sections(("privacy", [_sided(0.13), *others])), policy)[0].findings[0]
+
+    assert alone.verdict is among.verdict is Verdict.CANNOT_TELL
+    assert alone.needed is not None
+    assert among.needed is not None
+    rows = [int(f.needed.english.split()[1]) for f in (alone, among) if f.needed]
+    assert rows[0] < rows[1]
+
+
+@pytest.mark.parametrize(
+    ("made", "real", "verdict"),
+    [
+        (-0.4, -0.2, Verdict.OUTSIDE),  # wider
+        (-0.05, -0.3, Verdict.INFO),  # narrower
+        (0.1, -0.3, Verdict.INFO),  # turned around, and still smaller
+        (0.4, -0.2, Verdict.OUTSIDE),  # turned around, and wider
+        (0.2, -0.2, Verdict.OUTSIDE),  # turned around: nothing shows that it is smaller
+        (0.3, 0.0, Verdict.OUTSIDE),  # where there was none
+    ],
+)
+def test_a_gap_that_became_smaller_is_no_verdict(
+    made: float, real: float, verdict: Verdict
+) -> None:
+    """Beyond the limit on either side: amplified is outside, reduced is information."""
+    change, total = _normal(made - real, 0.01), _normal(made + real, 0.01)
+    sections = _sections(("privacy", [_finding(change, total=total)]))
+    [finding] = judge(sections, _policy("abs"))[0].findings
+
+    assert finding.verdict is verdict
+    assert (finding.reason is not None) == (verdict is Verdict.INFO)
+    [again] = judge(judge(sections, _policy("abs")), _policy("abs"))[0].findings
+    assert again == finding

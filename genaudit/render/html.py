@@ -205,13 +205,15 @@ class Figures:
         return value + self._text.say_html("page.brackets", x=between)
 
     def _columns(self, figure: Figure) -> list[int]:
-        """Columns of the table that hold something."""
+        """Columns of the table that hold something; not a limit, which stands beside it once."""
         kinds = FIGURE_COLUMNS[figure.kind]
         return [
             i
-            for i in range(len(kinds))  # fewer where rows end before their interval
-            if i == 0 or any(len(r) > i and r[i] is not None for r in figure.rows)
-        ]
+            for i, kind in enumerate(kinds)  # fewer where rows end before their interval
+            if i == 0
+            or (any(len(r) > i and r[i] is not None for r in figure.rows)
+                and not (figure.limit is not None and kind.startswith("limit")))
+        ]  # fmt: skip
 
     def thinned(self, figure: Figure) -> bool:
         """Whether the page leaves out rows or marks that audit.json has."""

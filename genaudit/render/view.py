@@ -292,6 +292,7 @@ def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
         "power": _power(finding, numbers),
         # Where there is no number, its reason stands in the number's place.
         "reason": _sentence(finding.reason, text) if estimate.value is not None else "",
+        "needed": _sentence(finding.needed, text),
         "note": _sentence(finding.note, text),
     }
 

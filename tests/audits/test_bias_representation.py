@@ -155,6 +155,29 @@ def test_a_number_has_no_target():
         find(NAME).check(case, options)
 
 
+def test_a_gap_that_halves_is_told_and_one_that_doubles_is_outside():
+    """Group b trails a by 0.4 in real rows: by 0.2 among samples is `info`, by 0.6 `outside`."""
+    train = table(a=(1600, 400), b=(800, 1200))
+    halved = found(table(a=(1600, 400), b=(1200, 800)), train, CHANGE)["b"]
+    wider = found(table(a=(1600, 400), b=(400, 1600)), train, CHANGE)["b"]
+
+    assert halved.verdict is Verdict.INFO
+    assert halved.reason.id == "verdict.reduced"
+    assert wider.verdict is Verdict.OUTSIDE
+
+
+def test_so_many_rows_would_have_told():
+    """200 rows cannot tell; with the number of rows that they ask for, the shares are within."""
+    small = found(table(a=(50, 50), b=(50, 50)), table(a=(500, 500), b=(500, 500)), SHARE)["a"]
+    assert small.verdict is Verdict.CANNOT_TELL
+    rows = [int(w.params["n"]) for w in small.needed.words["sizes"].words.values()]
+    made, real = rows if len(rows) == 2 else (rows[0], 2000)
+    large = found(table(a=(made // 2, 0), b=(made // 2, 0)),
+                  table(a=(real // 2, 0), b=(0, real // 2)), SHARE)["a"]  # fmt: skip
+
+    assert large.verdict is Verdict.WITHIN
+
+
 def test_the_reference_is_the_largest_real_group():
     """Samples in which another group is larger do not move the reference."""
     gaps = found(table(a=(20, 20), b=(90, 90)), table(a=(50, 50), b=(40, 40)), CHANGE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from genaudit.data.disclosure import SMALL_CELL, in_tens, shown_cells, shown_par
 from genaudit.data.schema import Column
 from genaudit.errors import DataError
 from genaudit.modalities.table.learner import Target, levels_of, show_number
-from genaudit.result import Figure, Finding, Message, message, words_of
+from genaudit.result import Figure, Finding, Message, Side, message, words_of
 from genaudit.stats.clusters import equal_worth, n_units, rate_worth
 
 #: Below this a group's number is shown with its interval but not judged.
@@ -107,6 +108,19 @@ class Rate:
     def independent(self) -> tuple[float, float]:
         """The counts k and n in independent rows."""
         return self.k * self.worth, self.n * self.worth
+
+
+def side(kind: Literal["generated", "real"], rows: int, *rates: Rate) -> Side:
+    """What the rows of one side add to the variance of a sum or difference of its rates.
+
+    rows: all of that side, of which the groups have their shares.
+    """
+    variance = 0.0
+    for rate in rates:
+        k, n = rate.independent
+        p = (k + 0.5) / (n + 1)  # never 0 or 1, so that no side looks free of chance
+        variance += p * (1 - p) / max(n, 1.0)
+    return Side(kind=kind, n=rows, variance=variance)
 
 
 def share_of(hit: np.ndarray, persons: np.ndarray | None, worth: float = 1.0) -> Rate:

@@ -17,6 +17,7 @@ from genaudit.audits.bias._groups import (
     in_words,
     no_target,
     outcome,
+    side,
     too_few,
     worth_of_samples,
 )
@@ -68,7 +69,16 @@ def label_gap(rates: Pair, method: str = _METHODS[LABEL_GAP]) -> Estimate:
 
 def label_gap_change(made: Pair, real: Pair, method: str = _METHODS[CHANGE]) -> Estimate:
     """Gap (group - reference) in the rate of an outcome among generated minus among real rows."""
-    signed = ((1, made[0]), (-1, made[1]), (-1, real[0]), (1, real[1]))
+    return _combined(made, real, -1, method)
+
+
+def label_gap_sum(made: Pair, real: Pair, method: str = _METHODS[CHANGE]) -> Estimate:
+    """The two gaps added: the change has the opposite sign where the gap became smaller in size."""
+    return _combined(made, real, 1, method)
+
+
+def _combined(made: Pair, real: Pair, of_real: int, method: str) -> Estimate:
+    signed = ((1, made[0]), (-1, made[1]), (of_real, real[0]), (-of_real, real[1]))
     parts = [(sign, *rate.independent) for sign, rate in signed]
     return Estimate.of(
         sum(sign * rate.value for sign, rate in signed),
@@ -99,7 +109,7 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
     unseen = (
         favoured_rates(case.holdout, grouping, target) if Knowledge.HOLDOUT in case.data else None
     )  # fmt: skip
-    n = min(len(case.samples), len(case.train))
+    rows = len(case.samples), len(case.train)
     lacks = absent(missing[0]) if missing else None
     for i, level in enumerate(grouping.levels):
         if i != reference:
@@ -111,13 +121,14 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
             yield gap_finding(
                 message(LABEL_GAP, "Rate of “{outcome}” among generated rows of {group} minus that "
                         "of {reference}", **said),
-                group, pairs[0], lacks, len(case.samples),
+                group, pairs[0], lacks, rows[0],
                 by_person(_METHODS[LABEL_GAP], case.samples),
             )  # fmt: skip
             yield change_finding(
                 message(CHANGE, "How far the gap between {group} and {reference} in the rate of "
                         "“{outcome}” among generated rows is from that among real rows", **said),
-                group, pairs, told, lacks, n, by_person(_METHODS[CHANGE], case.train, case.samples),
+                group, pairs, told, lacks, rows,
+                by_person(_METHODS[CHANGE], case.train, case.samples),
             )  # fmt: skip
 
 
@@ -126,13 +137,13 @@ def gap_finding(
     group: dict[str, str],
     made: Pair | None,
     lacks: Message | None = None,
-    n: int = 1,
+    rows: int = 1,
     method: str = _METHODS[LABEL_GAP],
 ) -> Finding:
-    """The gap of one group among generated rows; n is stated where there is no number."""
+    """The gap of one group among so many generated rows."""
     if lacks or made is None or min(r.n for r in made) < ESTIMABLE:
         reason = lacks or too_few(group, ESTIMABLE)
-        estimate = Estimate.undefined(reason, n=n, method=method, unit=UNIT)
+        estimate = Estimate.undefined(reason, n=rows, method=method, unit=UNIT)
         return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
                        estimate=estimate, group=group)  # fmt: skip
     return Finding(
@@ -141,6 +152,7 @@ def gap_finding(
         heading=_HEADINGS[LABEL_GAP],
         estimate=label_gap(made, method),
         group=group,
+        sides=(side("generated", rows, *made),),
         doubt=few(group) if min(r.independent[1] for r in made) < JUDGED else None,
     )
 
@@ -151,19 +163,19 @@ def change_finding(
     pairs: Sequence[Pair | None],
     told: Sequence[bool] = (True, True),
     lacks: Message | None = None,
-    n: int = 1,
+    rows: tuple[int, int] = (1, 1),
     method: str = _METHODS[CHANGE],
 ) -> Finding:
     """A change of a gap from (group, reference) pairs of generated, training and unseen rows.
 
-    told: whether the rates of training and of unseen rows may be printed. n: rows to state where
-    there is no number; those of the group alone may be a few.
+    told: whether the rates of training and of unseen rows may be printed. rows: of all groups, as
+    those of one alone may be a few: generated and real.
     """
     made, real, unseen = pairs
     smallest = min([r.n for pair in (made, real) if pair for r in pair], default=0)
     if lacks or smallest < ESTIMABLE or made is None or real is None or not told[0]:
         reason = lacks or (too_few({**group}, ESTIMABLE) if smallest < ESTIMABLE else hidden())
-        estimate = Estimate.undefined(reason, n=n, method=method, unit=UNIT)
+        estimate = Estimate.undefined(reason, n=min(rows), method=method, unit=UNIT)
         return Finding(metric=CHANGE, label=label, heading=_HEADINGS[CHANGE],
                        estimate=estimate, group=group)  # fmt: skip
     independent = min(r.independent[1] for pair in (made, real) for r in pair)
@@ -177,5 +189,7 @@ def change_finding(
         estimate=label_gap_change(made, real, method),
         group=group,
         null=null,
+        sides=(side("generated", rows[0], *made), side("real", rows[1], *real)),
+        total=label_gap_sum(made, real, method),
         doubt=few(group) if independent < JUDGED else None,
     )

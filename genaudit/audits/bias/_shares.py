@@ -17,6 +17,7 @@ from genaudit.audits.bias._groups import (
     few,
     in_words,
     share_of,
+    side,
     too_few,
     worth_of_samples,
 )
@@ -124,6 +125,7 @@ def share_finding(
         estimate=share_difference(made, real, method),
         group=group,
         null=null,
+        sides=(side("generated", made.n, made), side("real", real.n, real)),
         doubt=None if clear else few(group),
         note=message(
             "bias.representation.rows",

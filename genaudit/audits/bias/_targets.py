@@ -18,6 +18,7 @@ from genaudit.audits.bias._groups import (
     few,
     in_words,
     share_of,
+    side,
     too_few,
     worth_of_samples,
 )
@@ -165,5 +166,6 @@ def target_finding(
         heading=_HEADING,
         estimate=Estimate.of(made.value - wanted, interval, n=made.n, method=method, unit=UNIT),
         group=group,
+        sides=(side("generated", made.n, made),),
         doubt=few(group) if made.independent[1] < JUDGED else None,
     )

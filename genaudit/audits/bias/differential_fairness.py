@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -24,7 +26,7 @@ from genaudit.audits.words import by_person, listed
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.modalities.table.learner import Target
-from genaudit.result import Estimate, Finding, Message, message, words_of
+from genaudit.result import Estimate, Finding, Message, Side, message, words_of
 from genaudit.stats.contrast import difference
 from genaudit.stats.extremes import largest_interval
 from genaudit.stats.intervals import Interval
@@ -96,19 +98,27 @@ def differential_fairness(case: AuditCase, options: Options) -> Outcome:
     groupings = [Grouping.of(c, case.train, case.samples, *others) for c in case.schema.sensitive]
     findings: list[Finding] = []
     left_out: list[Message] = []
-    for columns in _combined(groupings):
-        if np.prod([len(g.levels) for g in columns]) > options.max_groups:
+    for columns in _combined(groupings, options.max_groups):
+        if _n_groups(columns) > options.max_groups:
             left_out.append(_too_many(columns))
         else:
             findings += _of_columns(case, columns, target)
     return with_words(Outcome(tuple(findings), (), tuple(left_out)), groupings)
 
 
-def _combined(groupings: Sequence[Grouping]) -> Iterator[tuple[Grouping, ...]]:
-    """Each column by itself, then all of them together."""
-    yield from ((g,) for g in groupings)
-    if len(groupings) > 1:
-        yield tuple(groupings)
+def _combined(groupings: Sequence[Grouping], most: int) -> list[tuple[Grouping, ...]]:
+    """All columns together, which bound what each tells (Foulds et al. 2020, theorem 1).
+
+    Each by itself where the cells of all are too many.
+    """
+    each = [(g,) for g in groupings]
+    if len(groupings) == 1:
+        return [tuple(groupings)]
+    return [tuple(groupings)] if _n_groups(groupings) <= most else [tuple(groupings), *each]
+
+
+def _n_groups(columns: Sequence[Grouping]) -> int:
+    return math.prod(len(g.levels) for g in columns)
 
 
 # Estimates ---------------------------------------------------------------------------------------
@@ -157,6 +167,16 @@ def epsilon_change(
     )
 
 
+def lead_variance(rates: Sequence[Rate]) -> float:
+    """Variance of the log ratio that is the largest."""
+    logs = _log_rates(rates)
+    y = int(np.argmax(np.ptp(logs, axis=1)))
+    ends = [rates[int(at(logs[y]))] for at in (np.argmax, np.argmin)]
+    p = [(r.k + _ALPHA) / (r.n + 2 * _ALPHA) for r in ends]
+    p = p if y == 0 else [1 - x for x in p]
+    return sum((1 - x) / (x * (r.independent[1] + 1)) for x, r in zip(p, ends, strict=True))
+
+
 class _Bounds:
     """ε of some groups with its interval at every confidence, from one set of draws."""
 
@@ -189,6 +209,7 @@ def _of_columns(
     made = None if missing else _rates(case.samples, columns, target, worth_of_samples(case))
     unseen = _rates(case.holdout, columns, target) if Knowledge.HOLDOUT in case.data else None
     kept = _large(real, told=True) & (_large(made) if made else True)
+    rows = len(case.samples), len(case.train)
     label = {"columns": listed([g.name for g in columns]), "outcome": outcome(target)}
     for metric, text in (
         (EPSILON, "Differential fairness ε of “{outcome}” between groups of {columns}, among "
@@ -229,8 +250,21 @@ def _of_columns(
             group={g.name: _ALL.text_en for g in columns},
             words=words_of(_ALL),
             null=null and _of_all(null, data),
+            sides=() if reason or made is None else _sides(metric, made, real, kept, rows),
             note=_note(columns, kept),
         )
+
+
+def _sides(
+    metric: str, made: GroupRates, real: GroupRates, kept: np.ndarray, rows: tuple[int, int]
+) -> tuple[Side, ...]:
+    """What both sides add to the variance, that of the ratio which leads on each."""
+    sides: list[Side] = []
+    kinds: tuple[Literal["generated", "real"], ...] = ("generated", "real")
+    for kind, rates, n in zip(kinds, (made, real), rows, strict=True):
+        variance = lead_variance(_some(rates, kept))
+        sides.append(Side(kind=kind, n=n, variance=variance))
+    return tuple(sides[:1] if metric == EPSILON else sides)
 
 
 def _of_all(estimate: Estimate, data: Sequence[Dataset]) -> Estimate:
@@ -248,8 +282,7 @@ def _rates(
         code = np.where((code >= 0) & (mine >= 0), code * len(grouping.levels) + mine, -1)
     classes = target.encode(data)
     favoured = np.where(classes < 0, -1, classes == target.favoured)
-    n_groups = int(np.prod([len(g.levels) for g in columns]))
-    return GroupRates.of(code, favoured, n_groups, data.persons, worth)
+    return GroupRates.of(code, favoured, _n_groups(columns), data.persons, worth)
 
 
 def _large(rates: GroupRates, *, told: bool = False) -> np.ndarray:
@@ -262,7 +295,8 @@ def _some(rates: GroupRates, kept: np.ndarray) -> list[Rate]:
     return [rates[int(i)] for i in np.flatnonzero(kept)]
 
 
-def _note(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message:
+def _note(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message | None:
+    """Which groups take no part; None where all do."""
     names: list[str | Message] = []
     shape = [len(g.levels) for g in columns]
     for i in np.flatnonzero(~kept):
@@ -270,10 +304,11 @@ def _note(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message:
         levels = [g.levels[int(j)] for g, j in zip(columns, at, strict=True)]
         said = [g.words.get(level, level) for g, level in zip(columns, levels, strict=True)]
         names.append(said[0] if len(said) == 1 else _joined(said))
+    if not names:
+        return None
     return message(
         "bias.differential_fairness.note",
-        "Groups with too few rows with a label on either side to take part: {groups}. The largest "
-        "of many log ratios looks too large by chance, which the interval allows for.",
+        "Groups with too few rows with a label on either side to take part: {groups}.",
         groups=listed(names),
     )
 

@@ -71,8 +71,7 @@ def representation(case: AuditCase, options: Options) -> Outcome:
     wanted = target_findings(case, groupings, options.target)
     crossed, unmeasured = intersections(case, groupings, options.max_intersections)
     gaps, missing = label_findings(case, groupings)
-    moved = [f for f in gaps if f.metric == CHANGE]
-    figures = (*_share_figures(case, groupings, shares), *_gap_figures(case, groupings, moved))
+    figures = (*_share_figures(case, groupings, shares), *_gap_figures(case, groupings))
     found = Outcome((*shares, *wanted, *gaps, *crossed), figures, (*unmeasured, *missing))
     return with_words(found, groupings)
 
@@ -112,9 +111,7 @@ def _share_figures(
     )  # fmt: skip
 
 
-def _gap_figures(
-    case: AuditCase, groupings: Sequence[Grouping], findings: Sequence[Finding]
-) -> tuple[Figure, ...]:
+def _gap_figures(case: AuditCase, groupings: Sequence[Grouping]) -> tuple[Figure, ...]:
     column = case.schema.target
     if column is None or column.name in case.samples.absent:
         return ()
@@ -134,23 +131,14 @@ def _gap_figures(
                     if shown and n
                     else bar(name, series, None)
                 )
-    return (
-        *bars(
-            "bias.representation.label_rates", rows,
-            message("figure.label_rates.title", "Rate of “{outcome}” in each group",
-                    outcome=outcome(target)),
-            message("figure.label_rates.text", "How often each group gets this outcome among the "
-                    "generated and among the real rows. Rates that would tell of a few people are "
-                    "left out."),
-            message("figure.rate", "Rate"), series=(_MADE, _REAL),
-        ),
-        *forest(
-            "bias.representation.label_gaps", findings, _in_words,
-            message("figure.label_gaps.title", "Gaps between groups: generated minus real"),
-            message("figure.label_gaps.text", "Each group's distance from the largest group in the "
-                    "rate of the outcome. Away from zero the samples tell another story than real "
-                    "data."),
-        ),
+    return bars(
+        "bias.representation.label_rates", rows,
+        message("figure.label_rates.title", "Rate of “{outcome}” in each group",
+                outcome=outcome(target)),
+        message("figure.label_rates.text", "How often each group gets this outcome among the "
+                "generated and among the real rows. Rates that would tell of a few people are "
+                "left out."),
+        message("figure.rate", "Rate"), series=(_MADE, _REAL),
     )  # fmt: skip
 
 
