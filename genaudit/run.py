@@ -89,7 +89,7 @@ def run(
             progress(audit.id, i, len(chosen))
         section, more = _ask(audit, case, options[audit.id], strict=strict)
         sections.append(section)
-        unmeasured += more
+        unmeasured += [said for said in more if said not in unmeasured]
     if progress:
         progress("", len(chosen), len(chosen))
     sections = judge([*claim.section(case.subject), *sections], policy, on=today)

@@ -307,6 +307,48 @@ def test_numbers_are_grouped_by_name():
     assert np.allclose(grouping.counts(train) / 4000, 0.25, atol=0.03)
 
 
+@pytest.mark.parametrize("name", [NAME, "bias.downstream", "bias.differential_fairness"])
+def test_a_number_is_never_cut_in_silence(name):
+    """Whoever looks at groups of a number says that they were made, and how."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["age"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    case = case_of(*(population(300, s) for s in (1, 2, 3)), schema=schema)
+
+    said = [m.english for m in find(name)(case).not_measured if m.id == "bias.within_bands"]
+
+    assert len(said) == 1
+    assert "groups of age" in said[0]
+    assert "quartiles" in said[0]
+
+
+def test_one_group_among_samples_is_a_finding():
+    """A group that samples lack has lost its share, and a gap to it is not estimable: never 0."""
+    train = table(a=(150, 150), b=(50, 150))
+    shares, gaps, changes = (
+        found(table(a=(200, 200)), train, metric)["b"] for metric in (SHARE, LABEL_GAP, CHANGE)
+    )
+
+    assert shares.verdict is Verdict.OUTSIDE
+    assert np.isclose(shares.estimate.value, -0.4)
+    for finding in (gaps, changes):
+        assert finding.estimate.value is None
+        assert "b (group)" in finding.estimate.reason.params["group"]
+    assert changes.verdict is Verdict.CANNOT_TELL
+
+
+def test_a_group_of_samples_without_labels_is_a_finding():
+    """Its share is there, its rate is not: no gap of 0 or 1."""
+    columns = [{**c.model_dump(), "nullable": True} for c in LETTERS.columns]
+    schema, train = LETTERS.replace(columns=columns), table(a=(150, 150), b=(50, 150))
+    samples = table(a=(150, 150), b=(100, 100))
+    samples.loc[samples["group"] == "b", "hired"] = None
+
+    assert found(samples, train, SHARE, schema)["b"].estimate.value is not None
+    assert found(samples, train, CHANGE, schema)["b"].estimate.value is None
+    assert found(samples, train, CHANGE, schema)["b"].verdict is Verdict.CANNOT_TELL
+
+
 def test_bands_of_numbers_are_words():
     """A band has its Chinese beside it in group, label and chart; a column's own levels do not."""
     columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}

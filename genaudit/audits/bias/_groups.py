@@ -238,6 +238,20 @@ def favoured_rates(
     return GroupRates.of(codes, favoured, len(grouping.levels), data.persons, worth)
 
 
+def within_bands(groupings: Iterable[Grouping]) -> list[Message]:
+    """What is not measured of numbers, as their groups are bands that nobody declared."""
+    return [
+        message(
+            "bias.within_bands",
+            "Differences within groups of {column}: it is a number, so its groups were made by "
+            "cutting at the quartiles of the real rows.",
+            column=g.name,
+        )
+        for g in groupings
+        if g.edges
+    ]
+
+
 def check_labels(case: AuditCase, _: object = None) -> None:
     """Refuse real rows in which a whole group has no label: no rate of it exists there.
 

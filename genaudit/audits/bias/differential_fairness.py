@@ -20,6 +20,7 @@ from genaudit.audits.bias._groups import (
     no_target,
     outcome,
     with_words,
+    within_bands,
     worth_of_samples,
 )
 from genaudit.audits.words import by_person, listed
@@ -103,7 +104,9 @@ def differential_fairness(case: AuditCase, options: Options) -> Outcome:
             left_out.append(_too_many(columns))
         else:
             findings += _of_columns(case, columns, target)
-    return with_words(Outcome(tuple(findings), (), tuple(left_out)), groupings)
+    return with_words(
+        Outcome(tuple(findings), (), (*within_bands(groupings), *left_out)), groupings
+    )
 
 
 def _combined(groupings: Sequence[Grouping], most: int) -> list[tuple[Grouping, ...]]:

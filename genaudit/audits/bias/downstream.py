@@ -32,6 +32,7 @@ from genaudit.audits.bias._groups import (
     outcome,
     too_few,
     with_words,
+    within_bands,
 )
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
@@ -138,6 +139,7 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
         *strata.figure(within, control),
     )
     known = [*groupings, *([] if control is None else [control])]
+    unmeasured += within_bands(groupings)
     return with_words(Outcome((*findings, *within), figures, tuple(unmeasured)), known)
 
 

@@ -13,6 +13,7 @@ from genaudit.audits.bias._groups import (
     no_sensitive,
     outcome,
     with_words,
+    within_bands,
 )
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, label_findings
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, intersections, share_findings
@@ -72,7 +73,11 @@ def representation(case: AuditCase, options: Options) -> Outcome:
     crossed, unmeasured = intersections(case, groupings, options.max_intersections)
     gaps, missing = label_findings(case, groupings)
     figures = (*_share_figures(case, groupings, shares), *_gap_figures(case, groupings))
-    found = Outcome((*shares, *wanted, *gaps, *crossed), figures, (*unmeasured, *missing))
+    found = Outcome(
+        (*shares, *wanted, *gaps, *crossed),
+        figures,
+        (*within_bands(groupings), *unmeasured, *missing),
+    )
     return with_words(found, groupings)
 
 
