@@ -40,7 +40,7 @@ from genaudit.render import html, json
 from genaudit.result import AuditReport, Claim, Message, message
 from genaudit.run import Progress, judge, run
 from genaudit.subject import Subject
-from genaudit.subjects.resolve import as_model, parse_claim, resolve, sample_frames
+from genaudit.subjects.resolve import as_model, parse_claim, resolve, resolve_recipe, sample_frames
 from genaudit.subjects.wrapped import imported
 
 if TYPE_CHECKING:
@@ -231,6 +231,7 @@ def audit(
     plan: AuditPlan | str | Path = "standard",
     claim: Claim | str | None = None,
     split: Split | str | None = None,
+    one_recipe: bool = False,
     context: Mapping[str, JsonValue] | None = None,
     checkpoint: str | Path | None = None,
     ledger: PrivacyLedger | str | Path | None = None,
@@ -256,6 +257,9 @@ def audit(
         split: `random` where train and holdout are a random split of one table, `coin` where a fair
             coin of its own made each row a member; matches then bound ε from below. Your word for
             it is printed in the report.
+        one_recipe: the subject is a list of at least three samples (files or frames), each of
+            another training of one recipe; shares and label gaps of groups are then judged for the
+            recipe, by the spread of its trainings, and all else on their samples together.
         context: what only the operator knows, for the report (`read_context`).
         checkpoint: the folder that `train` wrote beside the model; attacks then see all networks.
         ledger: where the audit's own reads are written; the user's own by default.
@@ -274,7 +278,7 @@ def audit(
     chosen_policy = read_policy(policy)
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(_file(plan, "plan"))
     claimed, dealt = parse_claim(claim), _split(split)
-    model = as_model(subject)
+    model = None if one_recipe else as_model(subject)
     opened = _opened(checkpoint, model)
     own: Schema | None = getattr(model or opened, "schema", None)
     public = (
@@ -308,7 +312,11 @@ def audit(
         _check_rows(opened, raws.get(Knowledge.TRAIN), book, planted)
     data = {k: Dataset.of(raw, schema, k.value) for k, raw in raws.items()}
     _check_overlaps(data)
-    who = resolve(subject, model, schema, claimed)
+    who = (
+        resolve_recipe(subject, schema, claimed)
+        if one_recipe
+        else resolve(subject, model, schema, claimed)
+    )
     if opened is not None:
         who = opened.join(who, schema)
     known = {} if planted is None else {Knowledge.CANARIES: planted.checked(schema)}

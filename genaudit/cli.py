@@ -515,6 +515,10 @@ def audit(
         str | None,
         typer.Option("--split", help="How chance told train from holdout: random or coin."),
     ] = None,
+    one_recipe: Annotated[
+        bool,
+        typer.Option("--one-recipe", help="Each file is of another training of one recipe."),
+    ] = False,
     context: Annotated[Path | None, typer.Option("--context", help="context.toml")] = None,
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Private folder of this training.")
@@ -536,7 +540,7 @@ def audit(
         report = api.audit(
             subject if len(subject) > 1 else subject[0],
             train=train, holdout=holdout, auxiliary=auxiliary, canaries=canaries, schema=schema,
-            plan=plan, policy=policy, claim=claim, split=split,
+            plan=plan, policy=policy, claim=claim, split=split, one_recipe=one_recipe,
             context=api.read_context(context), checkpoint=checkpoint, ledger=ledger,
             dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
             progress=progress.audit_bar(bars),

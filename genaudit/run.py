@@ -467,8 +467,16 @@ def _left_out(plan: AuditPlan, case: AuditCase) -> Iterable[Message]:
     bounded = (case.split is not None and plan.includes("privacy.matches")) or (
         case.coins is not None and plan.includes("privacy.canaries")
     )
+    k = len(case.subject.replicates)
     for key, text in _NOT_COVERED:
-        if not (bounded and key == "not_measured.epsilon"):
+        if k and key == "not_measured.seeds":
+            yield message(
+                "not_measured.pooled",
+                "Other trainings of this recipe, but for shares and label gaps of groups: all else "
+                "is evidence on the samples of {k:integer} trainings together.",
+                k=k,
+            )
+        elif not (bounded and key == "not_measured.epsilon"):
             yield message(key, text)
     for audit in audits().values():
         if not plan.includes(audit.id):

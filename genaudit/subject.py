@@ -40,7 +40,9 @@ class Subject:
 
     samples: generated records. draw: makes more. scores: name -> records -> shape (n,), higher =
     member. retrain: data sets, seeds -> subjects, plural so that shadow models can be batched.
-    claim: what its maker promises. touches: release touches behind the claim, if it carries them.
+    replicates: samples of several trainings of one recipe, of which `samples` are all together; the
+    claim is then about the recipe. claim: what its maker promises. touches: release touches behind
+    the claim, if it carries them.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Subject:
     claim: Claim | None = None
     digest: str | None = None
     touches: tuple[Touch, ...] = ()
+    replicates: tuple[Dataset, ...] = ()
 
     @property
     def access(self) -> frozenset[Access]:

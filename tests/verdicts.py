@@ -129,6 +129,27 @@ def against_target(
     return Scenario(name, draw, np.subtract(made, target), TARGET, limit)
 
 
+def recipes(
+    name: str, made: Sequence[float], real: Sequence[float], k: int, spread: float, n: int,
+    n_real: int, limit: float = 0.0,
+) -> Scenario:  # fmt: skip
+    """Shares of two groups in samples of k trainings, whose own shares spread normally."""
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        p = np.clip(made[0] + spread * rng.standard_normal(k), 0.001, 0.999)
+        each = rng.binomial(n, p)
+        k_real = int(rng.binomial(n_real, real[0]))
+        return [
+            share_finding(
+                _group(i, crossed=False), Rate(int(counts.sum()), k * n), Rate(of_real, n_real),
+                each=[Rate(int(c), n) for c in counts],
+            )
+            for i, (counts, of_real) in enumerate(((each, k_real), (n - each, n_real - k_real)))
+        ]  # fmt: skip
+
+    return Scenario(name, draw, np.subtract(made, real), SHARE, limit)
+
+
 def _group(i: int, *, crossed: bool) -> dict[str, str]:
     return {"one": str(i // 2), "other": str(i % 2)} if crossed else {"one": str(i)}
 

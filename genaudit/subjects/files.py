@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from genaudit.data.dataset import Dataset
+from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError
 from genaudit.modalities import files
@@ -39,6 +40,41 @@ def from_files(
         samples=Dataset.of_samples(pd.concat(raws, ignore_index=True), schema),
         claim=claim,
         digest=_digest(paths),
+    )
+
+
+def from_trainings(
+    parts: Sequence[str | Path | pd.DataFrame], schema: Schema, *, claim: Claim | None = None
+) -> Subject:
+    """Samples of several trainings of one recipe, one file or data frame each.
+
+    Raises:
+        DataError: as `from_files`, or two of them are the same rows, as no two seeds make.
+    """
+    paths = [part for part in parts if not isinstance(part, pd.DataFrame)]
+    names = [f"samples {i}" if isinstance(part, pd.DataFrame) else Path(part).name
+             for i, part in enumerate(parts, 1)]  # fmt: skip
+    raws = [flat(part, name) if isinstance(part, pd.DataFrame)
+            else files.read(part, "samples", schema.record)
+            for part, name in zip(parts, names, strict=True)]  # fmt: skip
+    for i, (name, raw) in enumerate(zip(names, raws, strict=True)):
+        if odd := sorted(set(raw.columns) ^ set(raws[0].columns)):
+            raise DataError(
+                f"Expected the same columns in the samples of all trainings, but only one of "
+                f"{names[0]} and {name} has {odd[0]!r}; give them the same columns."
+            )
+        if same := [j for j in range(i) if raw.equals(raws[j][raw.columns])]:
+            raise DataError(
+                f"Expected samples of different trainings, but {names[same[0]]} and {name} are the "
+                "same rows; train with another seed, or leave one of them out."
+            )
+    return Subject(
+        name=", ".join(names),
+        kind="samples of one recipe",
+        samples=Dataset.of_samples(pd.concat(raws, ignore_index=True), schema),
+        claim=claim,
+        digest=_digest(paths) if len(paths) == len(parts) else None,
+        replicates=tuple(Dataset.of_samples(raw, schema) for raw in raws),
     )
 
 

@@ -66,6 +66,35 @@ def resolve(subject: Any, model: Any, schema: Schema, claim: Claim | None) -> Su
     )
 
 
+#: Fewest trainings from which their spread is estimated at all.
+FEWEST = 3
+
+
+def resolve_recipe(subject: Any, schema: Schema, claim: Claim | None) -> Subject:
+    """The samples of several trainings of one recipe that a user means.
+
+    Raises:
+        DataError, OptionError: they are too few, or no samples of different trainings.
+    """
+    parts = list(subject) if isinstance(subject, list | tuple) else [subject]
+    if len(parts) < FEWEST:
+        raise OptionError(
+            f"Expected the samples of at least {FEWEST} trainings of one recipe, got {len(parts)}; "
+            "bring more, or leave out that they are of one recipe."
+        )
+    if odd := [p for p in parts if not isinstance(p, pd.DataFrame) and not _is_samples(p)]:
+        what = f"{odd[0]!r}" if isinstance(odd[0], str | Path) else type(odd[0]).__name__
+        raise OptionError(
+            f"Expected files or data frames of samples, one of each training, got {what}; draw "
+            "samples from each model first."
+        )
+    return sample_files.from_trainings(parts, schema, claim=claim)
+
+
+def _is_samples(part: Any) -> bool:
+    return isinstance(part, str | Path) and not _is_spec(part) and not _is_folder(part)
+
+
 def as_model(subject: Any) -> Any:
     """The trained model, where the subject is one or is a model folder; else None."""
     if isinstance(subject, str | Path) and _is_folder(subject):
@@ -79,6 +108,8 @@ def sample_frames(subject: Any) -> list[pd.DataFrame]:
     """Samples to draft a schema from, where nothing else is known."""
     if isinstance(subject, pd.DataFrame):
         return [flat(subject, "samples")]
+    if isinstance(subject, list | tuple) and any(isinstance(p, pd.DataFrame) for p in subject):
+        return [flat(p, "samples") for p in subject if isinstance(p, pd.DataFrame)]
     paths = _paths(subject)
     return [files.read(path, "samples") for path in paths] if paths else []
 

@@ -27,7 +27,17 @@ from fairlearn.metrics import (
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from verdicts import Scenario, Tally, against_target, changes, fairness, gaps, shares, tally
+from verdicts import (
+    Scenario,
+    Tally,
+    against_target,
+    changes,
+    fairness,
+    gaps,
+    recipes,
+    shares,
+    tally,
+)
 
 from genaudit.stats.resampling import resamples
 
@@ -52,6 +62,7 @@ def scenarios() -> Iterator[Scenario]:
     """2, 3 and 10 groups, even, skewed and small; equality, the edge of a limit, and beyond."""
     yield from _of_shares()
     yield from _of_targets()
+    yield from _of_recipes()
     yield from _of_gaps()
     yield from _of_changes()
     yield from _of_fairness()
@@ -79,6 +90,19 @@ def _of_targets() -> Iterator[Scenario]:
     yield against_target("target, 10 equal shares: all at the limit", edge, _EVEN, 3000, 0.02)
     yield against_target("target, 2 groups of 60: met", (0.5, 0.5), (0.5, 0.5), 120)
     yield against_target("target, 2 groups: .67 for .50", _TWO, (0.5, 0.5), 3000, 0.02)
+
+
+def _of_recipes() -> Iterator[Scenario]:
+    for k in (3, 5, 10):
+        for spread in (0.0, 0.02):
+            yield recipes(f"shares, {k} trainings that spread by {spread:g}: equal", _TWO, _TWO, k,
+                          spread, 3000, 20000)  # fmt: skip
+    edge = moved(_TWO, g0=0.02, g1=-0.02)
+    yield recipes("shares, 5 trainings that spread by 0.02: at the limit", edge, _TWO, 5, 0.02,
+                  3000, 20000, 0.02)  # fmt: skip
+    far = moved(_TWO, g0=0.1, g1=-0.1)
+    yield recipes("shares, 5 trainings that spread by 0.02: 8 pp beyond", far, _TWO, 5, 0.02,
+                  3000, 20000, 0.02)  # fmt: skip
 
 
 def _of_gaps() -> Iterator[Scenario]:

@@ -19,6 +19,7 @@ from genaudit.errors import DataError
 from genaudit.modalities.table.learner import Target, levels_of, show_number
 from genaudit.result import Figure, Finding, Message, Side, message, words_of
 from genaudit.stats.clusters import equal_worth, n_units, rate_worth
+from genaudit.stats.intervals import Interval
 
 #: Below this a group's number is shown with its interval but not judged.
 JUDGED = 30
@@ -121,6 +122,11 @@ def side(kind: Literal["generated", "real"], rows: int, *rates: Rate) -> Side:
         p = (k + 0.5) / (n + 1)  # never 0 or 1, so that no side looks free of chance
         variance += p * (1 - p) / max(n, 1.0)
     return Side(kind=kind, n=rows, variance=variance)
+
+
+def within_one(interval: Interval) -> Interval:
+    """An interval of a difference of shares ends where differences of shares end."""
+    return max(interval[0], -1.0), min(interval[1], 1.0)
 
 
 def share_of(hit: np.ndarray, persons: np.ndarray | None, worth: float = 1.0) -> Rate:

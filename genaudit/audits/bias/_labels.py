@@ -19,15 +19,17 @@ from genaudit.audits.bias._groups import (
     outcome,
     side,
     too_few,
+    within_one,
     worth_of_samples,
 )
+from genaudit.audits.bias._trainings import ALONE, METHOD, Trainings
 from genaudit.audits.words import by_person
 from genaudit.case import AuditCase, Knowledge
 from genaudit.data.disclosure import hidden
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Finding, Message, message
-from genaudit.stats.contrast import rate_contrast
-from genaudit.stats.intervals import miettinen_nurminen
+from genaudit.stats.contrast import difference, rate_contrast
+from genaudit.stats.intervals import Interval, miettinen_nurminen
 
 LABEL_GAP = "bias.representation.label_gap"
 CHANGE = "bias.representation.label_gap_change"
@@ -89,6 +91,32 @@ def _combined(made: Pair, real: Pair, of_real: int, method: str) -> Estimate:
     )
 
 
+def recipe_gap(trainings: Trainings) -> Estimate:
+    """Mean gap over trainings."""
+    return Estimate.of(
+        trainings.value,
+        lambda c: within_one(trainings.interval(c)),
+        n=len(trainings.values),
+        method=ALONE,
+        unit=UNIT,
+    )
+
+
+def recipe_gap_change(trainings: Trainings, real: Pair, of_real: int = -1) -> Estimate:
+    """Mean gap over trainings minus that of real rows, or plus it (of_real = 1)."""
+    signed = ((of_real, real[0]), (-of_real, real[1]))
+    parts = [(sign, *rate.independent) for sign, rate in signed]
+    other = sum(sign * rate.value for sign, rate in signed)
+
+    def interval(confidence: float) -> Interval:
+        low, high = rate_contrast(parts, confidence)
+        return difference(trainings.value, trainings.interval(confidence), -other, (-high, -low))
+
+    return Estimate.of(
+        trainings.value + other, interval, n=len(trainings.values), method=METHOD, unit=UNIT
+    )
+
+
 def label_findings(
     case: AuditCase, groupings: Sequence[Grouping]
 ) -> tuple[list[Finding], list[Message]]:
@@ -111,24 +139,27 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
     )  # fmt: skip
     rows = len(case.samples), len(case.train)
     lacks = absent(missing[0]) if missing else None
+    parts = () if missing else case.subject.replicates
+    of_each = [favoured_rates(part, grouping, target, worth) for part in parts]
     for i, level in enumerate(grouping.levels):
         if i != reference:
             group = {grouping.name: level}
             said = {"group": in_words(group), "reference": grouping.levels[reference],
                     "outcome": outcome(target)}  # fmt: skip
+            each = [(r[i], r[reference]) for r in of_each]
             pairs = [None if r is None else (r[i], r[reference]) for r in (made, real, unseen)]
             told = [r is not None and bool(r.told[[i, reference]].all()) for r in (real, unseen)]
             yield gap_finding(
                 message(LABEL_GAP, "Rate of “{outcome}” among generated rows of {group} minus that "
                         "of {reference}", **said),
-                group, pairs[0], lacks, rows[0],
-                by_person(_METHODS[LABEL_GAP], case.samples),
+                group, pairs[0], lacks, rows[0], by_person(_METHODS[LABEL_GAP], case.samples),
+                each,
             )  # fmt: skip
             yield change_finding(
                 message(CHANGE, "How far the gap between {group} and {reference} in the rate of "
                         "“{outcome}” among generated rows is from that among real rows", **said),
                 group, pairs, told, lacks, rows,
-                by_person(_METHODS[CHANGE], case.train, case.samples),
+                by_person(_METHODS[CHANGE], case.train, case.samples), each,
             )  # fmt: skip
 
 
@@ -139,22 +170,41 @@ def gap_finding(
     lacks: Message | None = None,
     rows: int = 1,
     method: str = _METHODS[LABEL_GAP],
+    each: Sequence[Pair] = (),
 ) -> Finding:
-    """The gap of one group among so many generated rows."""
-    if lacks or made is None or min(r.n for r in made) < ESTIMABLE:
+    """The gap of one group among so many generated rows.
+
+    each: rates in every training, where there are several, of which `made` is all together.
+    """
+    if lacks or made is None or _smallest(made, *each) < ESTIMABLE:
         reason = lacks or too_few(group, ESTIMABLE)
         estimate = Estimate.undefined(reason, n=rows, method=method, unit=UNIT)
         return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
                        estimate=estimate, group=group)  # fmt: skip
+    trainings = _trainings(each)
     return Finding(
         metric=LABEL_GAP,
         label=label,
         heading=_HEADINGS[LABEL_GAP],
-        estimate=label_gap(made, method),
+        estimate=recipe_gap(trainings) if trainings else label_gap(made, method),
         group=group,
-        sides=(side("generated", rows, *made),),
-        doubt=few(group) if min(r.independent[1] for r in made) < JUDGED else None,
+        sides=(trainings.side if trainings else side("generated", rows, *made),),
+        doubt=few(group) if _independent(made, *each) < JUDGED else None,
+        note=trainings.note if trainings else None,
     )
+
+
+def _trainings(each: Sequence[Pair]) -> Trainings | None:
+    return Trainings.of([[(1, pair[0]), (-1, pair[1])] for pair in each]) if each else None
+
+
+def _smallest(*pairs: Pair | None) -> int:
+    """Rows of the smallest group of all, 0 where one side is not there."""
+    return min([0 if pair is None else min(r.n for r in pair) for pair in pairs])
+
+
+def _independent(*pairs: Pair) -> float:
+    return min(r.independent[1] for pair in pairs for r in pair)
 
 
 def change_finding(
@@ -165,6 +215,7 @@ def change_finding(
     lacks: Message | None = None,
     rows: tuple[int, int] = (1, 1),
     method: str = _METHODS[CHANGE],
+    each: Sequence[Pair] = (),
 ) -> Finding:
     """A change of a gap from (group, reference) pairs of generated, training and unseen rows.
 
@@ -172,13 +223,13 @@ def change_finding(
     those of one alone may be a few: generated and real.
     """
     made, real, unseen = pairs
-    smallest = min([r.n for pair in (made, real) if pair for r in pair], default=0)
+    smallest = _smallest(made, real, *each)
     if lacks or smallest < ESTIMABLE or made is None or real is None or not told[0]:
         reason = lacks or (too_few({**group}, ESTIMABLE) if smallest < ESTIMABLE else hidden())
         estimate = Estimate.undefined(reason, n=min(rows), method=method, unit=UNIT)
         return Finding(metric=CHANGE, label=label, heading=_HEADINGS[CHANGE],
                        estimate=estimate, group=group)  # fmt: skip
-    independent = min(r.independent[1] for pair in (made, real) for r in pair)
+    trainings = _trainings(each)
     null = None
     if unseen and told[1] and min(r.n for r in unseen) >= ESTIMABLE:
         null = label_gap_change(unseen, real, method)
@@ -186,10 +237,18 @@ def change_finding(
         metric=CHANGE,
         label=label,
         heading=_HEADINGS[CHANGE],
-        estimate=label_gap_change(made, real, method),
+        estimate=recipe_gap_change(trainings, real)
+        if trainings
+        else label_gap_change(made, real, method),
         group=group,
         null=null,
-        sides=(side("generated", rows[0], *made), side("real", rows[1], *real)),
-        total=label_gap_sum(made, real, method),
-        doubt=few(group) if independent < JUDGED else None,
+        sides=(
+            trainings.side if trainings else side("generated", rows[0], *made),
+            side("real", rows[1], *real),
+        ),
+        total=recipe_gap_change(trainings, real, 1)
+        if trainings
+        else label_gap_sum(made, real, method),
+        doubt=few(group) if _independent(made, real, *each) < JUDGED else None,
+        note=trainings.note if trainings else None,
     )

@@ -19,15 +19,18 @@ from genaudit.audits.bias._groups import (
     share_of,
     side,
     too_few,
+    within_one,
     worth_of_samples,
 )
+from genaudit.audits.bias._trainings import METHOD, Trainings, shares_of_each
 from genaudit.audits.words import by_person
 from genaudit.case import AuditCase, Knowledge
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import hidden, shown_cells
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.clusters import n_units
-from genaudit.stats.intervals import miettinen_nurminen
+from genaudit.stats.contrast import difference
+from genaudit.stats.intervals import miettinen_nurminen, wilson
 
 SHARE = "bias.representation.share_difference"
 INTERSECTION = "bias.representation.intersection_share_difference"
@@ -59,6 +62,20 @@ def share_difference(made: Rate, real: Rate, method: str = _METHOD) -> Estimate:
     )
 
 
+def recipe_share_difference(trainings: Trainings, real: Rate) -> Estimate:
+    """Mean share over trainings minus P(group | real)."""
+    p = real.value
+    return Estimate.of(
+        trainings.value - p,
+        lambda c: within_one(
+            difference(trainings.value, trainings.interval(c), p, wilson(*real.independent, c))
+        ),
+        n=min(real.n, len(trainings.values)),
+        method=METHOD,
+        unit=UNIT,
+    )
+
+
 def share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
     """One for each group of a column."""
     real = _shares(grouping, case.train)
@@ -70,6 +87,7 @@ def share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
         pairs = zip(_shares(grouping, case.holdout), grouping.told(case.holdout), strict=True)
         unseen = [rate if shown else None for rate, shown in pairs]
     method = by_person(_METHOD, case.train, case.samples)
+    parts = [] if lacks else [grouping.codes(part) for part in case.subject.replicates]
     for i, level in enumerate(grouping.levels):
         yield share_finding(
             {grouping.name: level},
@@ -79,6 +97,7 @@ def share_findings(case: AuditCase, grouping: Grouping) -> Iterator[Finding]:
             told=bool(told[i]),
             unseen=unseen[i],
             lacks=lacks,
+            each=shares_of_each(case, parts, i, worth_of_samples(case)) if parts else (),
         )
 
 
@@ -97,8 +116,12 @@ def share_finding(
     told: bool = True,
     unseen: Rate | None = None,
     lacks: Message | None = None,
+    each: Sequence[Rate] = (),
 ) -> Finding:
-    """A difference of shares; `told` says whether the real one may be printed."""
+    """A difference of shares; `told` says whether the real one may be printed.
+
+    each: the share in every training, where there are several, of which `made` is all together.
+    """
     metric = SHARE if len(group) == 1 else INTERSECTION
     label = message(
         metric,
@@ -118,16 +141,24 @@ def share_finding(
     null = None
     if unseen is not None and _estimable(unseen, real):
         null = share_difference(unseen, real, method)
+    trainings = Trainings.of([[(1, r)] for r in each]) if each else None
     return Finding(
         metric=metric,
         label=label,
         heading=_HEADINGS[metric],
-        estimate=share_difference(made, real, method),
+        estimate=recipe_share_difference(trainings, real)
+        if trainings
+        else share_difference(made, real, method),
         group=group,
         null=null,
-        sides=(side("generated", made.n, made), side("real", real.n, real)),
+        sides=(
+            trainings.side if trainings else side("generated", made.n, made),
+            side("real", real.n, real),
+        ),
         doubt=None if clear else few(group),
-        note=message(
+        note=trainings.note
+        if trainings
+        else message(
             "bias.representation.rows",
             "{made:integer} generated rows against {real:integer} real rows.",
             made=made.n,
@@ -166,6 +197,7 @@ def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Findin
         told &= shown_cells(people.reshape(shape))
     method = by_person(_METHOD, case.train, case.samples)
     worth = worth_of_samples(case)
+    parts = [_cross_codes(part, one, other) for part in case.subject.replicates]
     for cell in np.unique(np.concatenate([real, made])):
         if cell >= 0:
             i, j = divmod(int(cell), shape[1])
@@ -175,6 +207,7 @@ def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Findin
                 share_of(real == cell, case.train.persons),
                 method,
                 told=bool(told[i, j]),
+                each=shares_of_each(case, parts, int(cell), worth) if parts else (),
             )
 
 

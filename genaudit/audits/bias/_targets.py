@@ -22,8 +22,10 @@ from genaudit.audits.bias._groups import (
     too_few,
     worth_of_samples,
 )
+from genaudit.audits.bias._trainings import ALONE, Trainings
 from genaudit.audits.words import by_person
 from genaudit.case import AuditCase
+from genaudit.data.dataset import Dataset
 from genaudit.errors import OptionError
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.intervals import Interval, wilson
@@ -131,8 +133,17 @@ def _of_column(case: AuditCase, grouping: Grouping, wanted: Wanted) -> Iterator[
     mine = None if persons is None else persons[stated]
     for i, level in enumerate(levels):
         made = share_of(codes[stated] == i, mine, worth_of_samples(case))
+        each = [] if lacks else [_stated_share(case, grouping, part, i, len(levels))
+                                 for part in case.subject.replicates]  # fmt: skip
         yield target_finding({grouping.name: level}, made, float(wanted[level]), lacks,
-                             by_person(_METHOD, case.samples), n=len(case.samples))  # fmt: skip
+                             by_person(_METHOD, case.samples), len(case.samples), each)  # fmt: skip
+
+
+def _stated_share(case: AuditCase, grouping: Grouping, part: Dataset, i: int, n: int) -> Rate:
+    codes = grouping.codes(part)
+    stated = (codes >= 0) & (codes < n)
+    mine = None if part.persons is None else part.persons[stated]
+    return share_of(codes[stated] == i, mine, worth_of_samples(case))
 
 
 def target_finding(
@@ -142,8 +153,12 @@ def target_finding(
     lacks: Message | None = None,
     method: str = _METHOD,
     n: int = 1,
+    each: Sequence[Rate] = (),
 ) -> Finding:
-    """A share minus what it should be; n is stated where there is no number."""
+    """A share minus what it should be; n is stated where there is no number.
+
+    each: the share in every training, where there are several, of which `made` is all together.
+    """
     label = message(
         TARGET,
         "Share of {group} among generated rows minus the {target:percent} set as target",
@@ -156,7 +171,13 @@ def target_finding(
         return Finding(metric=TARGET, label=label, heading=_HEADING, estimate=estimate,
                        group=group)  # fmt: skip
 
+    small = min([r.n for r in (made, *each)]) < ESTIMABLE
+    trainings = Trainings.of([[(1, r)] for r in each]) if each and not small else None
+
     def interval(confidence: float) -> Interval:
+        if trainings:
+            low, high = trainings.interval(confidence)
+            return max(low, 0.0) - wanted, min(high, 1.0) - wanted
         low, high = wilson(*made.independent, confidence)
         return low - wanted, high - wanted
 
@@ -164,8 +185,15 @@ def target_finding(
         metric=TARGET,
         label=label,
         heading=_HEADING,
-        estimate=Estimate.of(made.value - wanted, interval, n=made.n, method=method, unit=UNIT),
+        estimate=Estimate.of(
+            (trainings.value if trainings else made.value) - wanted,
+            interval,
+            n=len(each) if trainings else made.n,
+            method=ALONE if trainings else method,
+            unit=UNIT,
+        ),
         group=group,
-        sides=(side("generated", made.n, made),),
+        sides=(trainings.side if trainings else side("generated", made.n, made),),
+        note=trainings.note if trainings else None,
         doubt=few(group) if made.independent[1] < JUDGED else None,
     )
