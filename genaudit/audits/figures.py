@@ -18,6 +18,7 @@ def forest(
     name: Callable[[Finding], str],
     title: Message,
     description: Message,
+    unit: str = "difference of shares",
 ) -> tuple[Figure, ...]:
     """Estimates of one metric with their 95% intervals, one line each; none where none has a value.
 
@@ -40,7 +41,7 @@ def forest(
         return ()
     figure = Figure(
         id=id, kind="forest", title=title, description=description, headers=headers, rows=rows,
-        unit="difference of shares", metric=findings[0].metric,
+        unit=unit, metric=findings[0].metric,
     )  # fmt: skip
     return (figure,)
 

@@ -94,15 +94,25 @@ class Comparison:
         x = self.features.encode(rows)
         return np.stack([learner.probabilities(x) for learner in self.learners])
 
-    def selects(self, probabilities: np.ndarray) -> np.ndarray:
-        """Whether each learner predicts the favoured class for each row, bools (K, n)."""
-        return probabilities.argmax(axis=2) == self.target.favoured
+    def selects(self, probabilities: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+        """Whether each learner predicts the asked class for each row, bools (K, n).
 
-    def margins(self, probabilities: np.ndarray) -> np.ndarray:
-        """Favoured class minus the likeliest other, and the sum of the two, shape (2, K, n)."""
-        favoured = probabilities[:, :, self.target.favoured]
-        other = np.delete(probabilities, self.target.favoured, axis=2).max(axis=2, initial=0.0)
-        return np.stack([favoured - other, favoured + other])
+        asked: class of each row, shape (n,); the favoured one where None.
+        """
+        classes = self.target.favoured if asked is None else asked
+        found: np.ndarray = probabilities.argmax(axis=2) == classes
+        return found
+
+    def margins(self, probabilities: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+        """Asked class minus the likeliest other, and the sum of the two, shape (2, K, n)."""
+        n = probabilities.shape[1]
+        classes = np.full(n, self.target.favoured) if asked is None else asked
+        where = np.broadcast_to(classes[None, :, None], (len(probabilities), n, 1))
+        mine = np.take_along_axis(probabilities, where, axis=2)[:, :, 0]
+        others = probabilities.copy()
+        np.put_along_axis(others, where, 0.0, axis=2)
+        other = others.max(axis=2, initial=0.0)
+        return np.stack([mine - other, mine + other])
 
 
 def comparison(case: AuditCase, target: Target) -> Comparison | Message:
@@ -118,6 +128,32 @@ def learn_from(
     test = features.encode(case.holdout)[found.rows]
     parts = _parts(found.target.encode(data), n_learners, found.rows_each, case.rng(stream))
     return _side(features, data, found.target, parts, test)
+
+
+def taught(
+    case: AuditCase,
+    data: Dataset,
+    target: Target,
+    test: Dataset,
+    n_learners: int,
+    n_rows: int,
+    stream: str,
+) -> np.ndarray:
+    """Class probabilities of the rows of any table, shape (n_learners, n, classes).
+
+    Args:
+        case: Whose training rows say what features there are.
+        data: Rows to learn from, in disjoint parts.
+        target: What is learned; rows without it are left out.
+        test: Rows that are asked about.
+        n_learners: How many.
+        n_rows: Rows of each at most.
+        stream: Of the random parts.
+    """
+    features = Features.of(case.train, target.name)
+    labels = target.encode(data)
+    parts = _parts(labels, n_learners, n_rows, case.rng(stream), data.persons)
+    return _side(features, data, target, parts, features.encode(test))
 
 
 def _compare(case: AuditCase, target: Target) -> Comparison | Message:

@@ -48,6 +48,8 @@ class Table:
     errors of what another learner of its kind would say, shape (n,), > 0 = selected; None where
     there are decisions alone. person: number of each row's person; None where a row is a person.
     stratum: code of each row's stratum of a control column, shape (n,), -1 = none; None without.
+    own: whether a decision is that for the row's own class: what then favours rows of the favoured
+    label is at the cost of the others.
     """
 
     grouping: Grouping
@@ -59,6 +61,7 @@ class Table:
     made_lead: np.ndarray | None = None
     person: np.ndarray | None = None
     stratum: np.ndarray | None = None
+    own: bool = False
 
     @classmethod
     def of(
@@ -73,10 +76,28 @@ class Table:
         With a control column its strata stand beside them, and a learner is no surer of a group in
         a stratum than its training rows of both allow.
         """
+        asked = np.full(len(found.y), found.target.favoured)
+        return cls._of(grouping, found, case, asked, control)
+
+    @classmethod
+    def right(cls, grouping: Grouping, found: Comparison, case: AuditCase) -> Table:
+        """The same rows, with whether each decision is the row's own class in place of it."""
+        return replace(cls._of(grouping, found, case, found.y), own=True)
+
+    @classmethod
+    def _of(
+        cls,
+        grouping: Grouping,
+        found: Comparison,
+        case: AuditCase,
+        asked: np.ndarray,
+        control: Grouping | None = None,
+    ) -> Table:
+        """asked: the class that a decision is held against, for each row of the comparison."""
         everybody = grouping.codes(case.holdout)
         rng = case.rng(f"bias.downstream.rows.{grouping.name}")
         known = _kept(everybody[found.rows], everybody, rng)
-        group = everybody[found.rows][known]
+        group, asked = everybody[found.rows][known], asked[known]
         real, made = found.real[:, known], found.made[:, known]
         stratum = None if control is None else control.codes(case.holdout)[found.rows][known]
         cells = group if control is None else _crossed(grouping, control, case.holdout)
@@ -85,15 +106,15 @@ class Table:
             worth_of_groups(grouping, data, cells, control) for data in (case.train, case.samples)
         ]
         real_lead, made_lead = (
-            lead_of(found.margins(side), worth[cells] * found.rows_each)
+            lead_of(found.margins(side, asked), worth[cells] * found.rows_each)
             for side, worth in zip((real, made), rows, strict=True)
         )
         return cls(
             grouping,
             group,
             y=(found.y[known] == found.target.favoured).astype(np.int64),
-            real=found.selects(real),
-            made=found.selects(made),
+            real=found.selects(real, asked),
+            made=found.selects(made, asked),
             real_lead=real_lead,
             made_lead=made_lead,
             person=None if found.persons is None else found.persons[known],
@@ -128,17 +149,17 @@ class Table:
             told &= shown_cells(np.column_stack([selected, n - selected])).all(axis=1)
         return told
 
-    def halves(self, gap: Gap) -> Table | None:
-        """Learners on real rows against as many others on real rows; None with one a side."""
+    def halves(self, value: Callable[[np.ndarray], float]) -> Table | None:
+        """Learners on real rows against as many others on real rows; None with one a side.
+
+        value: the statistic of decisions of some learners, bools (K', n).
+        """
         k = len(self.real)
         if k < 4:
             return None
 
         def change(one: np.ndarray, other: np.ndarray) -> float:
-            made, real = (
-                fairlearn_gap(self, gap, self.real[side].mean(axis=0)) for side in (one, other)
-            )
-            return made - real
+            return value(self.real[one]) - value(self.real[other])
 
         one, other = middle_halves(k, change)
         return replace(self, made=self.real[one], real=self.real[other], made_lead=self.real_lead)
@@ -362,8 +383,13 @@ def _tie_variance(
         for y in (0, 1):
             leads = np.sort(lead[(table.group == group) & (table.y == y)])
             n[i, y] = len(leads)
-            selected[:, i, y] = n_selected(leads, moved[:, i])
+            selected[:, i, y] = n_selected(leads, _towards(table, y) * moved[:, i])
     return float(gap(selected, np.broadcast_to(n, selected.shape)).var())
+
+
+def _towards(table: Table, y: int) -> float:
+    """What a move towards the favoured class does to leads of rows with a label."""
+    return -1.0 if table.own and y == 0 else 1.0
 
 
 def n_selected(leads: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -407,7 +433,7 @@ def rate_change(table: Table) -> Estimate:
     components = [(holdout, float(n_persons - 1))]
     if k > 1:
         components += [
-            (max(float(side.mean(axis=1).var(ddof=1)), _rate_variance(lead)) / k, k - 1)
+            (max(float(side.mean(axis=1).var(ddof=1)), _rate_variance(table, lead)) / k, k - 1)
             for side, lead in ((table.made, table.made_lead), (table.real, table.real_lead))
         ]
     return Estimate.of(
@@ -419,9 +445,10 @@ def rate_change(table: Table) -> Estimate:
     )
 
 
-def _rate_variance(lead: np.ndarray | None) -> float:
+def _rate_variance(table: Table, lead: np.ndarray | None) -> float:
     """Variance of one learner's mean decision if chance moves all rows as one, 0 without leads."""
     if lead is None:
         return 0.0
     moved = norm.ppf((np.arange(_N_LEARNERS) + 0.5) / _N_LEARNERS)
-    return float((n_selected(np.sort(lead), moved) / len(lead)).var())
+    n = [n_selected(np.sort(lead[table.y == y]), _towards(table, y) * moved) for y in (0, 1)]
+    return float((np.sum(n, axis=0) / len(lead)).var())

@@ -186,7 +186,7 @@ def _gap_finding(
         # Rows of all groups: those that take no part may be a few people, so no less is told.
         return change.model_copy(update={"n": n, "method": method})
 
-    halves = table.halves(gap)
+    halves = table.halves(lambda side: fairlearn_gap(table, gap, side.mean(axis=0)))
     return Finding(
         metric=metric,
         label=label,

@@ -61,6 +61,15 @@ def groups(case: AuditCase, _options: NoOptions) -> Outcome:
     its area less theirs; a group is named where that is above zero after Holm's correction over all
     groups, and the picture's intervals hold for all groups together.
     """
+    return exposure(case)
+
+
+def exposure(case: AuditCase) -> Outcome:
+    """What the audit finds; the attack is played once for the case."""
+    return case.once(_ID, lambda: _exposure(case))
+
+
+def _exposure(case: AuditCase) -> Outcome:
     groupings = [Grouping.of(c, case.train, case.non_members) for c in case.schema.sensitive]
     if not groupings:
         return Outcome((), not_measured=(no_sensitive(),))
