@@ -16,7 +16,7 @@ _ONLY_FULL = frozenset(
 )  # fmt: skip
 
 #: Audits that `quick` leaves out beside those.
-_NOT_QUICK = frozenset(
+_NOT_QUICK = frozenset({"bias.cost"}) | frozenset(
     f"privacy.{name}"
     for name in (
         "classifier",

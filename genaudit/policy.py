@@ -42,7 +42,8 @@ SHARES = frozenset(
         *(f"privacy.{a}.{m}" for a in (*_ATTACKS, *_SCORED) for m in ("auc", "tpr_at_1pct_fpr")),
         *(f"privacy.{a}.{m}" for a in _SHADOW_ATTACKS
           for m in ("auc", "pooled_auc", "tpr_at_1pct_fpr")),
-        "privacy.canaries.auc", "content.personal_data.rate", "content.personal_data.column_rate",
+        "privacy.canaries.auc", "bias.continuous.curve_distance",
+        "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
         "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",
         "quality.validity.column_invalid_rate", "quality.validity.distinct_rate",

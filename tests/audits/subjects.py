@@ -46,6 +46,18 @@ SCHEMA = Schema.from_dict(
 )
 
 
+#: The same columns where the sensitive attributes and the outcome include numbers.
+NUMBERS = SCHEMA.replace(
+    columns=[
+        c.model_dump()
+        | ({"role": "sensitive"} if c.name == "age" else {})
+        | ({"role": "target"} if c.name == "income" else {})
+        | ({"role": "feature"} if c.name == "hired" else {})
+        for c in SCHEMA.columns
+    ]
+)
+
+
 def population(n: int, seed: int) -> pd.DataFrame:
     """Fresh rows, shape (n, 7); women are hired in about 35%, men in about 50% of the cases."""
     rng = np.random.default_rng([seed, 0xBEEF])
@@ -164,6 +176,13 @@ def unlabelled(case: AuditCase) -> AuditCase:
     frame = told(case.samples).drop(columns="sex")
     made = Dataset.of_samples(frame, case.schema)
     return replace(case, subject=replace(case.subject, samples=made), data=data, _cache={})
+
+
+def with_numbers(case: AuditCase) -> AuditCase:
+    """The case where age is a sensitive number and income, a number too, is the outcome."""
+    data = {k: replace(d, schema=NUMBERS) for k, d in case.data.items()}
+    subject = replace(case.subject, samples=replace(case.samples, schema=NUMBERS))
+    return replace(case, subject=subject, data=data, _cache={})
 
 
 @cache

@@ -18,6 +18,7 @@ from subjects import (
     population,
     unlabelled,
     with_canaries,
+    with_numbers,
 )
 
 from genaudit.audits import CHAPTERS, audits, find
@@ -42,6 +43,8 @@ def _ready(name, case):
     """A case with what this audit needs."""
     if name == "bias.predicted":
         return unlabelled(case)
+    if name == "bias.continuous":
+        return with_numbers(case)
     return with_canaries(case) if Knowledge.CANARIES in find(name).needs else case
 
 
@@ -84,6 +87,35 @@ def _leaky_scores():
     return dataclasses.replace(case, subject=dataclasses.replace(case.subject, scores=leaky))
 
 
+def _described_badly():
+    """Women have the ages of men ten years older, and live in one region."""
+    rows = population(3000, 31)
+    women = rows["sex"] == "Female"
+    rows["age"] = np.clip(rows["age"] + 10 * women, 18, 90)
+    rows.loc[women, "region"] = "north"
+    return case_of(rows, population(3000, 32), population(3000, 33))
+
+
+def _useless_for_women():
+    """Nine of ten times age and gain decide who is hired; of generated women they say nothing."""
+    tables = [population(3000, seed) for seed in (31, 32, 33)]
+    for rows in tables:
+        hired = (rows["age"] + 20 * (rows["gain"] > 0) > 45) ^ (np.arange(3000) % 10 == 0)
+        rows["hired"] = np.where(hired, "yes", "no")
+    made = tables[0]
+    lot = np.where(np.random.default_rng(0).random(3000) < 0.5, "yes", "no")
+    made["hired"] = np.where(made["sex"] == "Female", lot, made["hired"])
+    return case_of(*tables)
+
+
+def _younger_paid_more():
+    """The young have the pay of the old, and the old that of the young."""
+    rows = population(3000, 31)
+    rows["income"] = rows["income"] * np.exp((42 - rows["age"]) / 20)
+    return with_numbers(case_of(rows.assign(income=rows["income"].clip(0, 1e6)),
+                                population(3000, 32), population(3000, 33)))  # fmt: skip
+
+
 #: Audit -> a planted subject that it must find; no audit comes without one. `honest` is the null
 #: of them all.
 PLANTED = {
@@ -114,6 +146,10 @@ PLANTED = {
     "bias.trts": _noisy_women,
     "bias.predicted": lambda: unlabelled(_planted("group_skewed")()),
     "bias.differential_fairness": _planted("group_skewed"),
+    "bias.conditional": _described_badly,
+    "bias.cost": _useless_for_women,
+    "bias.proxies": _planted("group_skewed"),
+    "bias.continuous": _younger_paid_more,
     "content.rare_copies": _planted("copycat"),
     "content.personal_data": _leaky_text,
     "quality.fidelity": _planted("mode_dropper"),
@@ -270,7 +306,7 @@ RISKS = ("inference", "linkability", "reconstruction", "singling_out")
 #: Audits that deal the samples to parts, or take some, by a random stream: another order of rows
 #: gives other parts.
 DEALT = {
-    "bias.downstream",
+    *(f"bias.{name}" for name in ("conditional", "continuous", "cost", "downstream", "proxies")),
     *(f"privacy.{attack}" for attack in (*ATTACKS, *RISKS)),
     *(f"privacy.{attack}" for attack in ATTACKS),
     *(f"privacy.{attack}" for attack in ("groundhog", "lira", "query_based", "rmia")),

@@ -48,8 +48,10 @@ def numbers(value):
 
 
 @pytest.mark.parametrize(
-    "name", ["bias.representation", "bias.downstream", "bias.trts", "quality.utility"]
-)
+    "name",
+    ["bias.representation", "bias.downstream", "bias.trts", "bias.cost", "bias.proxies",
+     "quality.utility"],
+)  # fmt: skip
 @pytest.mark.parametrize("k", [3, 9])
 def test_sizes_do_not_tell_how_many_have_no_label(name, k):
     """Where a few rows have no label, numbers of rows are those of all rows or whole tens."""

@@ -7,6 +7,7 @@ import pytest
 from subjects import SCHEMA, case_of, judged, population
 
 from genaudit.audits.bias._groups import GroupRates, share_of
+from genaudit.audits.bias.proxies import _halves
 from genaudit.audits.bias.representation import CHANGE, SHARE
 from genaudit.audits.learners import _parts
 from genaudit.audits.quality.utility import LOSS, skill
@@ -93,6 +94,26 @@ def test_fidelity_says_why_it_is_not_judged():
     found = judged("quality.fidelity", case(population(300, 5), 1, 150))
 
     assert {f.doubt.id for f in found} == {"quality.fidelity.clustered"}
+
+
+def test_groups_of_persons_are_described_with_a_doubt():
+    """Floors of clustered rows are too high: distances hold zero from below, and are not judged."""
+    found = verdicts("bias.conditional", case(population(600, 5), 1, 200))
+
+    assert {f.doubt.id for f in found.values()} == {"bias.conditional.clustered"}
+    assert all(f.estimate.low <= 0 for f in found.values())
+    assert all(f.estimate.method.endswith("not taken as independent") for f in found.values())
+
+
+def test_halves_of_a_table_share_no_person():
+    """Learners are asked about persons they have not seen; samples without persons are rows."""
+    subject = case(population(300, 5), 1, 200)
+    one, other = _halves(subject.train, np.random.default_rng(0))
+    made = _halves(subject.samples, np.random.default_rng(0))
+
+    assert not set(one.frame["who"]) & set(other.frame["who"])
+    assert len(one) + len(other) == len(subject.train)
+    assert [len(half) for half in made] == [150, 150]
 
 
 def test_learners_do_not_share_persons():

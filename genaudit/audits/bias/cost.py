@@ -1,0 +1,337 @@
+"""Which groups pay for samples in the place of real rows: likeness, accuracy and exposure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from genaudit.audits.bias import conditional
+from genaudit.audits.bias._gaps import UNIT, Table, gap_change, rate_change
+from genaudit.audits.bias._groups import (
+    ESTIMABLE,
+    JUDGED,
+    Grouping,
+    few,
+    in_words,
+    no_sensitive,
+    no_target,
+    too_few,
+    with_words,
+)
+from genaudit.audits.figures import forest
+from genaudit.audits.learners import Comparison, comparison
+from genaudit.audits.privacy.groups import exposure
+from genaudit.audits.words import by_person
+from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
+from genaudit.data.disclosure import hidden
+from genaudit.modalities.table.learner import Target
+from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
+from genaudit.subject import Access
+
+ACCURACY = "bias.cost.accuracy_change"
+GAP = "bias.cost.accuracy_gap_change"
+
+METHOD = (
+    "paired difference of accuracies over holdout rows with a label and learners, chance of near "
+    "ties"
+)
+
+_HEADINGS = {
+    ACCURACY: message(
+        f"{ACCURACY}.heading",
+        "How much more accurate models are about each group after training on samples instead of "
+        "real rows",
+    ),
+    GAP: message(
+        f"{GAP}.heading",
+        "How much further the accuracy about each group falls behind that about the largest group "
+        "after training on samples instead of real rows",
+    ),
+}
+
+#: What a group pays with, as columns of the chart.
+_LIKENESS = message("bias.cost.likeness", "distance from real rows")
+_ACCURACY = message("bias.cost.accuracy", "accuracy lost")
+_EXPOSURE = message("bias.cost.exposure", "exposure (AUC − 0.5)")
+
+
+@dataclass(frozen=True)
+class Options:
+    """n_resamples: bootstrap samples of the holdout."""
+
+    n_resamples: int = ranged(500, 100)
+
+
+@audit(
+    title="Which groups pay for the samples",
+    needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
+    source="Robin Hood and Matthew effects: Ganev, Oprisanu & De Cristofaro 2022, ICML, section 5; "
+    "Bagdasaryan, Poursaeed & Shmatikov 2019, NeurIPS; train-synthetic-test-real: Esteban et al. "
+    "2017",
+    options=Options,
+    modalities=EVERY,
+    described=True,
+    metrics=(ACCURACY, GAP),
+)
+def cost(case: AuditCase, options: Options) -> Outcome:
+    """Compare what each group loses where samples stand in for real rows.
+
+    Noise that protects everybody drowns a small group before a large one, and who is known badly is
+    served badly. So the accuracy of models that learnt from samples is set against that of models
+    that learnt from as many real rows, on the holdout rows of each group; and the gap between the
+    largest group and each other is followed. It is signed: above zero the group loses more than the
+    largest one. Where the gap of real rows shrinks, the group that was served better pays ("Robin
+    Hood"); where it widens, the group that was served worse pays ("Matthew"). Beside it stand how
+    well each group is described, and how far it is exposed to an attack: protection that costs a
+    group much and gives it little is bought dearly.
+    """
+    if not case.schema.sensitive:
+        return Outcome((), not_measured=(no_sensitive(),))
+    if case.schema.target is None:
+        return Outcome((), not_measured=(no_target(),))
+    target = Target.of(case.schema.target, case.train)
+    groupings = [Grouping.of(c, case.train, case.holdout) for c in case.schema.sensitive]
+    found = comparison(case, target)
+    if isinstance(found, Message):
+        lost = [_undefined(ACCURACY, g, i, found, len(case.holdout))
+                for g in groupings for i in range(len(g.levels))]  # fmt: skip
+        return with_words(Outcome(tuple(lost)), groupings)
+    findings: list[Finding] = []
+    for g in groupings:
+        table = Table.right(g, found, case)
+        findings += _findings(table, found, case, options.n_resamples)
+    figures = (*_payments(case, groupings, findings), *_forest(findings))
+    return with_words(Outcome(tuple(findings), figures), groupings)
+
+
+# Findings ----------------------------------------------------------------------------------------
+
+
+def _findings(
+    table: Table, found: Comparison, case: AuditCase, n_resamples: int
+) -> Iterator[Finding]:
+    grouping, told, n = table.grouping, table.told, table.n_people
+    reference = int(np.argmax(grouping.counts(case.train)))
+    for i in range(len(grouping.levels)):
+        yield _accuracy_finding(table, i, found, told=bool(told[i]))
+    for i, level in enumerate(grouping.levels):
+        if i == reference:
+            continue
+        least, group = min(n[i], n[reference]), {grouping.name: level}
+        if least < ESTIMABLE or not told[[i, reference]].all():
+            reason = too_few(group, ESTIMABLE) if least < ESTIMABLE else hidden()
+            yield _undefined(GAP, grouping, i, reason, max(len(table.group), 1), reference)
+        else:
+            yield _gap_finding(table, i, reference, found, case, n_resamples)
+
+
+def _accuracy_finding(table: Table, i: int, found: Comparison, *, told: bool) -> Finding:
+    grouping, n = table.grouping, int(table.n_people[i])
+    group = {grouping.name: grouping.levels[i]}
+    if n < ESTIMABLE or not told:
+        reason = too_few(group, ESTIMABLE) if n < ESTIMABLE else hidden()
+        return _undefined(ACCURACY, grouping, i, reason, max(len(table.group), 1))
+    method = by_person(METHOD, *found.data)
+    return Finding(
+        metric=ACCURACY,
+        label=_label(ACCURACY, grouping, i),
+        heading=_HEADINGS[ACCURACY],
+        estimate=rate_change(table.where(np.array([i]))).model_copy(update={"method": method}),
+        group=group,
+        doubt=few(group) if n < JUDGED else found.doubt,
+        note=found.note,
+    )
+
+
+def _gap_finding(
+    table: Table, i: int, reference: int, found: Comparison, case: AuditCase, n_resamples: int
+) -> Finding:
+    grouping, pair = table.grouping, table.where(np.array([i, reference]))
+    group, method = {grouping.name: grouping.levels[i]}, by_person(METHOD, *found.data)
+
+    def estimate_of(sides: Table, stream: str) -> Estimate:
+        rng = case.rng(f"{GAP}.{grouping.name}.{i}.{stream}")
+        change = gap_between(sides, i, sides.made) - gap_between(sides, i, sides.real)
+        estimate = gap_change(sides, _signed(i, reference), change, rng, n_resamples)
+        return estimate.model_copy(update={"method": method})
+
+    estimate = estimate_of(pair, "samples")
+    halves = pair.halves(lambda side: gap_between(pair, i, side))
+    few_rows = int(table.n_people[[i, reference]].min()) < JUDGED
+    return Finding(
+        metric=GAP,
+        label=_label(GAP, grouping, i, reference),
+        heading=_HEADINGS[GAP],
+        estimate=estimate,
+        group=group,
+        null=None if halves is None else estimate_of(halves, "null"),
+        doubt=few(group) if few_rows else found.doubt,
+        note=_effect(pair, i, reference, estimate),
+    )
+
+
+def gap_between(table: Table, i: int, side: np.ndarray) -> float:
+    """Accuracy about the rows of the other group minus that about group i, of bools (K, n)."""
+    right = side.mean(axis=0)
+    return float(right[table.group != i].mean() - right[table.group == i].mean())
+
+
+def _signed(i: int, reference: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The same gap from counts by group, in the order of the groups' codes, and label."""
+    sign = 1.0 if reference < i else -1.0
+
+    def gap(right: np.ndarray, n: np.ndarray) -> np.ndarray:
+        rates = right.sum(axis=-1) / n.sum(axis=-1)
+        return np.asarray(sign * (rates[..., 0] - rates[..., 1]))
+
+    return gap
+
+
+def _effect(table: Table, i: int, reference: int, estimate: Estimate) -> Message:
+    """Whether the gap shrinks, widens or neither, in the field's words, and who pays how much."""
+    real, made = (gap_between(table, i, side) for side in (table.real, table.made))
+    name, other = (table.grouping.levels[j] for j in (i, reference))
+    said = table.grouping.words
+    text = _EFFECTS[effect_of(estimate, real, made)]
+    return message(
+        "bias.cost.effect",
+        "{effect} The accuracy about {reference} minus that about {group}: {real:number} after "
+        "training on real rows, {made:number} after training on samples. A gap may be just: read "
+        "it beside the accuracy of each.",
+        effect=text,
+        group=said.get(name, name),
+        reference=said.get(other, other),
+        real=round(real, 3),
+        made=round(made, 3),
+    )
+
+
+def effect_of(change: Estimate, real: float, made: float) -> str:
+    """`neither` where the interval of the change holds 0, else what becomes of the gap.
+
+    Args:
+        change: made - real, with its interval.
+        real: Gap after training on real rows.
+        made: Gap after training on samples.
+
+    >>> shrunk = Estimate.of(-0.1, lambda c: (-0.15, -0.05), n=10, method="toy")
+    >>> effect_of(shrunk, 0.3, 0.2), effect_of(shrunk, -0.1, -0.2), effect_of(shrunk, 0.04, -0.06)
+    ('robin_hood', 'matthew', 'turned')
+    """
+    if change.low is None or change.high is None or change.low <= 0 <= change.high:
+        return "neither"
+    if real * made < 0:
+        return "turned"
+    return "matthew" if abs(made) > abs(real) else "robin_hood"
+
+
+_EFFECTS = {
+    "neither": message(
+        "bias.cost.neither",
+        "Neither Robin Hood nor Matthew: the interval of the change holds zero.",
+    ),
+    "robin_hood": message(
+        "bias.cost.robin_hood", "Robin Hood: the gap shrinks, and who was served better loses more."
+    ),
+    "matthew": message(
+        "bias.cost.matthew", "Matthew: the gap widens, and who was served worse loses more."
+    ),
+    "turned": message(
+        "bias.cost.turned", "The gap turns round: who was served better is now served worse."
+    ),
+}
+
+
+def _label(metric: str, grouping: Grouping, i: int, reference: int | None = None) -> Message:
+    group = in_words({grouping.name: grouping.levels[i]})
+    if reference is None:
+        return message(
+            metric,
+            "How much more accurate models are about {group} after training on samples instead of "
+            "real rows",
+            group=group,
+        )
+    return message(
+        metric,
+        "How much further the accuracy about {group} falls behind that about {reference} after "
+        "training on samples instead of real rows",
+        group=group,
+        reference=grouping.levels[reference],
+    )
+
+
+def _undefined(
+    metric: str, grouping: Grouping, i: int, reason: Message, n: int, reference: int | None = None
+) -> Finding:
+    return Finding(
+        metric=metric,
+        label=_label(metric, grouping, i, reference),
+        heading=_HEADINGS[metric],
+        estimate=Estimate.undefined(reason, n=n, method=METHOD, unit=UNIT),
+        group={grouping.name: grouping.levels[i]},
+    )
+
+
+# Figures -----------------------------------------------------------------------------------------
+
+
+def _payments(
+    case: AuditCase, groupings: Sequence[Grouping], findings: Sequence[Finding]
+) -> tuple[Figure, ...]:
+    """Groups against what they pay with; a group without a number in a column has no cell there."""
+    attacked = {
+        in_words(f.group): f.estimate
+        for f in exposure(case).findings
+        if f.metric == "privacy.groups.auc"
+    }
+    lost = {in_words(f.group): f.estimate for f in findings if f.metric == ACCURACY}
+    rows: list[tuple[str, str, float | None, float | None, float | None]] = []
+    for g in groupings:
+        for d in conditional.described(case, g):
+            name = in_words({g.name: g.levels[d.level]})
+            if d.excess is not None:
+                rows.append((name, _LIKENESS.text_en, d.excess.value, *d.excess.interval(0.95)))
+            for column, e, sign, at in (
+                (_ACCURACY, lost.get(name), -1, 0.0),
+                (_EXPOSURE, attacked.get(name), 1, 0.5),
+            ):
+                if e is not None and None not in (known := (e.value, e.low, e.high)):
+                    value, *interval = (sign * (float(x or 0.0) - at) for x in known)
+                    rows.append((name, column.text_en, value, min(interval), max(interval)))
+    if not rows:
+        return ()
+    figure = Figure(
+        id="bias.cost.groups",
+        kind="heatmap",
+        title=message("figure.cost.title", "What each group pays"),
+        description=message(
+            "figure.cost.text",
+            "Excess distance of the generated rows of a group from real ones, accuracy that models "
+            "lose about it when they learn from samples, and how much better than a coin an "
+            "attacker tells its members. More is worse in each column; cells that would tell of a "
+            "few people, and groups that cannot be attacked, are left out.",
+        ),
+        headers=(
+            message("figure.group", "Group"),
+            message("figure.cost.what", "What it pays with"),
+            message("figure.cost.value", "Value"),
+            message("figure.low", "95% interval from"),
+            message("figure.high", "to"),
+        ),
+        rows=tuple(rows),
+        words=words_of(_LIKENESS, _ACCURACY, _EXPOSURE),
+    )
+    return (figure,)
+
+
+def _forest(findings: Sequence[Finding]) -> tuple[Figure, ...]:
+    return forest(
+        "bias.cost.gap_changes",
+        [f for f in findings if f.metric == GAP],
+        lambda f: in_words(f.group),
+        message("figure.cost_gap.title", "Accuracy lost beyond that of the largest group"),
+        message("figure.cost_gap.text", "Right of zero a group loses more accuracy than the "
+                "largest group when models learn from samples instead of real rows."),
+    )  # fmt: skip
