@@ -118,7 +118,7 @@ def _change(
 ) -> tuple[Estimate, Estimate | None]:
     """The change of one stratum's gap, and that of learners on real rows; None with few of them."""
     estimate = gap_change(part, parity_gap, gap, rng, n_resamples)
-    halves = part.halves(parity_gap)
+    halves = part.halves(lambda side: fairlearn_gap(part, parity_gap, side.mean(axis=0)))
     if halves is None:
         return estimate, None
     made, real = (
