@@ -174,7 +174,7 @@ class Figures:
         if figure.kind == "heatmap":
             return [
                 self._text.html(figure.headers[0]),
-                *map(isolated, charts.sides(figure.rows)[1]),
+                *map(isolated, charts.sides(self._worded(figure).rows)[1]),
             ]
         shown = [i for i in self._columns(figure) if i < len(figure.headers)]
         return [self._text.html(figure.headers[i]) for i in shown]
