@@ -11,7 +11,16 @@ import pytest
 import torch
 from opacus import PrivacyEngine
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from genaudit.errors import GenauditWarning, OptionError
 from genaudit.training.dp.clipping.module import BookKeepingModule
@@ -252,6 +261,57 @@ def test_a_bound_that_is_lowered_holds_for_clip_and_noise(by_engine: bool) -> No
     assert module.weight.grad.norm() == pytest.approx(0.005, rel=1e-3)
     optimizer.step()
     assert module.weight.grad.std() == pytest.approx(0.005, rel=0.1)
+
+
+_DATA = TensorDataset(torch.randn(40, 5), torch.randint(0, 2, (40,)))
+
+
+def _made_private(engine: str, **loader: Any) -> DataLoader[Any]:
+    inner = nn.Linear(5, 2)
+    make = getattr(BookKeepingEngine(), engine)
+    noise = {"noise_multiplier": 1.0} if engine == "make_private" else {
+        "target_epsilon": 3.0, "target_delta": 1e-3, "epochs": 1}  # fmt: skip
+    return make(
+        module=inner, optimizer=torch.optim.SGD(inner.parameters(), 0.1),
+        criterion=nn.CrossEntropyLoss(), data_loader=DataLoader(_DATA, **loader),
+        max_grad_norm=1.0, grad_sample_mode="ghost", **noise,
+    )[-1]  # fmt: skip
+
+
+class _OwnBatches(BatchSampler):
+    """Batches of somebody's own making."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("engine", ["make_private", "make_private_with_epsilon"])
+@pytest.mark.parametrize(
+    ("sampler", "named"),
+    [
+        (WeightedRandomSampler([0.9] * 4 + [0.1] * 36, 40), "WeightedRandomSampler"),
+        (SubsetRandomSampler(range(20)), "SubsetRandomSampler"),
+        (RandomSampler(_DATA, replacement=True, num_samples=400), "with replacement"),
+        (_OwnBatches(SequentialSampler(_DATA), 20, drop_last=False), "_OwnBatches"),
+    ],
+)
+def test_a_sampler_that_would_be_dropped_is_refused(
+    engine: str, sampler: Sampler[Any], named: str
+) -> None:
+    """Opacus would take uniform draws in place of it, at a rate that it changed, silently."""
+    whole = isinstance(sampler, BatchSampler)
+    loader = {"batch_sampler": sampler} if whole else {"sampler": sampler, "batch_size": 20}
+
+    with pytest.raises(OptionError, match=named) as said:
+        _made_private(engine, **loader)
+    assert "genaudit mitigate" in str(said.value)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_loader_without_a_sampler_of_its_own_is_taken(shuffle: bool) -> None:
+    """Whether it shuffles or not: Poisson draws take its place, one record in two."""
+    loader = _made_private("make_private", shuffle=shuffle, batch_size=20)
+
+    assert loader.sample_rate == 0.5
 
 
 def test_another_mode_is_refused() -> None:

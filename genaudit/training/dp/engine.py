@@ -15,12 +15,20 @@ from typing import Any
 
 import torch
 from opacus import PrivacyEngine
+from opacus.data_loader import DPDataLoader
 from opacus.optimizers import DPOptimizerFastGradientClipping
 from opacus.optimizers.optimizer import _check_processed_flag, _generate_noise, _mark_as_processed
 from opacus.validators import ModuleValidator
 from opacus.validators.errors import UnsupportedModuleError
 from torch import nn
 from torch.nn.utils import parametrize
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+)
 
 from genaudit.errors import OptionError
 from genaudit.training.dp.clipping.module import BookKeepingModule, Losses, Rows
@@ -109,7 +117,8 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
             options: As of Opacus.
 
         Raises:
-            OptionError: another mode is asked for.
+            OptionError: another mode is asked for, or the loader has a sampler of its own, such as
+                a WeightedRandomSampler, which Opacus would drop silently.
         """
         if grad_sample_mode != "ghost":
             raise OptionError(
@@ -137,6 +146,10 @@ class BookKeepingEngine(PrivacyEngine):  # type: ignore[misc]  # Opacus brings n
             generator=self.secure_rng if self.secure_mode else noise_generator,
             secure_mode=self.secure_mode, **own,
         )  # fmt: skip
+
+    def _prepare_data_loader(self, data_loader: DataLoader[Any], **options: Any) -> Any:
+        _refuse_sampler(data_loader)
+        return super()._prepare_data_loader(data_loader, **options)
 
     def validate(self, *, module: nn.Module, **_: Any) -> None:
         """Refuse layers that mix records, or whose gradients cannot be told apart.
@@ -241,6 +254,37 @@ class _Optimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opac
         )  # fmt: skip
         parts = [n.view_as(s) for n, s in zip(noise.split(sizes), sums, strict=True)]
         torch._foreach_add_(list(sums), parts)
+
+
+def _refuse_sampler(loader: DataLoader[Any]) -> None:
+    """Refuse a loader that draws some records more often: Opacus drops its sampler silently.
+
+    What it puts in its place draws each record at the rate 1 / len(loader), which such a sampler
+    changes too: then neither the weights nor ε are what was meant.
+    """
+    if isinstance(loader, DPDataLoader) or isinstance(loader.dataset, IterableDataset):
+        return  # it is such a one already; or Opacus refuses it itself
+    sampler, batches = loader.sampler, loader.batch_sampler
+    if batches is not None and type(batches) is not BatchSampler:
+        drawn_by: object = batches
+    elif isinstance(sampler, RandomSampler) and not _draws_each_once(sampler):
+        drawn_by = "a RandomSampler with replacement, or of another number of records"
+    elif type(sampler) not in (SequentialSampler, RandomSampler):
+        drawn_by = sampler
+    else:
+        return
+    named = drawn_by if isinstance(drawn_by, str) else f"a {type(drawn_by).__name__}"
+    raise OptionError(
+        f"Expected a data loader that draws each record alike, got {named}: a private step draws "
+        "every record at one rate, so a sampler of its own would be dropped without a word, and "
+        "its length would change the rate that ε is computed for. Leave it out; to balance groups, "
+        "draw samples by condition, or mitigate them after training (genaudit mitigate), which "
+        "adds nothing to ε."
+    )
+
+
+def _draws_each_once(sampler: RandomSampler) -> bool:
+    return not sampler.replacement and sampler.num_samples == len(sampler.data_source)
 
 
 def _check_owned(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
