@@ -10,7 +10,7 @@ import os
 import secrets
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,6 +32,10 @@ from genaudit.data.record import frozen
 from genaudit.data.schema import Role, Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, complaint
 from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
+from genaudit.mitigation import record as records
+from genaudit.mitigation.method import Mitigation
+from genaudit.mitigation.outcome import Mitigated
+from genaudit.mitigation.record import MitigationRecord
 from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
@@ -349,6 +353,99 @@ def _split(split: Split | str | None) -> Split | None:
         f"Expected split as {' or '.join(Split)}, got {split!r}; leave it out where train and "
         "holdout were not told apart by chance."
     )
+
+
+def mitigate(
+    subject: Any,
+    how: Mitigation | str,
+    *,
+    schema: Schema | str | Path | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    **options: Any,
+) -> Mitigated:
+    """Samples in which groups are more alike; generated rows alone are used, so ε stays as it was.
+
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"sex": ["F", "M", "M", "M"], "paid": ["no", "yes", "no", "yes"]})
+    >>> levels = {"sex": ["F", "M"], "paid": ["no", "yes"]}
+    >>> schema = Schema.from_dict({"columns": {
+    ...     name: {"kind": "categorical", "categories": known} for name, known in levels.items()}})
+    >>> fair = mitigate(rows, "resample", schema=schema, target={"sex": "equal"}, n=2)
+    >>> sorted(fair.to_frame()["sex"].astype(str))
+    ['F', 'M']
+
+    Args:
+        subject: Samples (data frame, file or several), a model or its folder, `module:name`, a
+            callable, or a `Subject`.
+        how: A `Mitigation`, or its method (resample, reweigh, balance, reject, repair) with
+            `options`.
+        schema: What is declared of the samples; a model brings its own.
+        n: Rows wanted. A generator needs it; of samples as many as there are by default.
+        seed: Of all chance in it.
+        out: A file or folder to write the rows to; a record of what was done is written beside it.
+        options: Fields of `Mitigation` (columns, target, strength, dpd, ...).
+
+    Raises:
+        DataError, SchemaError, OptionError, IntegrityError: one sentence on what is not usable.
+    """
+    chosen = _mitigation(how, options)
+    check_seed(seed)
+    who = subject if isinstance(subject, Subject) else _whose_samples(subject, schema)
+    place = None if out is None else path_of(out, "a file to write")
+    if place is not None and who.samples is not None:
+        files.check_out(place, who.samples.schema.record)
+    if who.draw is not None:
+        if n is None:
+            raise OptionError("Expected a number of rows to draw from a generator (-n), got none.")
+        found = chosen.of_draw(who.draw, n, seed=seed)
+    else:
+        assert who.samples is not None, "a subject has one of the two"
+        found = chosen.of_samples(who.samples, n=n, seed=seed)
+    if place is not None:
+        _write_mitigated(found, chosen, who, place, seed)
+    return found
+
+
+def _mitigation(how: Mitigation | str, options: Mapping[str, Any]) -> Mitigation:
+    if isinstance(how, Mitigation):
+        if options:
+            raise OptionError(
+                f"Expected the option {next(iter(options))!r} inside the Mitigation, got it beside "
+                "one; leave it out."
+            )
+        return how
+    known = [f.name for f in fields(Mitigation) if f.name != "method"]
+    for name in options:
+        if name not in known:
+            raise OptionError(
+                f"Expected options of a mitigation ({', '.join(known)}), got {name!r}; correct it."
+            )
+    return Mitigation(how, **options)
+
+
+def _whose_samples(subject: Any, schema: Schema | str | Path | None) -> Subject:
+    """Samples or a generator as a subject, by the schema that is given or that a model brings."""
+    model = as_model(subject)
+    public = getattr(model, "schema", None) if schema is None else _public(schema)
+    if public is None:
+        raise OptionError(
+            "Expected the schema of the samples, whose roles say what groups and outcomes are, got "
+            "none; give it (--schema)."
+        )
+    return resolve(subject, model, public, None)
+
+
+def _write_mitigated(found: Mitigated, how: Mitigation, who: Subject, out: Path, seed: int) -> None:
+    schema = found.samples.schema
+    missing = schema.missing[0] if schema.missing else ""
+    files.write(found.to_frame(), out, schema.record, missing=missing)
+    done = MitigationRecord.model_validate({
+        **how.facts(schema), "seed": seed, "source": who.name, "source_digest": who.digest,
+        "digest": files.digest(out), "cost": dict(found.cost),
+    })  # fmt: skip
+    write_text(records.beside(out), done.to_json())
 
 
 def check(
@@ -873,6 +970,8 @@ def _remarks(drafted: bool, subject: Subject) -> list[Message]:
         remarks.append(
             message("remark.unseeded", "The generator takes no seed: another run differs.")
         )
+    if subject.mitigation is not None:
+        remarks.append(subject.mitigation)
     if subject.claim is not None and subject.kind == "model folder":
         remarks.append(
             message(
@@ -885,6 +984,6 @@ def _remarks(drafted: bool, subject: Subject) -> list[Message]:
 
 
 __all__ = [
-    "audit", "check", "draft", "load", "read_report", "selfcheck", "train", "write_html",
-    "write_json",
+    "audit", "check", "draft", "load", "mitigate", "read_report", "selfcheck", "train",
+    "write_html", "write_json",
 ]  # fmt: skip

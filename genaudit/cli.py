@@ -152,6 +152,16 @@ class ModelName(StrEnum):
     CGAN = "cgan"
 
 
+class MethodName(StrEnum):
+    """How groups of samples are made alike."""
+
+    RESAMPLE = "resample"
+    REWEIGH = "reweigh"
+    BALANCE = "balance"
+    REJECT = "reject"
+    REPAIR = "repair"
+
+
 class Preset(StrEnum):
     """How long to train."""
 
@@ -488,6 +498,73 @@ def sample(
     files.write(data.to_frame(), out, record, missing=missing)
     named = out.suffix.lower() == form or not form
     _say(f"Wrote {len(data):,} rows to {out}{'' if named else f' as {form[1:].upper()}'}.")
+
+
+@app.command()
+def mitigate(
+    samples: Annotated[
+        list[str],
+        typer.Argument(help="Sample files, a model folder, or module:callable (runs code)."),
+    ],
+    method: Annotated[MethodName, typer.Option("--method", help="How groups are made alike.")],
+    out: Annotated[Path, typer.Option("--out", help="File (CSV, Parquet, JSONL, TXT), or folder.")],
+    schema: SchemaOption = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Shares (TOML), or the word equal.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="Tells groups; repeatable. Default: all sensitive ones."),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", help="Rows to write (a generator needs it).")
+    ] = None,
+    strength: Annotated[
+        str | None, typer.Option("--strength", help="Of repair: 0 to 1, or auto with --dpd.")
+    ] = None,
+    dpd: Annotated[
+        float | None, typer.Option("--dpd", help="Gap in selection rates that auto is to reach.")
+    ] = None,
+    most_uses: Annotated[
+        int | None, typer.Option("--most-uses", help="How often one row may be used (2).")
+    ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Of reweigh: all rows, with a column weight.")
+    ] = False,
+    seed: Seed = 0,
+) -> None:
+    """Make groups of generated rows alike; no real row is used, so nothing is added to ε."""
+    from genaudit import api
+    from genaudit.mitigation import record
+
+    if not out.is_dir():  # whether it is to be a folder, the schema says
+        check_file(out)
+    check_file(record.beside(out))
+    kept = [*filter(os.path.exists, samples), *_files(schema, target)]
+    for place in (out, record.beside(out)):
+        check_apart(place, kept)
+    found = api.mitigate(
+        samples if len(samples) > 1 else samples[0], method.value, schema=schema, n=n, seed=seed,
+        out=out, columns=tuple(column or ()), target=target, strength=_strength(strength), dpd=dpd,
+        most_uses=most_uses, keep_rows=weights,
+    )  # fmt: skip
+    _say(f"Wrote {len(found.samples):,} rows to {out}, and what was done to {record.beside(out)}.")
+    for name, value in found.cost.items():
+        if value not in ([], None):
+            shown = f"{value:.4g}" if isinstance(value, float) else _cell(value)
+            _say(f"  {name.replace('_', ' ')}: {shown}")
+    _say("  ε added: 0, as only generated rows were used.")
+
+
+def _strength(given: str | None) -> float | str | None:
+    if given in (None, "auto"):
+        return given
+    try:
+        return float(given)
+    except ValueError:
+        raise OptionError(
+            f"Expected --strength as a number from 0 to 1, or auto, got {given!r}."
+        ) from None
 
 
 @app.command()

@@ -195,6 +195,22 @@ class Dataset:
         return len(self) if person is None else int(self.frame[person.name].nunique())
 
 
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Rows of several draws of one generator, in their order."""
+    first = parts[0]
+    invalid: dict[str, int] = {}
+    for part in parts:
+        for name, n in part.invalid.items():
+            invalid[name] = invalid.get(name, 0) + n
+    known = [p.unplaced for p in parts if len(p.unplaced.columns)]
+    unplaced = first.unplaced
+    if known:
+        whole = [p.unplaced.reindex(range(len(p))) for p in parts]
+        unplaced = pd.concat(whole, ignore_index=True)
+    frame = pd.concat([p.frame for p in parts if len(p)] or [first.frame], ignore_index=True)
+    return replace(first, frame=frame, invalid=invalid, unplaced=unplaced)
+
+
 def check_draft(schema: Schema, raw: pd.DataFrame, source: str) -> None:
     """Refuse a column that a draft of this very table leaves out because it holds nothing to model.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pandas as pd
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
-from genaudit.errors import DataError
+from genaudit.errors import DataError, GenauditWarning
+from genaudit.mitigation import record
+from genaudit.mitigation.method import noted
 from genaudit.modalities import files
-from genaudit.result import Claim
+from genaudit.result import Claim, Message
 from genaudit.subject import Subject
 
 
@@ -23,7 +26,8 @@ def from_files(
     """The samples in one or more files, pooled in the order given.
 
     Raises:
-        DataError: a file is absent, empty, in a foreign format, or has columns of its own.
+        DataError: a file is absent, empty, in a foreign format, or has columns of its own; or a
+            record of a mitigation beside it is not usable.
     """
     raws = [files.read(path, "samples", schema.record) for path in paths]
     for path, raw in zip(paths, raws, strict=True):
@@ -40,6 +44,7 @@ def from_files(
         samples=Dataset.of_samples(pd.concat(raws, ignore_index=True), schema),
         claim=claim,
         digest=_digest(paths),
+        mitigation=_mitigation(paths),
     )
 
 
@@ -76,6 +81,22 @@ def from_trainings(
         digest=_digest(paths) if len(paths) == len(parts) else None,
         replicates=tuple(Dataset.of_samples(raw, schema) for raw in raws),
     )
+
+
+def _mitigation(paths: Sequence[str | Path]) -> Message | None:
+    """What the record beside a file says was done to it, if one is of this file."""
+    for path in paths:
+        if (found := record.read(path)) is None:
+            continue
+        if found.digest == files.digest(path):
+            return noted(found.method, found.columns)
+        warnings.warn(
+            f"The record of a mitigation beside {Path(path).name} is of another file, so it is "
+            "left out; remove it, or write the samples anew.",
+            GenauditWarning,
+            stacklevel=2,
+        )
+    return None
 
 
 def _digest(paths: Sequence[str | Path]) -> str:

@@ -14,7 +14,7 @@ from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditError, OptionError
 from genaudit.result import Claim
-from genaudit.subject import Subject
+from genaudit.subject import Subject, matching
 
 
 def from_frame(
@@ -34,7 +34,7 @@ def from_callable(
     """
     seeded = _takes_seed(make)
 
-    def draw(n: int, seed: int, where: Mapping[str, str] | None = None) -> Dataset:
+    def made_by(n: int, seed: int) -> Dataset:
         try:
             made = make(n, seed=seed) if seeded else make(n)
         except GenauditError:
@@ -45,10 +45,10 @@ def from_callable(
             ) from error
         if not isinstance(made, pd.DataFrame):
             raise DataError(f"Expected {name} to return a DataFrame, got {type(made).__name__}.")
-        data = Dataset.of_samples(flat(made, "samples"), schema)
-        for column, value in (where or {}).items():
-            data = data.take((data.frame[column].astype(str) == value).to_numpy())
-        return data
+        return Dataset.of_samples(flat(made, "samples"), schema)
+
+    def draw(n: int, seed: int, where: Mapping[str, str] | None = None) -> Dataset:
+        return matching(made_by, n, seed, where) if where else made_by(n, seed)
 
     return Subject(name, "callable" if seeded else "callable without seed", draw=draw, claim=claim)
 

@@ -1,0 +1,84 @@
+"""What a mitigation gives: rows, where they come from, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genaudit.data.dataset import Dataset
+from genaudit.data.frame import restore
+from genaudit.errors import OptionError
+
+#: Column of weights in what is written.
+WEIGHT = "weight"
+
+
+@dataclass(frozen=True, eq=False)
+class Mitigated:
+    """Samples after a mitigation.
+
+    samples: the rows. rows: where each stood among the samples that came, shape (n,); None where
+    they were drawn for this. weights: of each row, shape (n,), mean 1; None where all count alike.
+    cost: what it took, by name: numbers, texts, and lists of groups.
+    """
+
+    samples: Dataset
+    rows: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    cost: Mapping[str, Any] = field(default_factory=dict)
+
+    def head(self, n: int) -> Mitigated:
+        """The first n rows, of which there may be fewer."""
+        first = np.arange(min(n, len(self.samples)))
+        return Mitigated(
+            self.samples.take(first),
+            None if self.rows is None else self.rows[first],
+            None if self.weights is None else self.weights[first],
+            {**self.cost, "rows_out": len(first)},
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a user would write them; with weights in a column `weight`, if there are any.
+
+        Raises:
+            OptionError: the samples have a column of that name.
+        """
+        frame = _whole(self.samples)
+        if self.weights is None:
+            return frame
+        if WEIGHT in self.samples.schema.names:
+            raise OptionError(
+                f"Expected no column {WEIGHT!r} in the samples, as weights are put there, got one; "
+                "rename it, or leave the weights out."
+            )
+        return frame.assign(**{WEIGHT: self.weights})
+
+
+def taken(samples: Dataset, rows: np.ndarray, **cost: Any) -> Mitigated:
+    """Rows of the samples by position, some perhaps twice."""
+    uses = np.bincount(rows, minlength=len(samples)) if len(rows) else np.zeros(1, dtype=int)
+    told = {"rows_in": len(samples), "rows_out": len(rows), "most_uses": int(uses.max()),
+            "used_again": int((uses - 1).clip(min=0).sum())}  # fmt: skip
+    return Mitigated(samples.take(rows), rows, cost={**told, **cost})
+
+
+def _whole(samples: Dataset) -> pd.DataFrame:
+    """Samples with all that came with them: an audit of them is to find what it would have found.
+
+    That is columns which no generator makes, and cells that the schema does not allow.
+    """
+    frame, schema = samples.to_frame(), samples.schema
+    for column in schema.columns:
+        cells = samples.frame[column.name]
+        if column.name not in frame and cells.notna().any():
+            frame[column.name] = restore(cells, column)
+    for name in samples.unplaced.columns.unique():
+        cells = samples.unplaced.loc[:, [name]].iloc[:, 0]
+        if name in frame:
+            cells = cells.where(cells.notna(), frame[name].astype(object))
+        frame[name] = cells
+    return frame.drop(columns=[name for name in samples.absent if name in frame])

@@ -1,0 +1,105 @@
+"""Weights under which groups and outcome are independent, and samples that follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from genaudit.data.dataset import Dataset
+from genaudit.errors import OptionError
+from genaudit.mitigation.groups import Groups, check_levels
+from genaudit.mitigation.outcome import Mitigated
+from genaudit.mitigation.resample import MOST_USES, resample
+from genaudit.mitigation.target import TargetTable
+
+
+def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
+    """The table P(group) P(outcome), counted in the samples.
+
+    Where no sample has a group with an outcome, no weight makes one: such a cell gets no share, and
+    the others share what is left.
+
+    Raises:
+        OptionError: the schema has no target column, or one of numbers.
+        DataError: samples of one group alone.
+    """
+    outcome = outcome_of(samples)
+    Groups.of(samples, columns).check_several()
+    joint = Groups.of(samples, (*columns, outcome))
+    counts = joint.counts.astype(float).reshape(-1, len({c[-1] for c in joint.cells}))
+    total = counts.sum()
+    if not total:
+        raise OptionError("Expected samples with a group and an outcome, got none.")
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total**2
+    expected[counts == 0] = 0.0
+    shares = (expected / expected.sum()).ravel()
+    return TargetTable(joint.columns, dict(zip(joint.cells, shares.tolist(), strict=True)))
+
+
+def weights(samples: Dataset, columns: Sequence[str]) -> np.ndarray:
+    """P(group) P(outcome) / P(group, outcome) of each row, counted in the samples, shape (n,).
+
+    Their mean is 1. A row without a group or an outcome weighs 1.
+
+    Source: Kamiran & Calders 2012, section 5.2.
+    """
+    return _weights(samples, independent(samples, columns))
+
+
+def reweigh(
+    samples: Dataset,
+    columns: Sequence[str],
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    most_uses: int = MOST_USES,
+    keep_rows: bool = False,
+) -> Mitigated:
+    """Samples in which the outcome is as frequent in each group as in all.
+
+    Args:
+        samples: Generated rows.
+        columns: What tells groups, crossed.
+        n: Rows wanted; None = as many as there are.
+        seed: Of the choice.
+        most_uses: How often a row may be used.
+        keep_rows: Keep every row once, with its weight beside it.
+
+    Raises:
+        OptionError, DataError: as `independent`.
+    """
+    target = independent(samples, columns)
+    if not keep_rows:
+        return resample(samples, target, n=n, seed=seed, most_uses=most_uses)
+    found = _weights(samples, target)
+    cost = {"rows_in": len(samples), "rows_out": len(samples), "largest_weight": float(found.max()),
+            "effective_rows": float(found.sum() ** 2 / (found**2).sum())}  # fmt: skip
+    return Mitigated(samples, np.arange(len(samples)), found, cost)
+
+
+def outcome_of(samples: Dataset) -> str:
+    """The name of the target column, whose values are levels.
+
+    Raises:
+        OptionError: there is none, or its values are numbers.
+    """
+    column = samples.schema.target
+    if column is None:
+        raise OptionError(
+            "Expected a column with the role target, whose outcomes are to be made alike between "
+            "groups, got none; give one that role in the schema."
+        )
+    if not column.discrete:
+        raise OptionError(
+            f"Expected a target column of levels, got {column.name!r}, which is {column.kind}; cut "
+            "it into intervals and declare those."
+        )
+    return check_levels(samples.schema, column.name).name
+
+
+def _weights(samples: Dataset, target: TargetTable) -> np.ndarray:
+    groups = Groups.of(samples, target.columns)
+    own = groups.counts / max(groups.counts.sum(), 1)
+    ratio = np.divide(target.of_cells(groups.cells), own, out=np.zeros(len(own)), where=own > 0)
+    return np.where(groups.codes >= 0, ratio[groups.codes], 1.0)
