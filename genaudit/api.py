@@ -41,6 +41,7 @@ from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.reading import path_of, read_text, read_toml
 from genaudit.render import html, json
+from genaudit.render.compare import compare
 from genaudit.result import AuditReport, Claim, Message, message
 from genaudit.run import Progress, judge, run
 from genaudit.subject import Subject
@@ -712,6 +713,19 @@ def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
     """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
     page = html.to_html(check(report), lang=lang)
     return write_text(path_of(path, "a file to write"), page)
+
+
+def write_comparison(reports: Sequence[str | Path], path: str | Path, lang: str = "en") -> Path:
+    """Write one page that sets reports side by side, such as before and after a mitigation.
+
+    Each links to its own page, where one of its name lies beside it, and else to its `audit.json`.
+    """
+    out = path_of(path, "a file to write")
+    places = [Path(place) for place in reports]
+    pages = [p.with_suffix(".html") if p.with_suffix(".html").is_file() else p for p in places]
+    links = [Path(os.path.relpath(page, out.parent)).as_posix() for page in pages]
+    found = [check(read_report(place)) for place in places]
+    return write_text(out, compare(found, links, lang=lang))
 
 
 def _is_bundled(table: object) -> bool:

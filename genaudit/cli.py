@@ -632,22 +632,32 @@ def audit(
 
 @app.command()
 def report(
-    audit_json: Annotated[Path, typer.Argument(help="audit.json")],
+    audit_json: Annotated[
+        list[Path], typer.Argument(help="audit.json; several are set side by side on one page.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     lang: Annotated[Lang, typer.Option("--lang", help="Language.")] = Lang.EN,
     format: Annotated[Format, typer.Option("--format", help="Form.")] = Format.HTML,
 ) -> None:
-    """Render the report that a person reads."""
+    """Render the report that a person reads; of several, the page that compares them."""
     from genaudit import api
 
     check_file(out)
-    check_apart(out, [audit_json])
-    stored = api.read_report(audit_json)
+    check_apart(out, audit_json)
+    if len(audit_json) > 1:
+        if format is not Format.HTML:
+            raise OptionError(
+                f"Expected --format html for several reports, got {format}; write them one by one."
+            )
+        api.write_comparison(audit_json, out, lang=lang.value)
+        _say(f"Wrote {out}.")
+        return
+    stored = api.read_report(audit_json[0])
     found = api.check(stored)
     pairs = zip(stored.findings(), found.findings(), strict=True)
     if n := sum(old.verdict != new.verdict for (_, old), (_, new) in pairs):
         _say(
-            f"Warning: {n} of the verdicts in {audit_json} are not what its numbers and limits "
+            f"Warning: {n} of the verdicts in {audit_json[0]} are not what its numbers and limits "
             "say; the report shows what they say."
         )
     if format is Format.HTML:

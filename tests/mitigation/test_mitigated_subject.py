@@ -133,6 +133,25 @@ def test_the_command_writes_rows_and_a_record(tmp_path: Path, run_cli: Cli) -> N
     assert "remark.mitigated" in remarks
 
 
+def test_reports_side_by_side_from_the_command_line(tmp_path: Path, run_cli: Cli) -> None:
+    """One page with both names and what was done; each links to its page, or to its report."""
+    reports = []
+    for name, rows in (("before", frame(300)), ("after", frame(300, 1))):
+        found = ga.audit(rows, schema=SCHEMA, plan=AuditPlan(audits=("quality.validity",)))
+        reports.append(ga.write_json(found, tmp_path / f"{name}.json"))
+    (tmp_path / "after.html").touch()
+
+    code, _, err = run_cli("report", *reports, "--out", tmp_path / "both.html")
+
+    assert code == 0, err
+    page = (tmp_path / "both.html").read_text("utf-8")
+    assert 'href="before.json"' in page
+    assert 'href="after.html"' in page
+    code, _, err = run_cli("report", *reports, "--format", "json", "--out", tmp_path / "x.json")
+    assert code == 2
+    assert "--format html" in err
+
+
 def test_a_record_of_another_file_is_left_out(tmp_path: Path) -> None:
     """What was written anew is not what the record is of; a broken one is refused."""
     out = tmp_path / "fair.csv"
