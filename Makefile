@@ -39,6 +39,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_cells.py --presets quick --seeds 1
 	$(if $(STOCKS),$(BIN)/python tests/benchmarks/bench_sequence.py $(STOCKS))
 	$(BIN)/python tests/benchmarks/bench_utility.py $(if $(PEERS),--peers $(PEERS))
+	$(BIN)/python tests/benchmarks/bench_mitigate.py --models $(VENV)/.models-adult --out reports/benchmarks/mitigate.md
 	$(BIN)/python tests/benchmarks/bench_nearest.py $(if $(PEERS),--peers $(PEERS)) --out reports/benchmarks/nearest.md
 	$(BIN)/python tests/benchmarks/bench_predicted.py --out reports/benchmarks/predicted.md
 
