@@ -35,6 +35,7 @@ class Words:
     ticks: how the numbers of an axis are written, all together; each like any number without it.
     estimated: how a value with an interval and a limit is written, so that the same finding has the
         same digits in a chart and beside it; like any number without it.
+    caption: id of the element that holds the description; the chart carries its own without one.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Words:
     number: Format
     ticks: Callable[[Sequence[float]], list[str]] | None = None
     estimated: Callable[[Interval, Edges], Format] | None = None
+    caption: str = ""
 
     def axis(self, at: Sequence[float]) -> list[str]:
         """The numbers of an axis."""
@@ -498,11 +500,15 @@ def _chart(
     box: str | None = None,
     class_: str = "chart",
 ) -> Markup:
-    names = _el("title", str(escape(words.title)), id=f"{words.id}-t")
-    names += _el("desc", str(escape(words.description)), id=f"{words.id}-d")
+    names, labels = _el("title", str(escape(words.title)), id=f"{words.id}-t"), f"{words.id}-t"
+    if not words.caption:
+        names += _el("desc", str(escape(words.description)), id=f"{words.id}-d")
+        labels += f" {words.id}-d"
+    said = {"aria_describedby": words.caption} if words.caption else {}
     size = {"viewBox": box} if box else {"width": "100%", "height": height}
-    labels = f"{words.id}-t {words.id}-d"
-    drawn = _el("svg", names, *parts, class_=class_, role="img", aria_labelledby=labels, **size)
+    drawn = _el(
+        "svg", names, *parts, class_=class_, role="img", aria_labelledby=labels, **said, **size
+    )
     return Markup(drawn)  # noqa: S704 - every child is escaped by _el and _text_at
 
 

@@ -130,8 +130,14 @@ class Figures:
         self._numbers = numbers
         self._drawn = 0
 
-    def draw(self, figure: Figure) -> Markup:
-        """The chart."""
+    @property
+    def caption(self) -> str:
+        """The id of the caption of the chart that is drawn next."""
+        return f"f{self._drawn + 1}-c"
+
+    def draw(self, figure: Figure, *, captioned: bool = False) -> Markup:
+        """The chart; its description stands in its caption, or else in itself."""
+        caption = self.caption if captioned else ""
         self._drawn += 1
         words = charts.Words(
             id=f"f{self._drawn}",
@@ -142,8 +148,14 @@ class Figures:
             estimated=lambda interval, edges: self._numbers.as_estimated(
                 interval, figure.unit, [x for x in edges if x is not None]
             ),
+            caption=caption,
         )
         return _DRAW[figure.kind](self._worded(figure), words, self._text)
+
+    def told(self, figure: Figure, findings: Sequence[Finding]) -> bool:
+        """Whether the tables of a section have each number of a chart of its findings."""
+        known = {_interval(f) for f in findings}
+        return figure.kind == "forest" and all(tuple(row[1:4]) in known for row in figure.rows)
 
     def limit(self, figure: Figure) -> Markup:
         """The limit of the metric that it draws, in words; nothing where there is none."""

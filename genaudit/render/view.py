@@ -98,6 +98,11 @@ class Metric:
         return labels[0].model_copy(update={"params": params})
 
     @property
+    def prominent(self) -> bool:
+        """Whether a limit judges it or something is to be said of it: it then has a card."""
+        return any(f.limit or f.warning or f.reason or f.needed for f in self.findings)
+
+    @property
     def single(self) -> bool:
         """Whether this is one number and no table of groups."""
         return len(self.findings) == 1
@@ -125,6 +130,18 @@ class Count:
     chapter: str
     verdicts: dict[Verdict, int]
     idle: int
+
+
+def beside(metrics: Sequence[Metric]) -> list[str]:
+    """What any of these numbers is held against: its null, its baseline."""
+    kinds = {"null": lambda f: f.null, "baseline": lambda f: f.baseline}
+    return [k for k, of in kinds.items() if any(of(f) for m in metrics for f in m.findings)]
+
+
+def size(finding: Finding, text: Text) -> str:
+    """How many rows a number rests on; a dash where that is not told."""
+    hidden = is_hidden(finding.estimate.reason)
+    return "–" if hidden else text.decimal(finding.estimate.n, 0)
 
 
 def chapters(report: AuditReport) -> list[str]:
@@ -283,7 +300,7 @@ def facts(metric: Metric, numbers: Numbers) -> list[Fact]:
 def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
     text, estimate = numbers.text, finding.estimate
     return {
-        "n": "" if is_hidden(estimate.reason) else text.decimal(estimate.n, 0),
+        "n": "" if is_hidden(estimate.reason) else size(finding, text),
         "method": text.term("method", estimate.method),
         "unit": text.term("unit", estimate.unit) if estimate.unit else "",
         "null": _beside(finding.null, finding, numbers),
