@@ -26,8 +26,8 @@ def gallery(figure: Figure, words: charts.Words, text: Text) -> Markup:
     """
     ranges = _ranges([m for m in figure.media if isinstance(m, Series)])
     items = Markup("").join(
-        _item(str(row[0]), _number(row[1]), medium, replace(words, id=f"{words.id}-{i}", caption=""), text,
-              ranges)
+        _item(str(row[0]), _number(row[1]), medium,
+              replace(words, id=f"{words.id}-{i}", caption=""), text, ranges)
         for i, (row, medium) in enumerate(zip(figure.rows, figure.media, strict=True))
     )  # fmt: skip
     kind = figure.media[0].kind if figure.media else "text"

@@ -134,8 +134,9 @@ class Count:
 
 def beside(metrics: Sequence[Metric]) -> list[str]:
     """What any of these numbers is held against: its null, its baseline."""
-    kinds = {"null": lambda f: f.null, "baseline": lambda f: f.baseline}
-    return [k for k, of in kinds.items() if any(of(f) for m in metrics for f in m.findings)]
+    findings = [f for m in metrics for f in m.findings]
+    any_of = {"null": any(f.null for f in findings), "baseline": any(f.baseline for f in findings)}
+    return [kind for kind, found in any_of.items() if found]
 
 
 def size(finding: Finding, text: Text) -> str:

@@ -140,7 +140,7 @@ PLANTED = {
     "privacy.lira": _planted("copycat"),
     "privacy.rmia": _planted("copycat"),
     "privacy.query_based": _planted("copycat"),
-    "privacy.groundhog": lambda: make_case("copycat", 21, n_train=60, n_holdout=200),
+    "privacy.groundhog": lambda: make_case("copycat", 21, n_train=35, n_holdout=200),
     "bias.representation": _planted("group_skewed"),
     "bias.downstream": _planted("group_skewed"),
     "bias.trts": _noisy_women,
