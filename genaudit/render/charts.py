@@ -8,13 +8,13 @@ its data table beside it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from genaudit.render.text import shortened, visible, width
+from genaudit.render.text import shortened, visible
 
 Format = Callable[[float], str]
 Cell = str | float | None
@@ -223,63 +223,6 @@ def _band(rows: Sequence[Sequence[Cell]], name: str, plot: _Plot, i: int) -> str
     return _el("polygon", points=" ".join(around), class_=f"band s{i % _SERIES}")
 
 
-def heatmap(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
-    """Cells of `(row, column, value[, low, high])`, shaded by size, another colour below zero.
-
-    Under them stands what the shades mean.
-    """
-    names, columns = (side[:MOST] for side in sides(rows))
-    cells = {(str(r[0]), str(r[1])): v for r in rows if (v := _number(r[2])) is not None}
-    left, step, bottom = 30.0, 70.0 / max(len(columns), 1), len(names) * _ROW
-    # Names of columns end under their column and begin to its left, so that none leaves the chart.
-    parts = [
-        _el("svg", _text_at(0, 0, shortened(c, 16), "label end", transform="rotate(-45)"),
-            x=f"{left + step * (j + 0.5):.1f}%", y=bottom + 14, overflow="visible")
-        for j, c in enumerate(columns)
-    ]  # fmt: skip
-    parts.append(_shades(cells, names, columns, x=f"{left}%", y=0, width="70%"))
-    for i, name in enumerate(names):
-        y = i * _ROW
-        parts.append(_beside(name, y, left - 1))
-        for j, column in enumerate(columns if len(columns) <= 6 else ()):
-            if (name, column) in cells:
-                said = words.number(cells[name, column])
-                parts.append(_text(left + step * (j + 0.5), y + 16, said, "value mid"))
-    longest = max((width(shortened(c, 16)) for c in columns), default=0)
-    bottom += 30 + 5 * longest
-    parts += _shade_scale(cells.values(), left, bottom, words)
-    return _chart(words, bottom + 34, parts)
-
-
-def _shade_scale(values: Iterable[float], left: float, y: int, words: Words) -> list[str]:
-    """Three shades with their numbers, five where some are below zero."""
-    known = list(values)
-    largest = max(map(abs, known), default=0.0)
-    if not largest:
-        return []
-    low = -largest if min(known) < 0 else 0.0
-    marks = [low + (largest - low) * i / (4 if low else 2) for i in range(5 if low else 3)]
-    wide = 70.0 / 5
-    parts = []
-    for i, (mark, said) in enumerate(zip(marks, map(words.number, marks), strict=True)):
-        x = left + wide * i
-        parts.append(_el("rect", x=f"{x:.1f}%", y=y, width=f"{wide:.1f}%", height=12,
-                         class_="more" if mark >= 0 else "less",
-                         fill_opacity=_shade(mark, largest)))  # fmt: skip
-        parts.append(_text(x + wide / 2, y + 26, said, "tick mid"))
-    return parts
-
-
-def _shade(value: float, largest: float) -> float:
-    """How dark a cell is; no more than half, so that text on it keeps its contrast."""
-    return round(0.02 + 0.48 * abs(value) / largest, 2)
-
-
-def _beside(name: str, y: int, room: float) -> str:
-    """The name of a row: HTML, as only that ends in an ellipsis wherever the room ends."""
-    return _named(name, y, room, _ROW, "name")
-
-
 def _over(name: str, y: int, room: float) -> str:
     """The name over a row."""
     return _named(name, y, room, 16, "name head")
@@ -431,29 +374,6 @@ def _tick(span: _Span, x: float, class_: str) -> str:
 
 def _dot(span: _Span, x: float, class_: str) -> str:
     return _el("circle", class_=class_, cx=f"{span.percent(x):.1f}%")
-
-
-def _shades(
-    cells: Mapping[tuple[str, str], float],
-    names: Sequence[str],
-    columns: Sequence[str],
-    **place: object,
-) -> str:
-    """All cells of one shade as one path, in units of a cell."""
-    largest = max(map(abs, cells.values()), default=0) or 1.0
-    paths: dict[tuple[str, float], list[str]] = {}
-    for i, name in enumerate(names):
-        for j, column in enumerate(columns):
-            if (value := cells.get((name, column))) is not None:
-                key = ("more" if value >= 0 else "less", _shade(value, largest))
-                paths.setdefault(key, []).append(f"M{j} {i}h1v1h-1z")
-    drawn = [
-        _el("path", class_=class_, fill_opacity=shade, d="".join(squares))
-        for (class_, shade), squares in paths.items()
-    ]
-    box = f"0 0 {max(len(columns), 1)} {max(len(names), 1)}"
-    size = {"viewBox": box, "preserveAspectRatio": "none", "height": len(names) * _ROW}
-    return _el("svg", *drawn, **size, **place)
 
 
 def _ticks(span: _Span, y: int, words: Words) -> list[str]:

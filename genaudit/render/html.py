@@ -14,6 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from genaudit.render import charts, view
+from genaudit.render.heat import heat
 from genaudit.render.lines import lines
 from genaudit.render.media import gallery
 from genaudit.render.numbers import Numbers, scale
@@ -153,8 +154,10 @@ class Figures:
         return _DRAW[figure.kind](self._worded(figure), words, self._text)
 
     def told(self, figure: Figure, findings: Sequence[Finding]) -> bool:
-        """Whether the tables of a section have each number of a chart of its findings."""
+        """Whether each number of a chart stands in a table of its section, or it is one itself."""
         known = {_interval(f) for f in findings}
+        if figure.kind == "heatmap":
+            return True  # it is a table
         return figure.kind == "forest" and all(tuple(row[1:4]) in known for row in figure.rows)
 
     def limit(self, figure: Figure) -> Markup:
@@ -183,38 +186,15 @@ class Figures:
 
     def headers(self, figure: Figure) -> list[Markup]:
         """The headings of its table."""
-        if figure.kind == "heatmap":
-            return [
-                self._text.html(figure.headers[0]),
-                *map(isolated, charts.sides(self._worded(figure).rows)[1]),
-            ]
         shown = [i for i in self._columns(figure) if i < len(figure.headers)]
         return [self._text.html(figure.headers[i]) for i in shown]
 
     def table(self, figure: Figure) -> list[list[Markup]]:
         """The rows of its table as written cells; columns without any value are left out."""
         figure = self._worded(figure)
-        if figure.kind == "heatmap":
-            return self._matrix(figure)
         keep = self._columns(figure)
         rows = view.thinned(figure.rows, TABLE_ROWS)
         return [[self._cell(row, i, figure) for i in keep] for row in rows]
-
-    def _matrix(self, figure: Figure) -> list[list[Markup]]:
-        cells = {(str(r[0]), str(r[1])): self._with_interval(r, figure) for r in figure.rows}
-        names, columns = charts.sides(figure.rows)
-        return [
-            [isolated(row), *(cells.get((row, column), Markup("–")) for column in columns)]
-            for row in names
-        ]
-
-    def _with_interval(self, row: Row, figure: Figure) -> Markup:
-        """The number of a heatmap's row, with its interval where it has one."""
-        value, *ends = (self._cell(row, i, figure) for i in range(2, len(row)))
-        if not ends or row[3] is None or row[4] is None:
-            return value
-        between = self._text.say_html("page.range", low=ends[0], high=ends[1])
-        return value + self._text.say_html("page.brackets", x=between)
 
     def _columns(self, figure: Figure) -> list[int]:
         """Columns of the table that hold something; not a limit, which stands beside it once."""
@@ -298,7 +278,7 @@ _DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {
         figure.rows, words, view.limit_edges(figure.limit)
     ),
     "forest": lambda figure, words, _: charts.forest(figure.rows, words),
-    "heatmap": lambda figure, words, _: charts.heatmap(figure.rows, words),
+    "heatmap": lambda figure, words, _: heat(figure.rows, words.number, words.title),
     "curve": _curve,
     "media": gallery,
 }

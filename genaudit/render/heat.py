@@ -1,0 +1,64 @@
+"""A heat map as a table whose cells are shaded: its numbers can be read, by machines too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from markupsafe import Markup
+
+from genaudit.render.charts import MOST, sides
+from genaudit.render.text import isolated
+
+#: Shades of either colour; the style sheet has a rule for each. The darkest leaves text readable.
+SHADES = 6
+
+
+def heat(
+    rows: Sequence[Sequence[str | float | None]], number: Callable[[float], str], title: str
+) -> Markup:
+    """A table of cells `(row, column, value[, low, high])`, another colour below zero.
+
+    Args:
+        rows: The cells; a hole is a dash.
+        number: Writes a value.
+        title: Names the table for assistive technology.
+    """
+    names, columns = (side[:MOST] for side in sides(rows))
+    cells = {(str(r[0]), str(r[1])): v for r in rows if isinstance(v := r[2], int | float)}
+    largest = max(map(abs, cells.values()), default=0.0)
+
+    def cell(name: str, column: str) -> Markup:
+        return _cell(cells.get((name, column)), largest, number)
+
+    head = _row([Markup("<td></td>"), *(_heading("col", c) for c in columns)])
+    body = [_row([_heading("row", a), *(cell(a, b) for b in columns)]) for a in names]
+    return Markup(
+        '<div class="box" tabindex="0" role="region" aria-label="{}"><table class="heat">'
+        "<thead>{}</thead><tbody>{}</tbody></table></div>"
+    ).format(title, head, Markup("").join(body))
+
+
+def _row(cells: Sequence[Markup]) -> Markup:
+    return Markup("<tr>{}</tr>").format(Markup("").join(cells))
+
+
+def _heading(scope: str, name: str) -> Markup:
+    return Markup('<th scope="{}">{}</th>').format(scope, isolated(name))
+
+
+def _cell(value: float | None, largest: float, number: Callable[[float], str]) -> Markup:
+    if value is None:
+        return Markup("<td>–</td>")
+    if shade := shade_of(value, largest):
+        return Markup('<td class="{}">{}</td>').format(shade, number(value))
+    return Markup("<td>{}</td>").format(number(value))
+
+
+def shade_of(value: float, largest: float) -> str:
+    """The class of a cell, `m1` to `m6` above zero and `l1` to `l6` below; none near zero.
+
+    >>> shade_of(1.0, 1.0), shade_of(-0.3, 1.0), shade_of(0.01, 1.0)
+    ('m6', 'l2', '')
+    """
+    steps = round(SHADES * abs(value) / largest) if largest else 0
+    return f"{'m' if value > 0 else 'l'}{steps}" if steps else ""
