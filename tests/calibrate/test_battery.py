@@ -9,14 +9,15 @@ from genaudit.calibration import Calibration, Rate, allowed
 from genaudit.errors import OptionError
 
 
-def test_every_probe_keeps_its_false_alarm_rate():
+@pytest.mark.parametrize("runs", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_every_probe_keeps_its_false_alarm_rate(runs):
     """A reduced run of the whole battery: no metric and no bound alarms more than it may."""
-    found = calibrate(runs=3)
+    found = calibrate(runs=runs)
 
     assert faults(found) == []
     assert {r.world for r in found.rates} == {*worlds.WORLDS, COINS}
     assert {r.metric for r in found.rates if r.world == COINS} == set(BOUNDS)
-    assert all(r.runs == 3 for r in found.rates if r.world != COINS)
+    assert all(r.runs == runs for r in found.rates if r.world != COINS)
 
 
 def test_shift_raises_doubt():

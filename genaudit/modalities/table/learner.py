@@ -119,7 +119,7 @@ class Learned:
 
     def probabilities(self, x: np.ndarray) -> np.ndarray:
         """Class probabilities of rows of shape (n, d), shape (n, classes)."""
-        if self.model is None:
+        if self.model is None or not len(x):
             return np.tile(self.always, (len(x), 1))
         found = np.zeros((len(x), len(self.always)))
         with _one_thread():
