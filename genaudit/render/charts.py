@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from genaudit.render.text import shortened, visible
+from genaudit.render.text import isolated, shortened, visible
 
 Format = Callable[[float], str]
 Cell = str | float | None
@@ -63,27 +63,61 @@ class Words:
 def bars(
     rows: Sequence[Sequence[Cell]],
     words: Words,
-    limits: Edges = (None, None),
+    limits: Edges,
+    heads: Sequence[str],
+    said: Callable[[Sequence[Cell]], Markup],
 ) -> Markup:
-    """Horizontal bars of `(label, series, value[, low, high])`, one group for each label.
+    """Bars of `(label, series, value[, low, high])` as a table, which has their numbers too.
 
     A thin line over a bar is its interval; a line through all of them is a limit.
+
+    Args:
+        rows: Labels, each with a value of one or more series.
+        words: What the table is called.
+        limits: Edges of what a limit allows.
+        heads: Headings of label, series and value.
+        said: Writes the value of a row with its interval.
     """
     shown = _first_labels(rows)
     series = list(dict.fromkeys(str(r[1]) for r in shown))
-    values = [v for r in shown for c in r[2:5] if (v := _number(c)) is not None]
     edges = [x for x in limits if x is not None]
-    span = _Span.over([0.0, *values, *edges], left=0, right=50)
-    parts, y = [], 0
+    values = [v for r in shown for c in r[2:5] if (v := _number(c)) is not None]
+    span = _Span.over([0.0, *values, *edges], left=0, right=100)
+    lines = []
     for label in dict.fromkeys(str(r[0]) for r in shown):
-        parts.append(_over(label, y, 100))
-        y += 20
-        for row in (r for r in shown if str(r[0]) == label):
-            parts.append(_bar(row, span, y, series, words, limits))
-            y += 16
-        y += 10
-    at = [_el("line", x1=span.at(x), x2=span.at(x), y1=0, y2=y, class_="edge") for x in edges]
-    return _chart(words, y, [*at, *parts])
+        mine = [r for r in shown if str(r[0]) == label]
+        cells = [_bar_cells(row, span, edges, series) + f"<td>{said(row)}</td>" for row in mine]
+        name = _el("th", str(isolated(label)), scope="rowgroup", rowspan=len(mine))
+        lines += [f"<tr>{name if i == 0 else ''}{cell}</tr>" for i, cell in enumerate(cells)]
+    kept = heads if len(series) > 1 else [heads[0], *heads[2:]]
+    named = [_el("th", str(escape(h)), scope="col") for h in kept]
+    head = "".join([*named[:-1], "<td></td>", named[-1]])
+    body = "".join(lines)
+    table = f'<table class="bars"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    drawn = _el("div", table, class_="box", tabindex=0, role="region", aria_label=words.title)
+    return Markup(drawn)  # noqa: S704 - every child is escaped by _el and isolated
+
+
+def _bar_cells(
+    row: Sequence[Cell], span: _Span, edges: Sequence[float], series: Sequence[str]
+) -> str:
+    """The cells of one bar: its series where there are several, and its picture."""
+    value, low, high = (_number(c) for c in (*row[2:5], None, None)[:3])
+    drawn = []
+    if value is not None:
+        start, end = sorted((span.percent(0), span.percent(value)))
+        rank = series.index(str(row[1])) % _SERIES
+        drawn.append(_part(f"s{rank}", start, max(end, start + 0.3)))
+    if low is not None and high is not None:
+        drawn.append(_part("whisker", span.percent(low), span.percent(high)))
+    drawn += [_el("rect", class_="edge", x=span.at(x)) for x in edges]
+    named = f"<td>{isolated(str(row[1]))}</td>" if len(series) > 1 else ""
+    return f"{named}<td>{_el('svg', *drawn, aria_hidden='true')}</td>"
+
+
+def _part(class_: str, start: float, end: float) -> str:
+    place = {"x": f"{start:.1f}%"} if start >= 0.05 else {}
+    return _el("rect", class_=class_, width=f"{end - start:.1f}%", **place)
 
 
 def forest(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
@@ -318,27 +352,6 @@ def _has_chance(points: Sequence[tuple[str, float, float]]) -> bool:
     """Whether one of the series is the diagonal already."""
     names = {name for name, _, _ in points}
     return any(all(x == y for s, x, y in points if s == name) for name in names)
-
-
-def _bar(
-    row: Sequence[Cell], span: _Span, y: int, series: Sequence[str], words: Words, limits: Edges
-) -> str:
-    name = str(row[1])
-    value, low, high = (_number(c) for c in (*row[2:5], None, None)[:3])
-    label = shortened(name, 18)
-    if value is None:
-        return _text(0, y + 11, f"{label} –", "value")
-    start, end = sorted((span.percent(0), span.percent(value)))
-    rank = series.index(name) % _SERIES
-    rect = _el("rect", x=f"{start:.1f}%", y=y, width=f"{max(end - start, 0.3):.1f}%", height=12,
-               rx=1.5, class_=f"fill s{rank}")  # fmt: skip
-    said = words.value((value, low, high), limits)
-    if low is not None and high is not None:
-        rect += _el("rect", x=f"{span.percent(low):.1f}%", y=y + 5, height=2, class_="whisker",
-                    width=f"{span.percent(high) - span.percent(low):.1f}%")  # fmt: skip
-        end = max(end, span.percent(high))
-    said = said if len(series) < 2 else f"{said} {label}"
-    return rect + _text(end, y + 10.5, said, "value", dx=6)
 
 
 def _line(

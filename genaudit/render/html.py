@@ -151,12 +151,30 @@ class Figures:
             ),
             caption=caption,
         )
-        return _DRAW[figure.kind](self._worded(figure), words, self._text)
+        figure = self._worded(figure)
+        if figure.kind == "bars":
+            return self._bars(figure, words)
+        return _DRAW[figure.kind](figure, words, self._text)
+
+    def _bars(self, figure: Figure, words: charts.Words) -> Markup:
+        heads = [self._text(h) for h in figure.headers[:3]]
+        limits = view.limit_edges(figure.limit)
+        return charts.bars(
+            figure.rows, words, limits, heads, lambda row: self._with_interval(row, figure)
+        )
+
+    def _with_interval(self, row: Row, figure: Figure) -> Markup:
+        """The value of a bar, with its interval where it has one."""
+        value, *ends = (self._cell(row, i, figure) for i in range(2, len(row)))
+        if not ends or row[3] is None or row[4] is None:
+            return value
+        between = self._text.say_html("page.range", low=ends[0], high=ends[1])
+        return value + self._text.say_html("page.brackets", x=between)
 
     def told(self, figure: Figure, findings: Sequence[Finding]) -> bool:
         """Whether each number of a chart stands in a table of its section, or it is one itself."""
         known = {_interval(f) for f in findings}
-        if figure.kind == "heatmap":
+        if figure.kind in ("bars", "heatmap"):
             return True  # it is a table
         return figure.kind == "forest" and all(tuple(row[1:4]) in known for row in figure.rows)
 
@@ -274,9 +292,6 @@ def _number(cell: str | float | None) -> float | None:
 
 
 _DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {
-    "bars": lambda figure, words, _: charts.bars(
-        figure.rows, words, view.limit_edges(figure.limit)
-    ),
     "forest": lambda figure, words, _: charts.forest(figure.rows, words),
     "heatmap": lambda figure, words, _: heat(figure.rows, words.number, words.title),
     "curve": _curve,
