@@ -33,6 +33,9 @@ SMALL: dict[str, Any] = {
 
 CELLS = list(itertools.product(FAMILIES, tiny.KINDS, ("plain", "private")))
 
+#: Sounds are series to the networks, so that the quick tests have every modality without them.
+PARAMS = [pytest.param(c, marks=pytest.mark.slow) if c[1] == "audio" else c for c in CELLS]
+
 
 def test_no_cell_is_left_out() -> None:
     """There are three families, all kinds of records with their modalities, and two regimes."""
@@ -60,7 +63,7 @@ class Cell:
         return {"model": self.family, **SMALL, **budget}
 
 
-@pytest.fixture(scope="module", params=CELLS, ids="-".join)
+@pytest.fixture(scope="module", params=PARAMS, ids="-".join)
 def cell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Cell:
     """One trained model for all tests of a cell."""
     family, kind, regime = request.param

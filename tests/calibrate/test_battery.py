@@ -9,7 +9,7 @@ from genaudit.calibration import Calibration, Rate, allowed
 from genaudit.errors import OptionError
 
 
-@pytest.mark.parametrize("runs", [1, pytest.param(6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_every_probe_keeps_its_false_alarm_rate(runs):
     """A reduced run of the whole battery: no metric and no bound alarms more than it may."""
     found = calibrate(runs=runs)
