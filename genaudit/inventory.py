@@ -11,6 +11,7 @@ from typing import Any
 from genaudit.audits import audits
 from genaudit.compliance.controls import Control, Regulation, questions, regulations
 from genaudit.data import bundled
+from genaudit.data.schema import MODALITIES
 from genaudit.ledger import UNDECLARED, Entry, Scope, Touch, TouchKind, counted
 from genaudit.models import FAMILIES
 from genaudit.training.book import finite_from, together
@@ -40,8 +41,9 @@ def listing(what: str) -> list[dict[str, Any]]:
             for a in audits().values()
         ]  # fmt: skip
     if what == "models":
+        modalities = ["table", *dict.fromkeys(MODALITIES.values())]
         return [
-            {"name": name, "modalities": ["table"], "private": True, "description": text}
+            {"name": name, "modalities": modalities, "private": True, "description": text}
             for name, text in FAMILIES.items()
         ]
     if what == "regulations":

@@ -454,6 +454,14 @@ def test_list_is_an_array_of_objects(what: str, run_cli: Cli) -> None:
     assert run_cli("list", what)[0] == 0
 
 
+def test_list_models(run_cli: Cli) -> None:
+    """Every family makes every modality."""
+    rows = json.loads(run_cli("list", "models", "--json")[1])
+
+    assert {row["name"] for row in rows} == {"gan", "vae", "cgan"}
+    assert all(row["modalities"] == ["table", "image", "sequence", "text"] for row in rows)
+
+
 def test_list_regulations(run_cli: Cli) -> None:
     """Each clause comes with source, dates, both languages and the operator's question."""
     rows = json.loads(run_cli("list", "regulations", "--json")[1])
