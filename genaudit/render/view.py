@@ -99,8 +99,14 @@ class Metric:
 
     @property
     def prominent(self) -> bool:
-        """Whether a limit judges it or something is to be said of it: it then has a card."""
-        return any(f.limit or f.warning or f.reason or f.needed for f in self.findings)
+        """Whether a limit judges it or something is to be said of it: it then has a card.
+
+        A bound on epsilon always has one, as it means nothing without its delta and its method.
+        """
+        return any(
+            f.limit or f.warning or f.reason or f.needed or f.estimate.unit == "ε"
+            for f in self.findings
+        )
 
     @property
     def single(self) -> bool:
@@ -306,8 +312,9 @@ def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
         "unit": text.term("unit", estimate.unit) if estimate.unit else "",
         "null": _beside(finding.null, finding, numbers),
         "baseline": _baseline(finding, numbers),
-        "false_alarms": _false_alarms(finding, numbers),
+        "false_alarms": false_alarms(finding, text),
         "power": _power(finding, numbers),
+        "doubt": "" if finding.reason == finding.doubt else _sentence(finding.doubt, text),
         # Where there is no number, its reason stands in the number's place.
         "reason": _sentence(finding.reason, text) if estimate.value is not None else "",
         "needed": _sentence(finding.needed, text),
@@ -334,15 +341,31 @@ def _power(finding: Finding, numbers: Numbers) -> str:
     return numbers.text.say("page.space").join(parts)
 
 
-def _false_alarms(finding: Finding, numbers: Numbers) -> str:
+def false_alarms(finding: Finding, text: Text) -> str:
+    """How often the finding's audit cries wolf, as measured; or that nobody has measured it.
+
+    Nothing where there is nothing to be wrong about: what is known exactly, or held against neither
+    a limit nor chance.
+    """
     rate = finding.false_alarm_rate
     if rate is not None and rate.value is not None:
-        return numbers.text.say("page.false_alarms", hits=round(rate.value * rate.n), n=rate.n)
+        return text.say("page.false_alarms", hits=round(rate.value * rate.n), n=rate.n)
     estimate = finding.estimate
     exact = estimate.value is not None and estimate.low == estimate.high == estimate.value
-    # What is known exactly raises no false alarm.
-    judged = finding.limit is not None and not exact
-    return numbers.text.say("page.not_calibrated") if judged else ""
+    tried = finding.limit is not None or finding.metric.startswith("privacy.")
+    return text.say("page.not_calibrated") if tried and not exact else ""
+
+
+def alarmed(metrics: Sequence[Metric], text: Text) -> bool:
+    """Whether any of these numbers has a false-alarm rate, or should have one."""
+    return any(false_alarms(f, text) for m in metrics for f in m.findings)
+
+
+def doubts(metrics: Sequence[Metric]) -> list[Message]:
+    """What audits themselves hold against these numbers, each once."""
+    findings = [f for m in metrics for f in m.findings if f.estimate.value is not None]
+    found = [f.doubt for f in findings if f.doubt is not None]
+    return list({(d.id, repr(d.params)): d for d in found}.values())
 
 
 def _beside(estimate: Estimate | None, finding: Finding, numbers: Numbers) -> str:

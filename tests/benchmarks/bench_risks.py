@@ -161,11 +161,15 @@ def estimate(said: Sequence[Any]) -> str:
 
 
 def missed(where: str, facts: dict[str, Facts]) -> list[str]:
-    """Of a case with copies, what a peer finds and none of our measures of that risk finds."""
+    """False alarms of ours, what we do not find, and what a peer finds and we do not."""
     here = {name.split(".")[0] for name, *rest in facts.get("genaudit", {}).get("said", ())
             if found("genaudit", (name, *rest)) == "yes"}  # fmt: skip
-    lines = []
-    for who in PEERS:
+    ours = facts.get("genaudit", {}).get("said", ())
+    none = where.endswith(" 0% copied")
+    wrong = [name for name, *rest in ours if (found("genaudit", (name, *rest)) == "yes") == none]
+    what = "false alarm of ours" if none else "not found by us"
+    lines = [f"- {where}: {what}: {', '.join(wrong)}"] if wrong else []
+    for who in PEERS if not none else ():
         for said in facts.get(who, {}).get("said", ()):
             risk = said[0].split(",")[0].replace(" ", "_")
             if found(who, said) == "yes" and not (risk in here if risk in RISKS else here):
