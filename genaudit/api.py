@@ -533,8 +533,8 @@ def calibrate(
     Raises:
         OptionError: no such audit, or the file cannot be written.
     """
-    from genaudit.calibrate.battery import calibrate as measured
-    from genaudit.calibrate.battery import faults
+    from genaudit.battery.measure import calibrate as measured
+    from genaudit.battery.measure import faults
     from genaudit.calibration import own_path
 
     check_seed(seed)

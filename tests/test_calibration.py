@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from genaudit import api, calibration
-from genaudit.calibrate.battery import COINS, faults
-from genaudit.calibrate.worlds import WORLDS, case
+from genaudit.battery.measure import COINS, faults
+from genaudit.battery.worlds import WORLDS, case
 from genaudit.calibration import Calibration, Rate
 from genaudit.cli import app
 from genaudit.errors import DataError, OptionError

@@ -5,7 +5,7 @@ import pytest
 
 from genaudit.audits.privacy._game import game
 from genaudit.audits.privacy._shift import told_apart
-from genaudit.calibrate import worlds
+from genaudit.battery import worlds
 from genaudit.case import AuditCase, Knowledge
 from genaudit.data.dataset import Dataset
 from genaudit.modalities.table.search import Encoded

@@ -13,8 +13,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from genaudit.audits import audits, find
-from genaudit.calibrate.bounds import BOUNDS
-from genaudit.calibrate.worlds import SHIFTED, WORLDS, case
+from genaudit.battery.bounds import BOUNDS
+from genaudit.battery.worlds import SHIFTED, WORLDS, case
 from genaudit.calibration import LEVEL, Calibration, Rate, allowed, code_digest
 from genaudit.errors import GenauditError, OptionError
 from genaudit.plan import AuditPlan

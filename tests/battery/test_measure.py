@@ -2,9 +2,10 @@
 
 import pytest
 
-from genaudit.calibrate import worlds
-from genaudit.calibrate.battery import COINS, calibrate, faults
-from genaudit.calibrate.bounds import BOUNDS
+import genaudit
+from genaudit.battery import worlds
+from genaudit.battery.bounds import BOUNDS
+from genaudit.battery.measure import COINS, calibrate, faults
 from genaudit.calibration import Calibration, Rate, allowed
 from genaudit.errors import OptionError
 
@@ -79,3 +80,12 @@ def test_refusals(options, said):
     """What there is not is named in one sentence."""
     with pytest.raises(OptionError, match=said):
         calibrate(**options)
+
+
+def test_the_function_is_not_hidden_by_a_module():
+    """`genaudit.calibrate` is what it was after a first run in the same process."""
+    before = genaudit.calibrate
+    calibrate(["privacy.copies"], worlds=["ties"], runs=1)
+
+    assert genaudit.calibrate is before
+    assert callable(genaudit.calibrate)
