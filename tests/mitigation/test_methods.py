@@ -74,7 +74,7 @@ def test_a_group_without_a_row_cannot_be_resampled(method: object) -> None:
     crossed = TargetTable.of("equal", SCHEMA, ("sex", "paid"))
 
     with pytest.raises(DataError, match="samples of sex = F, paid = yes"):
-        method(counted(F_no=3, M_no=3, M_yes=3), crossed)  # type: ignore[operator]
+        method(counted(F_no=3, M_no=3, M_yes=3), crossed)  # type: ignore[operator]  # one of two
 
 
 def test_one_group_alone_is_refused() -> None:
@@ -283,7 +283,7 @@ def test_options_that_do_not_go_together(
 ) -> None:
     """They are refused before a sample is looked at."""
     with pytest.raises(OptionError, match=says):
-        Mitigation(method, **options)  # type: ignore[arg-type]
+        Mitigation(method, **options)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_columns_that_tell_no_groups_are_refused() -> None:

@@ -14,7 +14,7 @@ ROWS = [("a", "x", 0.5), ("a", "y", -0.25), ("b", "x", 0.0), ("b", "<i>", None)]
 
 
 def _table(rows=ROWS):
-    return ET.fromstring(heat(rows, "{:.2f}".format, 'Who "pays"')).find("table")  # noqa: S314  our own
+    return ET.fromstring(heat(rows, "{:.2f}".format, 'Who "pays"')).find("table")  # noqa: S314 - our own output
 
 
 def test_each_cell_has_its_number_and_a_hole_a_dash():
