@@ -373,12 +373,13 @@ class Finding(Value):
 
 
 #: What the columns of a figure's table mean, by kind; a renderer needs nothing else. Bars, curves
-#: and heatmaps may end before `low` and `high`, where their numbers have no interval.
+#: and heatmaps may end before `low` and `high`, where their numbers have no interval, and heatmaps
+#: before `n`, the records behind a cell.
 FIGURE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "bars": ("label", "series", "value", "low", "high"),
     "forest": ("label", "value", "low", "high", "limit_low", "limit_high"),
     "curve": ("series", "x", "y", "low", "high"),
-    "heatmap": ("row", "column", "value", "low", "high"),
+    "heatmap": ("row", "column", "value", "low", "high", "n"),
     "media": ("label", "value"),
 }
 
@@ -392,7 +393,7 @@ _NAMES = ("label", "series", "row", "column")
 def columns_without_interval(kind: str) -> int:
     """Fewest columns of a figure of this kind."""
     columns = FIGURE_COLUMNS[kind]
-    return len(columns) - (2 if columns[-2:] == ("low", "high") else 0)
+    return columns.index("low") if kind in ("bars", "curve", "heatmap") else len(columns)
 
 
 def _row_schema(kind: str) -> dict[str, Any]:

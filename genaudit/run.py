@@ -93,8 +93,7 @@ def run(
     if progress:
         progress("", len(chosen), len(chosen))
     sections = judge([*claim.section(case.subject), *sections], policy, on=today)
-    if standing is not None:
-        sections = [_calibrated(section, standing[0]) for section in sections]
+    sections = [_calibrated(section, standing and standing[0]) for section in sections]
     return AuditReport(
         subject=_subject(case),
         access=tuple(sorted(case.subject.access)),
@@ -123,16 +122,21 @@ def run(
     )
 
 
-def _calibrated(section: Section, standing: calibration.Calibration) -> Section:
-    """The section with what was measured of each finding's false alarms."""
+def _calibrated(section: Section, standing: calibration.Calibration | None) -> Section:
+    """The section with what was measured of each finding's false alarms.
+
+    What an audit says of its own alarms is no measurement, so it never stands.
+    """
     findings = tuple(
-        f.model_copy(update={"false_alarm_rate": rate})
-        if f.false_alarm_rate is None
-        and (rate := standing.estimate(f.metric, limited=f.limit is not None))
-        else f
-        for f in section.findings
+        f.model_copy(update={"false_alarm_rate": _measured(f, standing)}) for f in section.findings
     )
     return section.model_copy(update={"findings": findings})
+
+
+def _measured(finding: Finding, standing: calibration.Calibration | None) -> Estimate | None:
+    if standing is None:
+        return None
+    return standing.estimate(finding.metric, limited=finding.limit is not None)
 
 
 def judge(

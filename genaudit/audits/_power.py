@@ -8,8 +8,11 @@ from functools import cache
 from genaudit.data.disclosure import SMALL_CELL, shown_count
 from genaudit.policy import Policy
 
-#: Confidence at which power is worked out: 1%, shared by the four limited findings of privacy.
-POWER_CONFIDENCE = 0.995
+#: Limits of the bundled policy among the findings of privacy; they share its alpha of 1%.
+_N_LIMITS = 7
+
+#: Confidence at which power is worked out: two-sided, so that a low end errs in such a share of 1%.
+POWER_CONFIDENCE = 1 - 2 * 0.01 / _N_LIMITS
 
 #: Confidence at which control data must differ before an audit doubts itself.
 DOUBT_CONFIDENCE = 0.999

@@ -13,22 +13,34 @@ from genaudit.render.text import isolated
 SHADES = 6
 
 
+#: Place of the number of records in a row of a figure, where it has one.
+_COUNT = 5
+
+
 def heat(
-    rows: Sequence[Sequence[str | float | None]], number: Callable[[float], str], title: str
+    rows: Sequence[Sequence[str | float | None]],
+    number: Callable[[float], str],
+    title: str,
+    count: Callable[[float], Markup],
 ) -> Markup:
-    """A table of cells `(row, column, value[, low, high])`, another colour below zero.
+    """A table of cells `(row, column, value[, low, high[, n]])`, another colour below zero.
 
     Args:
         rows: The cells; a hole is a dash.
         number: Writes a value.
         title: Names the table for assistive technology.
+        count: Writes the number of records behind a cell.
     """
     names, columns = (side[:MOST] for side in sides(rows))
     cells = {(str(r[0]), str(r[1])): v for r in rows if isinstance(v := r[2], int | float)}
+    counts = {(str(r[0]), str(r[1])): n for r in rows
+              if len(r) > _COUNT and isinstance(n := r[_COUNT], int | float)}  # fmt: skip
     largest = max(map(abs, cells.values()), default=0.0)
 
     def cell(name: str, column: str) -> Markup:
-        return _cell(cells.get((name, column)), largest, number)
+        at = (name, column)
+        n = Markup("<small>{}</small>").format(count(counts[at])) if at in counts else Markup("")
+        return _cell(cells.get(at), largest, number, n)
 
     head = _row([Markup("<td></td>"), *(_heading("col", c) for c in columns)])
     body = [_row([_heading("row", a), *(cell(a, b) for b in columns)]) for a in names]
@@ -46,12 +58,12 @@ def _heading(scope: str, name: str) -> Markup:
     return Markup('<th scope="{}">{}</th>').format(scope, isolated(name))
 
 
-def _cell(value: float | None, largest: float, number: Callable[[float], str]) -> Markup:
+def _cell(value: float | None, largest: float, number: Callable[[float], str], n: Markup) -> Markup:
     if value is None:
-        return Markup("<td>–</td>")
+        return Markup("<td>–{}</td>").format(n)
     if shade := shade_of(value, largest):
-        return Markup('<td class="{}">{}</td>').format(shade, number(value))
-    return Markup("<td>{}</td>").format(number(value))
+        return Markup('<td class="{}">{}{}</td>').format(shade, number(value), n)
+    return Markup("<td>{}{}</td>").format(number(value), n)
 
 
 def shade_of(value: float, largest: float) -> str:

@@ -293,7 +293,9 @@ def _number(cell: str | float | None) -> float | None:
 
 _DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {
     "forest": lambda figure, words, _: charts.forest(figure.rows, words),
-    "heatmap": lambda figure, words, _: heat(figure.rows, words.number, words.title),
+    "heatmap": lambda figure, words, text: heat(
+        figure.rows, words.number, words.title, lambda n: text.say_html("page.count", n=n)
+    ),
     "curve": _curve,
     "media": gallery,
 }

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import binom, rankdata, t
+from scipy.stats import beta, binom, norm, rankdata, t
 
 from genaudit.stats.intervals import Interval, clopper_pearson
 
 #: Fewest records a side from which an area has an interval.
 MIN_SIDE = 30
+
+#: Quantiles by which a mean over a distribution is taken.
+_MIDDLES = (np.arange(50) + 0.5) / 50
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class TprAtFpr:
         are too few non-members for any threshold to be strict enough.
         """
         half, n = (1 - confidence) / 4, len(self.members)
-        strict = _order_below(half, len(self.non_members), self.fpr)
+        strict = self.strict(confidence)
         loose = _order_above(half, len(self.non_members), self.fpr)
         low, high = 0.0, 1.0
         if strict is not None:
@@ -126,26 +129,33 @@ class TprAtFpr:
             high = clopper_pearson(taken_for(above, n)[1], n, 1 - 2 * half)[1]
         return low, high
 
+    def strict(self, confidence: float) -> int | None:
+        """Index of the non-member, best first, whose score is the threshold behind the low end."""
+        return _order_below((1 - confidence) / 4, len(self.non_members), self.fpr)
+
     def ceiling(self, confidence: float, leaked: float = 1.0) -> float:
         """Low end where a share of the members, by default all, is found without an error.
 
         With the default, the largest that these numbers of records allow.
         """
-        half = (1 - confidence) / 4
-        if _order_below(half, len(self.non_members), self.fpr) is None:
+        if self.strict(confidence) is None:
             return 0.0
         n = len(self.members)
-        return clopper_pearson(round(leaked * n), n, 1 - 2 * half)[0]
+        return clopper_pearson(round(leaked * n), n, (1 + confidence) / 2)[0]
 
-    def strictness(self, confidence: float) -> float:
-        """Expected FPR of the threshold behind the low end, as a share of fpr; 0 = there is none.
+    def at_low_end(self, tpr: float, confidence: float) -> float:
+        """Expected TPR at the threshold behind the low end, which is stricter, of a true TPR.
 
-        An attack whose ROC curve is concave keeps at least this share of its TPR there.
+        For normal scores of one spread, whose members lie higher by as much as gives that TPR; of
+        leaks that show in the highest scores alone, such as copies, more is left. 0 where there is
+        no such threshold.
         """
-        strict = _order_below((1 - confidence) / 4, len(self.non_members), self.fpr)
+        strict = self.strict(confidence)
         if strict is None:
             return 0.0
-        return min(1.0, (strict + 1) / (len(self.non_members) + 1) / self.fpr)
+        # True FPRs of an order statistic are a beta variable; its middle quantiles stand for it.
+        fprs = beta.ppf(_MIDDLES, strict + 1, len(self.non_members) - strict)
+        return float(norm.cdf(norm.ppf(fprs) + norm.ppf(tpr) - norm.ppf(self.fpr)).mean())
 
 
 def tpr_at_fpr(members: np.ndarray, non_members: np.ndarray, fpr: float) -> TprAtFpr | None:

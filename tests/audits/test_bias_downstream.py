@@ -28,7 +28,10 @@ from genaudit.audits.learners import comparison
 from genaudit.data.schema import Schema
 from genaudit.errors import OptionError
 from genaudit.modalities.table.learner import Target
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy
 from genaudit.result import Verdict
+from genaudit.run import run
 
 NAME = "bias.downstream"
 
@@ -297,6 +300,9 @@ def skewed_in_one_region(n=3000):
     return case_of(samples.assign(hired=np.where(lucky, "yes", samples["hired"])), train, holdout)
 
 
+AUDIT = "bias.downstream"
+
+
 def strata_of(case, control="region"):
     """Stratum -> finding, of gaps within the strata of a control column."""
     findings = downstream(case, Options(control=control)).findings
@@ -366,6 +372,9 @@ def test_only_other_columns_control():
     for name in ("colour", "hired"):
         with pytest.raises(OptionError, match=f"not the target, got '{name}'; choose one of sex"):
             downstream(case, Options(control=name))
+        plan = AuditPlan(audits=(AUDIT,), options={AUDIT: {"control": name}})
+        with pytest.raises(OptionError, match=f"not the target, got '{name}'"):
+            run(case, plan, Policy.read())
     outcome = downstream(case, Options(control="sex"))
 
     assert STRATUM not in {f.metric for f in outcome.findings}

@@ -398,6 +398,29 @@ def test_intersections_are_listed():
     assert np.isclose(sum(f.estimate.value for f in crossed), 0, atol=1e-9)
 
 
+def test_intersections_are_a_map_with_counts():
+    """Each cell holds the finding's numbers and how many generated rows it has, few of them not."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["remote"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    real, made = (population(500, s) for s in (1, 2))
+    few = (made["sex"] == "Female") & made["remote"]
+    made = made[~few | (few.cumsum() <= 4)]
+    outcome = representation(case_of(made, real, schema=schema))
+    drawn = next(f for f in outcome.figures if f.kind == "heatmap")
+    found = {tuple(f.group.values()): f.estimate for f in outcome.findings
+             if f.metric == INTERSECTION}  # fmt: skip
+    counts = made.groupby(["sex", "remote"]).size()
+
+    assert len(drawn.rows) == 4
+    for sex, remote, *numbers, n in drawn.rows:
+        e = found[sex, remote]
+        true = counts[sex, remote.lower() == "true"]
+        assert numbers == [e.value, e.low, e.high]
+        assert n == (None if true < 10 else true)
+    assert sum(n is None for *_, n in drawn.rows) == 1
+
+
 def test_nothing_sensitive_is_not_measured():
     """Without sensitive columns, or a target, the outcome says what it could not look at."""
     columns = [{**c.model_dump(), "role": "feature"} for c in LETTERS.columns]

@@ -14,7 +14,8 @@ ROWS = [("a", "x", 0.5), ("a", "y", -0.25), ("b", "x", 0.0), ("b", "<i>", None)]
 
 
 def _table(rows=ROWS):
-    return ET.fromstring(heat(rows, "{:.2f}".format, 'Who "pays"')).find("table")  # noqa: S314 - our own output
+    text = heat(rows, "{:.2f}".format, 'Who "pays"', "n = {:.0f}".format)
+    return ET.fromstring(text).find("table")  # noqa: S314 - our own output
 
 
 def test_each_cell_has_its_number_and_a_hole_a_dash():
@@ -55,3 +56,12 @@ def test_the_page_says_each_number_once():
     assert figure[0].count("<table") == 1
     assert "<details" not in figure[0]
     assert re.search(r'role="region" aria-label="[^"]+"', figure[0])
+
+
+def test_a_cell_may_say_how_many_records_are_behind_it():
+    """The count stands below the number, and in a hole too; where it is hidden nothing does."""
+    rows = [("a", "x", 0.5, 0.4, 0.6, 120), ("a", "y", None, None, None, 11),
+            ("a", "z", None, None, None, None)]  # fmt: skip
+    cells = [["".join(td.itertext()) for td in tr.iter("td")] for tr in _table(rows).iter("tr")]
+
+    assert cells[1] == ["0.50n = 120", "–n = 11", "–"]

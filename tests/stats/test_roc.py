@@ -115,11 +115,31 @@ def test_tpr_ceiling_is_that_of_a_perfect_attack():
     perfect = tpr_at_fpr(np.full(500, 9.0), np.arange(5000.0) / 5000, 0.01)
     poor = tpr_at_fpr(np.full(500, 9.0), np.arange(100.0) / 100, 0.01)
 
-    assert perfect.strictness(0.99) > 0.5
-    assert poor.strictness(0.99) == 0
+    assert perfect.at_low_end(0.5, 0.99) > 0.4
+    assert poor.at_low_end(0.5, 0.99) == 0
     assert perfect.interval(0.99)[0] == perfect.ceiling(0.99) > 0.98
     assert poor.value == 1
     assert poor.ceiling(0.99) == 0 == poor.interval(0.99)[0]
+
+
+@pytest.mark.parametrize("n", [300, 800, 3000])
+@pytest.mark.parametrize("tpr", [0.05, 0.2, 0.6])
+def test_what_is_left_of_a_tpr_at_the_low_end_is_that_of_normal_scores(n, tpr):
+    """Members above the stricter threshold, in the mean over draws of shifted normal scores."""
+    rng = np.random.default_rng(0)
+    shift = norm.ppf(tpr) - norm.ppf(0.01)
+    left = []
+    for _ in range(400):
+        found = tpr_at_fpr(rng.normal(shift, 1, 100), rng.normal(0, 1, n), 0.01)
+        strict = found.non_members[found.strict(0.99) or 0]
+        left.append(norm.sf(strict - shift))
+    expected = found.at_low_end(tpr, 0.99)
+
+    if found.strict(0.99) is None:
+        assert expected == 0
+    else:
+        assert np.mean(left) == pytest.approx(expected, abs=0.02)
+    assert expected < tpr
 
 
 def test_roc_points_leave_out_what_cannot_be_reached():

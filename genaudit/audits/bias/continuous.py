@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,10 +169,12 @@ def _unseen(case: AuditCase) -> tuple[Dataset, ...]:
     return (case.holdout,) if Knowledge.HOLDOUT in case.data else ()
 
 
-def _estimate(metric: str, case: AuditCase, value: float, interval: object) -> Estimate:
+def _estimate(
+    metric: str, case: AuditCase, value: float, interval: Callable[[float], Interval]
+) -> Estimate:
     return Estimate.of(
         value,
-        interval,  # type: ignore[arg-type]
+        interval,
         n=min(len(case.samples), len(case.train)),
         method=by_person(_METHODS[metric], case.train, case.samples),
         unit=_UNITS[metric],

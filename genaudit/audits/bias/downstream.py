@@ -86,6 +86,12 @@ class Options:
     control: str = ""
 
 
+def _check(case: AuditCase, options: Options) -> None:
+    check_labels(case)
+    if options.control:
+        strata.control_of(case, options.control)
+
+
 @audit(
     title="Fairness of models trained on the samples",
     needs={Access.SAMPLES, Knowledge.TRAIN, Knowledge.HOLDOUT},
@@ -95,7 +101,7 @@ class Options:
     modalities=EVERY,
     described=True,
     metrics=(GAP, ODDS, SELECTION, strata.GAP),
-    check=check_labels,
+    check=_check,
 )
 def downstream(case: AuditCase, options: Options) -> Outcome:
     """Train the same learner on samples and on real rows, and compare how both treat groups.

@@ -310,6 +310,11 @@ class Tie:
     made: Estimate | None = None
     real: Estimate | None = None
 
+    @property
+    def strongest(self) -> float:
+        """The larger of the two, 0 where neither is known."""
+        return max((e.value or 0.0 for e in (self.made, self.real) if e is not None), default=0.0)
+
 
 def _ties(case: AuditCase, asked: Asked) -> list[Tie]:
     """All columns but the sensitive one, the strongest tie of real rows first."""
@@ -466,9 +471,7 @@ def _a_number(column: Column) -> Message:
 
 def _figure(grouping: Grouping, ties: Sequence[Tie]) -> tuple[Figure, ...]:
     known = [t for t in ties if t.real is not None and t.made is not None]
-    strongest = sorted(
-        known, key=lambda t: -max(t.real.value or 0.0, t.made.value or 0.0)  # type: ignore[union-attr]
-    )[:_SHOWN]  # fmt: skip
+    strongest = sorted(known, key=lambda t: -t.strongest)[:_SHOWN]
     rows = [bar(t.column, series, side)
             for t in strongest for series, side in ((_MADE, t.made), (_REAL, t.real))]  # fmt: skip
     return bars(

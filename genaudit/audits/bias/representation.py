@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from genaudit.audits.bias._groups import (
     Grouping,
@@ -16,12 +17,13 @@ from genaudit.audits.bias._groups import (
     within_bands,
 )
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, label_findings
-from genaudit.audits.bias._shares import INTERSECTION, SHARE, intersections, share_findings
+from genaudit.audits.bias._shares import INTERSECTION, SHARE, UNIT, intersections, share_findings
 from genaudit.audits.bias._targets import TARGET, Wanted, check_target, shape, target_findings
 from genaudit.audits.figures import Bar, bar, bars, forest, rate_bar
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged, shaped
+from genaudit.data.disclosure import shown_count
 from genaudit.modalities.table.learner import Target
-from genaudit.result import Figure, Finding, message
+from genaudit.result import Figure, Finding, message, words_of
 from genaudit.subject import Access
 
 #: What the charts compare.
@@ -72,7 +74,11 @@ def representation(case: AuditCase, options: Options) -> Outcome:
     wanted = target_findings(case, groupings, options.target)
     crossed, unmeasured = intersections(case, groupings, options.max_intersections)
     gaps, missing = label_findings(case, groupings)
-    figures = (*_share_figures(case, groupings, shares), *_gap_figures(case, groupings))
+    figures = (
+        *_share_figures(case, groupings, shares),
+        *_crossed_figures(case, groupings, crossed),
+        *_gap_figures(case, groupings),
+    )
     found = Outcome(
         (*shares, *wanted, *gaps, *crossed),
         figures,
@@ -114,6 +120,39 @@ def _share_figures(
                     "generated rows than in real data, left of zero smaller."),
         ),
     )  # fmt: skip
+
+
+def _crossed_figures(
+    case: AuditCase, groupings: Sequence[Grouping], findings: Sequence[Finding]
+) -> Iterator[Figure]:
+    """A map of each pair of columns: by how much the share of a cell is off, and its samples."""
+    for one, other in combinations(groupings, 2):
+        mine = [f for f in findings if set(f.group) == {one.name, other.name}]
+        rows = []
+        for f in mine:
+            i, j = (g.levels.index(f.group[g.name]) for g in (one, other))
+            n = int(((one.codes(case.samples) == i) & (other.codes(case.samples) == j)).sum())
+            e = f.estimate
+            levels = f.group[one.name], f.group[other.name]
+            rows.append((*levels, e.value, e.low, e.high, shown_count(n)))
+        if rows:
+            yield Figure(
+                id=f"bias.representation.intersections.{one.name}.{other.name}", kind="heatmap",
+                title=message("figure.crossed.title", "Shares of “{one}” by “{other}”: generated "
+                              "minus real", one=one.name, other=other.name),
+                description=message("figure.crossed.text", "By how much the share of each "
+                                    "intersection among the generated rows differs from that among "
+                                    "real rows, and how many generated rows it has. An "
+                                    "intersection without a number has too few rows for one."),
+                headers=(
+                    message("figure.group", "Group"), message("figure.group", "Group"),
+                    message("figure.difference", "Difference"),
+                    message("figure.low", "95% interval from"), message("figure.high", "to"),
+                    message("figure.rows_made", "Generated rows"),
+                ),
+                rows=tuple(rows), unit=UNIT, metric=INTERSECTION,
+                words=words_of(*one.words.values(), *other.words.values()),
+            )  # fmt: skip
 
 
 def _gap_figures(case: AuditCase, groupings: Sequence[Grouping]) -> tuple[Figure, ...]:

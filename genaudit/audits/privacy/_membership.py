@@ -180,11 +180,11 @@ def rate(attack: Attack, fpr: float) -> Finding:
         return base
     # The limit of the 1% rate is the yardstick; the rarer rate is measured against chance.
     limit = default_limit(metric) or fpr
-    # The threshold is stricter than fpr, to be sure of it; a concave curve keeps this share there.
-    kept = found.strictness(POWER_CONFIDENCE)
 
     def flagged(share: float) -> bool:
-        hits = int(binom.ppf(0.2, m, share * kept * reach.searched * reach.recall))
+        # The threshold is stricter than fpr, to be sure of it.
+        kept = found.at_low_end(share, POWER_CONFIDENCE)
+        hits = int(binom.ppf(0.2, m, kept * reach.searched * reach.recall))
         return clopper_pearson(taken_for(hits, m)[0], m, (1 + POWER_CONFIDENCE) / 2)[0] > limit
 
     note = message(

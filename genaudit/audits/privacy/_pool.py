@@ -42,9 +42,12 @@ class Pool:
         """Low end had every member been hit."""
         return self._low_if(1.0, 0.5)
 
-    def detectable(self) -> float | None:
-        """Smallest share hit beside chance that shows four times of five; None where none does."""
-        return smallest(lambda share: self._low_if(share, 0.2) > 0, 0.0, 1.0)
+    def detectable(self, limit: float = 0.0) -> float | None:
+        """Smallest share hit beside chance that shows four times of five; None where none does.
+
+        limit: what its low end has to be beyond.
+        """
+        return smallest(lambda share: self._low_if(share, 0.2) > limit, limit, 1.0)
 
     def _low_if(self, share: float, quantile: float) -> float:
         caused = int(binom.ppf(quantile, self.n, share))

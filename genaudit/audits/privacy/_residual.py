@@ -275,8 +275,9 @@ def _named(guesses: Guesses) -> Message:
     found = sorted(holm(p_values, _ALPHA))
     return message(
         "privacy.residual.worst_note",
-        "The worst of {n}, drawn before anything was guessed. Beyond chance, by Holm at "
-        "{alpha:percent}: {parts}.",
+        "The worst of {n}, drawn before anything was guessed; the largest of so many estimates "
+        "lies above the risk of its part more often than below, so read the interval, which pays "
+        "for the choice. Beyond chance, by Holm at {alpha:percent}: {parts}.",
         n=str(len(p_values)),
         alpha=_ALPHA,
         parts=listed([guesses.names[j] for j in found]),

@@ -28,6 +28,9 @@ AUC = "privacy.canaries.auc"
 #: δ at which ε is told where nobody claims one.
 _DELTA = 1e-6
 
+#: Level of the bound that is printed as the value; the interval begins at half of it.
+_ALPHA = 0.05
+
 _METHOD = "one run, nested guesses about fair coins; supposes nothing of the mechanism"
 
 
@@ -67,7 +70,8 @@ def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
     note = message(
         "privacy.canaries.note",
         "{n:integer} made-up rows, of which a fair coin put {members} into the training; looked "
-        "for were the nearest of {samples} samples and of {reference} reference rows.",
+        "for were the nearest of {samples} samples and of {reference} reference rows. The value of "
+        "ε is what is refuted at 5%, and its interval begins with what is refuted at 2.5%.",
         n=len(members) + len(others), members=shown(len(members)),
         samples=shown(attack.reach.n_searched), reference=shown(attack.reach.n_reference),
     )  # fmt: skip
@@ -132,16 +136,16 @@ def _epsilon(
             return bound(confidence) - less, math.inf
 
         return Estimate.of(
-            interval(0.95)[0], interval, n=len(scores), method=_METHOD, unit="ε"
+            bound(1 - 2 * _ALPHA) - less, interval, n=len(scores), method=_METHOD, unit="ε"
         )  # fmt: skip
 
-    low, ceiling = bound(0.95), _ceiling(coins, delta)
+    shown, ceiling = bound(1 - 2 * _ALPHA), _ceiling(coins, delta)
     found = Finding(
         metric=EPSILON,
         label=_proved(delta),
         estimate=estimate(0.0), chance=0.0, ceiling=ceiling, note=note,
     )  # fmt: skip
-    if claim is None or low <= claim.epsilon:
+    if claim is None or shown <= claim.epsilon:
         return (found,)
     beyond = Finding(
         metric=EXCESS,
@@ -165,8 +169,8 @@ def _bound(scores: np.ndarray, coins: np.ndarray, delta: float, alpha: float) ->
 
 
 def _ceiling(coins: np.ndarray, delta: float) -> float:
-    """The bound at 95% had every guess been right."""
-    return max(one_run_bound(coins * 1.0, coins, delta, 0.025 / len(_TOP), top=t)[1] for t in _TOP)
+    """The bound had every guess been right."""
+    return max(one_run_bound(coins * 1.0, coins, delta, _ALPHA / len(_TOP), top=t)[1] for t in _TOP)
 
 
 def _proved(delta: float) -> Message:

@@ -203,6 +203,10 @@ def copies(case: AuditCase, _options: NoOptions) -> Outcome:
     text is a copy whatever its attributes, and a near one where it is less than a third as far from
     the training record as from any other, by the numbers that describe it. Where persons have
     several rows, members are persons, hit where any row of theirs is.
+
+    What is counted are training rows that were copied, not samples that copy: five rows repeated a
+    hundred times each are five matches, and five matches with members against none with others come
+    about by chance once in 32 times, as any generator may favour five rows of its own.
     """
     tables = hashed(case)
     keys, gaps = tables.keys, tables.gaps
@@ -388,7 +392,8 @@ def _note(keys: dict[str, Keys], counts: Counts, *, nearer: bool) -> Message:
         "privacy.copies.near_note",
         "{note} Where the altered column is the one that tells rows apart best, near copies of "
         "only {least} of {n} training rows are seen; the upper end and the smallest leak that "
-        "would be found suppose that all near copies are of that kind.",
+        "would be found suppose that all near copies are of that kind. As fewer rows can be told "
+        "apart by all columns but one, the value can lie below that of exact copies.",
         note=note,
         least=shown_of(counts.least_rows, n),
         n=shown(n),

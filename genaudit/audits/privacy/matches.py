@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
-from genaudit.audits._power import DOUBT_CONFIDENCE, shown, shown_of
+from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, shown_of
 from genaudit.audits.privacy._pool import Pool
 from genaudit.audits.privacy.copies import BLIND, UNLIKE, hashed, holdout_seen
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, Split, audit, ranged
@@ -173,7 +173,7 @@ def _share(found: Matches) -> Finding:
     )
     if estimate.value is None:
         return finding
-    power = {"ceiling": pool.ceiling(), "detectable": pool.detectable()}
+    power = {"ceiling": pool.ceiling(), "detectable": pool.detectable(default_limit(SHARE))}
     return finding.model_copy(update=power)
 
 
@@ -260,15 +260,16 @@ _WORDS = {
     Split.COIN: message(
         "privacy.matches.coin",
         "For one record, or person, more or less, at δ = {delta:number}; the value is what is "
-        "refuted at 5%. Whoever stands among the samples was guessed to be a member, and the "
-        "auditor says that fair coins decided who is.",
+        "refuted at 5%, and the interval begins with what is refuted at 2.5%. Whoever stands among "
+        "the samples was guessed to be a member, and the auditor says that fair coins decided who "
+        "is.",
     ),
     Split.RANDOM: message(
         "privacy.matches.random",
         "For one record, or person, more or less, at δ = {delta:number}; the value is what is "
-        "refuted at 5%. The auditor says that train and holdout are a random split: members and "
-        "non-members were paired at random, and of a pair of which one stands among the samples "
-        "that one was guessed to be the member. As a pair is swapped by two changes, half of what "
-        "the guesses refute is printed.",
+        "refuted at 5%, and the interval begins with what is refuted at 2.5%. The auditor says "
+        "that train and holdout are a random split: members and non-members were paired at random, "
+        "and of a pair of which one stands among the samples that one was guessed to be the "
+        "member. As a pair is swapped by two changes, half of what the guesses refute is printed.",
     ),
 }
