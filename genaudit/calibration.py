@@ -25,7 +25,10 @@ from genaudit.stats.intervals import clopper_pearson
 LEVEL = 0.05
 
 #: What decides what an audit of a table finds: with one other byte a calibration is of other code.
-_CODE = ("audits", "stats", "modalities/table", "data", "case.py", "run.py")
+_CODE = (
+    "audits", "stats", "modalities/table", "data", "policies", "battery", "case.py", "policy.py",
+    "result.py", "run.py",
+)  # fmt: skip
 
 #: Networks decide nothing there.
 _NETWORKS = ("nets.py", "mixture.py")
@@ -36,9 +39,10 @@ _WHAT = "a calibration (JSON, written by `genaudit calibrate`)"
 class Rate(BaseModel):
     """What one metric did in one world, in so many runs; groups of one metric count as one.
 
-    above: runs in which it lay beyond its chance value at `LEVEL`; None where it has none.
-    limited: runs in which a limit judged it. outside: of these, the ones beyond the limit.
-    doubted: runs in which the audit itself said that it proves nothing.
+    runs: in which it had a value. above: of these, the ones in which it lay beyond its chance value
+    at `LEVEL` and the audit did not doubt itself; None where it has none. limited: runs in which a
+    limit judged it and it was not doubted. outside: of these, the ones beyond the limit. doubted:
+    runs in which the audit itself said that it proves nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,9 +67,9 @@ class Rate(BaseModel):
 class Calibration(BaseModel):
     """A run of the battery.
 
-    code: digest of the sources that decide what an audit finds. alpha: of the policy, the chance of
-    any false `outside` in a chapter. shifted: worlds in which members and non-members differ, where
-    audits have to doubt themselves.
+    code: digest of the sources that decide what an audit finds. policy: digest of the one whose
+    limits judged. alpha: of it, the chance of any false `outside` in a chapter. shifted: worlds in
+    which members and non-members differ, where audits have to doubt themselves.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -74,6 +78,7 @@ class Calibration(BaseModel):
     code: str
     started: str
     seed: int
+    policy: str = ""
     alpha: float = Field(gt=0, lt=1)
     shifted: tuple[str, ...] = ()
     rates: tuple[Rate, ...]
@@ -97,9 +102,9 @@ class Calibration(BaseModel):
 
     def beyond(self, metric: str) -> tuple[int, int] | None:
         """Runs in which a metric lay beyond its chance value, and all; None where it has none."""
-        mine = [r for r in self.rates if r.metric == metric and r.above is not None
-                and r.world not in self.shifted]  # fmt: skip
-        return (sum(r.above or 0 for r in mine), sum(r.runs for r in mine)) if mine else None
+        mine = [r for r in self.rates if r.metric == metric and r.above is not None]
+        n = sum(r.runs - r.doubted for r in mine)
+        return (sum(r.above or 0 for r in mine), n) if n else None
 
     def estimate(self, metric: str, *, limited: bool) -> Estimate | None:
         """The false-alarm rate of a metric with its interval; None where it was not measured.
@@ -178,5 +183,5 @@ def code_digest() -> str:
 
 def _sources(at: Any) -> list[Any]:
     if at.is_file():
-        return [at] if at.name.endswith(".py") and at.name not in _NETWORKS else []
+        return [at] if at.name.endswith((".py", ".toml")) and at.name not in _NETWORKS else []
     return [source for child in at.iterdir() for source in _sources(child)]

@@ -93,7 +93,11 @@ def run(
     if progress:
         progress("", len(chosen), len(chosen))
     sections = judge([*claim.section(case.subject), *sections], policy, on=today)
-    sections = [_calibrated(section, standing and standing[0]) for section in sections]
+    as_tried = {a.id for a in chosen if options[a.id] == a.configure({})}
+    sections = [
+        _calibrated(s, standing[0] if standing and s.audit in as_tried else None, case, policy)
+        for s in sections
+    ]
     return AuditReport(
         subject=_subject(case),
         access=tuple(sorted(case.subject.access)),
@@ -122,21 +126,25 @@ def run(
     )
 
 
-def _calibrated(section: Section, standing: calibration.Calibration | None) -> Section:
+def _calibrated(
+    section: Section, standing: calibration.Calibration | None, case: AuditCase, policy: Policy
+) -> Section:
     """The section with what was measured of each finding's false alarms.
 
-    What an audit says of its own alarms is no measurement, so it never stands.
+    What an audit says of its own alarms is no measurement, so it never stands. Worlds are tables
+    and go by one policy: rates of verdicts by another, and of other records, were not measured.
     """
-    findings = tuple(
-        f.model_copy(update={"false_alarm_rate": _measured(f, standing)}) for f in section.findings
-    )
+
+    def rate(finding: Finding) -> Estimate | None:
+        limited = finding.limit is not None
+        if standing is None or case.schema.modality != "table":
+            return None
+        if limited and not (policy.digest and policy.digest == standing.policy):
+            return None
+        return standing.estimate(finding.metric, limited=limited)
+
+    findings = tuple(f.model_copy(update={"false_alarm_rate": rate(f)}) for f in section.findings)
     return section.model_copy(update={"findings": findings})
-
-
-def _measured(finding: Finding, standing: calibration.Calibration | None) -> Estimate | None:
-    if standing is None:
-        return None
-    return standing.estimate(finding.metric, limited=finding.limit is not None)
 
 
 def judge(

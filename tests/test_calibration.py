@@ -1,34 +1,42 @@
 """The record of a calibration, and what a report takes from it."""
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from genaudit import api, calibration
+from genaudit import api, audits, calibration
 from genaudit.battery.measure import COINS, faults
 from genaudit.battery.worlds import WORLDS, case
 from genaudit.calibration import Calibration, Rate
+from genaudit.case import AuditCase, Knowledge, Outcome
 from genaudit.cli import app
+from genaudit.data import bundled
+from genaudit.data.dataset import Dataset
 from genaudit.errors import DataError, OptionError
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
+from genaudit.result import Estimate
 from genaudit.run import run
+from genaudit.subject import Subject
 
 METRIC = "privacy.distance.auc"
 RATES = (
     Rate(metric=METRIC, world="noise", runs=100, above=4, limited=100, outside=1),
     Rate(metric=METRIC, world="ties", runs=100, above=6, limited=90, outside=0),
-    Rate(metric=METRIC, world="shifted", runs=100, above=100, limited=100, outside=0, doubted=100),
+    Rate(metric=METRIC, world="shifted", runs=100, above=0, limited=0, outside=0, doubted=100),
 )
 
 
 def record(**changed):
     """A small calibration."""
     fields = {"tool_version": "9.9", "code": "abc", "started": "2026-01-02T03:04:05Z", "seed": 0,
-              "alpha": 0.01, "shifted": ("shifted",), "rates": RATES}  # fmt: skip
+              "alpha": 0.01, "policy": Policy.read().digest, "shifted": ("shifted",),
+              "rates": RATES}  # fmt: skip
     return Calibration(**{**fields, **changed})
 
 
@@ -42,8 +50,8 @@ def own(tmp_path, monkeypatch):
 
 
 def test_rates_are_pooled_over_worlds():
-    """Verdicts over all worlds, intervals over those in which nothing can be told."""
-    assert record().judged(METRIC) == (1, 290)
+    """Over the runs in which the audit stood by what it found."""
+    assert record().judged(METRIC) == (1, 190)
     assert record().beyond(METRIC) == (10, 200)
     assert record().judged("privacy.other") is None
     assert record().estimate("privacy.other", limited=True) is None
@@ -59,10 +67,52 @@ def test_a_report_prints_what_stands(own):
     report = run(case("noise", 1), AuditPlan("x", ("privacy.distance",)), Policy.read())
     rates = {f.metric: f.false_alarm_rate for s in report.sections for f in s.findings}
 
-    assert rates[METRIC].value == pytest.approx(1 / 290)
+    assert rates[METRIC].value == pytest.approx(1 / 190)
     assert rates["privacy.distance.tpr_at_1pct_fpr"] is None
     assert report.provenance.calibration.own
     assert not report.provenance.calibration.same_code
+
+
+def rates_of(plan, policy=None, subject=None):
+    report = run(subject or case("noise", 1), plan, policy or Policy.read())
+    return {f.metric: f.false_alarm_rate for s in report.sections for f in s.findings}
+
+
+def test_rates_stand_for_what_was_tried_alone(own, tmp_path):
+    """Not for verdicts by another policy, for other options, nor for other records than rows."""
+    plan = AuditPlan("x", ("privacy.distance",))
+    path = tmp_path / "policy.toml"
+    path.write_text('name = "mine"\nowner = "me"\n[[limit]]\nmetric = "privacy.distance.auc"\n'
+                    'direction = "max"\nvalue = 0.4\nrationale = "r"\n')  # fmt: skip
+    optional = AuditPlan("x", plan.audits, options={"privacy.distance": {"tau": 0.5}})
+    names, schema = bundled.load("names")
+    train, holdout = Dataset.of(names, schema, "names").split(0.5, 0)
+    texts = AuditCase(Subject("t", "samples", train.take(np.arange(200))),
+                      {Knowledge.TRAIN: train, Knowledge.HOLDOUT: holdout}, seed=0)  # fmt: skip
+
+    assert rates_of(plan)[METRIC] is not None
+    assert rates_of(plan, Policy.read(path))[METRIC] is None
+    assert rates_of(plan, Policy(name="free", owner="me"))[METRIC].value == 0.05  # no verdict
+    assert rates_of(optional)[METRIC] is None
+    assert rates_of(plan, subject=texts)[METRIC] is None
+
+
+def test_what_an_audit_says_of_its_own_alarms_never_stands(own, monkeypatch):
+    """A finding that comes with a rate loses it, where no battery measured one."""
+    known = audits.find("privacy.distance")
+
+    def boast(*_):
+        told = known(case("noise", 1))
+        rate = Estimate.of(0.0, lambda _: (0.0, 0.0), n=9, method="mine", unit="rate")
+        return Outcome(tuple(f.model_copy(update={"metric": f"privacy.mine.{i}",
+                                                  "false_alarm_rate": rate})
+                             for i, f in enumerate(told.findings)))  # fmt: skip
+
+    mine = replace(known, id="privacy.mine", metrics=frozenset(), function=boast)
+    monkeypatch.setattr("genaudit.run.audits", lambda: {"privacy.mine": mine})
+    monkeypatch.setattr("genaudit.run.find", lambda _: mine)
+
+    assert set(rates_of(AuditPlan("x", ("privacy.mine",))).values()) == {None}
 
 
 def test_a_broken_record_is_refused(own):

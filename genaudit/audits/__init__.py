@@ -52,6 +52,10 @@ def _plugged_in(point: EntryPoint, known: Mapping[str, Audit]) -> Audit:
         audit = point.load()
         if not isinstance(audit, Audit) or {audit.id, point.name} & set(known):
             raise TypeError("expected an Audit under a name that is not taken")
+        # Else what was measured of our metric would be said of another.
+        taken = {metric for other in known.values() for metric in other.metrics}
+        if both := sorted(taken & set(audit.metrics)):
+            raise TypeError(f"expected metrics of its own, got {both[0]!r}")
     except Exception as error:
         raise OptionError(
             f"The audit {point.name!r} of another package ({point.value}) cannot be used: "

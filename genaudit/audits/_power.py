@@ -39,8 +39,12 @@ def shown_of(n: int, total: int) -> str:
 
     >>> shown_of(1234, 2000), shown_of(3, 2000), shown_of(1996, 2000), shown_of(2000, 2000)
     ('1,234', '<10', '>1,990', '2,000')
+    >>> shown_of(3, 4), shown_of(9, 10)
+    ('<10', '<10')
     """
-    return f">{total - SMALL_CELL:,}" if shown_count(total - n) is None else shown(n)
+    if shown_count(total - n) is None and total > SMALL_CELL:
+        return f">{total - SMALL_CELL:,}"
+    return shown(n)
 
 
 def smallest(flagged: Callable[[float], bool], low: float, high: float) -> float | None:

@@ -1,6 +1,7 @@
-"""Bounds on epsilon where the truth is known: answers that keep exactly what they promise.
+"""Bounds where the truth is known: on epsilon of answers that keep exactly what they promise.
 
-A bound alarms where it lies above the truth, which each may do in one run of twenty.
+A bound alarms where it lies above the truth, which each may do in one run of twenty. A rate that
+worlds are too small to show stands here under its metric, with scores that know nothing.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from genaudit.audits.privacy._membership import rate_estimate
+from genaudit.audits.privacy.distance import TPR_01
 from genaudit.calibration import LEVEL
 from genaudit.stats.epsilon import many_runs_epsilon, one_run_bound
 from genaudit.stats.modelled import gaussian_shift, gaussian_shift_of_sums
+from genaudit.stats.split import of_coins
 
 #: Candidates of one run; runs with and without a record; delta of the claims.
 _M, _RUNS, _DELTA = 1000, 500, 1e-6
@@ -54,6 +58,18 @@ def _gaussian_sums(rng: np.random.Generator, shift: float) -> bool:
     return gaussian_shift_of_sums(scores[coins], scores[~coins], LEVEL) > shift
 
 
+def _rare_rate(rng: np.random.Generator) -> bool:
+    """A rate at one false accusation in a thousand, which worlds are too small to show."""
+    members, others = rng.normal(size=(2, 1500))
+    return rate_estimate(members, others, 0.001).p_above(0.001) <= LEVEL
+
+
+def _coin_matches(rng: np.random.Generator) -> bool:
+    coins = _coins(rng)
+    hit = rng.random(_M) < 0.05
+    return of_coins(hit[coins], hit[~coins]).epsilon(_DELTA, LEVEL) > 0
+
+
 #: Name -> whether the bound lay above the truth in one run.
 BOUNDS: dict[str, Callable[[np.random.Generator], bool]] = {
     "epsilon.one_run, pure noise": lambda rng: _one_run(rng, 0.0),
@@ -64,4 +80,6 @@ BOUNDS: dict[str, Callable[[np.random.Generator], bool]] = {
     "gaussian.guesses, pure noise": lambda rng: _gaussian(rng, 0.0),
     "gaussian.guesses, mu = 1": lambda rng: _gaussian(rng, 1.0),
     "gaussian.sums, mu = 1": lambda rng: _gaussian_sums(rng, 1.0),
+    "matches of coins, pure noise": _coin_matches,
+    TPR_01: _rare_rate,
 }

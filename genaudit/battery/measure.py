@@ -11,6 +11,8 @@ from importlib.metadata import version
 
 import numpy as np
 from joblib import Parallel, delayed
+from scipy.optimize import brentq
+from scipy.stats import binom
 
 from genaudit.audits import audits, find
 from genaudit.battery.bounds import BOUNDS
@@ -82,7 +84,7 @@ def calibrate(
     bounds = _bounds(_BOUND_RUNS * runs, seed) if names is None else ()
     return Calibration(
         tool_version=version("genaudit"), code=code_digest(), started=started, seed=seed,
-        alpha=policy.alpha, shifted=SHIFTED, rates=(*_rates(counts), *bounds),
+        policy=policy.digest, alpha=policy.alpha, shifted=SHIFTED, rates=(*_rates(counts), *bounds),
     )  # fmt: skip
 
 
@@ -98,11 +100,35 @@ def faults(found: Calibration) -> list[str]:
         said += _too_many(metric, found.judged(metric), found.alpha, "outside its limit")
         for rate in mine if len(mine) > 1 else []:
             name = f"{metric} in world {rate.world!r}"
-            if rate.above is not None and rate.world not in found.shifted:
-                said += _too_many(name, (rate.above, rate.runs), LEVEL, "beyond chance", _ONE_WORLD)
+            if rate.above is not None:
+                # Where members and non-members differ an alarm without a doubt is a false one too.
+                tried = (rate.above, rate.runs)
+                said += _too_many(name, tried, LEVEL, "beyond chance", _ONE_WORLD)
             judged = (rate.outside, rate.limited)
             said += _too_many(name, judged, found.alpha, "outside its limit", _ONE_WORLD)
     return said
+
+
+def visible(found: Calibration) -> dict[float, float]:
+    """What a record of so many runs can show: promised rate -> rate that `faults` would name.
+
+    Four times of five, of the metric that was tried most often: of its intervals at 5%, and of its
+    verdicts at the policy's alpha. With five runs of each world only rates of a fifth come to
+    light.
+    """
+    metrics = {r.metric for r in found.rates if r.world != COINS}
+    tried = {
+        level: max((known[1] for m in metrics if (known := counted(m))), default=0)
+        for level, counted in ((LEVEL, found.beyond), (found.alpha, found.judged))
+    }
+    return {level: _named_from(n, level) for level, n in tried.items() if n}
+
+
+def _named_from(n: int, level: float) -> float:
+    most = int(max(1.0, allowed(n, level)))
+    if n <= most:
+        return 1.0
+    return float(brentq(lambda p: binom.sf(most, n, p) - 0.8, level, 1.0))
 
 
 #: Standard errors that a single world is allowed.
@@ -157,18 +183,22 @@ def _of_sections(sections: Iterable[Section]) -> dict[str, Seen]:
     found: dict[str, list[Finding]] = {}
     for section in sections:
         for finding in section.findings:
-            found.setdefault(finding.metric, []).append(finding)
+            # What has no value can raise no alarm, and says nothing of how often one is raised.
+            if finding.estimate.value is not None:
+                found.setdefault(finding.metric, []).append(finding)
     return {metric: _together(group) for metric, group in found.items()}
 
 
 def _together(group: Sequence[Finding]) -> Seen:
     level = LEVEL / len(group)
-    beyond = [f.estimate.p_above(f.chance) <= level for f in group if f.chance is not None]
+    doubted = all(f.doubt is not None for f in group)
+    beyond = [f.estimate.p_above(f.chance) <= level and f.doubt is None
+              for f in group if f.chance is not None]  # fmt: skip
     return Seen(
         above=any(beyond) if beyond else None,
-        limited=any(f.limit is not None for f in group),
+        limited=not doubted and any(f.limit is not None for f in group),
         outside=any(f.verdict is Verdict.OUTSIDE for f in group),
-        doubted=all(f.doubt is not None for f in group),
+        doubted=doubted,
     )
 
 

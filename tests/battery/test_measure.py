@@ -1,11 +1,12 @@
 """The null battery: it counts what it should, and our audits pass it."""
 
+import numpy as np
 import pytest
 
 import genaudit
 from genaudit.battery import worlds
 from genaudit.battery.bounds import BOUNDS
-from genaudit.battery.measure import COINS, calibrate, faults
+from genaudit.battery.measure import COINS, calibrate, faults, visible
 from genaudit.calibration import Calibration, Rate, allowed
 from genaudit.errors import OptionError
 
@@ -44,7 +45,7 @@ def test_faults_name_what_alarms_too_often():
     """Too many alarms of an interval, of a verdict and of a bound are each a sentence."""
     rates = (
         Rate(metric="privacy.x.auc", world="noise", runs=200, above=20, limited=200, outside=7),
-        Rate(metric="privacy.x.auc", world="shifted", runs=200, above=200),
+        Rate(metric="privacy.x.auc", world="shifted", runs=200, above=0, doubted=200),
         Rate(metric="bound", world=COINS, runs=1000, above=70),
         Rate(metric="privacy.y.auc", world="noise", runs=200, above=16, limited=200, outside=4),
     )
@@ -58,6 +59,26 @@ def test_faults_name_what_alarms_too_often():
     assert "beyond chance in 20 of 200 runs" in said[1]
     assert "outside its limit in 7 of 200 runs" in said[2]
     assert allowed(200, 0.05) == pytest.approx(16.16, abs=0.01)
+
+
+@pytest.mark.parametrize("runs", [5, 60, 200])
+def test_what_a_record_can_show(runs):
+    """At the rate it says, four of five records have a fault."""
+
+    def rates(above):
+        return tuple(Rate(metric="privacy.x.auc", world=w, runs=runs, above=int(k))
+                     for w, k in zip("abcd", above, strict=False))  # fmt: skip
+
+    def found(above):
+        return Calibration(tool_version="1", code="", started="", seed=0, alpha=0.01,
+                           rates=rates(above))  # fmt: skip
+
+    rng, rate = np.random.default_rng(0), visible(found([0] * 4))[0.05]
+    named = np.mean([bool(faults(found(rng.binomial(runs, rate, 4)))) for _ in range(1000)])
+
+    assert named == pytest.approx(0.8, abs=0.06)
+    assert rate == pytest.approx({5: 0.20, 60: 0.09, 200: 0.073}[runs], abs=0.01)
+    assert visible(found([])) == {}
 
 
 def test_same_seed_same_record():

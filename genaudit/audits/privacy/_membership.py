@@ -41,12 +41,12 @@ def metrics(audit: str) -> tuple[str, str]:
 class Attack:
     """What an attack is called, and its scores: of members and non-members, higher = member.
 
-    audit: its id. label: of its area. blind: scores of an attacker who has not seen the samples.
-    blind_label: who that is.
+    audit: its id. name: as it stands in a sentence. blind: scores of an attacker who has not seen
+    the samples. blind_label: who that is.
     """
 
     audit: str
-    label: Message
+    name: Message
     scores: Sides
     blind: Sides
     blind_label: Message
@@ -63,12 +63,9 @@ def outcome(case: AuditCase, audit: str, name: Message, score: Callable[[Game], 
         score: Of members and non-members.
     """
     played, reach = game(case)
-    label = message(
-        "privacy.attack.auc", "How well {attack} tells members from non-members (AUC)", attack=name
-    )
     if played is None:
-        return Outcome(undefined(audit, label, reach.n_train), not_measured=left_out(case))
-    attack = Attack(audit, label, score(played), played.near_reference, REFERENCE_ALONE, reach)
+        return Outcome(undefined(audit, name, reach.n_train), not_measured=left_out(case))
+    attack = Attack(audit, name, score(played), played.near_reference, REFERENCE_ALONE, reach)
     doubt = played.doubt() or holdout_seen(case)
     # What its rate means says `privacy.distance`; once is enough for a reader.
     said = ((area(attack), note(played)), (rate(attack, 0.01), None))
@@ -144,7 +141,7 @@ def area(attack: Attack) -> Finding:
     m, k = len(members), len(others)
     return Finding(
         metric=f"{attack.audit}.auc",
-        label=attack.label,
+        label=_auc_label(attack.name),
         estimate=Estimate.of(
             main.value,
             lambda confidence: reach.whole(main.interval(confidence), 0.5),
@@ -169,7 +166,7 @@ def rate(attack: Attack, fpr: float) -> Finding:
     halves = _halves(attack.scores, lambda a, b: rate_estimate(a, b, fpr).value)
     base = Finding(
         metric=metric,
-        label=_tpr_label(fpr),
+        label=_tpr_label(attack.name, fpr),
         estimate=rate_estimate(members, others, fpr, reach),
         null=rate_estimate(*halves, fpr),
         baseline=rate_estimate(*attack.blind, fpr),
@@ -228,7 +225,7 @@ def rate_estimate(
 
 
 def undefined(
-    audit: str, label: Message, n: int, fprs: Sequence[float] = (0.01,)
+    audit: str, name: Message, n: int, fprs: Sequence[float] = (0.01,)
 ) -> tuple[Finding, ...]:
     """The same findings where nobody can be attacked."""
     reason = message(
@@ -238,14 +235,22 @@ def undefined(
     tpr = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
     area = Estimate.undefined(reason, n=n, method=AUC_METHOD, unit=AUC_UNIT)
     rates = (
-        Finding(metric=f"{audit}.{_RATES[f]}", label=_tpr_label(f), estimate=tpr) for f in fprs
+        Finding(metric=f"{audit}.{_RATES[f]}", label=_tpr_label(name, f), estimate=tpr)
+        for f in fprs
     )
-    return (Finding(metric=f"{audit}.auc", label=label, estimate=area), *rates)
+    return (Finding(metric=f"{audit}.auc", label=_auc_label(name), estimate=area), *rates)
 
 
-def _tpr_label(fpr: float) -> Message:
+def _auc_label(name: Message) -> Message:
     return message(
-        "privacy.distance.tpr",
-        "Share of members found where {fpr:percent} of non-members are accused",
+        "privacy.attack.auc", "How well {attack} tells members from non-members (AUC)", attack=name
+    )
+
+
+def _tpr_label(name: Message, fpr: float) -> Message:
+    return message(
+        "privacy.attack.tpr",
+        "Share of members found by {attack} where {fpr:percent} of non-members are accused",
+        attack=name,
         fpr=fpr,
     )

@@ -29,7 +29,7 @@ from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy.copies import holdout_seen
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase
-from genaudit.data.disclosure import taken_for
+from genaudit.data.disclosure import SMALL_CELL, taken_for
 from genaudit.modalities.table.search import Encoded
 from genaudit.result import Estimate, Figure, Finding, Message, message
 from genaudit.stats.halves import middle_halves
@@ -65,6 +65,12 @@ class Tally:
         """Of bools, one for each guess about members and about controls."""
         members, controls = right
         return cls(int(members.sum()), len(members), int(controls.sum()), len(controls))
+
+    def unknown(self) -> Message | None:
+        """Why nothing follows from these guesses; None where something does."""
+        if min(self.n, self.n_control) < SMALL_CELL:
+            return FEW
+        return CERTAIN if math.isnan(self.value()) else None
 
     def value(self) -> float:
         """Residual risk; a few right guesses count as the middle of one to nine."""
@@ -186,8 +192,8 @@ def overall(
 
 def _estimate(tally: Tally, reach: Reach | None = None) -> Estimate:
     n = tally.n + tally.n_control
-    if math.isnan(tally.value()):
-        return Estimate.undefined(CERTAIN, n=max(n, 1), method=METHOD, unit=UNIT)
+    if reason := tally.unknown():
+        return Estimate.undefined(reason, n=max(n, 1), method=METHOD, unit=UNIT)
 
     def interval(confidence: float) -> Interval:
         found = tally.interval(confidence)
@@ -216,10 +222,12 @@ def worst(parts: Sequence[Sides], reach: Reach | None = None) -> Estimate:
     as rare as that of one (Bonferroni, the first step of Holm). The high end is the largest of all
     at the confidence itself: too low only where that of the worst part is.
     """
-    tallies = [t for t in map(Tally.of, parts) if not math.isnan(t.value())]
+    dealt = list(map(Tally.of, parts))
+    tallies = [t for t in dealt if t.unknown() is None]
     n = max(1, sum(t.n + t.n_control for t in tallies))
     if not tallies:
-        return Estimate.undefined(CERTAIN, n=n, method=WORST_METHOD, unit=UNIT)
+        reason = next((r for t in dealt if (r := t.unknown())), FEW)
+        return Estimate.undefined(reason, n=n, method=WORST_METHOD, unit=UNIT)
 
     def interval(confidence: float) -> Interval:
         stricter = 1 - (1 - confidence) / len(tallies)
@@ -315,6 +323,11 @@ NO_ROWS = message(
 NO_COLUMNS = message(
     "privacy.residual.columns",
     "Fewer than two columns can be compared, so that none can be known and another guessed.",
+)
+FEW = message(
+    "privacy.residual.few",
+    "Fewer than {minimum:integer} guesses about training rows, or about unseen rows.",
+    minimum=SMALL_CELL,
 )
 CERTAIN = message(
     "privacy.residual.certain",

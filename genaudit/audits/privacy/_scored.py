@@ -112,15 +112,12 @@ def outcome(
     if score not in case.subject.scores:
         return Outcome((), not_measured=(_absent(case, score),))
     asked = ask(case, options)
-    label = message(
-        "privacy.attack.auc", "How well {attack} tells members from non-members (AUC)", attack=name
-    )
     if asked is None:
-        return Outcome(undefined(audit, label, len(case.train)))
+        return Outcome(undefined(audit, name, len(case.train)))
     found = case.once(("privacy.scored", score, asked), lambda: _scores(case, score, asked))
     sides, slope = asked.calibrated(found)
     attack = Attack(
-        audit, label, sides, asked.near_reference, REFERENCE_ALONE, _everything(case, asked)
+        audit, name, sides, asked.near_reference, REFERENCE_ALONE, _everything(case, asked)
     )
     said = _note(asked, slope)
     findings = (area(attack).model_copy(update={"note": said}), rate(attack, 0.01))

@@ -290,6 +290,7 @@ def _area(
         label=label,
         estimate=_area_estimate(main, n),
         null=_area_estimate(calm, n),
+        chance=0.5,
         ceiling=best.interval(POWER_CONFIDENCE)[0],
         detectable=_detectable(calm),
     )
@@ -320,7 +321,7 @@ def _rate(metric: str, halves: Judged) -> Finding:
         estimate = Estimate.undefined(reason, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
     else:
         estimate = Estimate.of(found.value, found.interval, n=n, method=_TPR_METHOD, unit=_TPR_UNIT)
-    return Finding(metric=metric, label=_RATE, estimate=estimate)
+    return Finding(metric=metric, label=_RATE, estimate=estimate, chance=_FPR)
 
 
 def _epsilon(case: AuditCase, metric: str, halves: Judged) -> Finding:
@@ -352,7 +353,7 @@ def _epsilon(case: AuditCase, metric: str, halves: Judged) -> Finding:
     return Finding(
         metric=metric, label=_EPSILON,
         estimate=Estimate.of(low, interval, n=n, method=_EPSILON_METHOD, unit="ε"),
-        ceiling=most, note=note, warning=beyond,
+        chance=0.0, ceiling=most, note=note, warning=beyond,
     )  # fmt: skip
 
 

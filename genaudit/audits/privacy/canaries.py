@@ -77,7 +77,7 @@ def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
     )  # fmt: skip
     if min(len(members), len(others)) < SMALL_CELL:
         return Outcome((_undefined(len(members) + len(others)),))
-    whole = area(attack).model_copy(update={"note": note})
+    whole = area(attack).model_copy(update={"label": _AREA, "note": note})
     return Outcome((*_epsilon(scores, coins, case.subject.claim, note), whole))
 
 
@@ -103,7 +103,7 @@ def _attack(case: AuditCase, options: CanariesOptions) -> tuple[np.ndarray, np.n
     n_lost = Gaps.of(samples, columns, planted).n_rows()
     n = max(int(coins.sum()), 1)
     attack = Attack(
-        "privacy.canaries", _AREA, (scores[coins], scores[~coins]), (far[coins], far[~coins]),
+        "privacy.canaries", _NAME, (scores[coins], scores[~coins]), (far[coins], far[~coins]),
         _BLIND, Reach(len(samples), len(drawn), n_reference, n, n, n_lost),
     )  # fmt: skip
     return scores, coins, attack
@@ -191,6 +191,7 @@ def _undefined(n: int) -> Finding:
     )  # fmt: skip
 
 
+_NAME = message("privacy.canaries.name", "nearness to the samples")
 _AREA = message(
     "privacy.canaries.auc", "How well nearness to the samples tells which canaries were in (AUC)"
 )

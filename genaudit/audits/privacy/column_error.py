@@ -13,7 +13,7 @@ from genaudit.result import message
 from genaudit.subject import Access
 
 _ID = "privacy.column_error"
-_NAME = message("privacy.column_error.name", "how much better samples predict its columns")
+_NAME = message("privacy.column_error.name", "the error of columns predicted from the samples")
 
 #: Rows of either kind that the models of a column learn from; trees, and rows of a leaf.
 _MOST, _TREES, _LEAF = 3000, 20, 10

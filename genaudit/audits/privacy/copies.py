@@ -36,6 +36,9 @@ from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.intervals import Interval, beyond_chance, clopper_pearson, poisson
 from genaudit.subject import Access
 
+#: Times that a training row is repeated, on average, to be few rows that fill samples.
+_OFTEN = 10
+
 _METHOD = "hits on rows that occur once, Fisher exact and Clopper-Pearson"
 _UNIT = "share of generated rows"
 
@@ -369,11 +372,30 @@ def _finding(
     seen = main.controls_favoured() or main.controls_seen(blind)
     doubt = UNLIKE if blind.unequal() else _HOLDOUT_SEEN if seen else None
     power = {
+        "warning": _few_repeated(main, limit, estimate) if find is exact_hits else None,
         "ceiling": main.low_if(1.0, 0.5, main.visible),
         "detectable": smallest(lambda p: main.low_if(p, 0.2, main.least) > limit, limit, 1.0),
         "doubt": doubt,
     }
     return finding.model_copy(update=power)
+
+
+def _few_repeated(counts: Counts, limit: float, estimate: Estimate) -> Message | None:
+    """A warning where samples beyond the limit are few training rows, so that no verdict says so.
+
+    Chance may favour a few rows of any generator; that they fill the samples is to be looked at.
+    """
+    hits = counts.members_hit + counts.members_repeated
+    share = hits / counts.n_samples
+    told = estimate.low is not None and estimate.low > limit
+    if told or share <= limit or hits < _OFTEN * max(counts.members_hit, 1):
+        return None
+    return message(
+        "privacy.copies.few_repeated",
+        "{share:percent} of the samples repeat {rows} training rows that nobody else has. Chance "
+        "may favour a few rows, so that no verdict follows; look at these samples.",
+        share=round(share, 3), rows=shown(counts.members_hit),
+    )  # fmt: skip
 
 
 def _note(keys: dict[str, Keys], counts: Counts, *, nearer: bool) -> Message:
@@ -452,7 +474,7 @@ def _left_out(samples: Dataset, tables: Tables) -> Iterator[Message]:
     if lost := tables.gaps.n_rows():
         yield message(
             "privacy.copies.unreadable",
-            "Up to {n} samples have lost cells that would show whether they are copies; upper ends "
-            "count those as copies that can be one.",
+            "Some samples (at most {n}) have lost cells that would show whether they are copies; "
+            "upper ends count those as copies that can be one.",
             n=shown(lost),
         )

@@ -66,10 +66,10 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
     gone = left_out(case)
     if played is None:
         return Outcome(
-            undefined("privacy.distance", _LABEL, reach.n_train, (0.01, 0.001)), not_measured=gone
+            undefined("privacy.distance", _NAME, reach.n_train, (0.01, 0.001)), not_measured=gone
         )
     attack = Attack(
-        "privacy.distance", _LABEL, played.log_ratios(options.tau), played.near_reference, _BLIND,
+        "privacy.distance", _NAME, played.log_ratios(options.tau), played.near_reference, _BLIND,
         reach,
     )  # fmt: skip
     doubt = played.doubt(options.tau) or holdout_seen(case)
@@ -80,9 +80,7 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
 
 
 _BLIND = message("privacy.distance.blind", "The same attacker without the samples")
-_LABEL = message(
-    "privacy.distance.auc", "How well nearness to the samples tells members from non-members (AUC)"
-)
+_NAME = message("privacy.distance.name", "nearness to the samples")
 
 _ATTACK, _WITHOUT, _CHANCE = (
     message("series.attack", "attack"),

@@ -131,7 +131,7 @@ def _findings(scores: Sides, played: Game, part: Part, doubt: Message | None) ->
     named = in_words(part.group)
     low, high = auc(*blind).interval(DOUBT_CONFIDENCE)
     doubt = doubt or (None if low <= 0.5 <= high else _UNLIKE)
-    whole = Attack(_ID, _label("auc", named), inside, blind, REFERENCE_ALONE, reach)
+    whole = Attack(_ID, _ATTACK, inside, blind, REFERENCE_ALONE, reach)
     one = area(whole)
     more = Finding(
         metric=f"{_ID}.difference",

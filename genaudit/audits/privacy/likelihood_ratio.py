@@ -12,7 +12,9 @@ from genaudit.result import message
 from genaudit.subject import Access
 
 _ID = "privacy.likelihood_ratio"
-_NAME = message("privacy.likelihood_ratio.name", "how well the record explains the samples near it")
+_NAME = message(
+    "privacy.likelihood_ratio.name", "the likelihood that a record lends to samples nearby"
+)
 
 
 @audit(

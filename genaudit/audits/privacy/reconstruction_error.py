@@ -9,9 +9,7 @@ from genaudit.result import message
 from genaudit.subject import Access
 
 _ID = "privacy.reconstruction_error"
-_NAME = message(
-    "privacy.reconstruction_error.name", "how near the generator can come to the record"
-)
+_NAME = message("privacy.reconstruction_error.name", "the least error of reconstruction")
 
 
 @audit(

@@ -61,7 +61,8 @@ def records(case: AuditCase, _options: NoOptions) -> Outcome:
     gone = left_out(case)
     if played is None:
         area = undefined(_ID, _LABEL, reach.n_train, ())[0]
-        return Outcome((area.model_copy(update={"metric": ACCUSED}),), not_measured=gone)
+        nobody = area.model_copy(update={"metric": ACCUSED, "label": _LABEL})
+        return Outcome((nobody,), not_measured=gone)
     shares = _accused(case, played)
     if shares is None:
         return Outcome((_refused(reach),), not_measured=gone)
