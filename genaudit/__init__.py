@@ -23,6 +23,8 @@ _PUBLIC = {
     "read_report": "api",
     "write_json": "api",
     "write_html": "api",
+    "bundle": "api",
+    "verify": "evidence.verify",
     "Schema": "data.schema",
     "Column": "data.schema",
     "Dataset": "data.dataset",

@@ -40,7 +40,7 @@ from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.reading import path_of, read_text, read_toml
-from genaudit.render import html, json
+from genaudit.render import form, html, json
 from genaudit.render.compare import compare
 from genaudit.result import AuditReport, Claim, Message, message
 from genaudit.run import Progress, judge, run
@@ -50,6 +50,7 @@ from genaudit.subjects.wrapped import imported
 
 if TYPE_CHECKING:
     from genaudit.calibration import Calibration
+    from genaudit.evidence.bundle import Bundled
     from genaudit.subjects.checkpoint import Opened
     from genaudit.training.dp.selfcheck.outcome import SelfcheckReport
     from genaudit.training.fit import Trained
@@ -713,6 +714,52 @@ def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
     """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
     page = html.to_html(check(report), lang=lang)
     return write_text(path_of(path, "a file to write"), page)
+
+
+def bundle(
+    report: AuditReport | str | Path,
+    out: str | Path,
+    *,
+    key: str | Path | None = None,
+    recipient: str | None = None,
+    pdf: bool = True,
+) -> Bundled:
+    """Write a report as a folder of evidence: pages, exports, and a statement on all of them.
+
+    Its verdicts are set anew as of the day on which the audit began, so that the same report makes
+    the same files on any day.
+
+    Args:
+        report: a report, or the path of its `audit.json`; with a recipient also a model folder,
+            which is encrypted as it is.
+        out: a new folder; with a recipient one file.
+        key: file with an Ed25519 private key (PEM, PKCS8), which signs; without one it is unsigned.
+        recipient: age public key of whom it is encrypted to.
+        pdf: also print the pages, where the system has Chromium.
+
+    Raises:
+        DataError: the report cannot be read.
+        OptionError: key or recipient are none, or `out` cannot be written.
+    """
+    from genaudit.evidence import bundle as bundles
+
+    place = path_of(out, "a new folder")
+    if isinstance(report, str | Path) and Path(report).is_dir():
+        if recipient is None or key is not None:
+            raise OptionError(
+                f"Expected a report (audit.json), got the folder {str(report)!r}; a model folder "
+                "is encrypted with a recipient and without a key."
+            )
+        return bundles.write_model(report, place, recipient)
+    stored = report if isinstance(report, AuditReport) else read_report(report)
+    judged = check(stored, on=_day(stored))
+    return bundles.write(judged, place, key=key, recipient=recipient, pdf=pdf)
+
+
+def _day(report: AuditReport) -> dt.date:
+    """The day on which an audit began; where nobody knows, one on which every limit has expired."""
+    day = dt.date.fromisoformat(form.started(report)[:10])
+    return dt.date.max if form.started(report) == form.NO_TIME else day
 
 
 def write_comparison(reports: Sequence[str | Path], path: str | Path, lang: str = "en") -> Path:

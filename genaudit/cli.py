@@ -700,6 +700,52 @@ def check(
 
 
 @app.command()
+def bundle(
+    audit_json: Annotated[
+        Path, typer.Argument(help="audit.json; with --recipient also a model folder.")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", help="New folder; with --recipient one file (.tar.age).")
+    ],
+    key: Annotated[
+        Path | None, typer.Option("--key", help="Ed25519 private key (PEM) that signs it.")
+    ] = None,
+    recipient: Annotated[
+        str | None, typer.Option("--recipient", help="age public key (age1...) to encrypt it to.")
+    ] = None,
+    pdf: Annotated[bool, typer.Option(help="Print the pages, where there is Chromium.")] = True,
+) -> None:
+    """Write a folder of evidence: pages, exports for other tools, a signed statement on all."""
+    from genaudit import api
+    from genaudit.evidence import seal
+
+    place = out if recipient is None else seal.named(out)
+    check_folder(place) if recipient is None else check_file(place)
+    check_apart(place, [audit_json, *([key] if key else [])])
+    written = api.bundle(audit_json, out, key=key, recipient=recipient, pdf=pdf)
+    _say(f"Wrote {written.path}: {', '.join(written.names)}.")
+    if written.signer:
+        _say(f"It is signed with the key {written.signer}; hand your public key over another way.")
+    elif not audit_json.is_dir():
+        _say("It is unsigned: `genaudit verify` then finds damage, not forgery (--key signs it).")
+    if recipient is not None:
+        _say(f"Its recipient reads it with: age -d -i key.txt {written.path} | tar x")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder that `genaudit bundle` wrote.")],
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", help="The signer's Ed25519 public key (PEM).")
+    ] = None,
+) -> None:
+    """Hold a folder of evidence against its own statement: exit 0 whole, 4 anything else."""
+    from genaudit.evidence.verify import verify as verified
+
+    print(_printable(str(verified(folder, public_key))))
+
+
+@app.command()
 def selfcheck(
     trainer: Annotated[
         str | None,

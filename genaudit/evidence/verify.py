@@ -1,0 +1,168 @@
+"""Whether a bundle is what was handed over: every byte, every file, and by whom it was signed.
+
+It reads the folder and nothing else, and loads no library but the one that checks signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genaudit.errors import IntegrityError, OptionError, reason
+from genaudit.evidence.sign import key_id, opened, parse_public, public_key, public_pem, signs
+from genaudit.evidence.statement import ATTESTATION, REPORT, SIGNER, canonical, loads, statement
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+#: Largest file that is read; a hostile one must not fill the memory.
+_MOST = 256 * 2**20
+
+_DO = "have the bundle handed over again"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A bundle that is whole.
+
+    signer: SHA-256 of the key that signed it; empty where it is unsigned. known: whether that is
+    the key that the verifier gave; else whoever damaged it could have signed it anew.
+    """
+
+    n_files: int
+    signer: str
+    known: bool
+
+    def __str__(self) -> str:
+        whole = f"{self.n_files} files, each as it was when the bundle was made"
+        if self.known:
+            return f"{whole}; signed with the key that you gave, {self.signer}."
+        if self.signer:
+            return (
+                f"{whole}; signed with the key {self.signer}, which came with it. Unless you give "
+                "the signer's key (--public-key), this finds damage, not forgery."
+            )
+        return f"{whole}. It is unsigned: this finds damage, not forgery."
+
+
+def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
+    """Hold a bundle against its own statement, and its signature against a key.
+
+    public: file with the signer's public key (PEM); without one no forgery is found.
+
+    Raises:
+        IntegrityError: a file differs, is missing or was added, the envelope cannot be read, or the
+            signature is not by the key.
+        OptionError: there is no such folder, or the key is no Ed25519 key.
+    """
+    folder = Path(folder)
+    key = public_key(Path(public)) if public is not None else None
+    files = dict(_files(folder))
+    payload, signatures = _opened(files)
+    digests = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != ATTESTATION}
+    _compare(_stated(payload), digests)
+    _check_statement(payload, files, digests)
+    signer = _signer(files, payload, signatures)
+    if key is None:
+        return Verified(len(files), key_id(signer) if signer is not None else "", known=False)
+    if signer is None:
+        raise IntegrityError(
+            f"Expected a signature in {ATTESTATION}, got none, so the key that was given cannot "
+            "be held against it; ask for a signed bundle."
+        )
+    if key_id(signer) != key_id(key):
+        raise IntegrityError(
+            f"Expected a signature with the key that was given, {key_id(key)}, got one with "
+            f"{key_id(signer)}; ask the signer which key is theirs."
+        )
+    return Verified(len(files), key_id(key), known=True)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of a folder, which must be files and nothing else."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except (OSError, ValueError) as error:
+        do = "decrypt it first (age -d -i key.txt FILE | tar x)"
+        raise OptionError(
+            f"Expected the folder of a bundle at {str(folder)!r}, got: {reason(error)}; "
+            f"{do if folder.suffix == '.age' else 'check the path'}."
+        ) from error
+    for entry in entries:
+        try:
+            found = entry.stat(follow_symlinks=False)
+            if not stat.S_ISREG(found.st_mode):
+                raise _damaged(f"only files, got the folder, link or device {entry.name!r}")
+            if found.st_size > _MOST:
+                raise _damaged(f"{entry.name!r} of at most {_MOST:,} bytes, got more")
+            yield entry.name, Path(entry.path).read_bytes()
+        except OSError as error:
+            raise _damaged(f"to read {entry.name!r}, got: {reason(error)}") from error
+
+
+def _opened(files: dict[str, bytes]) -> tuple[bytes, list[tuple[str, bytes]]]:
+    if ATTESTATION not in files:
+        raise _damaged(f"the file {ATTESTATION!r}, got none")
+    try:
+        return opened(files[ATTESTATION])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(f"an envelope (DSSE) in {ATTESTATION!r}, got a damaged one") from error
+
+
+def _stated(payload: bytes) -> dict[str, str]:
+    """The digests that the statement names."""
+    try:
+        return {s["name"]: s["digest"]["sha256"] for s in loads(payload)["subject"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(f"a statement (in-toto) in {ATTESTATION!r}, got a damaged one") from error
+
+
+def _compare(stated: dict[str, str], found: dict[str, str]) -> None:
+    """Name the first file that is missing, was added, or differs."""
+    if missing := sorted(map(str, stated.keys() - found.keys())):
+        raise _damaged(f"the file {missing[0]!r}, got none")
+    if added := sorted(found.keys() - stated.keys()):
+        raise _damaged(f"the files of the statement alone, got {added[0]!r} too")
+    if changed := sorted(name for name, digest in found.items() if stated[name] != digest):
+        raise _damaged(f"{changed[0]!r} as it was when the bundle was made, got other content")
+
+
+def _check_statement(payload: bytes, files: dict[str, bytes], digests: dict[str, str]) -> None:
+    """Write the statement again from the files; it can say nothing else."""
+    try:
+        again: Any = canonical(statement(digests, loads(files[REPORT])))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(f"a report in {REPORT!r}, got none that can be read") from error
+    if again != payload:
+        raise _damaged(f"what the files say in {ATTESTATION!r}, got something else")
+
+
+def _signer(
+    files: dict[str, bytes], payload: bytes, signatures: list[tuple[str, bytes]]
+) -> Ed25519PublicKey | None:
+    """The key that came with the bundle and signed it; None where it is unsigned."""
+    if not signatures and SIGNER not in files:
+        return None
+    if len(signatures) != 1 or SIGNER not in files:
+        raise _damaged(f"one signature and its key in {SIGNER!r}, got one without the other")
+    try:
+        key = parse_public(files[SIGNER], f"Expected an Ed25519 public key in {SIGNER!r}, got")
+    except OptionError as error:
+        if isinstance(error.__cause__, ImportError):
+            raise
+        raise _damaged(f"an Ed25519 public key in {SIGNER!r}, got none") from error
+    named, signature = signatures[0]
+    if public_pem(key) != files[SIGNER] or named != key_id(key):
+        raise _damaged(f"the key of the signature in {SIGNER!r}, got another")
+    if not signs(key, payload, signature):
+        raise _damaged(f"a signature of the statement in {ATTESTATION!r}, got one of other content")
+    return key
+
+
+def _damaged(expected: str) -> IntegrityError:
+    return IntegrityError(f"Expected {expected}; {_DO}.")

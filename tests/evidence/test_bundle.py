@@ -1,0 +1,134 @@
+"""What a bundle holds, that it is the same bytes each time, and what it refuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from genaudit import api
+from genaudit.errors import GenauditWarning
+from genaudit.evidence import pdf
+from genaudit.evidence.verify import verify
+from genaudit.result import AuditReport
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+FILES = {
+    "audit.json", "report.en.html", "report.zh.html", "policy.toml", "controls.oscal.json",
+    "results.oscal.json", "bom.cdx.json", "results.sarif", "junit.xml", "modelcard.md",
+    "attestation.json",
+}  # fmt: skip
+
+
+def test_bundle_holds_every_form(bundles: Path) -> None:
+    """Pages, policy and exports, each named by the statement; the key beside where it is signed."""
+    names = {p.name for p in (bundles / "unsigned").iterdir()}
+    envelope = json.loads((bundles / "signed" / "attestation.json").read_text())
+    stated = json.loads(base64.b64decode(envelope["payload"]))
+
+    assert names == FILES
+    assert {p.name for p in (bundles / "signed").iterdir()} == {*FILES, "signer.pem"}
+    assert {s["name"] for s in stated["subject"]} == {*FILES, "signer.pem"} - {"attestation.json"}
+
+
+def test_the_same_report_and_key_make_the_same_bytes(
+    bundles: Path, audited: Path, keys: Path, tmp_path: Path
+) -> None:
+    """Written again it is equal, file by file, and written from its own audit.json too."""
+    for source in (audited, bundles / "signed" / "audit.json"):
+        out = tmp_path / source.parent.name
+        api.bundle(source, out, key=keys / "signer.pem", pdf=False)
+
+        for file in (bundles / "signed").iterdir():
+            assert (out / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_audit_json_of_a_bundle_is_canonical_and_checks(bundles: Path, run_cli: Cli) -> None:
+    """It reads back as the same bytes, and its policy judges it as the gate does."""
+    place = bundles / "signed" / "audit.json"
+    report = api.read_report(place)
+    code, _, _ = run_cli("check", place, "--policy", bundles / "signed" / "policy.toml")
+
+    assert api.json.dumps(report) == place.read_text("utf-8")
+    assert code == run_cli("check", place)[0]
+
+
+def test_a_limit_that_has_expired_since_changes_no_bundle(audited: Path, tmp_path: Path) -> None:
+    """Verdicts are those of the day of the audit, so the files are the same on any day."""
+    report = api.read_report(audited)
+    day = report.provenance.started[:10]
+    limits = tuple(x.model_copy(update={"expires": day}) for x in report.policy.limits)
+    dated: AuditReport = report.model_copy(
+        update={"policy": report.policy.model_copy(update={"limits": limits})}
+    )
+    api.bundle(dated, tmp_path / "evidence", pdf=False)
+
+    found = api.read_report(tmp_path / "evidence" / "audit.json")
+    assert [f.verdict for _, f in found.findings()] == [f.verdict for _, f in report.findings()]
+
+
+def test_bundle_refuses_what_is_there(audited: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """A folder that holds something, or no report, ends with 2 and is left as it is."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("x")
+    for source, out in ((audited, "full"), (tmp_path / "none.json", "new"), (tmp_path, "new")):
+        code, _, err = run_cli("bundle", source, "--no-pdf", "--out", tmp_path / out)
+
+        assert (code, err.count("\n")) == (2, 1)
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["x"]
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.filterwarnings("always")
+def test_without_chromium_there_is_no_pdf_and_a_sentence(
+    audited: Path, tmp_path: Path, run_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundle is written all the same, and verifies."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, _, err = run_cli("bundle", audited, "--out", tmp_path / "evidence")
+
+    assert code == 0
+    assert "No Chromium was found" in err
+    assert {p.name for p in (tmp_path / "evidence").iterdir()} == FILES
+    assert verify(tmp_path / "evidence").n_files == len(FILES)
+
+
+def test_a_browser_that_prints_nothing_is_a_warning(
+    audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that fails, or prints what is no PDF, leaves the bundle without."""
+    browser = tmp_path / "chromium"
+    browser.write_text("#!/bin/sh\nexit 1\n")
+    browser.chmod(0o755)
+    monkeypatch.setattr("genaudit.evidence.bundle.find_browser", lambda: str(browser))
+    with pytest.warns(GenauditWarning, match="printed no page"):
+        api.bundle(audited, tmp_path / "evidence")
+
+    assert {p.name for p in (tmp_path / "evidence").iterdir()} == FILES
+
+
+@pytest.mark.slow
+def test_pages_are_printed_tagged_and_alike(audited: Path, tmp_path: Path) -> None:
+    """Each page is a tagged PDF with an outline, dated as the report, twice the same bytes."""
+    if pdf.find_browser() is None:
+        pytest.skip("chromium is not installed")
+    for name in ("one", "two"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            api.bundle(audited, tmp_path / name)
+    day = re.sub(r"\D", "", api.read_report(audited).provenance.started)[:14].encode()
+
+    for name in ("report.en.pdf", "report.zh.pdf"):
+        content = (tmp_path / "one" / name).read_bytes()
+        assert content == (tmp_path / "two" / name).read_bytes()
+        for part in (b"%PDF-", b"/StructTreeRoot", b"/Marked true", b"/Outlines", b"/Lang"):
+            assert part in content
+        assert b"/CreationDate (D:" + day in content
+    assert verify(tmp_path / "one").n_files == len(FILES) + 2
