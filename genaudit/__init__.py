@@ -23,6 +23,7 @@ _PUBLIC = {
     "read_report": "api",
     "write_json": "api",
     "write_html": "api",
+    "write_form": "api",
     "bundle": "api",
     "verify": "evidence.verify",
     "Schema": "data.schema",

@@ -42,6 +42,7 @@ from genaudit.policy import Policy
 from genaudit.reading import path_of, read_text, read_toml
 from genaudit.render import form, html, json
 from genaudit.render.compare import compare
+from genaudit.render.forms import FORMS
 from genaudit.result import AuditReport, Claim, Message, message
 from genaudit.run import Progress, judge, run
 from genaudit.subject import Subject
@@ -714,6 +715,20 @@ def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
     """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
     page = html.to_html(check(report), lang=lang)
     return write_text(path_of(path, "a file to write"), page)
+
+
+def write_form(report: AuditReport, path: str | Path, form: str) -> Path:
+    """Write a report for another tool, as `genaudit.render.forms.FORMS` names them.
+
+    Its verdicts are set anew, as `check` does.
+
+    Raises:
+        OptionError: there is no such form.
+    """
+    if form not in FORMS:
+        raise OptionError(f"Expected a form of {', '.join(FORMS)}, got {form!r}.")
+    text = FORMS[form](check(report))
+    return write_text(path_of(path, "a file to write"), text)
 
 
 def bundle(

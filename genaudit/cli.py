@@ -181,6 +181,11 @@ class Format(StrEnum):
 
     HTML = "html"
     JSON = "json"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    OSCAL = "oscal"
+    CYCLONEDX = "cyclonedx"
+    CARD = "card"
 
 
 class Listed(StrEnum):
@@ -662,8 +667,10 @@ def report(
         )
     if format is Format.HTML:
         api.write_html(found, out, lang=lang.value)
-    else:
+    elif format is Format.JSON:
         api.write_json(found, out)
+    else:
+        api.write_form(found, out, format.value)
     _say(f"Wrote {out}.")
 
 

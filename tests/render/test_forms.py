@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,20 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from wording import claims
 
+from genaudit import api
+from genaudit.errors import OptionError
 from genaudit.policy import Policy
 from genaudit.render import form
 from genaudit.render.card import to_card
 from genaudit.render.cyclonedx import to_cyclonedx
+from genaudit.render.forms import FORMS
 from genaudit.render.junit import to_junit
 from genaudit.render.oscal import to_catalogue, to_oscal
 from genaudit.render.policy import line_of, to_policy
 from genaudit.render.sarif import to_sarif
 from genaudit.result import AuditReport, ControlState, Limit, Verdict
+
+Cli = Callable[..., tuple[int, str, str]]
 
 SCHEMAS = Path(__file__).parents[1] / "evidence" / "schemas"
 DIGESTS = {"audit.json": "ab" * 32, "policy.toml": "cd" * 32}
@@ -301,3 +307,19 @@ def test_times_are_of_the_report(given: str | None, shown: str) -> None:
     made = report.provenance.model_copy(update={"started": given})
 
     assert form.started(report.model_copy(update={"provenance": made})) == shown
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_form_alone_is_written(name: str, tmp_path: Path, run_cli: Cli) -> None:
+    """`genaudit report --format` writes each as it stands in a bundle."""
+    source = api.write_json(REPORTS["full"], tmp_path / "audit.json")
+    code, _, _ = run_cli("report", source, "--format", name, "--out", tmp_path / "out")
+
+    assert code == 0
+    assert (tmp_path / "out").read_text("utf-8") == FORMS[name](api.check(REPORTS["full"]))
+
+
+def test_an_unknown_form_is_refused(tmp_path: Path) -> None:
+    """The message lists those that there are."""
+    with pytest.raises(OptionError, match="junit, sarif, oscal, cyclonedx, card"):
+        api.write_form(REPORTS["full"], tmp_path / "x", "pdf")
