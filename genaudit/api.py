@@ -768,7 +768,20 @@ def bundle(
         return bundles.write_model(report, place, recipient)
     stored = report if isinstance(report, AuditReport) else read_report(report)
     judged = check(stored, on=_day(stored))
+    if n := changed(stored, judged):
+        warnings.warn(
+            f"{n} of the stored verdicts are not what numbers and limits say; the bundle holds "
+            "what they say.",
+            GenauditWarning,
+            stacklevel=2,
+        )
     return bundles.write(judged, place, key=key, recipient=recipient, pdf=pdf)
+
+
+def changed(stored: AuditReport, judged: AuditReport) -> int:
+    """How many verdicts of a report are others now that it was judged anew."""
+    pairs = zip(stored.findings(), judged.findings(), strict=True)
+    return sum(old.verdict != new.verdict for (_, old), (_, new) in pairs)
 
 
 def _day(report: AuditReport) -> dt.date:

@@ -659,8 +659,7 @@ def report(
         return
     stored = api.read_report(audit_json[0])
     found = api.check(stored)
-    pairs = zip(stored.findings(), found.findings(), strict=True)
-    if n := sum(old.verdict != new.verdict for (_, old), (_, new) in pairs):
+    if n := api.changed(stored, found):
         _say(
             f"Warning: {n} of the verdicts in {audit_json[0]} are not what its numbers and limits "
             "say; the report shows what they say."
@@ -736,7 +735,7 @@ def bundle(
     elif not audit_json.is_dir():
         _say("It is unsigned: `genaudit verify` then finds damage, not forgery (--key signs it).")
     if recipient is not None:
-        _say(f"Its recipient reads it with: age -d -i key.txt {written.path} | tar x")
+        _say(f"Its recipient reads it with: age -d -i key.txt {written.path} | tar xf -")
 
 
 @app.command()

@@ -64,7 +64,7 @@ def write(
     Raises:
         OptionError: key or recipient are none, or `out` cannot be written.
     """
-    signer = private_key(Path(key)) if key is not None else None
+    signer = private_key(key) if key is not None else None
     to = seal.Recipient(recipient) if recipient is not None else None
     files = contents(report, pdf=pdf)
     if signer is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from genaudit.errors import OptionError
 from genaudit.evidence.statement import canonical, loads
-from genaudit.reading import read_bytes
+from genaudit.reading import path_of, read_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -29,14 +29,14 @@ _MAKE = "make one with: openssl genpkey -algorithm ed25519 -out key.pem"
 _PUBLISH = "write it with: openssl pkey -in key.pem -pubout -out signer.pem"
 
 
-def private_key(path: Path) -> Ed25519PrivateKey:
+def private_key(path: str | Path) -> Ed25519PrivateKey:
     """The key that signs, which its holder keeps.
 
     Raises:
         OptionError: the file is absent, or holds no such key.
     """
     ed25519, serialization = _library()
-    raw = read_bytes(path, _PRIVATE, OptionError)
+    raw = read_bytes(path_of(path, _PRIVATE), _PRIVATE, OptionError)
     wanted = f"Expected {_PRIVATE} in {str(path)!r}, got"
     if b"ENCRYPTED" in raw:
         raise OptionError(
@@ -53,13 +53,13 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def public_key(path: Path) -> Ed25519PublicKey:
+def public_key(path: str | Path) -> Ed25519PublicKey:
     """The signer's key, as whoever verifies was given it.
 
     Raises:
         OptionError: the file is absent, or holds no such key.
     """
-    raw = read_bytes(path, _PUBLIC, OptionError)
+    raw = read_bytes(path_of(path, _PUBLIC), _PUBLIC, OptionError)
     return parse_public(raw, f"Expected {_PUBLIC} in {str(path)!r}, got")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from genaudit.errors import IntegrityError, OptionError, reason
 from genaudit.evidence.sign import key_id, opened, parse_public, public_key, public_pem, signs
 from genaudit.evidence.statement import ATTESTATION, REPORT, SIGNER, canonical, loads, statement
+from genaudit.reading import path_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -60,8 +61,8 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
             signature is not by the key.
         OptionError: there is no such folder, or the key is no Ed25519 key.
     """
-    folder = Path(folder)
-    key = public_key(Path(public)) if public is not None else None
+    folder = path_of(folder, "the folder of a bundle")
+    key = public_key(public) if public is not None else None
     files = dict(_files(folder))
     payload, signatures = _opened(files)
     digests = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != ATTESTATION}
@@ -88,7 +89,7 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except (OSError, ValueError) as error:
-        do = "decrypt it first (age -d -i key.txt FILE | tar x)"
+        do = "decrypt it first (age -d -i key.txt FILE | tar xf -)"
         raise OptionError(
             f"Expected the folder of a bundle at {str(folder)!r}, got: {reason(error)}; "
             f"{do if folder.suffix == '.age' else 'check the path'}."

@@ -105,7 +105,8 @@ def _left_out(report: AuditReport) -> list[str]:
 
 
 def _clauses(report: AuditReport) -> list[str]:
-    counted = [f"- {form.STATES[s]}: {n}" for s, n in view.states(report)]
+    said = {c.state: form.state(c) for c in report.controls}
+    counted = [f"- {said[s]}: {n}" for s, n in view.states(report)]
     return ["## Clauses", "", form.NO_JUDGEMENT, "", *counted] if counted else []
 
 

@@ -166,7 +166,7 @@ def _mapped(control: ControlReading, judged: list[Finding], ids: form.Ids) -> di
     about = [f for f in judged if f.metric in set(control.findings)]
     within = [_ref("claim", f, ids) for f in about if f.verdict is Verdict.WITHIN]
     outside = [_ref("claim", f, ids) for f in about if f.verdict is Verdict.OUTSIDE]
-    rationale = f"{form.STATES[control.state].capitalize()}. {form.NO_JUDGEMENT}"
+    rationale = f"{form.state(control)}. {form.NO_JUDGEMENT}"
     return {
         "requirement": _requirement(control),
         **({"claims": within} if within else {}),
@@ -189,7 +189,7 @@ def _standards(report: AuditReport) -> list[dict[str, Any]]:
 
 def _required(control: ControlReading) -> dict[str, Any]:
     texts = [f"Must not be claimed: {form.said(control.cannot_claim)}",
-             f"State: {form.STATES[control.state]}"]  # fmt: skip
+             f"State: {form.state(control)}"]  # fmt: skip
     return {
         "bom-ref": _requirement(control),
         "identifier": form.line(f"{control.id} ({control.clause})"),

@@ -22,7 +22,6 @@ from genaudit.render.view import names_its_group
 from genaudit.result import (
     AuditReport,
     ControlReading,
-    ControlState,
     Finding,
     Limit,
     Message,
@@ -38,17 +37,6 @@ NO_TIME = "1970-01-01T00:00:00Z"
 
 _TEXT = Text("en")
 _NUMBERS = Numbers(_TEXT)
-
-#: What a reading of a clause says, in words that claim no more.
-STATES = {
-    ControlState.WITHIN: "evidence within limit",
-    ControlState.OUTSIDE: "outside a limit",
-    ControlState.CANNOT_TELL: "cannot tell",
-    ControlState.NOT_MEASURED: "not measured",
-    ControlState.NOT_DECLARED: "applicability not declared",
-    ControlState.NOT_APPLICABLE: "declared not applicable",
-    ControlState.OTHER_DATA: "not about such data",
-}
 
 #: What stands beside every state of a clause.
 NO_JUDGEMENT = "What the findings of one audit say about a paraphrase; no legal judgement."
@@ -153,6 +141,11 @@ def sentence(finding: Finding) -> str:
     whys = [said(m) for m in (finding.reason, finding.doubt, finding.needed, finding.warning)]
     whole = f"{said(finding.label)}{about}: {value(finding)}{limit}; {judged(finding)}."
     return " ".join([whole, *dict.fromkeys(why for why in whys if why and why not in whole)])
+
+
+def state(control: ControlReading) -> str:
+    """What a clause reads as, in the words of the page."""
+    return _TEXT.say(f"page.state.{control.state.value}")
 
 
 def judged(finding: Finding) -> str:

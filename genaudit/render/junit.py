@@ -66,9 +66,9 @@ def _finding(suite: ET.Element, audit: str, finding: Finding) -> None:
 
 def _control(suite: ET.Element, control: ControlReading) -> None:
     case = _case(suite, control.id, f"{control.clause}: limits on its metrics")
-    said = _clean(f"{form.STATES[control.state]}. {form.NO_JUDGEMENT}")
+    said = _clean(f"{form.state(control)}. {form.NO_JUDGEMENT}")
     if control.state is ControlState.OUTSIDE:
-        ET.SubElement(case, "failure", message="outside a limit", type="outside").text = said
+        ET.SubElement(case, "failure", message=form.state(control), type="outside").text = said
     elif control.state is ControlState.WITHIN:
         ET.SubElement(case, "system-out").text = said
     else:

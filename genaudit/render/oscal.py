@@ -216,9 +216,9 @@ def _reading(
     missing = f" Not measured: {', '.join(control.missing)}." if control.missing else ""
     return {
         "uuid": ids.of("reading", control.id),
-        "title": form.marked(f"{control.id}: {form.STATES[control.state]}"),
+        "title": form.marked(f"{control.id}: {form.state(control)}"),
         "description": form.marked(
-            f"{form.STATES[control.state].capitalize()}.{missing} Must not be claimed: "
+            f"{form.state(control)}.{missing} Must not be claimed: "
             f"{form.said(control.cannot_claim)} {form.NO_JUDGEMENT}"
         ),
         "props": _props({"control-id": control.id, "state": control.state.value}),
@@ -258,7 +258,7 @@ def _finding(report: AuditReport, ids: form.Ids, control: ControlReading) -> dic
     related = [_observed(ids, f) for _, f in report.findings() if f.metric in about]
     return {
         "uuid": ids.of("finding", control.id),
-        "title": form.marked(f"{control.id}: {form.STATES[control.state]}"),
+        "title": form.marked(f"{control.id}: {form.state(control)}"),
         "description": form.NO_JUDGEMENT,
         "target": {
             "type": "objective-id",

@@ -74,6 +74,33 @@ def test_a_limit_that_has_expired_since_changes_no_bundle(audited: Path, tmp_pat
     assert [f.verdict for _, f in found.findings()] == [f.verdict for _, f in report.findings()]
 
 
+def test_stored_verdicts_are_not_believed(audited: Path, tmp_path: Path) -> None:
+    """A report whose verdicts were made up is bundled with those that its numbers make."""
+    text = audited.read_text("utf-8")
+    forged = tmp_path / "audit.json"
+    forged.write_text(text.replace('"verdict": "cannot_tell"', '"verdict": "within"'), "utf-8")
+    with pytest.warns(GenauditWarning, match="of the stored verdicts are not"):
+        api.bundle(forged, tmp_path / "evidence", pdf=False)
+
+    assert (tmp_path / "evidence" / "audit.json").read_text("utf-8") == text
+
+
+def test_a_report_without_a_time_is_bundled(audited: Path, tmp_path: Path) -> None:
+    """Its day is not known: a limit that may have expired lets nothing pass."""
+    report = api.read_report(audited)
+    made = report.provenance.model_copy(update={"started": None})
+    limits = tuple(x.model_copy(update={"expires": "2999-01-01"}) for x in report.policy.limits)
+    policy = report.policy.model_copy(update={"limits": limits})
+    undated = report.model_copy(update={"provenance": made, "policy": policy})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        api.bundle(undated, tmp_path / "evidence", pdf=False)
+
+    found = api.read_report(tmp_path / "evidence" / "audit.json")
+    assert "within" not in {f.verdict for _, f in found.findings()}
+    assert verify(tmp_path / "evidence").n_files == len(FILES)
+
+
 def test_bundle_refuses_what_is_there(audited: Path, tmp_path: Path, run_cli: Cli) -> None:
     """A folder that holds something, or no report, ends with 2 and is left as it is."""
     (tmp_path / "full").mkdir()

@@ -31,7 +31,7 @@ def test_a_bundle_is_for_its_recipient_alone(
     _unpack(pyrage.decrypt(sealed, [identity]), tmp_path)
 
     assert code == 0
-    assert f"age -d -i key.txt {tmp_path}/evidence.tar.age | tar x" in err
+    assert f"age -d -i key.txt {tmp_path}/evidence.tar.age | tar xf -" in err
     assert b"audit.json" not in sealed
     assert verify(tmp_path / "evidence", keys / "signer.pub").known
     with pytest.raises(pyrage.DecryptError):

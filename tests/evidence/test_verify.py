@@ -189,6 +189,18 @@ def test_an_envelope_written_otherwise_is_found(bundle: Callable[[str], Path], h
     assert damaged(folder).count("\n") == 0
 
 
+@pytest.mark.parametrize("signature", [b"", b"x", bytes(64), bytes(65)])
+def test_what_is_no_signature_is_found(bundle: Callable[[str], Path], signature: bytes) -> None:
+    """Of whatever length, in an envelope that is written as ours are."""
+    folder = bundle("signed")
+    place = folder / "attestation.json"
+    held = json.loads(place.read_text())
+    held["signatures"][0]["sig"] = base64.b64encode(signature).decode()
+    place.write_bytes(statements.canonical(held) + b"\n")
+
+    assert "a signature of the statement" in damaged(folder)
+
+
 def test_a_report_that_is_none_is_found(bundle: Callable[[str], Path], keys: Path) -> None:
     """A signed statement on a report that cannot be read is refused, however well signed."""
     folder = bundle("signed")
