@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from google.protobuf.json_format import ParseDict, ParseError
+from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
@@ -36,6 +40,17 @@ def test_envelope_and_statement_are_those_of_the_specifications(bundles: Path, k
     assert all(re.fullmatch("[0-9a-f]{64}", s["digest"]["sha256"]) for s in stated["subject"])
     assert stated["predicate"]["result"] in ("PASSED", "WARNED", "FAILED")
     assert stated["predicate"]["configuration"][0]["name"] == "policy.toml"
+
+
+def test_statement_fits_the_published_messages(bundles: Path) -> None:
+    """Statement and predicate parse by in-toto's own definitions, which refuse what they lack."""
+    raw = (bundles / "signed" / "attestation.json").read_text()
+    stated = json.loads(base64.b64decode(json.loads(raw)["payload"]))
+
+    Statement.copy_from_pb(ParseDict(stated, statement_pb2.Statement())).validate()
+    ParseDict(stated["predicate"], test_result_pb2.TestResult())
+    with pytest.raises(ParseError):
+        ParseDict({**stated, "more": 1}, statement_pb2.Statement())
 
 
 def _raw(keys: Path) -> str:
