@@ -40,10 +40,11 @@ from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.reading import path_of, read_text, read_toml
+from genaudit.registration import check_limits, register, standing
 from genaudit.render import form, html, json
 from genaudit.render.compare import compare
 from genaudit.render.forms import FORMS
-from genaudit.result import AuditReport, Claim, Message, message
+from genaudit.result import AuditReport, Claim, Message, Registration, message
 from genaudit.run import Progress, judge, run
 from genaudit.subject import Subject
 from genaudit.subjects.resolve import as_model, parse_claim, resolve, resolve_recipe, sample_frames
@@ -333,7 +334,8 @@ def audit(
     )  # fmt: skip
     if who.draw is not None:
         _ = case.samples  # drawn before any audit asks: a generator that fails is one error
-    return run(
+    judged = _subject_read(book, who, touches)
+    report = run(
         case,
         chosen_plan,
         chosen_policy,
@@ -344,6 +346,22 @@ def audit(
         strict=strict,
         progress=progress,
     )
+    return report.model_copy(update={"registration": standing(chosen_policy, book, judged)})
+
+
+def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -> list[Touch]:
+    """The touches of this audit, and one of its subject where the ledger is in use.
+
+    By it a policy that is registered after a first look at a subject is told from one before. Files
+    alone are no private data: their audit makes no ledger.
+    """
+    if who.digest is None or not (touches or book.exists()):
+        return list(touches)
+    looked = Touch(
+        dataset=f"subject:{who.name}", kind=TouchKind.PUBLIC, scope=Scope.AUDIT,
+        purpose="audit reads the subject", digest=book.content_digest(who.digest.encode()),
+    )  # fmt: skip
+    return [*touches, book.append(looked).touch]
 
 
 def _split(split: Split | str | None) -> Split | None:
@@ -477,6 +495,8 @@ def check(
             "sections": tuple(sections),
             "controls": tuple(readings(sections, report.context, report.modality)),
             "policy": chosen.info(),
+            # Of another policy nobody has looked whether it was registered.
+            "registration": report.registration if policy is None else None,
         }
     )
 
@@ -500,6 +520,21 @@ def read_policy(
         name = repr(found.name) if isinstance(policy, Policy) else f"in {policy}"
         check_metrics(strange, f"The policy {name}")
     return found
+
+
+def register_policy(
+    policy: str | Path, ledger: PrivacyLedger | str | Path | None = None
+) -> Registration:
+    """Enter a policy file into the ledger before a run; an audit then says whether it was in time.
+
+    It was, where its entry stands ahead of the first audit in that ledger of the same data (by name
+    or content) or the same subject. Registered again, the first entry counts.
+
+    Raises:
+        OptionError: the policy is not usable, or the ledger cannot be written.
+        IntegrityError: an entry of the ledger was changed, removed or put in by hand.
+    """
+    return register(read_policy(_file(policy, "policy")), _ledger(ledger))
 
 
 def _own_policy(report: AuditReport) -> Policy:
@@ -700,9 +735,12 @@ def read_report(path: str | Path) -> AuditReport:
 
     Raises:
         DataError: the file is absent, empty, cut short or foreign.
+        IntegrityError: its limits are not those whose digest it says was registered.
     """
     what = "a report (audit.json)"
-    return json.loads(read_text(path_of(path, what), what, DataError))
+    found = json.loads(read_text(path_of(path, what), what, DataError))
+    check_limits(found, str(path))
+    return found
 
 
 def write_json(report: AuditReport, path: str | Path) -> Path:
@@ -1073,6 +1111,6 @@ def _remarks(drafted: bool, subject: Subject) -> list[Message]:
 
 
 __all__ = [
-    "audit", "check", "draft", "load", "mitigate", "read_report", "selfcheck", "train",
-    "write_html", "write_json",
+    "audit", "check", "draft", "load", "mitigate", "read_report", "register_policy",
+    "selfcheck", "train", "write_html", "write_json",
 ]  # fmt: skip

@@ -629,10 +629,18 @@ def audit(
         )  # fmt: skip
     api.write_json(report, out)
     _say_report(report)
+    if report.registration is not None and report.registration.state != "before":
+        _say(f"Not pre-registered: the policy was {_LATE[report.registration.state]}.")
     _say(f"Wrote {out}; read it with: genaudit report {out} --out report.html")
     if gate:
         _say(_judged(report))
         raise typer.Exit(_gate(report))
+
+
+_LATE = {
+    "after": "registered after the ledger's first audit of this subject or these data",
+    "never": "not registered in this ledger (genaudit policy register, before a run)",
+}
 
 
 @app.command()
@@ -800,7 +808,7 @@ def policy_show(
     policy: Annotated[Path | None, typer.Argument(help="Policy (TOML); default: bundled.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Print the limits: metric, direction, value, owner, reason."""
+    """Print the limits: metric, direction, value, owner, last day, source, reason."""
     from genaudit import api
 
     found = api.read_policy(policy)
@@ -810,10 +818,29 @@ def policy_show(
     print(_printable(f"{found.name}, version {found.version}, owner: {found.owner}"))
     print(f"Chance of any false 'outside' in a chapter: at most {found.alpha:.0%}\n")
     rows = [
-        (limit.metric, limit.direction.value, f"{limit.value:g}", limit.rationale)
+        (limit.metric, limit.direction.value, f"{limit.value:g}", str(limit.expires or "-"),
+         limit.owner, limit.source or "-", limit.rationale)
         for limit in found.limits
-    ]
-    _print_table(("metric", "direction", "limit", "reason"), rows)
+    ]  # fmt: skip
+    _print_table(("metric", "direction", "limit", "expires", "owner", "source", "reason"), rows)
+
+
+@policy_app.command("register")
+def policy_register(
+    policy: Annotated[Path, typer.Argument(help="Policy (TOML).")],
+    ledger: LedgerOption = None,
+    as_json: Json = False,
+) -> None:
+    """Enter a policy in the ledger before a run; its audits say whether it was in time."""
+    from genaudit import api
+
+    check_apart(policy, _ledger_files(ledger))
+    found = api.register_policy(policy, ledger)
+    if as_json:
+        # `genaudit ledger verify --head` reads it.
+        _print_json({"registration": found.model_dump(mode="json")})
+        return
+    print(f"{_printable(str(policy))} is entry {found.entry:,} of its ledger, since {found.time}.")
 
 
 @ledger_app.command("show")
@@ -880,7 +907,11 @@ def ledger_verify(
     ledger: LedgerOption = None,
     head: Annotated[
         Path | None,
-        typer.Option("--head", help="Model or checkpoint folder, or what --json printed before."),
+        typer.Option(
+            "--head",
+            help="Model or checkpoint folder, what --json printed before, or the report of a "
+            "registered policy.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -113,8 +113,24 @@ class Mechanism(BaseModel):
                 return f"{self.name}, ε = {self.epsilon:.4g}, δ = {self.delta:.3g}"
 
 
+class Registered(BaseModel):
+    """A policy that was entered before a run.
+
+    digest: SHA-256 of its file. content: SHA-256 of what it says (`genaudit.policy.content`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    version: str
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    content: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class Touch(BaseModel):
     """One read of a data set, or the reservation of all reads of one release.
+
+    The entry of a policy is a touch too, which reads nothing: `public`, and of no data set.
 
     dataset: id of the data set. artefact: what the read flows into. unit: `record` or `person`.
     mechanism: what an accounted read spends, and no other touch has one.
@@ -124,6 +140,7 @@ class Touch(BaseModel):
         an empty one gives back what was not charged.
     holder: the process with which a reservation ends; None where another may go on with the run.
     delta: δ of the claim that a reservation is for; None where there is none.
+    policy: what was registered, and no read has one.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -142,6 +159,7 @@ class Touch(BaseModel):
     planned: tuple[Mechanism, ...] = ()
     holder: Holder | None = None
     delta: float | None = Field(default=None, ge=0, lt=1)
+    policy: Registered | None = None
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
@@ -159,6 +177,13 @@ class Touch(BaseModel):
             raise ValueError(
                 f"expected a reservation, and no other touch, to plan what a run will spend, got "
                 f"kind {self.kind} with run {self.run!r} and {len(self.planned)} planned mechanisms"
+            )
+        if self.policy is not None and (
+            self.kind is not TouchKind.PUBLIC or self.scope is not Scope.AUDIT or self.dataset
+        ):
+            raise ValueError(
+                f"expected a policy to be registered as public, in scope audit and of no data set, "
+                f"got kind {self.kind}, scope {self.scope} and data set {self.dataset!r}"
             )
         return self
 

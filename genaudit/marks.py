@@ -1,7 +1,8 @@
-"""Marks of a ledger, read from what was made with it: models, checkpoints, files that keep one."""
+"""Marks of a ledger, read from what was made with it: models, checkpoints, reports, files."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ from genaudit.ledger import Mark, Touch
 from genaudit.models import folder as folders
 from genaudit.reading import size_of
 
-#: Largest file that is read as a mark.
-_MAX = 1 << 16
+#: Largest file that is read for a mark, which may be a report.
+_MAX = 1 << 26
 
 
 def record(path: str | Path) -> list[Touch] | None:
@@ -34,7 +35,10 @@ def record(path: str | Path) -> list[Touch] | None:
 
 
 def read(path: str | Path) -> Mark:
-    """The mark in a model or checkpoint folder, or in what `genaudit ledger verify --json` printed.
+    """The mark in a model or checkpoint folder, or in a file.
+
+    Files are what `genaudit ledger verify --json` or `genaudit policy register --json` printed, and
+    reports whose policy is in a ledger.
 
     Raises:
         DataError: there is none.
@@ -48,9 +52,12 @@ def read(path: str | Path) -> Mark:
     try:
         if size_of(path) > _MAX:
             raise _none(path)
-        return Mark.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise _none(path) from error
+    if isinstance(found, dict) and isinstance(at := found.get("registration"), dict):
+        found = {"id": at.get("ledger"), "length": at.get("entry"), "head": at.get("head")}
+    return _of(found, path)
 
 
 def _of(found: Any, path: Path) -> Mark:
@@ -62,6 +69,7 @@ def _of(found: Any, path: Path) -> Mark:
 
 def _none(path: Path) -> DataError:
     return DataError(
-        "Expected a model or checkpoint folder that was made with a ledger, or a file that "
-        f"`genaudit ledger verify --json` printed, got {str(path)!r}; name one of them."
+        "Expected a model or checkpoint folder that was made with a ledger, a file that `genaudit "
+        "ledger verify --json` printed, or a report whose policy was registered, got "
+        f"{str(path)!r}; name one of them."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -141,6 +142,23 @@ class Policy(BaseModel):
                 f"The policy in {source} is not usable at {_place(first['loc'], limits)}: {said}; "
                 "correct the file."
             ) from error
+
+
+#: What of a limit counts as what a policy says; a field of a later version does not.
+_SAID = ("metric", "value", "direction", "owner", "rationale", "source", "expires")
+
+
+def content(policy: Policy | PolicyInfo) -> str:
+    """SHA-256 of what a policy says, whatever its file looks like; a report tells it as well.
+
+    >>> policy = Policy.read()
+    >>> content(policy) == content(policy.info()), len(content(policy))
+    (True, 64)
+    """
+    said = policy.model_dump(mode="json", include={"name", "version", "owner", "alpha"})
+    limits = [limit.model_dump(mode="json", include=set(_SAID)) for limit in policy.limits]
+    text = json.dumps({**said, "limits": limits}, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 #: What a policy file may hold beside its limits.

@@ -673,6 +673,26 @@ class PolicyInfo(Value):
     limits: tuple[Limit, ...]
 
 
+class Registration(Value):
+    """Whether limits stood in the ledger before anybody could have seen what they judge.
+
+    state: `before` where the policy was entered ahead of the first audit in that ledger that read
+        one of these data sets (same name or same content) or had this subject (same digest);
+        `after` where it was entered later than that; `never` where that ledger has no such entry.
+    time: of the entry. first_audit: time of that audit, which is this one where it was the first.
+    content: digest of what the policy says, its limits included (`genaudit.policy.content`).
+    ledger, entry, head: id of the ledger, place of the entry and digest of the chain up to it.
+    """
+
+    state: Literal["before", "after", "never"]
+    time: str = ""
+    first_audit: str = ""
+    content: str = ""
+    ledger: str = ""
+    entry: Count = 0
+    head: str = ""
+
+
 class CalibrationInfo(Value):
     """Which calibration the false-alarm rates of a report come from.
 
@@ -718,7 +738,10 @@ def repeated(findings: Iterable[Finding]) -> str:
 
 
 class AuditReport(Value):
-    """The whole result of one audit."""
+    """The whole result of one audit.
+
+    registration: of the policy; None of the bundled one, and where nobody looked for it.
+    """
 
     format_version: str = FORMAT_VERSION
     subject: SubjectInfo
@@ -730,6 +753,7 @@ class AuditReport(Value):
     not_measured: tuple[Message, ...] = ()
     remarks: tuple[Message, ...] = ()
     policy: PolicyInfo
+    registration: Registration | None = None
     context: dict[str, JsonValue] = {}
     ledger: LedgerInfo | None = None
     provenance: Provenance

@@ -1,1 +1,1 @@
-"""A report as evidence: a folder that is whole or known to be damaged, and who signed it."""
+"""A report as evidence: a folder that is whole or known to be damaged, who signed it, and what changed."""

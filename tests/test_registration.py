@@ -1,0 +1,265 @@
+"""Policies in the ledger: only limits that stood there before a first look are pre-registered."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from genaudit import api, marks
+from genaudit.data.schema import Schema
+from genaudit.errors import IntegrityError, OptionError
+from genaudit.ledger import PrivacyLedger, Touch
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy, content
+from genaudit.render.html import to_html
+from genaudit.result import AuditReport
+
+SCHEMA = Schema.from_dict({
+    "id": "few",
+    "columns": {
+        "region": {"kind": "categorical", "categories": ["north", "south"]},
+        "age": {"kind": "integer", "bounds": [0, 120]},
+    },
+})  # fmt: skip
+PLAN = AuditPlan(name="short", audits=("quality.validity",))
+POLICY = """
+name = "house"
+version = "7"
+owner = "DPO"
+[[limit]]
+metric = "quality.validity.invalid_rate"
+value = 0.5
+rationale = "because"
+source = "WP216"
+expires = 2090-01-31
+owner = "head of data"
+"""
+
+Audit = Callable[..., AuditReport]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """A policy file."""
+    (tmp_path / "policy.toml").write_text(POLICY)
+    return tmp_path / "policy.toml"
+
+
+def _rows(start: int = 0) -> pd.DataFrame:
+    return pd.DataFrame({"region": ["north", "south"] * 15, "age": range(start, start + 30)})
+
+
+def _audit(samples: Path, policy: Path | Policy | None, **more: object) -> AuditReport:
+    if not samples.exists():
+        _rows(90).to_csv(samples, index=False)
+    return api.audit(samples, schema=SCHEMA, policy=policy, plan=PLAN, **more)
+
+
+def _state(report: AuditReport) -> str:
+    assert report.registration is not None
+    return report.registration.state
+
+
+def test_a_policy_that_stood_before_the_first_look_is_pre_registered(
+    policy: Path, tmp_path: Path
+) -> None:
+    """Before an audit of the data, and again at every later audit of them."""
+    entered = api.register_policy(policy)
+    first, second = (
+        _audit(tmp_path / f"{i}.csv", policy, train=_rows(), holdout=_rows(40)) for i in range(2)
+    )
+
+    assert (entered.state, entered.entry) == ("before", 1)
+    assert (_state(first), _state(second)) == ("before", "before")
+    assert first.registration is not None
+    assert first.registration.time == entered.time
+    assert first.registration.head == PrivacyLedger().entries()[0].head
+    assert first.registration.content == content(first.policy)
+
+
+def test_a_policy_that_comes_after_a_first_look_is_not(policy: Path, tmp_path: Path) -> None:
+    """By name of the data, by their content, and by the subject; other data are others."""
+    _audit(tmp_path / "a.csv", None, train=_rows(), dataset_id="one")
+    api.register_policy(policy)
+    same_name = _audit(tmp_path / "b.csv", policy, train=_rows(5), dataset_id="one")
+    _rows(80).to_csv(tmp_path / "c.csv", index=False)
+    same_rows = _audit(tmp_path / "c.csv", policy, train=_rows(), dataset_id="two")
+    same_subject = _audit(tmp_path / "a.csv", policy, train=_rows(7), dataset_id="three")
+    _rows(70).to_csv(tmp_path / "d.csv", index=False)
+    others = _audit(tmp_path / "d.csv", policy, train=_rows(9), dataset_id="four")
+
+    assert [_state(r) for r in (same_name, same_rows, same_subject, others)] == [
+        "after", "after", "after", "before",
+    ]  # fmt: skip
+
+
+def test_a_holdout_that_was_seen_is_data_that_was_seen(policy: Path, tmp_path: Path) -> None:
+    """An audit of no more than the holdout was a look as well; a training's check was none."""
+    ledger = PrivacyLedger()
+    ledger.append(Touch(
+        dataset="few", kind="unaccounted", scope="audit",
+        purpose="train is checked against the schema, shown to the operator",
+    ))  # fmt: skip
+    api.register_policy(policy)
+    assert _state(_audit(tmp_path / "a.csv", policy, train=_rows())) == "before"
+
+    other = PrivacyLedger(tmp_path / "other.sqlite")
+    _audit(tmp_path / "b.csv", None, holdout=_rows(40), ledger=other)
+    api.register_policy(policy, other)
+    seen = _audit(tmp_path / "c.csv", policy, train=_rows(), holdout=_rows(40), ledger=other)
+    assert _state(seen) == "after"
+
+
+def test_a_policy_that_nobody_registered_is_never_pre_registered(
+    policy: Path, tmp_path: Path
+) -> None:
+    """Nor one that was changed since, in its file or in memory; the bundled one has no standing."""
+    assert _state(_audit(tmp_path / "a.csv", policy)) == "never"
+    assert not PrivacyLedger().exists()
+    assert _audit(tmp_path / "a.csv", None).registration is None
+    api.register_policy(policy)
+    read = Policy.read(policy)
+    laxer = read.model_copy(update={"limits": (read.limits[0].model_copy(update={"value": 0.9}),)})
+    policy.write_text(POLICY + "# one remark more\n")
+
+    assert laxer.digest == read.digest
+    assert [_state(_audit(tmp_path / "b.csv", p)) for p in (policy, laxer)] == ["never"] * 2
+    with pytest.raises(OptionError, match="policy"):
+        api.register_policy(tmp_path / "none.toml")
+
+
+def test_registered_twice_the_first_time_counts(policy: Path, tmp_path: Path) -> None:
+    """A second entry would say no more; it is not written."""
+    once, twice = api.register_policy(policy), api.register_policy(policy)
+
+    assert once == twice
+    assert len(PrivacyLedger().entries()) == 1
+
+
+def test_a_forged_registration_is_refused(policy: Path, tmp_path: Path) -> None:
+    """An entry put in by hand, or moved to the front, makes the audit end with exit code 4."""
+    _audit(tmp_path / "a.csv", None, train=_rows())
+    api.register_policy(policy)
+    path = PrivacyLedger().path
+    with sqlite3.connect(path) as db:
+        body, head = db.execute("SELECT body, head FROM touch WHERE seq = 3").fetchone()
+        db.execute("DELETE FROM touch WHERE seq = 3")
+        db.execute("UPDATE touch SET seq = seq + 1 WHERE seq = 2")
+        db.execute("UPDATE touch SET seq = seq + 1 WHERE seq = 1")
+        db.execute("INSERT INTO touch VALUES (1, ?, ?)", (body, head))
+
+    for use in (lambda: _audit(tmp_path / "b.csv", policy, train=_rows()),
+                lambda: api.register_policy(policy)):  # fmt: skip
+        with pytest.raises(IntegrityError, match="entry 1"):
+            use()
+
+
+def test_a_ledger_that_was_rolled_back_before_a_registration_is_found(
+    policy: Path, tmp_path: Path, run_cli: Callable[..., tuple[int, str, str]]
+) -> None:
+    """What a report says of its policy holds against the ledger: its entry must still be there."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    place = ("--ledger", ledger.path)
+    (tmp_path / "kept.json").write_text(run_cli("policy", "register", policy, *place, "--json")[1])
+    report = _audit(tmp_path / "a.csv", policy, train=_rows(), ledger=ledger)
+    api.write_json(report, tmp_path / "audit.json")
+    for head in ("kept.json", "audit.json"):
+        assert run_cli("ledger", "verify", *place, "--head", tmp_path / head)[0] == 0
+    key = tmp_path / "l.sqlite.key"
+    shutil.copy(key, tmp_path / "key")
+    ledger.path.unlink()
+    PrivacyLedger(ledger.path).append(
+        Touch(dataset="few", kind="unaccounted", scope="audit", purpose="audit reads train")
+    )
+
+    for head in ("kept.json", "audit.json"):
+        code, _, err = run_cli("ledger", "verify", *place, "--head", tmp_path / head)
+        assert (code, "another past" in err) == (4, True)
+    api.write_json(_audit(tmp_path / "a.csv", None), tmp_path / "default.json")
+    code, _, err = run_cli("ledger", "verify", *place, "--head", tmp_path / "default.json")
+    assert (code, "a report whose policy was registered" in err) == (2, True)
+    with pytest.raises(Exception, match="Expected a model"):
+        marks.read(tmp_path / "a.csv")
+
+
+def test_a_ledger_without_registrations_stays_as_it_was(tmp_path: Path) -> None:
+    """No read's entry gained a field, so old ledgers and new ones have the same form."""
+    ledger = PrivacyLedger(tmp_path / "l.sqlite")
+    ledger.append(Touch(dataset="d", kind="public", scope="release", purpose="schema"))
+    with sqlite3.connect(ledger.path) as db:
+        [[body]] = db.execute("SELECT body FROM touch").fetchall()
+
+    assert "policy" not in body
+    entered = {"name": "n", "version": "1", "digest": "0" * 64, "content": "0" * 64}
+    with pytest.raises(ValueError, match="registered as public"):
+        Touch(dataset="d", kind="public", scope="audit", purpose="p", policy=entered)
+
+
+@pytest.mark.parametrize(("state", "en", "zh"), [
+    ("before", "before the first audit of this subject", "早于账本所载"),
+    ("after", "chosen after the data may have been seen", "选定时数据可能已被查看"),
+    ("never", "was not registered before the audit", "在审计之前未经登记"),
+])  # fmt: skip
+def test_the_page_says_it_in_both_languages(
+    state: str, en: str, zh: str, policy: Path, tmp_path: Path
+) -> None:
+    """Under the policy on page one, and never `before` of another."""
+    if state == "before":
+        api.register_policy(policy)
+    _audit(tmp_path / "a.csv", None, train=_rows())
+    if state == "after":
+        api.register_policy(policy)
+    report = _audit(tmp_path / "a.csv", policy, train=_rows())
+    pages = to_html(report, lang="en"), to_html(report, lang="zh")
+
+    assert _state(report) == state
+    for page, says in zip(pages, (en, zh), strict=True):
+        assert says in page
+    assert ("before the first audit" in pages[0]) == (state == "before")
+    assert AuditReport.model_validate_json(report.model_dump_json()) == report
+    assert api.check(report).registration == report.registration
+    assert api.check(report, Policy.read()).registration is None
+
+
+def test_limits_that_were_changed_in_a_report_are_found(policy: Path, tmp_path: Path) -> None:
+    """The report carries the digest of its limits; others under it are exit code 4."""
+    api.register_policy(policy)
+    place = api.write_json(_audit(tmp_path / "a.csv", policy, train=_rows()), tmp_path / "a.json")
+    assert api.read_report(place).registration is not None
+    told = json.loads(place.read_text("utf-8"))
+    told["policy"]["limits"][0]["value"] = 0.9
+    place.write_text(json.dumps(told))
+
+    with pytest.raises(IntegrityError, match="differ from their own digest"):
+        api.read_report(place)
+
+
+def test_policy_commands(
+    policy: Path, tmp_path: Path, run_cli: Callable[..., tuple[int, str, str]]
+) -> None:
+    """`show` prints who answers for each limit and until when; `register` where it stands."""
+    shown = run_cli("policy", "show", policy)[1]
+    for part in ("head of data", "WP216", "2090-01-31", "because", "0.5", "DPO"):
+        assert part in shown
+    code, out, _ = run_cli("policy", "register", policy)
+    assert (code, "is entry 1 of its ledger, since 20" in out) == (0, True)
+    assert "policy house, version 7, is registered" in run_cli("ledger", "show")[1]
+    touches = json.loads(run_cli("ledger", "show", "--json")[1])["touches"]
+    assert touches[0]["policy"]["digest"] == Policy.read(policy).digest
+    assert run_cli("policy", "register", tmp_path / "none.toml")[0] == 2
+
+    _rows(90).to_csv(tmp_path / "a.csv", index=False)
+    written = tmp_path / "schema.toml"
+    written.write_text(SCHEMA.to_toml())
+    words = ("audit", tmp_path / "a.csv", "--schema", written, "--plan", "quick",
+             "--policy", policy, "--out", tmp_path / "a.json")  # fmt: skip
+    code, _, err = run_cli(*words)
+    assert (code, "Not pre-registered" in err) == (0, False)
+    code, _, err = run_cli(*words, "--ledger", tmp_path / "other.sqlite")
+    assert (code, "Not pre-registered: the policy was not registered" in err) == (0, True)
