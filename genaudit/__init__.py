@@ -17,6 +17,7 @@ _PUBLIC = {
     "audit": "api",
     "mitigate": "api",
     "check": "api",
+    "diff": "api",
     "calibrate": "api",
     "selfcheck": "api",
     "draft": "api",

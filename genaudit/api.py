@@ -31,6 +31,8 @@ from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.record import frozen
 from genaudit.data.schema import Role, Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, complaint
+from genaudit.evidence import diff as differences
+from genaudit.evidence.diff import Difference
 from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.mitigation import record as records
 from genaudit.mitigation.method import Mitigation
@@ -499,6 +501,24 @@ def check(
             "registration": report.registration if policy is None else None,
         }
     )
+
+
+def diff(
+    old: AuditReport | str | Path, new: AuditReport | str | Path, *, alpha: float = 0.05
+) -> Difference:
+    """What changed between two reports on the same data, worst first; verdicts are set anew.
+
+    Args:
+        old: Earlier report, or its file.
+        new: Later report, or its file.
+        alpha: Chance of telling any change among all findings where nothing has changed, in (0, 1).
+
+    Raises:
+        DataError: a file is not usable, or the reports are on other data.
+        OptionError: alpha is out of range.
+    """
+    one, other = (r if isinstance(r, AuditReport) else read_report(r) for r in (old, new))
+    return differences.diff(check(one), check(other), alpha=alpha)
 
 
 def read_policy(
@@ -1111,6 +1131,6 @@ def _remarks(drafted: bool, subject: Subject) -> list[Message]:
 
 
 __all__ = [
-    "audit", "check", "draft", "load", "mitigate", "read_report", "register_policy",
+    "audit", "check", "diff", "draft", "load", "mitigate", "read_report", "register_policy",
     "selfcheck", "train", "write_html", "write_json",
 ]  # fmt: skip

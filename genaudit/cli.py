@@ -760,6 +760,48 @@ def verify(
 
 
 @app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(help="audit.json of before.")],
+    new: Annotated[Path, typer.Argument(help="audit.json of after, on the same data.")],
+    alpha: Annotated[
+        float, typer.Option("--alpha", help="Chance of telling any change where there is none.")
+    ] = 0.05,
+    as_json: Json = False,
+) -> None:
+    """What changed between two reports, worst first: exit 0 nothing is worse, 1 something is."""
+    from genaudit import api
+
+    found = api.diff(old, new, alpha=alpha)
+    if as_json:
+        _print_json(found.to_json())
+    else:
+        heads = ("change", "metric", "group", "old", "new", "verdict", "why")
+        _print_table(heads, [_diff_cells(row) for row in found.rows])
+    for note in found.notes:
+        _say(note)
+    n = Counter(str(row.change).replace("_", " ") for row in found.rows)
+    _say(
+        f"Of {len(found.rows)} findings: {', '.join(f'{k} {name}' for name, k in n.items())}. "
+        f"Where nothing has changed, the chance of telling any change among the {found.tested} "
+        f"that were tested is at most {alpha:.3g}."
+    )
+    raise typer.Exit(1 if found.worse else 0)
+
+
+def _diff_cells(row: Any) -> tuple[str, ...]:
+    one, other = row.old, row.new
+    verdicts = [str(f.verdict or "-") for f in (one, other) if f is not None]
+    return (
+        str(row.change).replace("_", " "),
+        row.metric,
+        " ".join(f"{k}={v}" for k, v in row.group.items()) or "-",
+        *("-" if f is None else _value(f.estimate) for f in (one, other)),
+        " -> ".join(verdicts) if row.turned else verdicts[-1],
+        row.reason,
+    )
+
+
+@app.command()
 def selfcheck(
     trainer: Annotated[
         str | None,
@@ -1127,18 +1169,21 @@ def _say_report(report: AuditReport) -> None:
 
 
 def _finding_line(finding: Any) -> str:
-    from genaudit.data.disclosure import is_hidden
-
-    e, limit = finding.estimate, finding.limit
+    limit, value = finding.limit, _value(finding.estimate)
     group = " ".join(f"{k}={v}" for k, v in finding.group.items())
-    if e.value is None:
-        value = "not shown" if is_hidden(e.reason) else "not estimable"
-    else:
-        value = f"{e.value:.4g} ({_bound(e.low)} to {_bound(e.high)})"
     line = (
         f"{finding.verdict:<12}  {finding.metric}  {value}, limit {limit.direction} {limit.value:g}"
     )
     return _printable(f"{line}  {group}".rstrip())
+
+
+def _value(e: Any) -> str:
+    """An estimate with its interval, or that there is none."""
+    from genaudit.data.disclosure import is_hidden
+
+    if e.value is None:
+        return "not shown" if is_hidden(e.reason) else "not estimable"
+    return f"{e.value:.4g} ({_bound(e.low)} to {_bound(e.high)})"
 
 
 def _bound(x: float | None) -> str:
