@@ -12,6 +12,7 @@ from genaudit.errors import DataError
 from genaudit.ledger import Mark, Touch
 from genaudit.models import folder as folders
 from genaudit.reading import size_of
+from genaudit.result import Registration
 
 #: Largest file that is read for a mark, which may be a report.
 _MAX = 1 << 26
@@ -49,15 +50,35 @@ def read(path: str | Path) -> Mark:
         moments = folders.moments(path)
         info, _ = folders.read(moments[-1] if moments else path)
         return _of(info.get("mark" if moments else "ledger"), path)
-    try:
-        if size_of(path) > _MAX:
-            raise _none(path)
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise _none(path) from error
+    found = _json(path)
     if isinstance(found, dict) and isinstance(at := found.get("registration"), dict):
         found = {"id": at.get("ledger"), "length": at.get("entry"), "head": at.get("head")}
     return _of(found, path)
+
+
+def registration(path: str | Path) -> Registration | None:
+    """What a report, or `genaudit policy register --json`, says of a policy; None of all else.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    path = Path(path)
+    found = None if path.is_dir() else _json(path)
+    if not isinstance(found, dict) or found.get("registration") is None:
+        return None
+    try:
+        return Registration.model_validate(found["registration"])
+    except ValidationError as error:
+        raise _none(path) from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        if size_of(path) > _MAX:
+            raise _none(path)
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _none(path) from error
 
 
 def _of(found: Any, path: Path) -> Mark:

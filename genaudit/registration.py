@@ -70,7 +70,9 @@ def standing(
     found = _entry(policy, entries)
     looked = first.touch.time if first else ""
     if found is None:
-        return Registration(state="never", first_audit=looked, content=content(policy))
+        return Registration(
+            state="never", first_audit=looked, digest=policy.digest, content=content(policy)
+        )
     late = first is not None and first.seq < found.seq
     return _registration(found, ledger, "after" if late else "before", looked)
 
@@ -79,13 +81,30 @@ def check_limits(report: AuditReport, where: str) -> None:
     """Refuse a report whose limits are not those that were held against the ledger.
 
     Raises:
-        IntegrityError: the digest of its policy is another one.
+        IntegrityError: a digest of its policy is another one.
     """
     known = report.registration
-    if known is not None and known.content != content(report.policy):
+    if known is None:
+        return
+    if (known.content, known.digest) != (content(report.policy), report.policy.digest):
         raise IntegrityError(
             f"The limits in {where} differ from their own digest, {known.content[:12]}..., under "
             "which the ledger was asked for them; take the audit.json that `genaudit audit` wrote."
+        )
+
+
+def check_entry(known: Registration, ledger: PrivacyLedger) -> None:
+    """Refuse a word on a policy that the ledger holds otherwise, where its mark is in the chain.
+
+    Raises:
+        IntegrityError: that entry is of no policy, or of another one.
+    """
+    found = next((e.touch for e in ledger.entries() if e.seq == known.entry), None)
+    entered = found.policy if found is not None else None
+    if entered is None or (entered.digest, entered.content) != (known.digest, known.content):
+        raise IntegrityError(
+            f"Expected entry {known.entry:,} of ledger {ledger.path} to be the policy "
+            f"{known.digest[:12]}..., got another; take the report from where it was made."
         )
 
 
@@ -105,8 +124,8 @@ def _entry(policy: Policy, entries: Sequence[Entry]) -> Entry | None:
 
 def _same(touch: Touch, touches: Sequence[Touch]) -> bool:
     """Whether a touch is an audit's, of the data or the subject of one of these."""
-    known = said(touch.purpose)
-    if touch.scope is not Scope.AUDIT or known is None:
+    known = said(touch.purpose) if touch.scope is Scope.AUDIT else None
+    if known is None:
         return False
     if known.id == _SUBJECT:
         return any(t.purpose == touch.purpose and t.digest == touch.digest for t in touches)
@@ -124,6 +143,7 @@ def _registration(
             "state": state,
             "time": entry.touch.time,
             "first_audit": first_audit,
+            "digest": entry.touch.policy.digest,
             "content": entry.touch.policy.content,
             "ledger": ledger.id(),
             "entry": entry.seq,

@@ -680,13 +680,15 @@ class Registration(Value):
         one of these data sets (same name or same content) or had this subject (same digest);
         `after` where it was entered later than that; `never` where that ledger has no such entry.
     time: of the entry. first_audit: time of that audit, which is this one where it was the first.
-    content: digest of what the policy says, its limits included (`genaudit.policy.content`).
+    digest: of the policy's file. content: of what it says, limits included
+        (`genaudit.policy.content`).
     ledger, entry, head: id of the ledger, place of the entry and digest of the chain up to it.
     """
 
     state: Literal["before", "after", "never"]
     time: str = ""
     first_audit: str = ""
+    digest: str = ""
     content: str = ""
     ledger: str = ""
     entry: Count = 0

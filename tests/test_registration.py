@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import json
-import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -171,8 +171,12 @@ def test_a_ledger_that_was_rolled_back_before_a_registration_is_found(
     api.write_json(report, tmp_path / "audit.json")
     for head in ("kept.json", "audit.json"):
         assert run_cli("ledger", "verify", *place, "--head", tmp_path / head)[0] == 0
-    key = tmp_path / "l.sqlite.key"
-    shutil.copy(key, tmp_path / "key")
+    told = json.loads((tmp_path / "audit.json").read_text("utf-8"))
+    second = ledger.entries()[1]
+    told["registration"] |= {"entry": second.seq, "head": second.head}
+    (tmp_path / "moved.json").write_text(json.dumps(told), "utf-8")
+    code, _, err = run_cli("ledger", "verify", *place, "--head", tmp_path / "moved.json")
+    assert (code, "Expected entry 2" in err) == (4, True)
     ledger.path.unlink()
     PrivacyLedger(ledger.path).append(
         Touch(dataset="few", kind="unaccounted", scope="audit", purpose="audit reads train")
@@ -203,7 +207,7 @@ def test_a_ledger_without_registrations_stays_as_it_was(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("state", "en", "zh"), [
     ("before", "before the first audit of this subject", "早于账本所载"),
-    ("after", "chosen after the data may have been seen", "选定时数据可能已被查看"),
+    ("after", "chosen after the data may have been seen", "选定策略时，数据可能已被查看"),
     ("never", "was not registered before the audit", "在审计之前未经登记"),
 ])  # fmt: skip
 def test_the_page_says_it_in_both_languages(
@@ -233,11 +237,14 @@ def test_limits_that_were_changed_in_a_report_are_found(policy: Path, tmp_path: 
     place = api.write_json(_audit(tmp_path / "a.csv", policy, train=_rows()), tmp_path / "a.json")
     assert api.read_report(place).registration is not None
     told = json.loads(place.read_text("utf-8"))
-    told["policy"]["limits"][0]["value"] = 0.9
-    place.write_text(json.dumps(told))
-
-    with pytest.raises(IntegrityError, match="differ from their own digest"):
-        api.read_report(place)
+    laxer = copy.deepcopy(told)
+    laxer["policy"]["limits"][0]["value"] = 0.9
+    other = copy.deepcopy(told)
+    other["policy"]["digest"] = "0" * 64
+    for forged in (laxer, other):
+        place.write_text(json.dumps(forged), "utf-8")
+        with pytest.raises(IntegrityError, match="differ from their own digest"):
+            api.read_report(place)
 
 
 def test_policy_commands(
