@@ -2,7 +2,7 @@
 
 Exit codes, whatever the output format: 0 done; 2 usage error or bad input; 4 content differs from
 its own digest; 1 outside and 3 cannot tell come from `check`, `selfcheck`, `calibrate` and `audit
---gate` alone.
+--gate` alone, and 1 from `diff` where anything is worse.
 """
 
 from __future__ import annotations

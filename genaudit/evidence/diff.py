@@ -121,7 +121,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two reports held against each other, worst first.
+    """Two reports held against each other: worst first, under one change new verdicts first.
 
     rows: of all findings, and of the claim (`CLAIM`), which is a promise and no finding.
     tested: findings among which the chance of any false change is at most alpha.
@@ -188,7 +188,7 @@ def diff(old: AuditReport, new: AuditReport, *, alpha: float = 0.05) -> Differen
     ]
     rows = [*_claimed(old.subject.claim, new.subject.claim), *rows]
     order = list(Change)
-    ranked = sorted(rows, key=lambda row: order.index(row.change))
+    ranked = sorted(rows, key=lambda row: (order.index(row.change), not row.turned))
     return Difference(old, new, alpha, tuple(ranked), len(tests), tuple(_notes(old, new)))
 
 

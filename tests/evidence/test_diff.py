@@ -185,14 +185,17 @@ def test_findings_of_one_report_alone_are_listed() -> None:
         _finding("bias.toy.gap", _toy(0.1), group={"sex": level}, verdict=verdict)
         for level, verdict in (("F", "within"), ("M", "within"), ("F", "outside"))
     )
-    found = diff(_report([a, b]), _report([c, _finding("privacy.new.auc", _toy(0.5))]))
+    still = _finding("bias.a.gap", _toy(0.1))
+    found = diff(_report([still, a, b]),
+                 _report([still, c, _finding("privacy.new.auc", _toy(0.5))]))  # fmt: skip
     rows = {(r.metric, *r.group.values()): r for r in found.rows}
 
     assert rows["bias.toy.gap", "M"].change is Change.ONLY_OLD
     assert rows["privacy.new.auc",].change is Change.ONLY_NEW
     assert rows["bias.toy.gap", "F"].turned
     assert not rows["bias.toy.gap", "M"].turned
-    assert len(rows) == 3
+    assert len(rows) == 4
+    assert found.rows[0] is rows["bias.toy.gap", "F"], "a new verdict stands first"
 
 
 GUARANTEE = Claim(epsilon=3, delta=1e-5)
