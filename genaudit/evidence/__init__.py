@@ -1,1 +1,1 @@
-"""A report as evidence: a folder that is whole or known to be damaged, who signed it, and what changed."""
+"""A report as evidence: a folder that is whole or known to be damaged, and what has changed."""
