@@ -228,7 +228,9 @@ def _media_sampler(
         raise ValueError(f"expected networks of at most {MAX_BYTES:,} bytes, got larger ones")
     with torch.random.fork_rng(devices=[]):
         maker = nets.decoder() if networks.decodes else nets.generator()
-        whole = Whole(Head(layout.blocks, sum(layout.given_sizes)), maker)
+        chained = any(name.startswith("networks.head.after.") for name in tensors)
+        head = Head(layout.blocks, sum(layout.given_sizes), chained=chained)
+        whole = Whole(head, maker)
     state = {}
     for name, value in tensors.items():
         if name.startswith("networks."):

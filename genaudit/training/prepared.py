@@ -78,12 +78,22 @@ class Prepared:
     stepper: Callable[[Phase, Batch], Callable[[], Mapping[str, float] | None]]
 
 
+#: Kinds of records that have steps.
+_OF_STEPS = ("sequence", "audio", "text")
+
+
 def check_condition(recipe: Recipe, schema: Schema) -> None:
     """Refuse a conditional GAN that has nothing to be conditioned on; reads no record.
 
     Raises:
-        OptionError: no column is named, and none is a target or sensitive.
+        OptionError: no column is named, and none is a target or sensitive; or records without steps
+            are to be made step by step.
     """
+    if recipe.recurrent is not None and schema.modality not in _OF_STEPS:
+        raise OptionError(
+            f"Expected records of steps (series, sounds, texts) with recurrent, got the kind "
+            f"{schema.modality}; leave recurrent out."
+        )
     named = recipe.condition if recipe.condition is not None else (schema.target, *schema.sensitive)
     if schema.modality in ("sequence", "text"):
         return  # it is recurrent as well, which is enough for the name
@@ -189,9 +199,14 @@ def media_nets_of(recipe: Recipe, schema: Schema, layout: Layout, settled: Settl
 
 
 def net_options(recipe: Recipe, schema: Schema, settled: Settled) -> dict[str, Any]:
-    """What decides the shape of such networks; a conditional GAN of steps is a recurrent one."""
+    """What decides the shape of such networks; a GAN of steps is a recurrent one."""
+    recurrent = recipe.recurrent
+    if recurrent is None:
+        # Of sounds a discriminator says more than the likelihood of their frames does.
+        of_steps = kind_of(schema) in ("sequence", "text")
+        recurrent = recipe.family == "cgan" or (recipe.family == "gan" and of_steps)
     options = {
-        "recurrent": recipe.family == "cgan", "hidden": settled.hidden[0], "latent": settled.latent,
+        "recurrent": recurrent, "hidden": settled.hidden[0], "latent": settled.latent,
     }  # fmt: skip
     # The range of each series, made before its course, is worth its price only without noise.
     more = {"scaled": not recipe.private} if kind_of(schema) == "sequence" else {}

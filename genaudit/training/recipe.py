@@ -22,6 +22,8 @@ class Recipe(BaseModel):
 
     epsilon, delta: the whole privacy budget for one record (or person); None = plain training.
     condition: columns to condition on; None = target and sensitive columns. Not for `gan`.
+    recurrent: whether the generator of a GAN goes step by step; None = on series and texts, and of
+        a `cgan` on sounds. One that does learns from the likelihood of records first.
     steps: batches of records. batch_size: records in a batch (expected, where private), and as many
         made records beside them. n_critic: steps on records for each step of the generator.
     private_learning_rate: of what sees records; learning_rate: of the generator of a GAN.
@@ -53,6 +55,7 @@ class Recipe(BaseModel):
     preset: Literal["quick", "standard"] = "standard"
     seed: int = Field(default=0, ge=0, lt=2**63)
     condition: tuple[str, ...] | None = None
+    recurrent: bool | None = None
     steps: int | None = Field(default=None, ge=1, le=10_000_000)
     batch_size: int | None = Field(default=None, ge=1, le=1_000_000)
     learning_rate: float | None = Field(default=None, gt=0, le=1)
@@ -81,6 +84,14 @@ class Recipe(BaseModel):
     device: str = "cpu"
 
     @model_validator(mode="after")
+    def _of_family(self) -> Self:
+        if self.family == "gan" and self.condition:
+            raise ValueError("family gan takes no condition; take cgan or vae")
+        if self.family == "vae" and self.recurrent is not None:
+            raise ValueError("recurrent is for gan and cgan; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.family not in FAMILIES:
             raise ValueError(
@@ -88,8 +99,6 @@ class Recipe(BaseModel):
             )
         if self.hidden and min(self.hidden) < 1:
             raise ValueError(f"expected widths of at least 1 in hidden, got {list(self.hidden)}")
-        if self.family == "gan" and self.condition:
-            raise ValueError("family gan takes no condition; take cgan or vae")
         if self.epsilon is None and self.delta is not None:
             raise ValueError("delta is given without epsilon; give both, or neither")
         if self.epsilon is None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tiny import schema_of
 
 from genaudit import accounting
 from genaudit.data.dataset import Dataset
@@ -21,6 +22,7 @@ from genaudit.subjects.trained import from_model
 from genaudit.training.book import Book, together
 from genaudit.training.dp.intake import take_in
 from genaudit.training.fit import Update, fit, plan
+from genaudit.training.prepared import net_options
 from genaudit.training.recipe import Recipe
 
 RARE = "4711.25"
@@ -577,6 +579,25 @@ def test_conditional_gan_without_condition_is_refused() -> None:
     with pytest.raises(OptionError, match="condition"):
         fit(_recipe("cgan", private=False), data)
     assert len(fit(_recipe("vae", private=True), data).sample(7)) == 7
+
+
+@pytest.mark.parametrize("kind", ["sequence", "audio", "text"])
+@pytest.mark.parametrize("family", ["gan", "cgan"])
+def test_a_gan_of_steps_is_recurrent_unless_told_otherwise(kind: str, family: str) -> None:
+    """Its networks know the likelihood then; a gan of sounds alone is not, if nobody says so."""
+    found = {}
+    for told in (None, True, False):
+        recipe = Recipe.of(family=family, recurrent=told)
+        options = net_options(recipe, schema_of(kind), recipe.settled(100, kind))
+        found[told] = options["recurrent"]
+
+    assert found == {None: (kind, family) != ("audio", "gan"), True: True, False: False}
+
+
+def test_records_without_steps_are_not_recurrent() -> None:
+    """Asked of a table or of images, it is refused before anything is trained."""
+    with pytest.raises(OptionError, match="records of steps .* leave recurrent out"):
+        fit(_recipe("cgan", private=False, recurrent=True), _data())
 
 
 def test_memory_is_refused_with_an_estimate() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -42,10 +44,13 @@ _HEAD_NOISE = 8
 class Head(nn.Module):
     """Attributes that the model makes: one-hot blocks, before the record, which follows from them.
 
-    blocks: their sizes. given: width of the condition.
+    blocks: their sizes. given: width of the condition. chained: each block follows from those
+        before it, so that the likelihood holds how they go together; else only noise ties them.
     """
 
-    def __init__(self, blocks: tuple[int, ...], given: int, hidden: int = 32) -> None:
+    def __init__(
+        self, blocks: tuple[int, ...], given: int, hidden: int = 32, *, chained: bool = False
+    ) -> None:
         super().__init__()
         self.blocks, self.given = blocks, given
         self.width = sum(blocks)
@@ -54,6 +59,10 @@ class Head(nn.Module):
             self.layers = nn.Sequential(
                 nn.Linear(_HEAD_NOISE + given, hidden), nn.ReLU(), nn.Linear(hidden, self.width)
             )
+        before = zip(accumulate(blocks), blocks[1:], strict=False) if chained else ()
+        self.after = nn.ModuleList(nn.Linear(n, size, bias=False) for n, size in before)
+        if chained and blocks:
+            self._deafen()
 
     def start_at(self, marginals: tuple[np.ndarray, ...]) -> None:
         """Begin at the marginals."""
@@ -66,6 +75,15 @@ class Head(nn.Module):
             last.bias.copy_(torch.as_tensor(np.log(shares + _FLOOR), dtype=last.bias.dtype))
             last.weight.mul_(0.1)
 
+    def _deafen(self) -> None:
+        """Begin deaf to the noise: likelihood does not teach it, and as it is, shares go astray."""
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear)
+        with torch.no_grad():
+            first.weight[:, :_HEAD_NOISE] = 0.0
+            for layer in self.after.parameters():
+                layer.zero_()
+
     def forward(self, noise: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         """One-hot blocks, shape (n, width); gradients flow as if they were soft (straight through).
 
@@ -73,8 +91,7 @@ class Head(nn.Module):
         """
         if not self.blocks:
             return given[:, :0]
-        drawn = self._logits(noise, given) + gumbel(noise[:, _HEAD_NOISE:])
-        return torch.cat([hard(b) for b in torch.split(drawn, list(self.blocks), 1)], 1)
+        return torch.cat([block for block, _ in self._drawn(noise, given)], 1)
 
     def apart(
         self, noise: torch.Tensor, given: torch.Tensor, marginals: tuple[np.ndarray, ...]
@@ -86,13 +103,32 @@ class Head(nn.Module):
             given: Conditions.
             marginals: Shares of each block.
         """
-        logits = self._logits(noise, given)
-        total = logits.new_zeros(())
-        for block, wanted in zip(torch.split(logits, list(self.blocks), 1), marginals, strict=True):
+        total = noise.new_zeros(())
+        for (_, logits), wanted in zip(self._drawn(noise, given), marginals, strict=True):
             shares = torch.as_tensor(wanted, dtype=logits.dtype, device=logits.device)
-            made = torch.softmax(block, 1).mean(0)
+            made = torch.softmax(logits, 1).mean(0)
             total = total + (torch.special.xlogy(shares, shares) - torch.xlogy(shares, made)).sum()
         return total
+
+    def _drawn(
+        self, noise: torch.Tensor, given: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Each block, one-hot, and its logits given those before it."""
+        logits = torch.split(self._logits(noise, given), list(self.blocks), 1)
+        draws = torch.split(gumbel(noise[:, _HEAD_NOISE:]), list(self.blocks), 1)
+        made: list[torch.Tensor] = []
+        for j, (own, drawn) in enumerate(zip(logits, draws, strict=True)):
+            whole = self._given_those(own, made, j)
+            made.append(hard(whole + drawn))
+            yield made[-1], whole
+
+    def _given_those(
+        self, logits: torch.Tensor, before: Sequence[torch.Tensor], j: int
+    ) -> torch.Tensor:
+        if not (self.after and j):
+            return logits
+        whole: torch.Tensor = logits + self.after[j - 1](torch.cat([*before], 1))
+        return whole
 
     def _logits(self, noise: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = self.layers(torch.cat([noise[:, :_HEAD_NOISE], given], 1))
@@ -103,8 +139,10 @@ class Head(nn.Module):
         if not self.blocks:
             return given.new_zeros(len(given))
         none = given.new_zeros(len(given), _HEAD_NOISE)
-        logits = self.layers(torch.cat([none, given], 1))
-        logs = [functional.log_softmax(b, 1) for b in torch.split(logits, list(self.blocks), 1)]
+        blocks = torch.split(made, list(self.blocks), 1)
+        logits = torch.split(self._logits(none, given), list(self.blocks), 1)
+        logs = [functional.log_softmax(self._given_those(own, blocks[:j], j), 1)
+                for j, own in enumerate(logits)]  # fmt: skip
         return -(torch.cat(logs, 1) * made).sum(1)
 
 

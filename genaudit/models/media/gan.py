@@ -38,7 +38,7 @@ class MediaGan:
         device = reference.conditions.device
         generator = nets.generator()
         nets.start_at(generator, reference.summary.cpu())
-        head = Head(blocks, reference.conditions.shape[1])
+        head = Head(blocks, reference.conditions.shape[1], chained=nets.likelihood)
         head.start_at(reference.marginals)
         self.generator = Whole(head, generator).to(device)
         self.discriminator = nets.discriminator().to(device)
