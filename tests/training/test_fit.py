@@ -596,7 +596,7 @@ def test_a_gan_of_steps_is_recurrent_unless_told_otherwise(kind: str, family: st
 
 def test_records_without_steps_are_not_recurrent() -> None:
     """Asked of a table or of images, it is refused before anything is trained."""
-    with pytest.raises(OptionError, match="records of steps .* leave recurrent out"):
+    with pytest.raises(OptionError, match=r"records of steps .* leave recurrent out"):
         fit(_recipe("cgan", private=False, recurrent=True), _data())
 
 
