@@ -164,7 +164,7 @@ def page(cells: dict[str, dict[str, float]]) -> str:
         lines.append(f"| {label} | " + " | ".join(f"{values[a]:.3f}" for a in ATTACKS) + " |")
 
     row(f"mean rank, all {len(found)} cells", ranks.mean())
-    if unseen:
+    if 0 < len(unseen) < len(found):
         row(f"mean rank, {len(unseen)} cells of odd seeds", ranks.loc[unseen].mean())
     row("mean area", found.mean())
     for cell, values in found.iterrows():
