@@ -30,6 +30,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/bench_tables.py
 	$(BIN)/python tests/benchmarks/bench_attacks.py --out reports/benchmarks/attacks
 	$(BIN)/python tests/benchmarks/bench_strength.py
+	$(if $(GENAUDIT_ADULT),$(BIN)/python tests/benchmarks/bench_sentence.py)
 	$(BIN)/python tests/benchmarks/bench_risks.py $(if $(PEERS),--peers $(PEERS)) --copied 0 0.1 --out reports/benchmarks/risks.md
 	$(BIN)/python tests/benchmarks/bench_bias.py --out reports/benchmarks/bias.md
 	$(BIN)/python tests/benchmarks/bench_shadow.py
