@@ -11,15 +11,18 @@ from genaudit.calibration import Calibration, Rate, allowed
 from genaudit.errors import OptionError
 
 
-@pytest.mark.parametrize("runs", [1, pytest.param(3, marks=pytest.mark.slow)])
-def test_every_probe_keeps_its_false_alarm_rate(runs):
+@pytest.mark.parametrize(
+    ("runs", "some"),
+    [(1, ("noise", "shifted")), pytest.param(3, tuple(worlds.WORLDS), marks=pytest.mark.slow)],
+)
+def test_every_probe_keeps_its_false_alarm_rate(runs, some):
     """A reduced run of the whole battery: no metric and no bound alarms more than it may."""
-    found = calibrate(runs=runs)
+    found = calibrate(runs=runs, worlds=some)
 
     assert faults(found) == []
-    assert {r.world for r in found.rates} == {*worlds.WORLDS, COINS}
+    assert {r.world for r in found.rates} == {*some, COINS}
     assert {r.metric for r in found.rates if r.world == COINS} == set(BOUNDS)
-    assert all(r.runs == runs for r in found.rates if r.world != COINS)
+    assert all(r.runs <= runs for r in found.rates if r.world != COINS)
 
 
 def test_shift_raises_doubt():
