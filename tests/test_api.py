@@ -327,4 +327,6 @@ def test_a_folder_does_not_hide_what_is_bundled(
     (tmp_path / "arrests").mkdir()
     monkeypatch.chdir(tmp_path)
     assert Schema.read("arrests").id == "arrests"
-    assert api.train("arrests", model="gan", steps=2, ledger="l").schema.id == "arrests"
+    assert (
+        api.train("arrests", model="gan", steps=2, fit_steps=2, ledger="l").schema.id == "arrests"
+    )

@@ -49,6 +49,13 @@ def audit_json(arrests_files: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return api.write_json(report, folder / "audit.json")
 
 
+def _small(folder: Path) -> tuple[object, ...]:
+    """Options of a training that takes a moment."""
+    recipe = folder / "small.toml"
+    recipe.write_text("steps = 20\ncomponents = 20\nfit_steps = 20\n")
+    return "--config", recipe
+
+
 def test_train_sample_audit_report_check(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """The main job from the command line: private model, samples, audit, page, gate."""
     train, holdout = arrests_files / "train.csv", arrests_files / "holdout.csv"
@@ -661,7 +668,7 @@ def test_ledger_show(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     ledger = tmp_path / "own.sqlite"
     assert run_cli("ledger", "show")[0] == 0
     run_cli("train", arrests_files / "train.csv", "--schema", "arrests", "--epsilon", "2",
-            "--delta", "1e-6", "--preset", "quick", "--ledger", ledger,
+            "--delta", "1e-6", *_small(tmp_path), "--ledger", ledger,
             "--out", tmp_path / "m")  # fmt: skip
 
     code, out, _ = run_cli("ledger", "show", "--ledger", ledger)
@@ -717,7 +724,7 @@ def test_budget_total_refuses_a_second_release(
 ) -> None:
     """Two releases of one data set compose; the second is refused beyond --budget-total."""
     words = ("train", arrests_files / "train.csv", "--schema", "arrests", "--epsilon", "2",
-             "--delta", "1e-6", "--preset", "quick", "--budget-total", "2.5")  # fmt: skip
+             "--delta", "1e-6", *_small(tmp_path), "--budget-total", "2.5")  # fmt: skip
 
     assert run_cli(*words, "--out", tmp_path / "one")[0] == 0
     code, _, err = run_cli(*words, "--out", tmp_path / "two")
@@ -731,7 +738,7 @@ def test_a_dry_run_says_whether_the_run_would_be_refused(
     arrests_files: Path, tmp_path: Path, run_cli: Cli
 ) -> None:
     """Room under a total, device and condition are looked at, nothing is reserved or trained."""
-    words = ("train", arrests_files / "train.csv", "--schema", "arrests", "--preset", "quick")
+    words = ("train", arrests_files / "train.csv", "--schema", "arrests", *_small(tmp_path))
     private = (*words, "--epsilon", "2", "--delta", "1e-6", "--budget-total")
 
     def touches() -> list[str]:
@@ -824,7 +831,7 @@ def test_hostile_names_from_end_to_end(tmp_path: Path, run_cli: Cli) -> None:
     assert code == 0, err
     assert run_cli("report", tmp_path / "a.json", "--out", tmp_path / "r.html")[0] == 0
     page = (tmp_path / "r.html").read_text("utf-8")
-    code, _, err = run_cli("train", tmp_path / "train.csv", "--schema", schema, "--preset", "quick",
+    code, _, err = run_cli("train", tmp_path / "train.csv", "--schema", schema, *_small(tmp_path),
                            "--out", tmp_path / "m")  # fmt: skip
     assert code == 0, err
     assert run_cli("sample", tmp_path / "m", "-n", 20, "--out", tmp_path / "s.csv")[0] == 0

@@ -22,7 +22,8 @@ from genaudit.training.fit import Update
 from tests import kills
 from tests.kills import DELTA, EPSILON, LEASE, SCHEMA, STEPS, rows
 
-NUMBERS = {"steps": STEPS, "batch_size": 30, "hidden": (8,), "latent": 2}
+NUMBERS = {"steps": STEPS, "batch_size": 30, "hidden": (8,), "latent": 2, "components": 8,
+           "fit_steps": 12}  # fmt: skip
 PRIVATE = {"epsilon": EPSILON, "delta": DELTA}
 
 

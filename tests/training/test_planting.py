@@ -31,7 +31,8 @@ def _rows() -> pd.DataFrame:
 
 
 def _train(folder: Path, **options: object) -> object:
-    small = {"model": "vae", "steps": 4, "batch_size": 30, "hidden": (4,), "latent": 4}
+    small = {"model": "vae", "steps": 4, "batch_size": 30, "hidden": (4,), "latent": 4,
+             "components": 6, "fit_steps": 8}  # fmt: skip
     return ga.train(_rows(), SCHEMA, ledger=folder / "ledger.sqlite", canaries=CANARIES,
                     **{**small, **options})  # type: ignore[arg-type]  # fmt: skip
 

@@ -64,7 +64,7 @@ def _train(folder: Path, model: str = "gan") -> Callable[[int], None]:
         table._batches = counted  # type: ignore[assignment]
         trained = api.train(
             rows(), SCHEMA, model=model, epsilon=EPSILON, delta=DELTA, steps=STEPS, batch_size=30,
-            ledger=folder / "ledger.sqlite", hidden=(8,), latent=2,
+            ledger=folder / "ledger.sqlite", hidden=(8,), latent=2, components=8, fit_steps=12,
         )  # fmt: skip
         made = trained.sampler.log_shares, trained.sampler.log_weights
         (folder / f"weights-{rank}").write_bytes(b"".join(t.tobytes() for t in made))
