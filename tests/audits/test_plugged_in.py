@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -37,4 +38,17 @@ def test_what_is_no_audit_or_takes_a_name_is_refused(
     plug_in.setattr(audits, "entry_points", lambda **_: points)
 
     with pytest.raises(OptionError, match=f"'{name}' of another package .* mend that package"):
+        audits.audits()
+
+
+def test_a_metric_of_ours_is_not_taken(plug_in: pytest.MonkeyPatch) -> None:
+    """What was measured of its false alarms would be said of the other audit too."""
+    mine = replace(audits.find("privacy.copies"), id="privacy.mine")
+    audits.audits.cache_clear()
+    plug_in.setattr(EntryPoint, "load", lambda _: mine)
+    plug_in.setattr(
+        audits, "entry_points", lambda **_: [EntryPoint("privacy.mine", "x:y", "genaudit.audits")]
+    )
+
+    with pytest.raises(OptionError, match=r"metrics of its own, got 'privacy\.copies\.exact'"):
         audits.audits()

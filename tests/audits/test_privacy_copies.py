@@ -42,6 +42,21 @@ def test_one_row_repeated_is_one_copy_at_the_low_end_and_many_at_the_high_end():
     assert high == 1
 
 
+@pytest.mark.parametrize(
+    ("rows", "each", "warned"), [(1, 400, True), (4, 30, True), (40, 3, False)]
+)
+def test_few_rows_that_fill_the_samples_are_a_warning(rows, each, warned):
+    """No verdict, as chance may favour a few rows; but who reads the report is told to look."""
+    train, holdout, fresh = (population(n, s) for n, s in ((800, 1), (800, 2), (800, 3)))
+    seen = train.dropna().head(rows)
+    made = pd.concat([fresh.head(800 - rows * each), *[seen] * each], ignore_index=True)
+    found = copies(case_of(made, train, holdout)).findings[0]
+    calm = copies(case_of(fresh, train, holdout)).findings[0]
+
+    assert (found.warning is not None) == warned
+    assert calm.warning is None
+
+
 def test_interval_covers_planted_copies():
     """The share of copies lies inside the 90% interval at least that often; ends nest."""
     rng, inside = np.random.default_rng(0), 0

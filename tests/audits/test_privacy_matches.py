@@ -10,12 +10,14 @@ from subjects import SCHEMA, case_of, make_case, population
 
 from genaudit.api import audit as run_audit
 from genaudit.audits.privacy._pool import Pool
-from genaudit.audits.privacy.matches import matches
+from genaudit.audits.privacy.matches import SHARE, matches
 from genaudit.case import AuditCase, Knowledge, Split
 from genaudit.data.dataset import Dataset
 from genaudit.errors import OptionError
 from genaudit.plan import AuditPlan
-from genaudit.result import Claim
+from genaudit.policy import Policy
+from genaudit.result import Claim, Verdict
+from genaudit.run import run
 from genaudit.subject import Subject
 
 
@@ -45,6 +47,17 @@ def refuted(case):
 def test_rare_copies_are_found(chance, low, high):
     """800 rows of which each is copied with 1%: found in most of 20 runs; fresh ones in hardly."""
     assert low <= sum(refuted(rare(seed, chance)) for seed in range(20)) <= high
+
+
+@pytest.mark.parametrize(("chance", "low", "high"), [(0, 0, 0), (0.03, 9, 10)])
+def test_the_default_policy_names_rare_copies(chance, low, high):
+    """Where 3% of 800 rows stand verbatim among the samples the verdict says so; else never."""
+    plan = AuditPlan("rare", ("privacy.matches",))
+    reports = [run(rare(seed, chance), plan, Policy.read()) for seed in range(10)]
+    shares = [next(f for _, f in r.findings() if f.metric == SHARE) for r in reports]
+
+    assert low <= sum(f.verdict is Verdict.OUTSIDE for f in shares) <= high
+    assert chance or all(f.verdict is Verdict.WITHIN for f in shares)
 
 
 def test_epsilon_needs_a_word_about_the_split():

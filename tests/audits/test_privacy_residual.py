@@ -28,6 +28,20 @@ def test_a_tally_is_its_counts():
     assert Tally(3, 100, 50, 100).interval(0.9) == Tally(8, 100, 50, 100).interval(0.9)
 
 
+@pytest.mark.parametrize("sides", [(4, 200), (200, 9)])
+def test_few_guesses_are_no_risk(sides):
+    """Under ten on a side say nothing, by themselves and as one of several parts."""
+    few = tuple(np.arange(n) % 2 == 0 for n in sides)
+    whole = coins(np.random.default_rng(0), 200)
+    names, part = ("a", "b"), tuple(np.zeros(n, dtype=int) for n in sides)
+    alone = overall("privacy.x.risk", LABEL, Guesses(few, few, part, names, REACH))
+
+    assert alone.estimate.value is None
+    assert alone.estimate.reason.id == "privacy.residual.few"
+    assert worst([few]).reason.id == "privacy.residual.few"
+    assert worst([few, whole]).value == worst([whole]).value
+
+
 def test_the_worst_of_many_is_paid_for():
     """The largest of six risks of nothing is above zero, and its low end rarely is."""
     rng = np.random.default_rng(0)
