@@ -348,7 +348,12 @@ def audit(
         strict=strict,
         progress=progress,
     )
-    return report.model_copy(update={"registration": standing(chosen_policy, book, judged)})
+    return report.model_copy(
+        update={
+            "sections": (*report.sections, *who.sections),
+            "registration": standing(chosen_policy, book, judged),
+        }
+    )
 
 
 def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -> list[Touch]:
@@ -466,7 +471,7 @@ def _write_mitigated(found: Mitigated, how: Mitigation, who: Subject, out: Path,
     files.write(found.to_frame(), out, schema.record, missing=missing)
     done = MitigationRecord.model_validate({
         **how.facts(schema), "seed": seed, "source": who.name, "source_digest": who.digest,
-        "digest": files.digest(out), "cost": dict(found.cost),
+        "digest": files.digest(out), "cost": dict(found.cost), "tuning": found.tuning,
     })  # fmt: skip
     write_text(records.beside(out), done.to_json())
 

@@ -558,6 +558,9 @@ def mitigate(
         if value not in ([], None):
             shown = f"{value:.4g}" if isinstance(value, float) else _cell(value)
             _say(f"  {name.replace('_', ' ')}: {shown}")
+    for t in sorted(found.tuning.trials, key=lambda t: t.strength) if found.tuning else ():
+        _say(f"  tried strength {t.strength:.4g}: gap {t.gap:.4g} ({t.gap_low:.4g} to "
+             f"{t.gap_high:.4g}), accuracy {t.accuracy:.4g}")  # fmt: skip
     _say("  ε added: 0, as only generated rows were used.")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from genaudit.data.dataset import Dataset, joined
 from genaudit.ledger import Touch
-from genaudit.result import Claim, Message
+from genaudit.result import Claim, Message, Section
 
 
 class Access(StrEnum):
@@ -44,6 +44,10 @@ class Samples(Protocol):
     def samples(self) -> Dataset:
         """The rows."""
 
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """What a report shows of it, such as the strengths that were tried."""
+
 
 class Mitigation(Protocol):
     """What makes groups of generated rows alike (`genaudit.Mitigation`); it takes no real row."""
@@ -58,6 +62,9 @@ class Mitigation(Protocol):
     def of_draw(self, draw: Draw, n: int, *, seed: int = 0) -> Samples:
         """N mitigated rows of a generator."""
 
+    def settled(self, draw: Draw, *, seed: int = 0) -> tuple[Mitigation, tuple[Section, ...]]:
+        """The same with all that is tuned on a generator fixed, and what a report shows of it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -68,7 +75,8 @@ class Subject:
     replicates: samples of several trainings of one recipe, of which `samples` are all together; the
     claim is then about the recipe. claim: what its maker promises. touches: release touches behind
     the claim, if it carries them.
-    mitigation: what was done to the samples to make groups alike, for the report.
+    mitigation: what was done to the samples to make groups alike, for the report. sections: what it
+    shows of that beside its audits.
     """
 
     name: str
@@ -83,6 +91,7 @@ class Subject:
     touches: tuple[Touch, ...] = ()
     replicates: tuple[Dataset, ...] = ()
     mitigation: Message | None = None
+    sections: tuple[Section, ...] = ()
 
     @property
     def access(self) -> frozenset[Access]:
@@ -117,15 +126,19 @@ class Subject:
                 made = retrain(data, seeds)
                 return [s.mitigated(how, seed=k) for s, k in zip(made, seeds, strict=True)]
 
-        samples = self.samples
+        found = None if self.samples is None else how.of_samples(self.samples, seed=seed)
+        fixed, shown = how, () if found is None else found.sections
+        if found is None and self.draw is not None:
+            fixed, shown = how.settled(self.draw, seed=seed)
         return replace(
             self,
-            samples=None if samples is None else how.of_samples(samples, seed=seed).samples,
-            draw=None if self.draw is None else _mitigated(self.draw, how),
+            samples=None if found is None else found.samples,
+            draw=None if self.draw is None else _mitigated(self.draw, fixed),
             scores={},
             weights=None,
             retrain=again,
             mitigation=how.note,
+            sections=shown,
         )
 
 

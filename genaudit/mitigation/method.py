@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from numbers import Integral, Real
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from genaudit.mitigation.repair import repair, tuned
 from genaudit.mitigation.resample import MOST_USES, factor, resample
 from genaudit.mitigation.reweigh import independent, reweigh
 from genaudit.mitigation.target import Spec, TargetTable
-from genaudit.result import Message, message
+from genaudit.result import Message, Section, message
 from genaudit.subject import Draw
 
 #: Samples that are drawn at least: what is counted or learned in fewer is chance.
@@ -188,6 +188,20 @@ class Mitigation:
         needed = int(times * n) + 1
         return self.of_samples(draw(needed, seed) if needed > len(samples) else samples, n=n,
                                seed=seed)  # fmt: skip
+
+    def settled(self, draw: Draw, *, seed: int = 0) -> tuple[Mitigation, tuple[Section, ...]]:
+        """The same with a strength that was tuned once on what a generator draws, and its trials.
+
+        So every later draw is repaired alike, and a report can say how.
+
+        Raises:
+            OptionError, DataError: the generator or its schema do not allow it.
+        """
+        if self.strength != "auto":
+            return self, ()
+        found = self.of_samples(draw(_PILOT, seed), seed=seed)
+        assert found.tuning is not None, "what is tuned tells how"
+        return replace(self, strength=found.tuning.chosen, dpd=None), found.sections
 
     def _columns(self, schema: Schema) -> tuple[str, ...]:
         return grouping_columns(schema, self.columns)

@@ -12,6 +12,8 @@ import pandas as pd
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import restore
 from genaudit.errors import OptionError
+from genaudit.mitigation.tradeoff import Tuning
+from genaudit.result import Section
 
 #: Column of weights in what is written.
 WEIGHT = "weight"
@@ -23,13 +25,20 @@ class Mitigated:
 
     samples: the rows. rows: where each stood among the samples that came, shape (n,); None where
     they were drawn for this. weights: of each row, shape (n,), mean 1; None where all count alike.
-    cost: what it took, by name: numbers, texts, and lists of groups.
+    cost: what it took, by name: numbers, texts, and lists of groups. tuning: how a strength was
+    found, where it was.
     """
 
     samples: Dataset
     rows: np.ndarray | None = None
     weights: np.ndarray | None = None
     cost: Mapping[str, Any] = field(default_factory=dict)
+    tuning: Tuning | None = None
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """What a report shows of it beside a note."""
+        return () if self.tuning is None else (self.tuning.section,)
 
     def head(self, n: int) -> Mitigated:
         """The first n rows, of which there may be fewer."""
@@ -39,6 +48,7 @@ class Mitigated:
             None if self.rows is None else self.rows[first],
             None if self.weights is None else self.weights[first],
             {**self.cost, "rows_out": len(first)},
+            self.tuning,
         )
 
     def to_frame(self) -> pd.DataFrame:

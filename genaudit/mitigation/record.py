@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from genaudit.errors import DataError, fault
+from genaudit.mitigation.tradeoff import Tuning
 from genaudit.reading import read_bytes
 
 SUFFIX = ".mitigation.json"
@@ -17,7 +18,7 @@ class MitigationRecord(BaseModel):
     """What was done to samples, from what, and at which cost.
 
     source: name of the samples or model. source_digest, digest: SHA-256 of what came and of what
-    was written. target: a row for each cell, with its share. cost: as `Mitigated.cost`.
+    was written. target: a row for each cell, with its share. cost, tuning: as of `Mitigated`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,6 +37,7 @@ class MitigationRecord(BaseModel):
     epsilon_added: float = 0.0
     reason: str = "only generated rows were used, which is post-processing"
     cost: dict[str, JsonValue]
+    tuning: Tuning | None = None
 
     def to_json(self) -> str:
         """The file's content."""

@@ -19,6 +19,7 @@ from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.mitigation.groups import Groups
 from genaudit.mitigation.outcome import Mitigated
 from genaudit.mitigation.reweigh import outcome_of
+from genaudit.mitigation.tradeoff import Trial, Tuning
 from genaudit.modalities.table.learner import Features, Target
 
 #: Groups with fewer rows keep their outcomes: their quantiles are chance.
@@ -29,6 +30,9 @@ _FOLDS = 3
 
 #: Halvings of the range of strengths.
 _HALVINGS = 6
+
+#: Strengths that are tried where none was enough at first: a gap need not shrink all the way.
+_BETWEEN = (0.25, 0.5, 0.75)
 
 
 def repair(
@@ -77,26 +81,40 @@ def tuned(samples: Dataset, columns: Sequence[str], dpd: float, *, seed: int = 0
     if not 0 <= dpd <= 1:
         raise OptionError(f"Expected a gap (dpd) from 0 to 1, got {dpd!r}.")
     scored = _Scored.of(samples, columns, seed)
-    gaps = {0.0: scored.gap(0.0, seed)}
-    if gaps[0.0] > dpd:
-        gaps[1.0] = scored.gap(1.0, seed)
-        low, high = 0.0, 1.0
-        for _ in range(_HALVINGS if gaps[1.0] <= dpd else 0):
-            middle = (low + high) / 2
-            gaps[middle] = scored.gap(middle, seed)
-            low, high = (low, middle) if gaps[middle] <= dpd else (middle, high)
-    fine = [a for a, gap in gaps.items() if gap <= dpd]
+    tried = _tried(scored, dpd, seed)
+    fine = [a for a, trial in tried.items() if trial.gap <= dpd]
+    strength = min(fine) if fine else min(tried, key=lambda a: tried[a].gap)
+    before, chosen = tried[0.0], tried[strength]
     if not fine:
         warnings.warn(
-            f"No strength brings the gap to {dpd:g} on the samples: at strength 1 it is "
-            f"{gaps[1.0]:.3f}; make more samples, or name fewer columns.",
+            f"None of {len(tried)} strengths tried brings the gap to {dpd:g} on the samples; the "
+            f"smallest gap is {chosen.gap:.3f}, at strength {strength:g}, which is taken. Make "
+            "more samples, or name fewer columns.",
             GenauditWarning,
             stacklevel=3,
         )
-    strength = min(fine, default=1.0)
     found = _repaired(scored, strength)
-    told = {"dpd_wanted": dpd, "dpd_on_samples": gaps[strength], "dpd_before": gaps[0.0]}
-    return replace(found, cost={**found.cost, **told})
+    told = {"dpd_wanted": dpd, "dpd_on_samples": chosen.gap, "dpd_before": before.gap,
+            "accuracy_on_samples": chosen.accuracy, "accuracy_before": before.accuracy}  # fmt: skip
+    return replace(found, cost={**found.cost, **told},
+                   tuning=Tuning(columns=tuple(columns), wanted=dpd, chosen=strength,
+                                 trials=tuple(tried.values())))  # fmt: skip
+
+
+def _tried(scored: _Scored, dpd: float, seed: int) -> dict[float, Trial]:
+    """Strength -> what it gave: none and all, then halves towards the least that is enough."""
+    tried = {0.0: scored.trial(0.0, seed)}
+    if tried[0.0].gap <= dpd:
+        return tried
+    tried[1.0] = scored.trial(1.0, seed)
+    if tried[1.0].gap > dpd:
+        return tried | {a: scored.trial(a, seed) for a in _BETWEEN}
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        tried[middle] = scored.trial(middle, seed)
+        low, high = (low, middle) if tried[middle].gap <= dpd else (middle, high)
+    return tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,18 +198,27 @@ class _Scored:
         own = self.y[rows]
         return np.where(own != self.target.favoured, own, chances.argmax(axis=1))
 
-    def gap(self, strength: float, seed: int) -> float:
-        """Largest minus smallest selection rate of models that learned from the other half."""
+    def trial(self, strength: float, seed: int) -> Trial:
+        """Selection rates and right predictions of models that learned from the other half.
+
+        What is right is the outcome that the generator gave, whatever the repair made of it.
+        """
         y = self.classes_at(strength)
         half = np.random.default_rng([seed, 0x4A1F]).permutation(len(y)) % 2
-        selected = np.zeros(len(y), dtype=bool)
+        said = np.full(len(y), -1)
         for part in (0, 1):
             learn = (half != part) & (y >= 0)
             chances = _learned(self.x[learn], y[learn], self.x[half == part], seed, _USUAL)
-            classes = np.unique(y[learn])
-            selected[half == part] = classes[chances.argmax(axis=1)] == self.target.favoured
-        rates = [selected[self.groups.where(int(g))].mean() for g in self.estimable()]
-        return float(max(rates) - min(rates)) if rates else 0.0
+            said[half == part] = np.unique(y[learn])[chances.argmax(axis=1)]
+        selected = said == self.target.favoured
+        groups = [self.groups.where(int(g)) for g in self.estimable()]
+        known = self.y >= 0
+        return Trial.of(
+            strength,
+            np.array([selected[rows].sum() for rows in groups]),
+            np.array([len(rows) for rows in groups]),
+            said[known] == self.y[known],
+        )
 
 
 def _repaired(scored: _Scored, strength: float) -> Mitigated:

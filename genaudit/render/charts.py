@@ -166,19 +166,25 @@ def curve(
     words: Words,
     axes: tuple[str, str],
     limit: tuple[str, float, float] | None = None,
+    *,
+    linear: bool = False,
 ) -> Markup:
     """Lines of `(series, x, y[, low, high])`; where all are rates, on two logarithmic axes.
 
-    Where they have intervals these are a band. limit: its name, and where (x, y) it lies.
+    Where they have intervals these are a band. limit: its name, and where (x, y) it lies. linear:
+    rates too stand on plain axes, from zero, with the names of the lines above.
     """
     points = [
         (str(r[0]), x, y)
         for r in rows
         if (x := _number(r[1])) is not None and (y := _number(r[2])) is not None
     ]
-    rates = bool(points) and all(0 <= x <= 1 and 0 <= y <= 1 for _, x, y in points)
+    rates = bool(points) and all(0 <= x <= 1 and 0 <= y <= 1 for _, x, y in points) and not linear
     # A limit left of every point is no reason to draw it where another rate stands.
     reach = points if limit is None else [*points, limit]
+    if linear:
+        highs = [x for r in rows for c in r[2:5] if (x := _number(c)) is not None]
+        reach = [*reach, ("", 0.0, 0.0), ("", 0.0, max(highs, default=0.0))]
     plot = _Plot.rates(reach) if rates else _Plot.linear(reach)
     parts = plot.frame(words.number, axes)
     if rates and not _has_chance(points):
@@ -189,6 +195,8 @@ def curve(
     for i, name in enumerate(series):
         line = " ".join(plot.place(x, y) for s, x, y in points if s == name)
         parts.append(_el("polyline", points=line, class_=f"line s{i % _SERIES}"))
+        if linear:
+            continue
         parts.append(_el("line", x1=52, x2=68, y1=20 + 16 * i, y2=20 + 16 * i,
                          class_=f"line s{i % _SERIES}"))  # fmt: skip
         parts.append(_text_at(74, 24 + 16 * i, shortened(name, 34), "label"))
@@ -199,7 +207,8 @@ def curve(
         y = 20 + 16 * len(series)
         parts.append(_el("line", x1=52, x2=68, y1=y, y2=y, class_="edge"))
         parts.append(_text_at(74, y + 4, shortened(name, 34), "label"))
-    return _chart(words, None, parts, box="0 0 360 300", class_="chart curve")
+    drawn = _chart(words, None, parts, box="0 0 360 300", class_="chart curve")
+    return key(series) + drawn if linear else drawn
 
 
 def lines(

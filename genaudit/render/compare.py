@@ -37,6 +37,7 @@ def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "e
         links=links,
         rows=rows,
         key_figures=key_figures(names, rows),
+        tradeoffs=tradeoffs(names, reports),
         names=names,
         n_without=n_without,
     )
@@ -122,6 +123,17 @@ def key_figures(names: Sequence[str], rows: Sequence[Row]) -> list[Figure]:
         if row.metric.startswith(KEY_METRICS)
         and sum(f.estimate.value is not None for f in row.findings) > 1
         and any(f.limit for f in row.findings)
+    ]
+
+
+def tradeoffs(names: Sequence[str], reports: Sequence[AuditReport]) -> list[tuple[str, Figure]]:
+    """What more of a mitigation brings and costs: names and pictures, where tuned."""
+    return [
+        (name, figure)
+        for name, report in zip(names, reports, strict=True)
+        for section in report.sections
+        if section.audit == "bias.mitigation"
+        for figure in section.figures
     ]
 
 

@@ -284,7 +284,9 @@ def _curve(figure: Figure, words: charts.Words, text: Text) -> Markup:
     limit = None
     if figure.limit is not None and figure.limit_at is not None:
         limit = (text.say("page.limit"), figure.limit_at, figure.limit.value)
-    return charts.curve(figure.rows, words, axes, limit)
+    # A unit that says of what the shares are: no curve of an attack, where small rates matter.
+    linear = figure.unit.startswith("share of ")
+    return charts.curve(figure.rows, words, axes, limit, linear=linear)
 
 
 def _number(cell: str | float | None) -> float | None:

@@ -16,7 +16,7 @@ from genaudit.errors import DataError, GenauditWarning
 from genaudit.mitigation import record
 from genaudit.mitigation.method import noted
 from genaudit.modalities import files
-from genaudit.result import Claim, Message
+from genaudit.result import Claim
 from genaudit.subject import Subject
 
 
@@ -38,13 +38,15 @@ def from_files(
                 f"{Path(paths[0]).name} and {Path(path).name} has {odd[0]!r}; audit them one by "
                 "one, or give them the same columns."
             )
+    done = _mitigation(paths)
     return Subject(
         name=", ".join(Path(path).name for path in paths),
         kind="samples file" if len(paths) == 1 else "samples files, pooled",
         samples=Dataset.of_samples(pd.concat(raws, ignore_index=True), schema),
         claim=claim,
         digest=_digest(paths),
-        mitigation=_mitigation(paths),
+        mitigation=None if done is None else noted(done.method, done.columns),
+        sections=() if done is None or done.tuning is None else (done.tuning.section,),
     )
 
 
@@ -83,13 +85,13 @@ def from_trainings(
     )
 
 
-def _mitigation(paths: Sequence[str | Path]) -> Message | None:
-    """What the record beside a file says was done to it, if one is of this file."""
+def _mitigation(paths: Sequence[str | Path]) -> record.MitigationRecord | None:
+    """The record beside a file, if one is of this file."""
     for path in paths:
         if (found := record.read(path)) is None:
             continue
         if found.digest == files.digest(path):
-            return noted(found.method, found.columns)
+            return found
         warnings.warn(
             f"The record of a mitigation beside {Path(path).name} is of another file, so it is "
             "left out; remove it, or write the samples anew.",
