@@ -14,6 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from genaudit.render import charts, view
+from genaudit.render.groups import cards
 from genaudit.render.heat import heat
 from genaudit.render.lines import lines
 from genaudit.render.media import gallery
@@ -48,6 +49,8 @@ def page(template: str, text: Text, **values: Any) -> str:
             text=text,
             say=text.say_html,
             number=numbers,
+            brief=Numbers(text, short=True),
+            cards=cards,
             name=isolated,
             whole=whole,
             breakable=breakable,

@@ -73,12 +73,26 @@ class Numbers:
             return ""
         if low == high == estimate.value:
             return self.text.say("page.exact")
+        ends = self._ends(estimate, limit)
+        level = self.text.percent(estimate.confidence, 0 if estimate.confidence < 0.99 else 1)
+        return self.text.say("page.interval", level=level, low=ends[0], high=ends[1])
+
+    def between(self, estimate: Estimate, limit: Limit | None = None) -> str:
+        """`0.9% to 1.8%`, where the level of confidence stands elsewhere."""
+        if not self.interval(estimate, limit):
+            return ""
+        if estimate.low == estimate.high == estimate.value:
+            return self.text.say("page.exact")
+        low, high = self._ends(estimate, limit)
+        return self.text.say("page.range", low=low, high=high)
+
+    def _ends(self, estimate: Estimate, limit: Limit | None) -> tuple[str, str]:
+        low, high = estimate.low, estimate.high
         kind, decimals = scale(estimate.unit), _decimals(estimate, limit)
         shown = [self._bound(x, kind, decimals) for x in (low, high)]
         if kind == "points" and low is not None and high is not None:
             shown[0] = self._signed(low, decimals)  # the unit stands behind the other end
-        level = self.text.percent(estimate.confidence, 0 if estimate.confidence < 0.99 else 1)
-        return self.text.say("page.interval", level=level, low=shown[0], high=shown[1])
+        return shown[0], shown[1]
 
     def undefined(self, estimate: Estimate, *, clause: bool = False) -> str:
         """Why there is no number; as a clause without the stop at its end."""

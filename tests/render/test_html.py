@@ -347,7 +347,7 @@ def test_a_table_of_groups_has_a_heading_of_its_own() -> None:
     assert Text("en")(several.label) == "Shares of groups, samples minus real data"
     assert Text("en")(view.Metric("m", single).label) == Text("en")(single[0].label)
     for page in EVERY:
-        headings = re.findall(r"<h4>(.*?)</h4>|<th scope=\"row\"[^>]*>(.*?)<br>", page)
+        headings = re.findall(r"<header><h4>(.*?)</h4>|<th scope=\"row\"[^>]*>(.*?)<br>", page)
         assert headings
         assert not any("…" in plain(a or b) for a, b in headings)
 
