@@ -62,6 +62,11 @@ class Groups:
         """Rows in each cell, shape (cells,)."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.cells))
 
+    @property
+    def n_without(self) -> int:
+        """Rows of no cell: a value is missing, or is none that its column allows."""
+        return int((self.codes < 0).sum())
+
     def where(self, cell: int) -> np.ndarray:
         """Positions of the rows of a cell."""
         return np.flatnonzero(self.codes == cell)

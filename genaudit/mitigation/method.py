@@ -133,8 +133,8 @@ class Mitigation:
             OptionError, DataError: the samples or the schema do not allow it.
         """
         check_seed(seed)
-        if n is not None and n < 1:
-            raise OptionError(f"Expected at least one row, got n = {n}.")
+        if n is not None:
+            _check_rows(n)
         found = self._applied(samples, n, seed)
         if not len(found.samples):
             raise DataError(
@@ -177,8 +177,7 @@ class Mitigation:
             OptionError, DataError: the generator or its schema do not allow it.
         """
         check_seed(seed)
-        if n < 1:
-            raise OptionError(f"Expected at least one row, got n = {n}.")
+        _check_rows(n)
         if self.method == Method.BALANCE:
             return balance(draw, self._table(draw(1, seed)), n, seed=seed)
         samples = draw(max(n, _PILOT), seed)
@@ -228,6 +227,11 @@ class Mitigation:
     def note(self) -> Message:
         """What was done to samples, and what it cost in privacy."""
         return noted(str(self.method), self.columns)
+
+
+def _check_rows(n: int) -> None:
+    if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+        raise OptionError(f"Expected a whole number of rows, at least one row, got n = {n!r}.")
 
 
 def noted(method: str, columns: Sequence[str] = ()) -> Message:

@@ -51,4 +51,5 @@ def reject(
             stacklevel=3,
         )
     return taken(samples, rows if n is None else rows[:n],
-                 acceptance_rate=accepted / len(samples))  # fmt: skip
+                 acceptance_rate=accepted / len(samples),
+                 rows_without_group=groups.n_without)  # fmt: skip

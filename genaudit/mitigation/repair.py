@@ -140,7 +140,7 @@ class _Scored:
                 f"{samples.schema.record.kind}: no score is learned on these; take resample, "
                 "reweigh, reject or balance."
             )
-        outcome = outcome_of(samples)
+        outcome = outcome_of(samples, columns)
         groups = Groups.of(samples, columns)
         groups.check_several()
         target = Target.of(samples.schema[outcome], samples)
@@ -238,7 +238,7 @@ def _repaired(scored: _Scored, strength: float) -> Mitigated:
         "outcomes_changed": len(changed),
         "favoured_before": float((scored.y == target.favoured).mean()),
         "favoured_after": float((found == target.favoured).mean()),
-        "groups_too_small": small,
+        "groups_too_small": small, "rows_without_group": scored.groups.n_without,
     }  # fmt: skip
     mended = replace(samples, frame=samples.frame.assign(**{target.name: column}))
     return Mitigated(mended, np.arange(len(samples)), cost=cost)

@@ -51,9 +51,7 @@ def resample(
         _picked(groups.where(i), int(k), rng) for i, k in enumerate(apportioned(possible, shares))
     ]
     rows = rng.permutation(np.concatenate(parts))
-    return taken(
-        samples, rows, rows_wanted=wanted, rows_without_group=int((groups.codes < 0).sum())
-    )
+    return taken(samples, rows, rows_wanted=wanted, rows_without_group=groups.n_without)
 
 
 def factor(samples: Dataset, target: TargetTable) -> float:

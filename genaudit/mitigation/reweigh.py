@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from genaudit.data.dataset import Dataset
-from genaudit.errors import OptionError
+from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.mitigation.groups import Groups, check_levels
 from genaudit.mitigation.outcome import Mitigated
 from genaudit.mitigation.resample import MOST_USES, resample
@@ -17,21 +18,34 @@ from genaudit.mitigation.target import TargetTable
 def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
     """The table P(group) P(outcome), counted in the samples.
 
-    Where no sample has a group with an outcome, no weight makes one: such a cell gets no share, and
-    the others share what is left.
+    Where no sample has a group with an outcome, no weight makes one: such a cell gets no share, the
+    others share what is left, and a warning names it.
 
     Raises:
         OptionError: the schema has no target column, or one of numbers.
-        DataError: samples of one group alone.
+        DataError: samples of one group alone, or of one outcome.
     """
-    outcome = outcome_of(samples)
+    outcome = outcome_of(samples, columns)
     Groups.of(samples, columns).check_several()
     joint = Groups.of(samples, (*columns, outcome))
     counts = joint.counts.astype(float).reshape(-1, len({c[-1] for c in joint.cells}))
     total = counts.sum()
     if not total:
         raise OptionError("Expected samples with a group and an outcome, got none.")
+    if (counts.sum(axis=0) > 0).sum() < 2:
+        raise DataError(
+            f"Expected samples with two outcomes of {outcome!r} or more, got one; make more."
+        )
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total**2
+    if len(absent := np.flatnonzero((expected > 0).ravel() & (counts == 0).ravel())):
+        warnings.warn(
+            f"No sample has {joint.named(int(absent[0]))}"
+            + (f", nor {len(absent) - 1:,} other combinations" if len(absent) > 1 else "")
+            + ", and no weight makes one: this group stays behind the others. Make more samples, "
+            "or draw it by its condition (balance).",
+            GenauditWarning,
+            stacklevel=4,
+        )
     expected[counts == 0] = 0.0
     shares = (expected / expected.sum()).ravel()
     return TargetTable(joint.columns, dict(zip(joint.cells, shares.tolist(), strict=True)))
@@ -74,15 +88,16 @@ def reweigh(
         return resample(samples, target, n=n, seed=seed, most_uses=most_uses)
     found = _weights(samples, target)
     cost = {"rows_in": len(samples), "rows_out": len(samples), "largest_weight": float(found.max()),
-            "effective_rows": float(found.sum() ** 2 / (found**2).sum())}  # fmt: skip
+            "effective_rows": float(found.sum() ** 2 / (found**2).sum()),
+            "rows_without_group": Groups.of(samples, target.columns).n_without}  # fmt: skip
     return Mitigated(samples, np.arange(len(samples)), found, cost)
 
 
-def outcome_of(samples: Dataset) -> str:
-    """The name of the target column, whose values are levels.
+def outcome_of(samples: Dataset, columns: Sequence[str]) -> str:
+    """The name of the target column, whose values are levels, beside columns that tell groups.
 
     Raises:
-        OptionError: there is none, or its values are numbers.
+        OptionError: there is none, its values are numbers, or it is to tell groups too.
     """
     column = samples.schema.target
     if column is None:
@@ -94,6 +109,11 @@ def outcome_of(samples: Dataset) -> str:
         raise OptionError(
             f"Expected a target column of levels, got {column.name!r}, which is {column.kind}; cut "
             "it into intervals and declare those."
+        )
+    if column.name in columns:
+        raise OptionError(
+            f"Expected columns that tell groups beside the outcome {column.name!r}, got it among "
+            "them: groups of one outcome each have nothing to be made alike in; name others."
         )
     return check_levels(samples.schema, column.name).name
 

@@ -69,7 +69,7 @@ def spread(hits: np.ndarray, rows: np.ndarray) -> tuple[float, float, float]:
     that are furthest apart makes it too narrow.
 
     >>> [round(x, 2) for x in spread(np.array([50, 30]), np.array([100, 100]))]
-    [0.2, 0.0, 0.42]
+    [0.2, 0.0, 0.41]
     """
     each = 1 - (1 - _CONFIDENCE) / len(rows)
     ends = [clopper_pearson(int(k), int(n), each) for k, n in zip(hits, rows, strict=True)]

@@ -315,3 +315,46 @@ def test_parts_of_a_whole_sum_to_it() -> None:
         found = apportioned(n, shares)
         assert found.sum() == n
         assert (np.abs(found - n * shares) < 1).all()
+
+
+def test_an_outcome_that_a_group_lacks_is_named() -> None:
+    """No weight makes one; of one outcome alone nothing can be balanced."""
+    lacking = counted(F_no=30, M_no=30, M_yes=30)
+
+    with pytest.warns(GenauditWarning, match="No sample has sex = F, paid = yes"):
+        reweigh(lacking, ("sex",))
+    with pytest.raises(DataError, match="two outcomes of 'paid'"):
+        reweigh(counted(F_no=30, M_no=30), ("sex",))
+
+
+def test_rows_without_a_group_are_counted() -> None:
+    """By each method, whether it leaves them out or as they are."""
+    raw = frame(900)
+    raw.loc[:99, "sex"] = None
+    data = Dataset.of_samples(raw, SCHEMA)
+
+    for how in (
+        Mitigation("resample", target="equal"),
+        Mitigation("reject", target="equal"),
+        Mitigation("reweigh", most_uses=9),
+        Mitigation("reweigh", keep_rows=True),
+        Mitigation("repair", strength=0.5),
+    ):
+        assert how.of_samples(data).cost["rows_without_group"] == 100, how
+
+
+def test_the_outcome_tells_no_groups() -> None:
+    """Made alike to itself it would be turned around, or nothing would happen."""
+    for how in (
+        Mitigation("reweigh", columns=("paid",)),
+        Mitigation("repair", columns=("sex", "paid"), strength=1.0),
+    ):
+        with pytest.raises(OptionError, match="beside the outcome 'paid'"):
+            how.of_samples(samples(300))
+
+
+@pytest.mark.parametrize("n", [2.5, 0, True])
+def test_rows_are_whole(n: object) -> None:
+    """A part of a row is refused before anything is picked."""
+    with pytest.raises(OptionError, match="at least one row"):
+        Mitigation("resample", target="equal").of_samples(samples(90), n=n)  # type: ignore[arg-type]
