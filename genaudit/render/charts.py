@@ -25,7 +25,7 @@ Edges = tuple[float | None, float | None]  # what a limit allows, from and to
 MOST = 30
 
 _SERIES = 6  # colours in the style sheet
-_ROW = 24  # height of a heatmap's row
+_BAR = 14  # height of a bar with the space below it
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,8 @@ class Words:
     """What a chart says of itself: its name for assistive technology and how it writes numbers.
 
     ticks: how the numbers of an axis are written, all together; each like any number without it.
-    estimated: how a value with an interval and a limit is written, so that the same finding has the
-        same digits in a chart and beside it; like any number without it.
     caption: id of the element that holds the description; the chart carries its own without one.
+    heading: id of the element that holds the title; a table carries its own without one.
     """
 
     id: str
@@ -43,21 +42,12 @@ class Words:
     description: str
     number: Format
     ticks: Callable[[Sequence[float]], list[str]] | None = None
-    estimated: Callable[[Interval, Edges], Format] | None = None
     caption: str = ""
+    heading: str = ""
 
     def axis(self, at: Sequence[float]) -> list[str]:
         """The numbers of an axis."""
         return self.ticks(at) if self.ticks else [self.number(x) for x in at]
-
-    def value(self, interval: Interval, edges: Edges = (None, None)) -> str:
-        """The value of a row; a dash where there is none."""
-        value, low, high = interval
-        if value is None:
-            return "–"
-        if self.estimated is None or (low is None and high is None):
-            return self.number(value)
-        return self.estimated(interval, edges)(value)
 
 
 def bars(
@@ -79,66 +69,99 @@ def bars(
         said: Writes the value of a row with its interval.
     """
     shown = _first_labels(rows)
-    series = list(dict.fromkeys(str(r[1]) for r in shown))
+    by_label = {label: _by_series(r for r in shown if str(r[0]) == label)
+                for label in dict.fromkeys(str(r[0]) for r in shown)}  # fmt: skip
+    series = list(dict.fromkeys(of for mine in by_label.values() for of in mine))
     edges = [x for x in limits if x is not None]
     values = [v for r in shown for c in r[2:5] if (v := _number(c)) is not None]
     span = _Span.over([0.0, *values, *edges], left=0, right=100)
     lines = []
-    for label in dict.fromkeys(str(r[0]) for r in shown):
-        mine = [r for r in shown if str(r[0]) == label]
-        cells = [_bar_cells(row, span, edges, series) + f"<td>{said(row)}</td>" for row in mine]
-        name = _el("th", str(isolated(label)), scope="rowgroup", rowspan=len(mine))
-        lines += [f"<tr>{name if i == 0 else ''}{cell}</tr>" for i, cell in enumerate(cells)]
-    kept = heads if len(series) > 1 else [heads[0], *heads[2:]]
-    named = [_el("th", str(escape(h)), scope="col") for h in kept]
-    head = "".join([*named[:-1], "<td></td>", named[-1]])
-    body = "".join(lines)
-    table = f'<table class="bars"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    drawn = _el("div", table, class_="box", tabindex=0, role="region", aria_label=words.title)
-    return Markup(drawn)  # noqa: S704 - every child is escaped by _el and isolated
+    for label, mine in by_label.items():
+        marks = [m for i, of in enumerate(series) if of in mine for m in _bar(mine[of], span, i)]
+        marks += [_el("rect", class_="edge", x=span.at(x)) for x in edges]
+        cells = [said(mine[of]) if of in mine else Markup("–") for of in series]
+        height = {"height": _BAR * len(series)} if len(series) > 2 else {}
+        lines.append(_pictured(label, _el("svg", *marks, aria_hidden="true", **height), cells))
+    named = [_el("th", str(escape(h))) for h in (heads[0], heads[-1])]
+    if len(series) > 1:
+        named += [_el("th", str(isolated(of[0])), class_=f"s{i % _SERIES}")
+                  for i, of in enumerate(series)]  # fmt: skip
+    return _drawn(named, lines, words, class_=f"bars n{len(series)}")
 
 
-def _bar_cells(
-    row: Sequence[Cell], span: _Span, edges: Sequence[float], series: Sequence[str]
-) -> str:
-    """The cells of one bar: its series where there are several, and its picture."""
+def _by_series(rows: Iterable[Sequence[Cell]]) -> dict[tuple[str, int], Sequence[Cell]]:
+    """Rows of one label by the name of their series, and which of those with that name they are."""
+    out: dict[tuple[str, int], Sequence[Cell]] = {}
+    for row in rows:
+        name = str(row[1])
+        out[name, sum(name == known for known, _ in out)] = row
+    return out
+
+
+def _bar(row: Sequence[Cell], span: _Span, rank: int) -> list[str]:
+    """One bar and its interval, below those of the series before it."""
     value, low, high = (_number(c) for c in (*row[2:5], None, None)[:3])
+    top = {"y": _BAR * rank} if rank else {}
     drawn = []
     if value is not None:
         start, end = sorted((span.percent(0), span.percent(value)))
-        rank = series.index(str(row[1])) % _SERIES
-        drawn.append(_part(f"s{rank}", start, max(end, start + 0.3)))
+        drawn.append(_part(start, max(end, start + 0.3), class_=f"s{rank % _SERIES}", **top))
     if low is not None and high is not None:
-        drawn.append(_part("whisker", span.percent(low), span.percent(high)))
-    drawn += [_el("rect", class_="edge", x=span.at(x)) for x in edges]
-    named = f"<td>{isolated(str(row[1]))}</td>" if len(series) > 1 else ""
-    return f"{named}<td>{_el('svg', *drawn, aria_hidden='true')}</td>"
+        drawn.append(_part(span.percent(low), span.percent(high), **top))
+    return drawn
 
 
-def _part(class_: str, start: float, end: float) -> str:
+def _part(start: float, end: float, **more: object) -> str:
     place = {"x": f"{start:.1f}%"} if start >= 0.05 else {}
-    return _el("rect", class_=class_, width=f"{end - start:.1f}%", **place)
+    return _el("rect", width=f"{end - start:.1f}%", **place, **more)
 
 
-def forest(rows: Sequence[Sequence[Cell]], words: Words) -> Markup:
-    """A point with its interval for each `(label, value, low, high, limit_low, limit_high)`."""
+def _pictured(label: str, picture: str, cells: Sequence[Markup]) -> str:
+    """A row with a picture: in one cell with its number, or before the cells of several."""
+    said = str(cells[0]) if len(cells) == 1 else "".join(f"<td>{c}</td>" for c in cells)
+    joined = f"{picture}{said}</td>" if len(cells) == 1 else f"{picture}</td>{said}"
+    return f"<tr><th>{isolated(label)}</th><td>{joined}</tr>"
+
+
+def forest(
+    rows: Sequence[Sequence[Cell]],
+    words: Words,
+    heads: Sequence[str],
+    said: Callable[[Sequence[Cell]], Markup],
+) -> Markup:
+    """Points with intervals of `(label, value, low, high, limit_low, limit_high)` as a table.
+
+    Args:
+        rows: The points.
+        words: What the table is called, and how its axis is written.
+        heads: Headings of label and value.
+        said: Writes the value of a row with its interval.
+    """
     shown = rows[:MOST]
     numbers = [x for r in shown for c in r[1:6] if (x := _number(c)) is not None]
     zero = [0.0] if numbers and min(numbers) < 0 < max(numbers) else []
     span = _Span.over([*numbers, *zero], left=1, right=99)
-    parts, y = [], 0
+    lines = []
     for row in shown:
         value, low, high, *limits = (_number(c) for c in row[1:6])
-        edges = (limits[0], limits[1])
-        parts.append(_over(str(row[0]), y, 76))
-        said = words.value((value, low, high), edges)
-        parts.append(_text(100, y + 13, said, "value end"))
-        marks = _line(span, (value, low, high), edges)
-        parts.append(_el("svg", *marks, class_="strip", y=y + 16))
-        y += 42
-    if zero:
-        parts.insert(0, _el("line", x1=span.at(0), x2=span.at(0), y1=0, y2=y, class_="zero"))
-    return _chart(words, y + 18, [*_ticks(span, y, words), *parts])
+        marks = [_tick(span, x, "zero") for x in zero]
+        marks += _line(span, (value, low, high), (limits[0], limits[1]))
+        lines.append(_pictured(str(row[0]), _strip(marks), [said(row)]))
+    axis = _el("svg", *_ticks(span, words), class_="axis", aria_hidden="true")
+    named = [_el("th", str(escape(heads[0]))), _el("th", axis, str(escape(heads[1])))]
+    return _drawn(named, lines, words, class_="forest")
+
+
+def _drawn(heads: Sequence[str], lines: Sequence[str], words: Words, class_: str) -> Markup:
+    body = f"<thead><tr>{''.join(heads)}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    return boxed(_el("table", body, class_=class_), words)
+
+
+def boxed(table: str, words: Words) -> Markup:
+    """A table in the box in which it is scrolled where it is wide, by keyboard too."""
+    named = {"aria_labelledby": words.heading} if words.heading else {"aria_label": words.title}
+    drawn = _el("div", table, class_="box", tabindex=0, role="region", **named)
+    return Markup(drawn)  # noqa: S704 - every child is markup already
 
 
 def strip(
@@ -157,8 +180,12 @@ def strip(
         return Markup("")
     near_zero = [0.0] if min(marks) >= 0 and max(marks) < 0.2 else []
     span = _Span.over([*near_zero, *marks], 2, 98)
-    drawn = _el("svg", *_line(span, estimate, limits, others), class_="strip", aria_hidden="true")
+    drawn = _strip(_line(span, estimate, limits, others))
     return Markup(drawn)  # noqa: S704 - every attribute is escaped by _el
+
+
+def _strip(marks: Sequence[str]) -> str:
+    return _el("svg", *marks, class_="strip", aria_hidden="true")
 
 
 def curve(
@@ -207,7 +234,7 @@ def curve(
         y = 20 + 16 * len(series)
         parts.append(_el("line", x1=52, x2=68, y1=y, y2=y, class_="edge"))
         parts.append(_text_at(74, y + 4, shortened(name, 34), "label"))
-    drawn = _chart(words, None, parts, box="0 0 360 300", class_="chart curve")
+    drawn = _chart(words, parts, box="0 0 360 300", class_="chart curve")
     return key(series) + drawn if linear else drawn
 
 
@@ -224,7 +251,7 @@ def lines(
         at = enumerate(channel if len(channel) > 1 else [*channel, *channel])
         points = (f"{200 * x / width:.1f},{92 - 88 * (y - low) / span:.1f}" for x, y in at)
         parts.append(_el("polyline", points=" ".join(points), class_=f"line s{i % _SERIES}"))
-    return _chart(words, None, parts, box="0 0 200 96", class_="chart series")
+    return _chart(words, parts, box="0 0 200 96", class_="chart series")
 
 
 def wave(sound: Sequence[float]) -> Markup:
@@ -264,16 +291,6 @@ def _band(rows: Sequence[Sequence[Cell]], name: str, plot: _Plot, i: int) -> str
     around = [plot.place(x, low) for x, low, _ in ends]
     around += [plot.place(x, high) for x, _, high in reversed(ends)]
     return _el("polygon", points=" ".join(around), class_=f"band s{i % _SERIES}")
-
-
-def _over(name: str, y: int, room: float) -> str:
-    """The name over a row."""
-    return _named(name, y, room, 16, "name head")
-
-
-def _named(name: str, y: int, room: float, height: int, class_: str) -> str:
-    text = _el("div", str(escape(shortened(visible(name)))), class_=class_)
-    return _el("foreignObject", text, y=y, width=f"{room}%", height=height)
 
 
 def sides(rows: Sequence[Sequence[Cell]]) -> tuple[list[str], list[str]]:
@@ -371,40 +388,33 @@ def _line(
 ) -> list[str]:
     """The marks of one line; heights are in the style sheet, as a report may hold hundreds."""
     value, low, high = estimate
-    parts = ["<rect/>"]
-    if limits[0] is not None:
-        parts += [_bar_from(0, span.percent(limits[0]), "beyond"), _tick(span, limits[0], "limit")]
-    if limits[1] is not None:
-        parts += [
-            _bar_from(span.percent(limits[1]), 100, "beyond"),
-            _tick(span, limits[1], "limit"),
-        ]
+    # As wide as the whole strip by the style sheet: what lies beyond its ends is cut off.
+    starts = (None if limits[0] is None else span.percent(limits[0]) - 100,
+              None if limits[1] is None else span.percent(limits[1]))  # fmt: skip
+    parts = [_el("rect", class_="beyond", x=f"{x:.1f}%") for x in starts if x is not None]
     if low is not None and high is not None:
-        parts.append(_bar_from(span.percent(low), span.percent(high), "ci"))
+        start, end = span.percent(low), span.percent(high)
+        parts.append(_el("rect", x=f"{start:.1f}%", width=f"{max(end - start, 0):.1f}%"))
     for kind, x in others:
-        parts.append(_tick(span, x, "null") if kind == "null" else _dot(span, x, "baseline"))
-    return parts if value is None else [*parts, _dot(span, value, "point")]
-
-
-def _bar_from(start: float, end: float, class_: str) -> str:
-    return _el("rect", class_=class_, x=f"{start:.1f}%", width=f"{max(end - start, 0):.1f}%")
+        parts.append(_tick(span, x, kind) if kind == "null" else _dot(span, x, class_=kind))
+    return parts if value is None else [*parts, _dot(span, value)]
 
 
 def _tick(span: _Span, x: float, class_: str) -> str:
-    return _el("rect", class_=class_, x=f"{span.percent(x):.1f}%")
+    return _el("rect", class_=class_, x=span.at(x))
 
 
-def _dot(span: _Span, x: float, class_: str) -> str:
-    return _el("circle", class_=class_, cx=f"{span.percent(x):.1f}%")
+def _dot(span: _Span, x: float, **more: object) -> str:
+    return _el("circle", r=4, cx=span.at(x), **more)
 
 
-def _ticks(span: _Span, y: int, words: Words) -> list[str]:
+def _ticks(span: _Span, words: Words) -> list[str]:
     out, ticks = [], _nice(span.low, span.high)
     for tick, said in zip(ticks, words.axis(ticks), strict=True):
         at = span.percent(tick)
         end = "tick" if at < 6 else "tick end" if at > 94 else "tick mid"
-        out.append(_el("line", x1=span.at(tick), x2=span.at(tick), y1=0, y2=y, class_="grid"))
-        out.append(_text(at, y + 14, said, end))
+        out.append(_el("rect", x=span.at(tick)))
+        out.append(_text_at(span.at(tick), 16, said, end))
     return out
 
 
@@ -426,30 +436,24 @@ def _number(cell: Cell) -> float | None:
     return None if cell is None or isinstance(cell, str) else float(cell)
 
 
-def _text(x: float, y: float, text: str, class_: str, **more: object) -> str:
-    return _text_at(f"{x:.1f}%", y, text, class_, **more)
-
-
 def _text_at(x: object, y: float, text: str, class_: str, **more: object) -> str:
     return _el("text", str(escape(visible(text))), x=x, y=y, class_=class_, **more)
 
 
 def _chart(
     words: Words,
-    height: int | None,
     parts: Iterable[str],
     *,
-    box: str | None = None,
-    class_: str = "chart",
+    box: str,
+    class_: str,
 ) -> Markup:
     names, labels = _el("title", str(escape(words.title)), id=f"{words.id}-t"), f"{words.id}-t"
     if not words.caption:
         names += _el("desc", str(escape(words.description)), id=f"{words.id}-d")
         labels += f" {words.id}-d"
     said = {"aria_describedby": words.caption} if words.caption else {}
-    size = {"viewBox": box} if box else {"width": "100%", "height": height}
     drawn = _el(
-        "svg", names, *parts, class_=class_, role="img", aria_labelledby=labels, **said, **size
+        "svg", names, *parts, class_=class_, role="img", aria_labelledby=labels, **said, viewBox=box
     )
     return Markup(drawn)  # noqa: S704 - every child is escaped by _el and _text_at
 

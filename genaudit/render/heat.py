@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from genaudit.render.charts import MOST, sides
+from genaudit.render.charts import MOST, Words, boxed, sides
 from genaudit.render.text import isolated
 
 #: Shades of either colour; the style sheet has a rule for each. The darkest leaves text readable.
@@ -19,16 +19,18 @@ _COUNT = 5
 
 def heat(
     rows: Sequence[Sequence[str | float | None]],
-    number: Callable[[float], str],
-    title: str,
+    words: Words,
+    corner: str,
     count: Callable[[float], Markup],
 ) -> Markup:
     """A table of cells `(row, column, value[, low, high[, n]])`, another colour below zero.
 
+    Of pairs in either order whose values are the same, each stands once.
+
     Args:
         rows: The cells; a hole is a dash.
-        number: Writes a value.
-        title: Names the table for assistive technology.
+        words: What the table is called, and how its values are written.
+        corner: What the rows are.
         count: Writes the number of records behind a cell.
     """
     names, columns = (side[:MOST] for side in sides(rows))
@@ -40,22 +42,26 @@ def heat(
     def cell(name: str, column: str) -> Markup:
         at = (name, column)
         n = Markup("<small>{}</small>").format(count(counts[at])) if at in counts else Markup("")
-        return _cell(cells.get(at), largest, number, n)
+        return _cell(cells.get(at), largest, words.number, n)
 
-    head = _row([Markup("<td></td>"), *(_heading("col", c) for c in columns)])
-    body = [_row([_heading("row", a), *(cell(a, b) for b in columns)]) for a in names]
-    return Markup(
-        '<div class="box" tabindex="0" role="region" aria-label="{}"><table class="heat">'
-        "<thead>{}</thead><tbody>{}</tbody></table></div>"
-    ).format(title, head, Markup("").join(body))
+    head = _row([_heading(corner), *map(_heading, columns)])
+    half = names == columns and all(cells.get(k) == cells.get(k[::-1]) for k in cells)
+    body = []
+    for i, a in enumerate(names):
+        shown = columns[: i + 1] if half else columns
+        empty = len(columns) - len(shown)
+        gap = Markup('<td colspan="{}"></td>').format(empty) if empty else Markup("")
+        body.append(_row([_heading(a), *(cell(a, b) for b in shown), gap]))
+    table = Markup('<table class="heat"><thead>{}</thead><tbody>{}</tbody></table>')
+    return boxed(table.format(head, Markup("").join(body)), words)
 
 
 def _row(cells: Sequence[Markup]) -> Markup:
     return Markup("<tr>{}</tr>").format(Markup("").join(cells))
 
 
-def _heading(scope: str, name: str) -> Markup:
-    return Markup('<th scope="{}">{}</th>').format(scope, isolated(name))
+def _heading(name: str) -> Markup:
+    return Markup("<th>{}</th>").format(isolated(name))
 
 
 def _cell(value: float | None, largest: float, number: Callable[[float], str], n: Markup) -> Markup:

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
+from itertools import count
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -17,6 +18,7 @@ from genaudit.render import charts, view
 from genaudit.render.groups import cards
 from genaudit.render.heat import heat
 from genaudit.render.lines import lines
+from genaudit.render.markup import smaller, used
 from genaudit.render.media import gallery
 from genaudit.render.numbers import Numbers, scale
 from genaudit.render.text import Text, isolated, whole
@@ -26,6 +28,9 @@ Row = Sequence[str | float | None]
 
 #: Rows of a figure's table; longer ones are thinned evenly and the page says so.
 TABLE_ROWS = 60
+
+#: Where the style sheet and its digest go; no text of a report holds a control sign.
+_STYLE, _HASH = "\0style\0", "\0hash\0"
 
 
 def to_html(report: AuditReport, lang: str = "en") -> str:
@@ -41,8 +46,7 @@ def to_html(report: AuditReport, lang: str = "en") -> str:
 def page(template: str, text: Text, **values: Any) -> str:
     """A template of this package filled in, with everything that the pages share."""
     numbers = Numbers(text)
-    css = style()
-    return (
+    written = smaller(
         _environment()
         .get_template(template)
         .render(
@@ -53,31 +57,31 @@ def page(template: str, text: Text, **values: Any) -> str:
             cards=cards,
             name=isolated,
             whole=whole,
-            breakable=breakable,
             cited=cited,
             moment=lambda at: moment(at, text),
             view=view,
             ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
             figures=Figures(text, Numbers(text, short=True)),
+            mark=partial(next, count(1)),
             strip=finding_strip,
             strips=lambda group: any(finding_strip(f) for f in group),
             context_rows=context_rows,
-            style=Markup(css),  # noqa: S704 - our own file
-            style_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+            style=_STYLE,
+            style_hash=_HASH,
             **values,
         )
-        .rstrip()
-        + "\n"
     )
+    css = used(style(), written)
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    return written.replace(_HASH, digest, 1).replace(_STYLE, css, 1) + "\n"
 
 
 @cache
 def style() -> str:
-    """The style sheet of all pages, without its comments and indents."""
-    css = _source("style.css")
-    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    return re.sub(r"\s*\n\s*", "\n", css).strip() + "\n"
+    """The style sheet of all pages without its comments; a page has the rules that it uses."""
+    css = re.sub(r"/\*.*?\*/", "", _source("style.css"), flags=re.DOTALL)
+    return re.sub(r"\s*\n\s*", "", css).replace(";}", "}").strip()
 
 
 def finding_strip(finding: Finding, group: Sequence[Finding] = ()) -> Markup:
@@ -107,11 +111,6 @@ def context_rows(report: AuditReport) -> list[tuple[str, str]]:
     return [(key, str(value)) for key, value in sorted(report.context.items()) if key not in shown]
 
 
-def breakable(id: str) -> Markup:
-    """An id of a metric that a narrow column breaks between its words."""
-    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(id))))  # noqa: S704 - escaped
-
-
 def cited(source: str) -> Markup:
     """A citation in full; marked as English, which it is in any language."""
     return Markup('<span lang="en">{}</span>').format(whole(source))
@@ -139,9 +138,14 @@ class Figures:
         """The id of the caption of the chart that is drawn next."""
         return f"f{self._drawn + 1}-c"
 
+    @property
+    def heading(self) -> str:
+        """The id of the title in that caption."""
+        return f"f{self._drawn + 1}-h"
+
     def draw(self, figure: Figure, *, captioned: bool = False) -> Markup:
         """The chart; its description stands in its caption, or else in itself."""
-        caption = self.caption if captioned else ""
+        caption, heading = (self.caption, self.heading) if captioned else ("", "")
         self._drawn += 1
         words = charts.Words(
             id=f"f{self._drawn}",
@@ -149,37 +153,40 @@ class Figures:
             description=self._text(figure.description),
             number=self._format(figure),
             ticks=lambda at: self._numbers.ticks(at, figure.unit),
-            estimated=lambda interval, edges: self._numbers.as_estimated(
-                interval, figure.unit, [x for x in edges if x is not None]
-            ),
             caption=caption,
+            heading=heading,
         )
         figure = self._worded(figure)
-        if figure.kind == "bars":
-            return self._bars(figure, words)
+        if figure.kind in ("bars", "forest"):
+            return self._drawn_table(figure, words)
         return _DRAW[figure.kind](figure, words, self._text)
 
-    def _bars(self, figure: Figure, words: charts.Words) -> Markup:
-        heads = [self._text(h) for h in figure.headers[:3]]
-        limits = view.limit_edges(figure.limit)
-        return charts.bars(
-            figure.rows, words, limits, heads, lambda row: self._with_interval(row, figure)
-        )
+    def _drawn_table(self, figure: Figure, words: charts.Words) -> Markup:
+        at = FIGURE_COLUMNS[figure.kind].index("value")
+        heads = [self._text(h) for h in figure.headers[: at + 1]]
 
-    def _with_interval(self, row: Row, figure: Figure) -> Markup:
-        """The value of a bar, with its interval where it has one."""
-        value, *ends = (self._cell(row, i, figure) for i in range(2, len(row)))
-        if not ends or row[3] is None or row[4] is None:
+        def said(row: Row) -> Markup:
+            return self._with_interval(row, figure, at)
+
+        if figure.kind == "forest":
+            return charts.forest(figure.rows, words, heads, said)
+        return charts.bars(figure.rows, words, view.limit_edges(figure.limit), heads, said)
+
+    def _with_interval(self, row: Row, figure: Figure, at: int) -> Markup:
+        """The value of a row, with its interval where it has one."""
+        value, *ends = (self._cell(row, i, figure) for i in range(at, min(at + 3, len(row))))
+        if len(ends) < 2 or row[at + 1] is None or row[at + 2] is None:
             return value
         between = self._text.say_html("page.range", low=ends[0], high=ends[1])
         return value + self._text.say_html("page.brackets", x=between)
 
-    def told(self, figure: Figure, findings: Sequence[Finding]) -> bool:
-        """Whether each number of a chart stands in a table of its section, or it is one itself."""
-        known = {_interval(f) for f in findings}
-        if figure.kind in ("bars", "heatmap"):
-            return True  # it is a table
-        return figure.kind == "forest" and all(tuple(row[1:4]) in known for row in figure.rows)
+    def repeats(self, figure: Figure, found: Sequence[view.Metric]) -> bool:
+        """Whether the card of a metric draws each of its lines already."""
+        rows = {tuple(row[1:4]) for row in figure.rows}
+        cards = [m for m in found if not m.single and all(finding_strip(f) for f in m.findings)]
+        return figure.kind == "forest" and any(
+            rows == {_interval(f) for f in m.findings} for m in cards if m.prominent
+        )
 
     def limit(self, figure: Figure) -> Markup:
         """The limit of the metric that it draws, in words; nothing where there is none."""
@@ -297,9 +304,8 @@ def _number(cell: str | float | None) -> float | None:
 
 
 _DRAW: Mapping[str, Callable[[Figure, charts.Words, Text], Markup]] = {
-    "forest": lambda figure, words, _: charts.forest(figure.rows, words),
     "heatmap": lambda figure, words, text: heat(
-        figure.rows, words.number, words.title, lambda n: text.say_html("page.count", n=n)
+        figure.rows, words, text(figure.headers[0]), lambda n: text.say_html("page.count", n=n)
     ),
     "curve": _curve,
     "media": gallery,

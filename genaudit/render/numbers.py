@@ -66,15 +66,25 @@ class Numbers:
             return "–"
         return self._show(estimate.value, scale(estimate.unit), _decimals(estimate, limit))
 
-    def interval(self, estimate: Estimate, limit: Limit | None = None) -> str:
-        """`95% CI 0.9% to 1.8%`; nothing where the number is known exactly."""
+    def interval(
+        self,
+        estimate: Estimate,
+        limit: Limit | None = None,
+        beside: Sequence[Finding] = (),
+    ) -> str:
+        """`95% CI 0.9% to 1.8%`; nothing where there is no number.
+
+        Without its level where that stands in the heading of the findings beside it.
+        """
         low, high = estimate.low, estimate.high
         if estimate.value is None or (low is None and high is None):
             return ""
         if low == high == estimate.value:
             return self.text.say("page.exact")
         ends = self._ends(estimate, limit)
-        level = self.text.percent(estimate.confidence, 0 if estimate.confidence < 0.99 else 1)
+        if beside and _level(beside) is not None:
+            return self.text.say("page.range", low=ends[0], high=ends[1])
+        level = self._percent(estimate.confidence)
         return self.text.say("page.interval", level=level, low=ends[0], high=ends[1])
 
     def between(self, estimate: Estimate, limit: Limit | None = None) -> str:
@@ -93,6 +103,16 @@ class Numbers:
         if kind == "points" and low is not None and high is not None:
             shown[0] = self._signed(low, decimals)  # the unit stands behind the other end
         return shown[0], shown[1]
+
+    def heading(self, findings: Sequence[Finding]) -> str:
+        """What stands over values: with the level of their intervals, where they have one."""
+        level = _level(findings)
+        if level is None:
+            return self.text.say("page.value")
+        return self.text.say("page.value.interval", level=self._percent(level))
+
+    def _percent(self, level: float) -> str:
+        return self.text.percent(level, 0 if level < 0.99 else 1)
 
     def undefined(self, estimate: Estimate, *, clause: bool = False) -> str:
         """Why there is no number; as a clause without the stop at its end."""
@@ -206,6 +226,13 @@ def _digits(kind: Scale, numbers: Sequence[float], edges: Sequence[float]) -> in
     ):
         decimals += 1
     return decimals
+
+
+def _level(findings: Sequence[Finding]) -> float | None:
+    """The level of all intervals of these findings; None where they differ, or there are none."""
+    estimates = [f.estimate for f in findings if f.estimate.value is not None]
+    levels = {e.confidence for e in estimates if not e.low == e.high == e.value}
+    return levels.pop() if len(levels) == 1 else None
 
 
 def _by_width(shown: Iterable[float], least: int) -> int:

@@ -230,7 +230,9 @@ def width(text: str) -> int:
 
 def whole(text: str) -> Markup:
     """A text of the operator or of an audit in full: escaped, isolated, direction signs visible."""
-    return Markup(f"<bdi>{escape(visible(text))}</bdi>")  # noqa: S704 - escaped
+    shown = escape(visible(text))
+    # ASCII cannot turn what stands around it.
+    return shown if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
 
 
 def isolated(text: str) -> Markup:

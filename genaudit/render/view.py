@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -162,6 +163,21 @@ def sections(report: AuditReport, chapter: str) -> list[Section]:
     return sorted(found, key=lambda s: all(f.limit is None for f in s.findings))
 
 
+def in_one_table(found: Sequence[Section]) -> list[Section]:
+    """Sections of a chapter whose numbers stand in one table: nothing judges or draws them.
+
+    None where it would be one section alone.
+    """
+    plain = [s for s in found if s.status is Status.RAN and s.findings and not s.figures
+             and not any(m.prominent for m in metrics(s))]  # fmt: skip
+    return plain if len(plain) > 1 else []
+
+
+def titled(sections: Sequence[Section]) -> list[tuple[Message, list[Metric]]]:
+    """Sections of one table: what each is called, and its metrics."""
+    return [(s.title, metrics(s)) for s in sections]
+
+
 def counts(report: AuditReport) -> list[Count]:
     """Counts of each chapter that has sections."""
     return [
@@ -290,18 +306,34 @@ class Fact:
 
 
 def facts(metric: Metric, numbers: Numbers) -> list[Fact]:
-    """What stands beside the numbers of a metric; what no finding states is left out."""
+    """What stands beside the numbers of a metric; what no finding states is left out.
+
+    Of notes that differ, the sentences that all of them hold are a fact of their own.
+    """
     rows = [_stated(f, numbers) for f in metric.findings]
+    cells = {key: [row[key] for row in rows] for key in rows[0]}
+    common, own = _split(cells.pop("note"))
+    cells |= {"note": own, "note.all": [common] * len(rows)}
     return [
         Fact(
             key,
-            numbers.text.say(f"page.fact.{key}"),
-            numbers.text.say(f"page.short.{key}"),
-            tuple(row[key] or "–" for row in rows),
+            numbers.text.say(f"page.fact.{key.removesuffix('.all')}"),
+            numbers.text.say(f"page.short.{key.removesuffix('.all')}"),
+            tuple(cell or "–" for cell in said),
         )
-        for key in rows[0]
-        if any(row[key] for row in rows)
+        for key, said in cells.items()
+        if any(said)
     ]
+
+
+def _split(notes: Sequence[str]) -> tuple[str, list[str]]:
+    """The sentences that all notes hold, and what is left of each."""
+    if len(set(notes)) == 1 or not all(notes):
+        return "", list(notes)
+    parts = [re.findall(r".+?(?:[.!?](?= |$)|[。！？]|$)", note) for note in notes]
+    shared = [s for s in parts[0] if all(s in others for others in parts)]
+    left = ["".join(s for s in own if s not in shared).strip() for own in parts]
+    return "".join(shared).strip(), left
 
 
 def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:

@@ -19,7 +19,7 @@ WORDS = charts.Words("f1", "Title", "What it shows", lambda x: f"{x:g}")
 ALL = [f for s in fixture.report().sections for f in s.figures]
 DRAWN = {
     "bars": lambda rows, _: _bars(rows),
-    "forest": charts.forest,
+    "forest": lambda rows, _: _forest(rows),
     "curve": lambda rows, words: charts.curve(rows, words, ("x", "y")),
 }
 
@@ -41,9 +41,7 @@ def test_every_kind_is_in_the_fixture() -> None:
     assert {f.kind for f in ALL} == set(FIGURE_COLUMNS) - {"media"} == {*DRAWN, "heatmap"}
 
 
-@pytest.mark.parametrize(
-    "figure", [f for f in ALL if f.kind in ("curve", "forest")], ids=lambda f: f.kind
-)
+@pytest.mark.parametrize("figure", [f for f in ALL if f.kind == "curve"], ids=lambda f: f.kind)
 def test_a_chart_has_a_name_and_a_description(figure: Figure) -> None:
     """Assistive technology reads title and description; names are text and never elements."""
     tree = parsed(Figures(Text("en"), Numbers(Text("en"))).draw(figure))
@@ -69,6 +67,11 @@ EMPTY = {
 def test_a_chart_of_next_to_nothing(kind: str, rows: list[tuple[object, ...]]) -> None:
     """No data, missing numbers and ranges without width are drawn, not crashed on."""
     assert all(math.isfinite(x) for x in numbers(parsed(DRAWN[kind](rows, WORDS))))
+
+
+def _forest(rows: list[tuple[object, ...]]) -> Markup:
+    """Points with the value of each row as it stands."""
+    return charts.forest(rows, WORDS, ["Who", "How many"], lambda r: escape(r[1]))
 
 
 def _bars(rows: list[tuple[object, ...]], limits: charts.Edges = (None, None)) -> Markup:
@@ -108,13 +111,31 @@ def test_a_long_chart_stops_and_says_so() -> None:
 def test_strip_is_drawn_to_scale() -> None:
     """The point lies in the middle of its interval, and the shaded region begins at the limit."""
     tree = parsed(charts.strip((0.5, 0.4, 0.6), (None, 0.6), [("null", 0.4)]))
-    at = {e.attrib.get("class", "track"): e.attrib for e in tree}
-    start, width = (float(at["ci"][k].rstrip("%")) for k in ("x", "width"))
+    at = {e.attrib.get("class", e.tag): e.attrib for e in tree}
+    start, width = (float(at["rect"][k].rstrip("%")) for k in ("x", "width"))
 
-    assert float(at["point"]["cx"].rstrip("%")) == pytest.approx(start + width / 2, abs=0.11)
-    assert float(at["limit"]["x"].rstrip("%")) == pytest.approx(start + width, abs=0.11)
-    assert at["beyond"]["x"] == at["limit"]["x"]
-    assert at["null"]["x"] == at["ci"]["x"]
+    assert float(at["circle"]["cx"].rstrip("%")) == pytest.approx(start + width / 2, abs=0.11)
+    assert float(at["beyond"]["x"].rstrip("%")) == pytest.approx(start + width, abs=0.11)
+    assert at["null"]["x"] == at["rect"]["x"]
+
+
+def test_a_lower_limit_shades_what_is_left_of_it() -> None:
+    """The shade is as wide as the strip, so that it ends at the limit."""
+    tree = parsed(charts.strip((0.5, 0.4, 0.6), (0.4, None)))
+    shade, interval = (float(e.attrib["x"].rstrip("%")) for e in tree.iter("rect"))
+
+    assert shade + 100 == pytest.approx(interval, abs=0.11)
+
+
+def test_a_forest_is_a_table_of_its_numbers() -> None:
+    """Each point has a row with its name, its picture and its number; markup in names is text."""
+    rows = [("<i>", 0.2, 0.1, 0.3, None, 0.25), ("b", -0.1, -0.2, 0.0, None, 0.25)]
+    tree = parsed(_forest(rows))
+    cells = [["".join(c.itertext()) for c in row] for row in tree.iter("tr")]
+
+    assert cells[1:] == [["<i>", "0.2"], ["b", "-0.1"]]
+    assert cells[0][0] == "Who"
+    assert len([e for e in tree.iter("rect") if e.get("class") == "zero"]) == 2
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.01, 0.05), (0.2, 0.3)])
@@ -139,18 +160,18 @@ def test_bars_show_a_limit() -> None:
 
     assert edge["class"] == "edge"
     assert float(edge["x"][:-1]) == pytest.approx(2 * float(bar["width"][:-1]), 0.01)
-    assert not [e for e in parsed(_bars(rows)).iter("rect") if e.attrib["class"] == "edge"]
+    assert not [e for e in parsed(_bars(rows)).iter("rect") if e.get("class") == "edge"]
 
 
 def test_bars_are_a_table_of_their_numbers() -> None:
-    """One row for each series of a label; a series that is alone is not named in each row."""
+    """One row for each label, one column for each series; a series that is alone is not named."""
     two = [("a", "x", 0.1), ("a", "y", None), ("b", "x", 0.3)]
     rows = [["".join(c.itertext()) for c in row] for row in parsed(_bars(two)).iter("tr")]
     one = [["".join(c.itertext()) for c in row] for row in parsed(_bars(two[:1])).iter("tr")]
 
-    assert rows == [["Of", "Who", "", "How many"], ["a", "x", "", "0.1"], ["y", "", "None"],
-                    ["b", "x", "", "0.3"]]  # fmt: skip
-    assert one == [["Of", "", "How many"], ["a", "", "0.1"]]
+    assert rows == [["Of", "How many", "x", "y"], ["a", "", "0.1", "None"],
+                    ["b", "", "0.3", "–"]]  # fmt: skip
+    assert one == [["Of", "How many"], ["a", "0.1"]]
 
 
 def test_words_of_a_figure_are_said_and_its_names_are_not() -> None:

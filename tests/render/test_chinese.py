@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import media
 import numpy as np
 import pandas as pd
 import pytest
+from elements import VOID, Attributes, Elements
 
 from genaudit import api
 from genaudit.data import bundled
@@ -26,50 +26,37 @@ ENGLISH = re.compile(r"[A-Za-z]{2,}(?:[ ,;:]+[A-Za-z]+)+")
 #: Names of laws; whatever else is English stands in `code`, `pre` or an element marked so.
 NAMES = re.compile(r"AI Verify|Fairlearn MetricFrame|Clopper-Pearson|Satterthwaite t")
 
-VOID = ("meta", "link", "br", "wbr", "img")
 
-
-class Texts(HTMLParser):
+class Texts(Elements):
     """Every text node and every attribute that is read or shown, but ids and quotations."""
 
     def __init__(self, page: str) -> None:
-        super().__init__()
-        self._quoted: list[bool] = []
+        self._quotes = 0  # elements that are open inside a quotation, with itself
         self.found: list[str] = []
-        self.feed(page)
+        super().__init__(page)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def entered(self, tag: str, attrs: Attributes) -> None:
         """Enter an element; inside one that quotes, nothing counts."""
         known = dict(attrs)
-        quotes = tag in ("style", "code", "pre", "blockquote") or (tag, known.get("lang")) == (
-            "span",
-            "en",
-        )
-        if tag not in VOID:
-            self._quoted.append(quotes or self.quoted)
-        if not self.quoted:
+        quotes = tag in ("style", "code", "pre", "blockquote")
+        quotes = quotes or (tag, known.get("lang")) == ("span", "en")
+        if (quotes or self._quotes) and tag not in VOID:
+            self._quotes += 1
+        if not self._quotes:
             self.found += [
                 known[name] or ""
                 for name in ("title", "alt", "aria-label", "data-label")
                 if name in known
             ]
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002  the signature is Python's
+    def left(self, tag: str) -> None:  # noqa: ARG002  the signature is that of all elements
         """Leave it."""
-        self._quoted.pop()
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element without children."""
+        self._quotes = max(self._quotes - 1, 0)
 
     def handle_data(self, data: str) -> None:
         """Keep what is shown."""
-        if not self.quoted:
+        if not self._quotes:
             self.found.append(data)
-
-    @property
-    def quoted(self) -> bool:
-        """Whether the place is inside an id or a quotation."""
-        return bool(self._quoted) and self._quoted[-1]
 
 
 def foreign(page: str) -> list[str]:

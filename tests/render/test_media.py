@@ -10,6 +10,7 @@ import fixture
 import jsonschema
 import numpy as np
 import pytest
+from elements import quoted
 from test_chinese import foreign
 from test_html import Outline
 from test_json import SCHEMA
@@ -71,7 +72,7 @@ def gallery(page: str) -> str:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_records_are_shown(kind: str, lang: str) -> None:
     """Each with its attributes and its distance; elements close, ids are unique."""
-    page = to_html(report(kind), lang)
+    page = quoted(to_html(report(kind), lang))
     found = gallery(page)
     outline = Outline(page)
 
@@ -102,7 +103,7 @@ def test_nothing_of_a_record_is_markup(kind: str) -> None:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_what_is_no_text_has_words(kind: str, lang: str) -> None:
     """A picture has an alternative text, a sound and a plot a name, in the reader's language."""
-    page = gallery(to_html(report(kind), lang))
+    page = gallery(quoted(to_html(report(kind), lang)))
     said = {
         ("image", "en"): 'alt="Sample 2: an image of 4 × 4 pixels"',
         ("audio", "en"): 'aria-label="Sample 2: a sound of 0.1 seconds"',
@@ -173,9 +174,9 @@ def test_a_warning_stands_on_page_one_and_with_its_finding() -> None:
     section = whole.sections[-1]
     warned = (section.findings[0].model_copy(update={"warning": said}), *section.findings[1:])
     last = section.model_copy(update={"findings": warned})
-    page = to_html(whole.model_copy(update={"sections": (*whole.sections[:-1], last)}))
+    page = quoted(to_html(whole.model_copy(update={"sections": (*whole.sections[:-1], last)})))
 
-    found = re.findall(r'<p class="warning t-outside"><svg aria-hidden.*?</svg> (.*?)</p>', page)
+    found = re.findall(r'<p class="warning t-outside"><svg aria-hidden.*?</svg> ([^<]*)', page)
     assert found == ["Ene Mene", "Ene Mene"]
     assert page.index("Ene Mene") < page.index('id="c-1"')
     assert "warning" not in re.sub(r"<style>.*?</style>", "", to_html(whole), flags=re.DOTALL)
@@ -187,7 +188,9 @@ def test_series_of_one_step_or_one_value_are_drawn() -> None:
     base = report("sequence", 1)
     figure = base.sections[-1].figures[0].model_copy(update={"media": (one,)})
     last = base.sections[-1].model_copy(update={"figures": (figure,)})
-    page = gallery(to_html(base.model_copy(update={"sections": (*base.sections[:-1], last)})))
+    page = gallery(
+        quoted(to_html(base.model_copy(update={"sections": (*base.sections[:-1], last)})))
+    )
 
     assert 'points="0.0,92.0 200.0,92.0"' in page
     assert "nan" not in page
