@@ -18,7 +18,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m slow -n auto --dist worksteal
+	$(BIN)/python -m pytest -m slow -rs -n auto --dist worksteal
 
 # Long measurements: the cost of a private step; copies found and false alarms, what samples of every
 # cell are worth and how long it takes, on real data (Adult: set GENAUDIT_ADULT). PEERS names a
