@@ -46,6 +46,7 @@ from genaudit.registration import check_limits, register, standing
 from genaudit.render import form, html, json
 from genaudit.render.compare import compare
 from genaudit.render.forms import FORMS
+from genaudit.render.notebook import fragment
 from genaudit.result import AuditReport, Claim, Message, Registration, message
 from genaudit.run import Progress, judge, run
 from genaudit.subject import Subject
@@ -778,6 +779,15 @@ def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
     """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
     page = html.to_html(check(report), lang=lang)
     return write_text(path_of(path, "a file to write"), page)
+
+
+def _repr_html_(report: AuditReport) -> str:
+    """The report below a cell of a notebook, with the content of its page."""
+    return fragment(check(report))
+
+
+# Results know no rendering, so it is here that they learn how a notebook shows them.
+AuditReport._repr_html_ = _repr_html_  # type: ignore[attr-defined]
 
 
 def write_form(report: AuditReport, path: str | Path, form: str) -> Path:

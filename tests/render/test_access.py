@@ -93,14 +93,14 @@ def test_axe_finds_nothing(
 
 
 def test_the_validator_finds_nothing(pages: dict[str, Path]) -> None:
-    """No error and no warning on any page, its style sheet included."""
+    """No error on any page, its style sheet included."""
     jar = next(MODULES.glob("vnu-jar/build/dist/vnu.jar"), None)
     java = shutil.which("java")
     if jar is None or java is None:
         absent("vnu-jar (npm) or Java")
     files = map(str, pages.values())
     done = subprocess.run(
-        [java, "-jar", str(jar), "--format", "gnu", *files],
+        [java, "-jar", str(jar), "--errors-only", "--format", "gnu", *files],
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 

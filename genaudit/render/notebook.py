@@ -1,0 +1,36 @@
+"""A report below a cell of a notebook: the page without its frame, its rules kept to itself."""
+
+from __future__ import annotations
+
+import re
+
+from genaudit.render.html import to_html
+from genaudit.result import AuditReport
+
+#: Rules of the page, and what they are about within a notebook.
+_ROOTS = {":root": ".genaudit", "body": ".genaudit", "*": ".genaudit *"}
+
+
+def fragment(report: AuditReport, lang: str = "en") -> str:
+    """What the page shows, in an element whose style reaches nothing outside of it."""
+    page = to_html(report, lang)
+    css = page[page.index("<style>") + 7 : page.index("</style>")]
+    body = page[page.index("<body>") + 6 : page.rindex("</body>")]
+    tag = re.search(r"<html lang=([\w-]+)>", page)
+    lang_of = tag[1] if tag else lang
+    style = scoped(css)
+    return f'<div class="genaudit" lang="{lang_of}"><style>{style}</style>{body}</div>'
+
+
+def scoped(css: str) -> str:
+    """The rules for elements inside `.genaudit` alone; what is about sheets of paper is left out.
+
+    >>> scoped(":root{--a:1}p,.b{x:1}@page{size:A4}@media print{p{x:2}}")
+    '.genaudit{--a:1}.genaudit p,.genaudit .b{x:1}@media print{.genaudit p{x:2}}'
+    """
+    css = re.sub(r"@page\{[^}]*\}|(?<=[}])html\{[^}]*\}", "", css)
+    return re.sub(r"(^|[{}])((?!@)[^{}]+)(?=\{)", lambda m: m[1] + _inside(m[2]), css)
+
+
+def _inside(selectors: str) -> str:
+    return ",".join(_ROOTS.get(s, f".genaudit {s}") for s in selectors.split(","))
