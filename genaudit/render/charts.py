@@ -113,7 +113,7 @@ def _bar(row: Sequence[Cell], span: _Span, rank: int) -> list[str]:
 
 def _part(start: float, end: float, **more: object) -> str:
     place = {"x": f"{start:.1f}%"} if start >= 0.05 else {}
-    return _el("rect", width=f"{end - start:.1f}%", **place, **more)
+    return _el("rect", width=_share(end - start), **place, **more)
 
 
 def _pictured(label: str, picture: str, cells: Sequence[Markup]) -> str:
@@ -318,7 +318,7 @@ class _Span:
         return cls(low if low == 0 else low - room, high if high == 0 else high + room, left, right)
 
     def at(self, x: float) -> str:
-        return f"{self.percent(x):.1f}%"
+        return _share(self.percent(x))
 
     def percent(self, x: float) -> float:
         return self.left + (self.right - self.left) * (x - self.low) / (self.high - self.low)
@@ -391,10 +391,10 @@ def _line(
     # As wide as the whole strip by the style sheet: what lies beyond its ends is cut off.
     starts = (None if limits[0] is None else span.percent(limits[0]) - 100,
               None if limits[1] is None else span.percent(limits[1]))  # fmt: skip
-    parts = [_el("rect", class_="beyond", x=f"{x:.1f}%") for x in starts if x is not None]
+    parts = [_el("rect", class_="far", x=_share(x)) for x in starts if x is not None]
     if low is not None and high is not None:
         start, end = span.percent(low), span.percent(high)
-        parts.append(_el("rect", x=f"{start:.1f}%", width=f"{max(end - start, 0):.1f}%"))
+        parts.append(_el("rect", x=_share(start), width=_share(max(end - start, 0))))
     for kind, x in others:
         parts.append(_tick(span, x, kind) if kind == "null" else _dot(span, x, class_=kind))
     return parts if value is None else [*parts, _dot(span, value)]
@@ -416,6 +416,11 @@ def _ticks(span: _Span, words: Words) -> list[str]:
         out.append(_el("rect", x=span.at(tick)))
         out.append(_text_at(span.at(tick), 16, said, end))
     return out
+
+
+def _share(x: float) -> str:
+    """A place or a width in percent, as short as it can be written."""
+    return f"{x:.1f}".removesuffix(".0") + "%"
 
 
 def _nice(low: float, high: float) -> list[float]:

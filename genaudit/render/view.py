@@ -201,6 +201,36 @@ def headlines(report: AuditReport, verdict: Verdict) -> list[tuple[Section, Metr
     ]
 
 
+#: What tells how exposed single people and groups are, most telling first; higher is worse.
+_EXPOSED = {
+    "person": (r"privacy\.\w+\.tpr_at_1pct_fpr", r"privacy\.records\.accused",
+               r"privacy\.\w+\.auc", r"privacy\.singling_out\.\w+"),
+    "group": (r"privacy\.groups\.tpr_at_1pct_fpr", r"privacy\.groups\.auc",
+              r"content\.rare_copies\.group_rate"),
+}  # fmt: skip
+
+
+def exposed(report: AuditReport) -> list[tuple[str, Finding | None]]:
+    """What remains of risk for the most exposed person, by the attack that may find most of them,
+    and for the most exposed group; None where nothing tells.
+
+    May: by the upper end of the interval, as a group of a few people has a wide one.
+    """
+    found = [f for _, f in report.findings() if f.estimate.value is not None]
+    out: list[tuple[str, Finding | None]] = []
+    for who, metrics in _EXPOSED.items():
+        mine = [f for f in found if bool(f.group) == (who == "group")]
+        ranked = ([f for f in mine if re.fullmatch(m, f.metric)] for m in metrics)
+        worst = next((max(same, key=_upper) for same in ranked if same), None)
+        out.append((who, worst))
+    return out
+
+
+def _upper(finding: Finding) -> float:
+    high = finding.estimate.high
+    return float(finding.estimate.value or 0) if high is None else high
+
+
 def warnings(report: AuditReport) -> list[Message]:
     """What a reader must not overlook, whatever the verdicts are."""
     return [f.warning for _, f in report.findings() if f.warning is not None]

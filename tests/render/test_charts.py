@@ -115,7 +115,7 @@ def test_strip_is_drawn_to_scale() -> None:
     start, width = (float(at["rect"][k].rstrip("%")) for k in ("x", "width"))
 
     assert float(at["circle"]["cx"].rstrip("%")) == pytest.approx(start + width / 2, abs=0.11)
-    assert float(at["beyond"]["x"].rstrip("%")) == pytest.approx(start + width, abs=0.11)
+    assert float(at["far"]["x"].rstrip("%")) == pytest.approx(start + width, abs=0.11)
     assert at["null"]["x"] == at["rect"]["x"]
 
 
