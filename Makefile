@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt
 SOURCES := pyproject.toml .ci/constraints.txt
 
-.PHONY: demo test test-slow bench gallery soak lint clean
+.PHONY: demo test test-slow bench gallery sample soak lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/genaudit demo
@@ -47,6 +47,10 @@ bench: $(VENV)/.dev
 # A sheet of samples of every family on every kind of record, plain and private.
 gallery: $(VENV)/.dev
 	$(BIN)/python tests/benchmarks/gallery.py
+
+# A finished report in both languages, with pictures of it.
+sample: $(VENV)/.dev
+	$(BIN)/python tests/benchmarks/sample.py
 
 # Trainings ended at random moments: the ledger stays true and nothing half-written is left. Correct
 # trainers under twenty seeds: selfcheck stays silent.
