@@ -85,8 +85,9 @@ class Calibration(BaseModel):
 
     @property
     def runs(self) -> int:
-        """Draws of each world, or of the fewest drawn."""
-        return min((r.runs for r in self.rates), default=0)
+        """Draws of the world drawn least often; not every metric has a value in each."""
+        worlds = {r.world for r in self.rates}
+        return min((max(r.runs for r in self.rates if r.world == w) for w in worlds), default=0)
 
     def info(self, *, own: bool) -> CalibrationInfo:
         """The calibration as a report names it."""

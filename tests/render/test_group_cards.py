@@ -57,7 +57,7 @@ def report(*findings: Finding) -> AuditReport:
 def shown(found: AuditReport, lang: str = "en") -> list[str]:
     """The cards of a page as plain text."""
     page = to_html(found, lang)
-    lists = re.findall(r'<ul class="people">(.*?)</ul>', page, re.S)
+    lists = re.findall(r'<ul class="?people"?>(.*?)</ul>', page, re.S)
     items = [item for part in lists for item in part.split("<li>")[1:]]
     return [re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", item)).strip() for item in items]
 
@@ -82,8 +82,8 @@ def test_each_number_is_that_of_its_finding() -> None:
     assert "beside White, less often than in real rows" in black
     assert "recognised more often than by a coin toss" in black
     page = to_html(found)
-    assert page.count('role="img" aria-label="Outside limit"') == 1
-    assert page.count('role="img" aria-label="Within limit"') == 1
+    assert len(re.findall(r'role="?img"? aria-label="Outside limit"', page)) == 1
+    assert len(re.findall(r'role="?img"? aria-label="Within limit"', page)) == 1
 
 
 def test_no_group_is_dropped() -> None:
