@@ -53,6 +53,9 @@ READ = (
 #: Groups that stay open on the page; more of them fold away.
 OPEN_GROUPS = 10
 
+#: Most columns of the data that have a line each.
+MOST_COLUMNS = 10
+
 
 def severity(finding: Finding) -> int:
     """0 for the worst verdict; a finding that nobody judged counts as information."""
@@ -113,6 +116,19 @@ class Metric:
     def single(self) -> bool:
         """Whether this is one number and no table of groups."""
         return len(self.findings) == 1
+
+
+def told(metric: Metric) -> tuple[Finding, ...]:
+    """Findings that have a line each: of many columns of the data those furthest from zero.
+
+    Groups of people all have one.
+    """
+    if len(metric.findings) <= MOST_COLUMNS or not all(
+        "column" in f.group for f in metric.findings
+    ):
+        return metric.findings
+    by_size = sorted(metric.findings, key=lambda f: -abs(f.estimate.value or 0.0))
+    return tuple(f for f in metric.findings if f in by_size[:MOST_COLUMNS])
 
 
 def names_its_group(finding: Finding) -> bool:
