@@ -57,7 +57,6 @@ def page(template: str, text: Text, **values: Any) -> str:
             cards=cards,
             name=isolated,
             whole=whole,
-            cited=cited,
             moment=lambda at: moment(at, text),
             view=view,
             ledger_lines=lines,
@@ -109,11 +108,6 @@ def context_rows(report: AuditReport) -> list[tuple[str, str]]:
     """What the operator declared and page one does not show, as plain text."""
     shown = {"assessed_by", "purpose", "valid_until", "applicability"}
     return [(key, str(value)) for key, value in sorted(report.context.items()) if key not in shown]
-
-
-def cited(source: str) -> Markup:
-    """A citation in full; marked as English, which it is in any language."""
-    return Markup('<span lang="en">{}</span>').format(whole(source))
 
 
 def moment(at: str, text: Text) -> Markup:

@@ -231,8 +231,7 @@ def width(text: str) -> int:
 def whole(text: str) -> Markup:
     """A text of the operator or of an audit in full: escaped, isolated, direction signs visible."""
     shown = escape(visible(text))
-    # ASCII cannot turn what stands around it.
-    return shown if shown.isascii() else Markup("<bdi>{}</bdi>").format(shown)
+    return shown if _upright(shown) else Markup("<bdi>{}</bdi>").format(shown)
 
 
 def isolated(text: str) -> Markup:
@@ -243,10 +242,24 @@ def isolated(text: str) -> Markup:
 def _isolated(text: str) -> str:
     shown = visible(text)
     short = shortened(shown)
-    if short == shown and shown.isascii():
-        return str(escape(shown))  # ASCII cannot turn what stands around it
+    if short == shown and _upright(shown):
+        return str(escape(shown))
     tooltip = f' title="{escape(shown)}"' if short != shown else ""
     return f"<bdi{tooltip}>{escape(short)}</bdi>"
+
+
+def _upright(text: str) -> bool:
+    """Whether a text can turn nothing around it: no letter runs from right to left, none turns.
+
+    Source: Unicode Standard Annex 9, table 4 (bidirectional types).
+    """
+    return not any(unicodedata.bidirectional(c) in _TURNING for c in text)
+
+
+#: Types of letters, numbers and signs that run from right to left, or make others do so; no type is
+#: a character that is not assigned.
+_TURNING = frozenset({"R", "AL", "AN", "LRE", "LRO", "RLE", "RLO", "PDF", "LRI", "RLI", "FSI",
+                      "PDI", ""})  # fmt: skip
 
 
 def _escaped(text: str) -> str:

@@ -54,7 +54,7 @@ READ = (
 OPEN_GROUPS = 10
 
 #: Most columns of the data that have a line each.
-MOST_COLUMNS = 10
+MOST_COLUMNS = 8
 
 
 def severity(finding: Finding) -> int:

@@ -39,7 +39,7 @@ class Texts(Elements):
         """Enter an element; inside one that quotes, nothing counts."""
         known = dict(attrs)
         quotes = tag in ("style", "code", "pre", "blockquote")
-        quotes = quotes or (tag, known.get("lang")) == ("span", "en")
+        quotes = quotes or (tag in ("span", "dd") and known.get("lang") == "en")
         if (quotes or self._quotes) and tag not in VOID:
             self._quotes += 1
         if not self._quotes:

@@ -134,8 +134,21 @@ def test_templates_reach_plain_fields_only(template: str) -> None:
 def test_direction_signs_are_made_visible() -> None:
     """Signs that turn text around are written as code points, in sentences and in names."""
     assert visible(fixture.TURNED) == "abc⟨U+202E⟩def"
-    assert Text("en").html(message("x", "{a}", a=fixture.TURNED)) == "<bdi>abc⟨U+202E⟩def</bdi>"
+    assert Text("en").html(message("x", "{a}", a=fixture.TURNED)) == "abc⟨U+202E⟩def"
     assert visible("שלום 中文") == "שלום 中文"
+
+
+def test_what_can_turn_a_sentence_is_isolated() -> None:
+    """Letters and numbers that run from right to left; others, Chinese too, turn nothing."""
+    said = {name: Text("en").html(message("x", "{a} 1", a=name)) for name in
+            ("שלום", "مرحبا", "١٢", "中文，“q”", "ñandú", "\ufdd0")}  # fmt: skip
+
+    assert [name for name, text in said.items() if "<bdi>" in text] == [
+        "שלום",
+        "مرحبا",
+        "١٢",
+        "\ufdd0",
+    ]
 
 
 def test_names_are_escaped_and_cut() -> None:
