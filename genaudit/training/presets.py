@@ -78,7 +78,8 @@ _RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict
         {"steps": 200}, {"steps": 400},
     ),
     ("sequence", "vae", False): (
-        {"private_learning_rate": 2e-3, "kl_rise": 0.3}, {"steps": 600}, {"steps": 1500},
+        {"private_learning_rate": 2e-3, "kl_rise": 0.3, "warm_end": 0.01},
+        {"steps": 600}, {"steps": 2600},
     ),
     ("sequence", "vae", True): (
         {"private_learning_rate": 8e-3, "hidden": (32,), "latent": 4, "batch_size": 256},

@@ -35,8 +35,9 @@ class Recipe(BaseModel):
     kl, kl_rise, free_bits: of a VAE of records: weight of the latent's divergence, the share of the
         steps in which it rises to that, and nats of it that cost a record nothing.
     r1: weight of the gradient penalty of a GAN, in plain training alone.
-    warm: share of the steps in which a generator of text learns from records directly, before it
-        meets a discriminator, at warm_learning_rate, which falls to its share warm_end.
+    warm: share of the steps in which a recurrent generator learns from records directly, before it
+        meets a discriminator, at warm_learning_rate, which falls to its share warm_end by their
+        end. A VAE of records learns from them in all steps, and its rate falls likewise.
     average: decay of the moving average of weights, which is what makes the records.
     preprocessing_epsilon: part of ε that learns what the schema leaves undeclared.
     unit: whom ε is for; None = a person where the schema names one, else a record.

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from genaudit.modalities.nets import Decoder, MediaNets
-from genaudit.models.base import Average, Phase, Rows, Tuning
+from genaudit.models.base import Average, Phase, Rows, Tuning, falling
 from genaudit.models.media.base import Head, MediaReference, Whole
 from genaudit.models.parts import Parts
 
@@ -37,6 +37,7 @@ class MediaVae:
         self._optimizer = torch.optim.Adam(
             self.module.parameters(), lr=tuning.private_learning_rate
         )
+        falling(self._optimizer, tuning.private_learning_rate, tuning.warm_end, tuning.steps)
 
     def start(self) -> None:
         """Nothing: the decoder starts at the mean summary."""
