@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 import genaudit
 from genaudit.battery import worlds
 from genaudit.battery.bounds import BOUNDS
 from genaudit.battery.measure import COINS, calibrate, faults, visible
-from genaudit.calibration import Calibration, Rate, allowed
+from genaudit.calibration import LEVEL, Calibration, Rate, allowed
 from genaudit.errors import OptionError
+from genaudit.stats.multiplicity import holm
 
 
 @pytest.mark.parametrize(
@@ -16,10 +18,23 @@ from genaudit.errors import OptionError
     [(1, ("noise", "shifted")), pytest.param(3, tuple(worlds.WORLDS), marks=pytest.mark.slow)],
 )
 def test_every_probe_keeps_its_false_alarm_rate(runs, some):
-    """A reduced run of the whole battery: no metric and no bound alarms more than it may."""
-    found = calibrate(runs=runs, worlds=some)
+    """A reduced run of the whole battery: no metric and no bound alarms more than it may.
 
-    assert faults(found) == []
+    Of some hundred metrics in so few runs, a few are two standard errors beyond by chance; Holm's
+    correction over all leaves none. The record that comes along holds each to two errors.
+    """
+    found = calibrate(runs=runs, worlds=some)
+    metrics = sorted({r.metric for r in found.rates})
+    counted = {
+        (metric, level): counts
+        for metric in metrics
+        for level, counts in ((LEVEL, found.beyond(metric)), (found.alpha, found.judged(metric)))
+        if counts is not None
+    }
+    chances = {key: float(binom.sf(k - 1, n, key[1])) for key, (k, n) in counted.items()}
+
+    assert holm(chances, 0.05) == set()
+    assert len(chances) > 60
     assert {r.world for r in found.rates} == {*some, COINS}
     assert {r.metric for r in found.rates if r.world == COINS} == set(BOUNDS)
     assert all(r.runs <= runs for r in found.rates if r.world != COINS)
