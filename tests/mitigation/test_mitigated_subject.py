@@ -145,7 +145,7 @@ def test_reports_side_by_side_from_the_command_line(tmp_path: Path, run_cli: Cli
 
     assert code == 0, err
     page = (tmp_path / "both.html").read_text("utf-8")
-    assert 'href=before.json' in page
+    assert "href=before.json" in page
     assert "href=after.html" in page
     code, _, err = run_cli("report", *reports, "--format", "json", "--out", tmp_path / "x.json")
     assert code == 2
