@@ -787,7 +787,7 @@ def _repr_html_(report: AuditReport) -> str:
 
 
 # Results know no rendering, so it is here that they learn how a notebook shows them.
-AuditReport._repr_html_ = _repr_html_  # type: ignore[attr-defined]
+AuditReport._repr_html_ = _repr_html_  # type: ignore[attr-defined]  # added here
 
 
 def write_form(report: AuditReport, path: str | Path, form: str) -> Path:

@@ -357,4 +357,4 @@ def test_the_outcome_tells_no_groups() -> None:
 def test_rows_are_whole(n: object) -> None:
     """A part of a row is refused before anything is picked."""
     with pytest.raises(OptionError, match="at least one row"):
-        Mitigation("resample", target="equal").of_samples(samples(90), n=n)  # type: ignore[arg-type]
+        Mitigation("resample", target="equal").of_samples(samples(90), n=n)  # type: ignore[arg-type]  # wrong on purpose

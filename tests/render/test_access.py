@@ -10,31 +10,22 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import fixture
 import pytest
 import test_media
+from absent import absent
 
 from genaudit.render.compare import compare
 from genaudit.render.html import to_html
 
-CHROMIUM = shutil.which("chromium")
-ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 NPM = Path(os.environ.get("GENAUDIT_NPM", Path(__file__).parents[2] / ".venv" / ".npm"))
 MODULES = NPM / "node_modules"
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
 
 pytestmark = pytest.mark.slow
-
-
-def absent(what: str) -> NoReturn:
-    """Skip with the reason, or fail where all of it has to be there."""
-    if os.environ.get("GENAUDIT_REQUIRED"):
-        pytest.fail(f"{what} is not installed")
-    pytest.skip(f"NOT CHECKED: {what} is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +43,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text, "utf-8")
     return {name: folder / f"{name}.html" for name in texts}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless chromium."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        absent("chromium")
-    with api.sync_playwright() as play:
-        found = play.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield found
-        found.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,7 +16,7 @@ from genaudit.render.notebook import fragment
 def test_a_report_shows_itself_as_its_page() -> None:
     """The text of the page, and neither a frame nor anything that runs."""
     report = fixture.report()
-    shown = report._repr_html_()  # type: ignore[attr-defined]
+    shown = report._repr_html_()  # type: ignore[attr-defined]  # added by the api
     page = to_html(api.check(report))
     body = page[page.index("<body>") :]
 
