@@ -27,6 +27,7 @@ _FLAGS = (
 )  # fmt: skip
 
 _DATE = re.compile(rb"/(CreationDate|ModDate) \(D:\d{14}")
+_NODE = re.compile(rb"\(node\d{8}\)")
 
 
 def find_browser() -> str | None:
@@ -57,7 +58,17 @@ def to_pdf(browser: str, page: str, at: str) -> bytes:
             "by hand, or check that it runs."
         )
     day = re.sub(r"[^0-9]", "", at).encode()
-    return _DATE.sub(lambda found: b"/%s (D:%s" % (found[1], day), content)
+    return _renumbered(_DATE.sub(lambda found: b"/%s (D:%s" % (found[1], day), content))
+
+
+def _renumbered(content: bytes) -> bytes:
+    """The names of tagged elements, counted from zero in their order and of their length.
+
+    Chromium counts on from whatever it laid out before, which a busy machine changes.
+    """
+    names = sorted(set(_NODE.findall(content)))
+    new = {name: b"(node%08d)" % k for k, name in enumerate(names)}
+    return _NODE.sub(lambda found: new[found[0]], content)
 
 
 def _run(command: list[str]) -> None:
