@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from genaudit.render import charts, view
+from genaudit.render import charts, unmeasured, view
 from genaudit.render.groups import cards
 from genaudit.render.heat import heat
 from genaudit.render.lines import lines
@@ -59,6 +59,7 @@ def page(template: str, text: Text, **values: Any) -> str:
             whole=whole,
             moment=lambda at: moment(at, text),
             view=view,
+            unmeasured=unmeasured,
             ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
             figures=Figures(text, Numbers(text, short=True)),

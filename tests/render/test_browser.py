@@ -9,6 +9,7 @@ from typing import Any
 import fixture
 import pytest
 import test_media
+from test_size import full_audit
 
 from genaudit.render.compare import compare
 from genaudit.render.html import to_html
@@ -26,6 +27,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "en": to_html(report),
         "zh": to_html(report, "zh"),
         "compare": compare(both, ["a.html", "b.html"]),
+        "full en": to_html(full_audit()),
+        "full zh": to_html(full_audit(), "zh"),
         "compare zh": compare(both, ["a.html", "b.html"], "zh"),
         **{kind: to_html(test_media.report(kind, 24)) for kind in test_media.RECORDS},
     }
@@ -88,11 +91,14 @@ def test_readable_without_script(browser: Any, pages: dict[str, Path]) -> None:
     assert len(texts[0]) > 5000
 
 
-def test_page_one_fits_one_sheet(browser: Any, pages: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["en", "full en", "full zh"])
+def test_page_one_fits_one_sheet(
+    browser: Any, pages: dict[str, Path], tmp_path: Path, name: str
+) -> None:
     """On A4 the first chapter starts a second sheet: all before it fits on one."""
     page = browser.new_page(viewport={"width": 680, "height": 1000})
     page.emulate_media(media="print")
-    page.goto(pages["en"].as_uri())
+    page.goto(pages[name].as_uri())
     first = page.evaluate(
         "document.querySelector('main.one').getBoundingClientRect().bottom + scrollY"
     )

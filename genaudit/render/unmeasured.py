@@ -1,0 +1,83 @@
+"""What was not measured, in few lines: audits and remarks that say the same stand together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from genaudit.render.text import Text
+from genaudit.result import AuditReport, Message, Section, Status, message
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Audits that were skipped for one reason."""
+
+    sections: tuple[Section, ...]
+
+    def titles(self, text: Text) -> Markup:
+        """What they are called."""
+        return text.say_html("page.list").join(text.html(s.title) for s in self.sections)
+
+    def reason(self, text: Text) -> Markup:
+        """Why none of them ran; empty where they do not say."""
+        reasons = [s.reason for s in self.sections if s.reason is not None]
+        return _said(reasons, text) if reasons else Markup("")
+
+
+def idle(report: AuditReport) -> list[Idle]:
+    """The audits that were skipped, by reason, in the order in which reasons first appear."""
+    found = [s for s in report.sections if s.status is Status.SKIPPED]
+    return [Idle(tuple(found[i] for i in same)) for same in _alike([s.reason for s in found])]
+
+
+def remarks(report: AuditReport, text: Text) -> list[Markup]:
+    """What audits say that they leave out; those that differ in one word are one sentence."""
+    said = report.not_measured
+    return [_said([said[i] for i in same], text) for same in _alike(said)]
+
+
+def _alike(messages: Sequence[Message | None]) -> list[list[int]]:
+    """Positions of messages that one sentence can say."""
+    groups: list[list[int]] = []
+    for i, said in enumerate(messages):
+        home = next((g for g in groups if _fits(said, [messages[k] for k in g])), None)
+        if home is None:
+            groups.append([i])
+        else:
+            home.append(i)
+    return groups
+
+
+def _fits(new: Message | None, others: Sequence[Message | None]) -> bool:
+    said = [m for m in (*others, new) if m is not None]
+    if len(said) <= len(others):
+        return not said  # some say why and some do not
+    if any(_form(m) != _form(said[0]) for m in said):
+        return False
+    fields = _differing(said)
+    return len(fields) <= 1 and all(isinstance(m.params[f], str) for m in said for f in fields)
+
+
+def _form(said: Message) -> tuple[str, str, list[str]]:
+    return said.id, said.text_en, sorted(said.params)
+
+
+def _differing(messages: Sequence[Message]) -> list[str]:
+    first = messages[0].params
+    return [f for f in first if any(m.params[f] != first[f] for m in messages)]
+
+
+def _said(messages: Sequence[Message], text: Text) -> Markup:
+    """One sentence for all; the field in which they differ lists what each says."""
+    first, fields = messages[0], _differing(messages)
+    if not fields:
+        return text.html(first)
+    field = fields[0]
+    each = list({str(m.params[field]): m for m in messages}.values())
+    form = text.say("page.and").join(f"{{x{i}}}" for i in range(len(each)))
+    params = {f"x{i}": m.words.get(field, m.params[field]) for i, m in enumerate(each)}
+    words = {**first.words, field: message("", form, **params)}
+    return text.html(first.model_copy(update={"words": words}))

@@ -1,0 +1,79 @@
+"""What was not measured: lines that say the same are one, and nothing is lost."""
+
+from __future__ import annotations
+
+import fixture
+import pytest
+
+from genaudit.render import unmeasured
+from genaudit.render.text import Text
+from genaudit.result import AuditReport, Message, Section, Status, message
+
+
+def _skipped(audit: str, reason: Message | None) -> Section:
+    title = message(f"title.{audit}", f"Attack {audit}")
+    return Section(
+        audit=audit, chapter="privacy", title=title, status=Status.SKIPPED, reason=reason
+    )
+
+
+def _no_score(score: str) -> Message:
+    return message("no_score", "No {score}; it has {given}.", score=score, given="likelihood")
+
+
+@pytest.fixture
+def mixed() -> AuditReport:
+    sections = (
+        _skipped("a", _no_score("elbo")),
+        _skipped("b", message("other", "No <coin>.")),
+        _skipped("c", _no_score("<iwae>")),
+        _skipped("d", None),
+        _skipped("e", _no_score("elbo")),
+        _skipped("f", None),
+    )
+    return fixture.report().model_copy(update={"sections": sections})
+
+
+def test_audits_skipped_for_one_reason_stand_together(mixed: AuditReport) -> None:
+    """In the order of first appearance; fields that differ list what each says, once."""
+    text = Text("en")
+    lines = [(i.titles(text), i.reason(text)) for i in unmeasured.idle(mixed)]
+
+    assert lines == [
+        ("Attack a; Attack c; Attack e", "No elbo, &lt;iwae&gt;; it has likelihood."),
+        ("Attack b", "No &lt;coin&gt;."),
+        ("Attack d; Attack f", ""),
+    ]
+
+
+def test_what_differs_in_two_words_or_a_number_stays_apart(mixed: AuditReport) -> None:
+    def said(score: str, given: str | int) -> Message:
+        return message("no_score", "No {score}; it has {given}.", score=score, given=given)
+
+    pairs = [(said("a", "x"), said("b", "y")), (said("a", 1), said("a", 2))]
+    for first, second in pairs:
+        report = mixed.model_copy(update={"not_measured": (first, second)})
+        assert len(unmeasured.remarks(report, Text("en"))) == 2
+
+
+def test_a_long_list_is_told_in_full(mixed: AuditReport) -> None:
+    """Each name is cut where it is long, their list is not."""
+    names = [f"privacy.attack_number_{i}" for i in range(20)]
+    remarks = tuple(message("plan", "{audit}: the plan leaves it out.", audit=n) for n in names)
+    report = mixed.model_copy(update={"not_measured": remarks})
+
+    (said,) = unmeasured.remarks(report, Text("en"))
+    assert said == f"{', '.join(names)}: the plan leaves it out."
+
+
+def test_words_that_differ_are_said_in_the_language(mixed: AuditReport) -> None:
+    """A field that is a message is said as one."""
+
+    def word(text: str) -> Message:
+        return Message(id=text, text_en=text, texts={"zh": f"译{text}"})
+
+    said = tuple(message("x", "{who} missing", who=word(w)) for w in ("a", "b"))
+    report = mixed.model_copy(update={"not_measured": said})
+
+    assert unmeasured.remarks(report, Text("en")) == ["a, b missing"]
+    assert unmeasured.remarks(report, Text("zh")) == ["译a，译b missing"]
