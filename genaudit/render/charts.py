@@ -81,7 +81,7 @@ def bars(
         marks += [_el("rect", class_="edge", x=span.at(x)) for x in edges]
         cells = [said(mine[of]) if of in mine else Markup("–") for of in series]
         height = {"height": _BAR * len(series)} if len(series) > 2 else {}
-        lines.append(_pictured(label, _el("svg", *marks, aria_hidden="true", **height), cells))
+        lines.append(_pictured(label, _el("svg", *marks, role="none", **height), cells))
     named = [_el("th", str(escape(h))) for h in (heads[0], heads[-1])]
     if len(series) > 1:
         named += [_el("th", str(isolated(of[0])), class_=f"s{i % _SERIES}")
@@ -185,7 +185,7 @@ def strip(
 
 
 def _strip(marks: Sequence[str]) -> str:
-    return _el("svg", *marks, class_="strip", aria_hidden="true")
+    return _el("svg", *marks, class_="strip", role="none")
 
 
 def curve(

@@ -176,7 +176,7 @@ def test_a_warning_stands_on_page_one_and_with_its_finding() -> None:
     last = section.model_copy(update={"findings": warned})
     page = quoted(to_html(whole.model_copy(update={"sections": (*whole.sections[:-1], last)})))
 
-    found = re.findall(r'<p class="warning t-outside"><svg aria-hidden.*?</svg> ([^<]*)', page)
+    found = re.findall(r'<p class="warning t-outside"><svg role="none".*?</svg> ([^<]*)', page)
     assert found == ["Ene Mene", "Ene Mene"]
     assert page.index("Ene Mene") < page.index('id="c-1"')
     assert "warning" not in re.sub(r"<style>.*?</style>", "", to_html(whole), flags=re.DOTALL)
