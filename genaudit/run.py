@@ -266,6 +266,22 @@ _REDUCED = message(
     "That is no verdict; a gap also shrinks when samples lose what they should keep.",
 )
 
+_TURNED = message(
+    "verdict.turned",
+    "Turned around: among generated rows the other group is ahead, by more than the limit but by "
+    "less than the first one is among real rows. That is no verdict on which of the two is better.",
+)
+
+
+def _smaller(finding: Finding, limit: Limit) -> Message:
+    """What is said of a gap that is smaller in size: also where it has changed its direction."""
+    change, total = finding.estimate.value, finding.total.value if finding.total else None
+    if change is None or total is None:
+        return _REDUCED
+    # a and b from a - b and a + b: of opposite signs where the difference is the larger in size.
+    turned = abs(change) > abs(total) and abs(change + total) / 2 > limit.value
+    return _TURNED if turned else _REDUCED
+
 
 def _reduced(finding: Finding, limit: Limit) -> bool:
     """Whether a difference of two gaps shows that the first is smaller in size than the second."""
@@ -286,7 +302,7 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
     elif finding.doubt is not None:
         verdict, reason = Verdict.CANNOT_TELL, finding.doubt
     elif flagged and _reduced(finding, limit):
-        verdict, reason = Verdict.INFO, _REDUCED
+        verdict, reason = Verdict.INFO, _smaller(finding, limit)
     elif flagged:
         verdict, reason = Verdict.OUTSIDE, None
     elif _p_outside(finding.estimate, limit) < 0.05:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import norm
 
-from genaudit.audits.bias._groups import Rate
+from genaudit.audits.bias._gaps import Table, fairlearn_gap, gap_change, parity_gap
+from genaudit.audits.bias._groups import Grouping, Rate
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, change_finding, gap_finding
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_finding
 from genaudit.audits.bias._targets import TARGET, target_finding
 from genaudit.audits.bias.differential_fairness import CHANGE as FAIRNESS
 from genaudit.audits.bias.differential_fairness import epsilon_change
+from genaudit.audits.bias.downstream import GAP as LEARNED
 from genaudit.policy import Policy
 from genaudit.result import Direction, Finding, Limit, Section, Status, Verdict, message
 from genaudit.run import judge
@@ -187,6 +190,35 @@ def changes(
 
     made, real = (np.subtract(p[1:], p[0]) for p in rates)
     return Scenario(name, draw, made - real, CHANGE, limit)
+
+
+def learners(
+    name: str, sizes: Sequence[int], rates: tuple[Sequence[float], Sequence[float]],
+    limit: float = 0.0, *, k: int = 8, alike: float = 0.95, spread: float = 0.05,
+) -> Scenario:  # fmt: skip
+    """Change of the gap in what k learners a side decide, from rates of samples and real rows.
+
+    alike: correlation of what both sides' learners go by about a row. spread: how far the learners
+    of a side lie apart about a group, in standard deviations of that.
+    """
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    grouping = Grouping("one", tuple(str(i) for i in range(len(sizes))))
+    edges = [norm.ppf(p) * np.sqrt(1 + spread**2) for p in rates]
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        real, own = rng.standard_normal((2, len(group)))
+        said = alike * real + np.sqrt(1 - alike**2) * own, real
+        made, real = (
+            score < (edge + spread * rng.standard_normal((k, len(sizes))))[:, group]
+            for score, edge in zip(said, edges, strict=True)
+        )
+        y = (rng.random(len(group)) < 0.25).astype(int)
+        table = Table(grouping, group, y, real, made)
+        gaps = [fairlearn_gap(table, parity_gap, side.mean(axis=0)) for side in (made, real)]
+        change = gap_change(table, parity_gap, gaps[0] - gaps[1], rng, 300)
+        return [Finding(metric=LEARNED, label=_SAID, estimate=change)]
+
+    return Scenario(name, draw, np.array([np.ptp(rates[0]) - np.ptp(rates[1])]), LEARNED, limit)
 
 
 def fairness(

@@ -51,6 +51,18 @@ def spread(resampled: np.ndarray) -> np.ndarray:
     return np.where(undefined.mean(axis=0) > _MAX_UNDEFINED, np.nan, error)
 
 
+def covariance(resampled: np.ndarray) -> np.ndarray:
+    """Covariance over resamples of numbers of shape (n_resamples, C), (C, C); NaN as above.
+
+    >>> covariance(np.array([[0.0, 1.0], [2.0, 5.0]])).tolist()
+    [[2.0, 4.0], [4.0, 8.0]]
+    """
+    undefined = ~np.isfinite(resampled).all(axis=1)
+    if undefined.mean() > _MAX_UNDEFINED:
+        return np.full((resampled.shape[1],) * 2, np.nan)
+    return np.atleast_2d(np.cov(resampled[~undefined], rowvar=False))
+
+
 def resamples(counts: np.ndarray, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
     """Cell counts of bootstrap samples of the same number of rows, (n_resamples, *counts.shape).
 

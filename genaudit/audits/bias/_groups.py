@@ -317,6 +317,15 @@ def too_few(group: dict[str, str], minimum: int) -> Message:
     )
 
 
+def scarcer(group: dict[str, str], n: float, reference: str, n_reference: float) -> dict[str, str]:
+    """Which of a group and the one it is compared with (a level of its column) has fewer rows.
+
+    >>> scarcer({"sex": "f"}, 500, "m", 0)
+    {'sex': 'm'}
+    """
+    return group if n <= n_reference else dict.fromkeys(group, reference)
+
+
 def few(group: dict[str, str]) -> Message:
     """The doubt of an estimate that rests on few rows."""
     return message(

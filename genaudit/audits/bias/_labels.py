@@ -17,6 +17,7 @@ from genaudit.audits.bias._groups import (
     in_words,
     no_target,
     outcome,
+    scarcer,
     side,
     too_few,
     within_one,
@@ -153,13 +154,14 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
                 message(LABEL_GAP, "Rate of “{outcome}” among generated rows of {group} minus that "
                         "of {reference}", **said),
                 group, pairs[0], lacks, rows[0], by_person(_METHODS[LABEL_GAP], case.samples),
-                each,
+                each, reference=grouping.levels[reference],
             )  # fmt: skip
             yield change_finding(
                 message(CHANGE, "How far the gap between {group} and {reference} in the rate of "
                         "“{outcome}” among generated rows is from that among real rows", **said),
                 group, pairs, told, lacks, rows,
                 by_person(_METHODS[CHANGE], case.train, case.samples), each,
+                reference=grouping.levels[reference],
             )  # fmt: skip
 
 
@@ -171,13 +173,15 @@ def gap_finding(
     rows: int = 1,
     method: str = _METHODS[LABEL_GAP],
     each: Sequence[Pair] = (),
+    reference: str = "",
 ) -> Finding:
     """The gap of one group among so many generated rows.
 
     each: rates in every training, where there are several, of which `made` is all together.
+    reference: level of the group that it is compared with.
     """
     if lacks or made is None or _smallest(made, *each) < ESTIMABLE:
-        reason = lacks or too_few(group, ESTIMABLE)
+        reason = lacks or too_few(_scarcer(group, reference, made, *each), ESTIMABLE)
         estimate = Estimate.undefined(reason, n=rows, method=method, unit=UNIT)
         return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
                        estimate=estimate, group=group)  # fmt: skip
@@ -189,7 +193,7 @@ def gap_finding(
         estimate=recipe_gap(trainings) if trainings else label_gap(made, method),
         group=group,
         sides=(trainings.side if trainings else side("generated", rows, *made),),
-        doubt=few(group) if _independent(made, *each) < JUDGED else None,
+        doubt=_doubt(group, reference, made, *each),
         note=trainings.note if trainings else None,
     )
 
@@ -203,8 +207,18 @@ def _smallest(*pairs: Pair | None) -> int:
     return min([0 if pair is None else min(r.n for r in pair) for pair in pairs])
 
 
-def _independent(*pairs: Pair) -> float:
-    return min(r.independent[1] for pair in pairs for r in pair)
+def _doubt(group: dict[str, str], reference: str, *pairs: Pair) -> Message | None:
+    """That one of the two groups has too few rows for a verdict."""
+    n, of_reference = (min(pair[i].independent[1] for pair in pairs) for i in (0, 1))
+    enough = min(n, of_reference) >= JUDGED
+    return None if enough else few(scarcer(group, n, reference, of_reference))
+
+
+def _scarcer(group: dict[str, str], reference: str, *pairs: Pair | None) -> dict[str, str]:
+    """The one of two groups that has fewer rows on some side; the first where a side is missing."""
+    known = [pair for pair in pairs if pair is not None]
+    n, of_reference = (min((pair[i].n for pair in known), default=0) for i in (0, 1))
+    return scarcer(group, n, reference, of_reference)
 
 
 def change_finding(
@@ -216,16 +230,18 @@ def change_finding(
     rows: tuple[int, int] = (1, 1),
     method: str = _METHODS[CHANGE],
     each: Sequence[Pair] = (),
+    reference: str = "",
 ) -> Finding:
     """A change of a gap from (group, reference) pairs of generated, training and unseen rows.
 
     told: whether the rates of training and of unseen rows may be printed. rows: of all groups, as
-    those of one alone may be a few: generated and real.
+    those of one alone may be a few: generated and real. reference: level of the other group.
     """
     made, real, unseen = pairs
     smallest = _smallest(made, real, *each)
     if lacks or smallest < ESTIMABLE or made is None or real is None or not told[0]:
-        reason = lacks or (too_few({**group}, ESTIMABLE) if smallest < ESTIMABLE else hidden())
+        scarce = _scarcer(group, reference, made, real, *each)
+        reason = lacks or (too_few(scarce, ESTIMABLE) if smallest < ESTIMABLE else hidden())
         estimate = Estimate.undefined(reason, n=min(rows), method=method, unit=UNIT)
         return Finding(metric=CHANGE, label=label, heading=_HEADINGS[CHANGE],
                        estimate=estimate, group=group)  # fmt: skip
@@ -249,6 +265,6 @@ def change_finding(
         total=recipe_gap_change(trainings, real, 1)
         if trainings
         else label_gap_sum(made, real, method),
-        doubt=few(group) if _independent(made, real, *each) < JUDGED else None,
+        doubt=_doubt(group, reference, made, real, *each),
         note=trainings.note if trainings else None,
     )

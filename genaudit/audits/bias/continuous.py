@@ -18,6 +18,7 @@ from genaudit.audits.bias._groups import (
     no_sensitive,
     no_target,
     outcome,
+    scarcer,
     too_few,
     with_words,
     worth_of_samples,
@@ -380,7 +381,9 @@ def _in_groups(case: AuditCase, grouping: Grouping, asked: Outcomes) -> Iterator
         smallest = [min(p.n_units for p in pair) for pair in pairs]
         reason = absent(missing[0]) if missing else None
         if not reason and min(smallest[:2]) < ESTIMABLE:
-            reason = too_few(group, ESTIMABLE)
+            n, of_reference = (min(pair[k].n_units for pair in pairs[:2]) for k in (0, 1))
+            scarce = scarcer(group, n, grouping.levels[reference], of_reference)
+            reason = too_few(scarce, ESTIMABLE)
         if not reason and not told[0][[i, reference]].all():
             reason = hidden()
         unseen = len(pairs) > 2 and smallest[2] >= ESTIMABLE and told[1][[i, reference]].all()

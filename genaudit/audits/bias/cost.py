@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from genaudit.audits.bias import conditional
-from genaudit.audits.bias._gaps import UNIT, Table, gap_change, rate_change
+from genaudit.audits.bias._gaps import UNIT, Gap, Table, gap_change, rate_change
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
@@ -17,6 +17,7 @@ from genaudit.audits.bias._groups import (
     in_words,
     no_sensitive,
     no_target,
+    scarcer,
     too_few,
     with_words,
 )
@@ -119,9 +120,10 @@ def _findings(
     for i, level in enumerate(grouping.levels):
         if i == reference:
             continue
-        least, group = min(n[i], n[reference]), {grouping.name: level}
+        least = min(n[i], n[reference])
         if least < ESTIMABLE or not told[[i, reference]].all():
-            reason = too_few(group, ESTIMABLE) if least < ESTIMABLE else hidden()
+            scarce = scarcer({grouping.name: level}, n[i], grouping.levels[reference], n[reference])
+            reason = too_few(scarce, ESTIMABLE) if least < ESTIMABLE else hidden()
             yield _undefined(GAP, grouping, i, reason, max(len(table.group), 1), reference)
         else:
             yield _gap_finding(table, i, reference, found, case, n_resamples)
@@ -159,7 +161,8 @@ def _gap_finding(
 
     estimate = estimate_of(pair, "samples")
     halves = pair.halves(lambda side: gap_between(pair, i, side))
-    few_rows = int(table.n_people[[i, reference]].min()) < JUDGED
+    n, of_reference = table.n_people[[i, reference]]
+    scarce = scarcer(group, n, grouping.levels[reference], of_reference)
     return Finding(
         metric=GAP,
         label=_label(GAP, grouping, i, reference),
@@ -167,7 +170,7 @@ def _gap_finding(
         estimate=estimate,
         group=group,
         null=None if halves is None else estimate_of(halves, "null"),
-        doubt=few(group) if few_rows else found.doubt,
+        doubt=few(scarce) if min(n, of_reference) < JUDGED else found.doubt,
         note=_effect(pair, i, reference, estimate),
     )
 
@@ -178,15 +181,9 @@ def gap_between(table: Table, i: int, side: np.ndarray) -> float:
     return float(right[table.group != i].mean() - right[table.group == i].mean())
 
 
-def _signed(i: int, reference: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+def _signed(i: int, reference: int) -> Gap:
     """The same gap from counts by group, in the order of the groups' codes, and label."""
-    sign = 1.0 if reference < i else -1.0
-
-    def gap(right: np.ndarray, n: np.ndarray) -> np.ndarray:
-        rates = right.sum(axis=-1) / n.sum(axis=-1)
-        return np.asarray(sign * (rates[..., 0] - rates[..., 1]))
-
-    return gap
+    return Gap(pair=(0, 1) if reference < i else (1, 0))
 
 
 def _effect(table: Table, i: int, reference: int, estimate: Estimate) -> Message:

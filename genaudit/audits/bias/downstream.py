@@ -109,8 +109,9 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
     Somebody trains a model on the samples and lets it decide about real people. The gap between
     the group that it selects most often and the one that it selects least often (Fairlearn's
     demographic parity difference, on holdout rows) is set against the gap of models trained on as
-    many real rows. Both sides see the same holdout rows and have the same number of learners, so
-    the upward bias of a largest-minus-smallest gap cancels where the samples are like real rows.
+    many real rows. Both sides see the same holdout rows and have the same number of learners. A
+    largest-minus-smallest gap lies too high by how many groups could be the extremes, on each side
+    by another amount; the interval covers all groups that may be them (`stats.maxima`).
     With a control column the gaps within its strata stand beside those over all rows: what groups
     differ in for want of the same age, say, is no gap between people of one age.
     """
@@ -156,18 +157,28 @@ def _findings(
     table: Table, found: Comparison, case: AuditCase, n_resamples: int
 ) -> Iterator[Finding]:
     sizes = table.sizes
-    judged = table.n_people >= JUDGED
-    filled = judged & (table.people.min(axis=1) >= ESTIMABLE)
+    judged, least = table.n_people >= JUDGED, table.people.min(axis=1)
+    filled = judged & (least >= JUDGED)
+    if filled.sum() < 2:  # an interval without a verdict, where there is one
+        filled = judged & (least >= ESTIMABLE)
     for metric, enough in ((GAP, judged), (ODDS, filled)):
         rows = table.where(np.flatnonzero(enough))
-        yield _gap_finding(metric, rows, found, case, n_resamples, int(sizes.sum()))
+        short = enough & (least < JUDGED) if metric == ODDS else np.zeros_like(enough)
+        doubt = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
+        yield _gap_finding(metric, rows, found, case, n_resamples, int(sizes.sum()), doubt)
     told = table.told
     for i, level in enumerate(table.grouping.levels):
         yield _selection_finding(table, i, level, found, told=bool(told[i]))
 
 
 def _gap_finding(
-    metric: str, table: Table, found: Comparison, case: AuditCase, n_resamples: int, n: int
+    metric: str,
+    table: Table,
+    found: Comparison,
+    case: AuditCase,
+    n_resamples: int,
+    n: int,
+    doubt: Message | None,
 ) -> Finding:
     name = table.grouping.name
     label = _gap_label(metric, name, found.target)
@@ -201,8 +212,20 @@ def _gap_finding(
         group=group,
         words=words_of(_ALL),
         null=None if halves is None else estimate_of(halves, "null"),
-        doubt=found.doubt,
+        doubt=doubt,
         note=note,
+    )
+
+
+def _few_of_a_label(table: Table, groups: np.ndarray) -> Message:
+    """The doubt of rates among rows of one label of which some groups (codes) have few."""
+    levels, words = table.grouping.levels, table.grouping.words
+    return message(
+        "bias.downstream.few_of_a_label",
+        "Fewer than {minimum:integer} holdout rows with, or without, the favoured outcome: too few "
+        "for a verdict. Groups: {groups}.",
+        minimum=JUDGED,
+        groups=listed([words.get(levels[i], levels[i]) for i in groups]),
     )
 
 

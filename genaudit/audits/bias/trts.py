@@ -20,6 +20,7 @@ from genaudit.audits.bias._groups import (
     no_sensitive,
     no_target,
     outcome,
+    scarcer,
     too_few,
     with_words,
     worth_of_samples,
@@ -314,9 +315,15 @@ def _finding(
 ) -> Finding:
     made, real, told = sides
     group = {grouping.name: grouping.levels[i]}
-    people = [side.of(metric, g).n_people for side in (made, real) for g in (i, reference)]
-    if min(people) < ESTIMABLE or not told[[i, reference]].all():
-        reason = too_few(group, ESTIMABLE) if min(people) < ESTIMABLE else hidden()
+    n, of_reference = (
+        min(side.of(metric, g).n_people for side in (made, real)) for g in (i, reference)
+    )
+    least, scarce = (
+        min(n, of_reference),
+        scarcer(group, n, grouping.levels[reference], of_reference),
+    )
+    if least < ESTIMABLE or not told[[i, reference]].all():
+        reason = too_few(scarce, ESTIMABLE) if least < ESTIMABLE else hidden()
         return _undefined(case, metric, label, group, reason)
     rng = case.rng(f"{metric}.{grouping.name}.{i}")
     method = by_person(_METHOD, *found.data)
@@ -329,7 +336,7 @@ def _finding(
         estimate=estimate.model_copy(update={"method": method}),
         group=group,
         null=None if null is None else null.model_copy(update={"method": method}),
-        doubt=few(group) if min(people) < JUDGED else found.doubt,
+        doubt=few(scarce) if least < JUDGED else found.doubt,
         note=_note(found) if metric == ACCURACY else None,  # said once for all three
     )
 
