@@ -88,7 +88,7 @@ _RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict
     ("sequence", "cgan", False): (
         # A discriminator that has much to say spoils what likelihood has made sharp.
         {"learning_rate": 2e-5, "private_learning_rate": 1e-3, "warm": 0.9, "warm_end": 0.01},
-        {"steps": 700, "warm_learning_rate": 3e-3},
+        {"steps": 560, "warm_learning_rate": 3e-3},
         {"steps": 2600, "warm_learning_rate": 2e-3},
     ),
     ("sequence", "cgan", True): (

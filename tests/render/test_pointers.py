@@ -69,10 +69,10 @@ class Page:
                     for j, f in enumerate(s["findings"]) if f["metric"] == metric]  # fmt: skip
         frame = {k: v for k, v in catalogue(self._text.lang).items() if k.startswith("page.")}
         rest = [(f"/{k}", v) for k, v in self._tree.items() if k != "sections"]
-        if chapter.startswith("c-"):
-            name = self._chapters[int(chapter[2:]) - 1]
-            inside = [(at, s) for at, s in sections if s["chapter"] == name]
-            return [*inside, ("", frame), *(rest if name == "legal" else [])]
+        if chapter.startswith("c-"):  # the cards of groups take findings from all chapters
+            found = [(f"{at}/findings", s["findings"]) for at, s in sections]
+            legal = self._chapters[int(chapter[2:]) - 1] == "legal"
+            return [*found, ("", frame), *(rest if legal else [])]
         told = ("findings", "title", "reason", "status", "params", "source")
         sections = [(at, {k: s[k] for k in told}) for at, s in sections]
         counts = [("/sections", n) for n in self._counts()]
@@ -81,7 +81,7 @@ class Page:
     def _counts(self) -> list[int]:
         """How many findings, and sections, of each chapter and of all have each verdict."""
         found = self._tree["sections"]
-        groups = [found] + [[s for s in found if s["chapter"] == c] for c in self._chapters]
+        groups = [found] + [[s for s in found if s["audit"].split(".")[0] == c] for c in self._chapters]
         counts = [len(found)]
         for group in groups:
             verdicts = [f["verdict"] for s in group for f in s["findings"]]
