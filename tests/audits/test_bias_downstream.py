@@ -227,6 +227,24 @@ def test_small_groups_are_listed_not_compared():
         assert group.verdict is Verdict.INFO
 
 
+def test_rates_of_fewer_than_thirty_rows_are_no_verdict():
+    """Of two groups one has 14 favoured rows: the gap in true positives is shown and not judged.
+
+    A third group with enough of them is judged against the first, and the small one is named.
+    """
+    train, samples, holdout = (population(2400, s) for s in (1, 2, 3))
+    column = next(c for c in SCHEMA.columns if c.role == "sensitive").name
+    small = holdout.index[(holdout[column] == holdout[column].unique()[0])]
+    favoured = [i for i in small if holdout.loc[i, "hired"] == "yes"]
+    cut = holdout.drop(favoured[14:])
+    odds = [f for f in judged(NAME, case_of(samples, train, cut)) if f.metric == ODDS]
+
+    assert all(f.doubt is not None and f.doubt.id == "bias.downstream.few_of_a_label" for f in odds)
+    assert all(f.estimate.value is not None for f in odds)
+    whole = [f for f in judged(NAME, case_of(samples, train, holdout)) if f.metric == ODDS]
+    assert all(f.doubt is None for f in whole)
+
+
 def test_no_number_tells_of_a_few_predictions():
     """Models that select three of forty rows: neither the rate nor its change is printed."""
     groups = np.repeat([0, 1, 2], [400, 40, 40])

@@ -166,6 +166,29 @@ def test_a_gap_that_halves_is_told_and_one_that_doubles_is_outside():
     assert wider.verdict is Verdict.OUTSIDE
 
 
+def test_a_gap_that_turns_around_is_told_as_that():
+    """Group b trails a by 0.4 in real rows and leads by 0.2 among samples: smaller, and turned.
+
+    A lead within the limit, which chance may give, is not called one.
+    """
+    train = table(a=(1600, 400), b=(800, 1200))
+    turned = found(table(a=(800, 1200), b=(1200, 800)), train, CHANGE)["b"]
+    level = found(table(a=(980, 1020), b=(1000, 1000)), train, CHANGE)["b"]
+
+    assert (turned.verdict, turned.reason.id) == (Verdict.INFO, "verdict.turned")
+    assert (level.verdict, level.reason.id) == (Verdict.INFO, "verdict.reduced")
+
+
+def test_of_two_groups_the_scarce_one_is_named():
+    """Samples without the group of reference: it is that one which is too small, not the other."""
+    train = table(a=(400, 400), b=(200, 100))
+    gap = found(table(b=(500, 500)), train, CHANGE)["b"]
+    few = found(table(a=(10, 10), b=(500, 500)), train, CHANGE)["b"]
+
+    assert gap.estimate.reason.params["group"] == "a (group)"
+    assert few.doubt.params["group"] == "a (group)"
+
+
 def test_so_many_rows_would_have_told():
     """200 rows cannot tell; with the number of rows that they ask for, the shares are within."""
     small = found(table(a=(50, 50), b=(50, 50)), table(a=(500, 500), b=(500, 500)), SHARE)["a"]

@@ -54,7 +54,7 @@ _ALIKE, _APART = (0.25,) * 8, (0.28, 0.22, *(0.25,) * 6)
 
 def test_a_widened_gap_of_learners_is_not_preserved():
     """Among real rows small groups seem as far apart by chance, so that a widening is swallowed."""
-    n, sizes = 60, (5000, 5000, *(300,) * 6)
+    n, sizes = 40, (5000, 5000, *(300,) * 6)
     scenario = verdicts.learners("widened", sizes, (_APART, _ALIKE), 0.05)
     found = tally(scenario, n, np.random.default_rng(3))
     se = math.sqrt(0.05 * 0.95 / n)
@@ -63,15 +63,21 @@ def test_a_widened_gap_of_learners_is_not_preserved():
     assert found.coverage[0] >= 0.95 - 2 * se
 
 
-def test_a_gap_of_learners_between_two_groups_is_judged():
-    """Where it is clear which groups are furthest apart, the interval is no wider than it says."""
-    found = tally(
-        verdicts.learners("two", (3000, 1500), ((0.3, 0.1),) * 2), 200, np.random.default_rng(4)
-    )
-    se = math.sqrt(0.05 * 0.95 / 200)
-    assert 0.935 - 2 * se <= found.coverage[0] <= 0.965 + 2 * se
+def test_a_gap_of_learners_that_has_grown_is_outside():
+    """7 pp beyond the limit, between two groups of thousands."""
     far = verdicts.learners("far", (3000, 1500), ((0.42, 0.1), (0.3, 0.1)), 0.05)
-    assert tally(far, 30, np.random.default_rng(5)).outside >= 27
+    assert tally(far, 20, np.random.default_rng(5)).outside >= 18
+
+
+@pytest.mark.slow
+def test_a_gap_of_learners_between_two_groups_is_as_sure_as_it_says():
+    """Where it is clear which groups are furthest apart, the interval is no wider than that."""
+    n = 400
+    apart = verdicts.learners("two", (3000, 1500), ((0.3, 0.1),) * 2)
+    found = tally(apart, n, np.random.default_rng(0))
+    se = math.sqrt(0.05 * 0.95 / n)
+
+    assert 0.935 - 2 * se <= found.coverage[0] <= 0.965 + 2 * se
 
 
 def test_small_groups_hide_no_gap_of_large_ones():

@@ -81,7 +81,9 @@ class Page:
     def _counts(self) -> list[int]:
         """How many findings, and sections, of each chapter and of all have each verdict."""
         found = self._tree["sections"]
-        groups = [found] + [[s for s in found if s["audit"].split(".")[0] == c] for c in self._chapters]
+        groups = [found] + [
+            [s for s in found if s["audit"].split(".")[0] == c] for c in self._chapters
+        ]
         counts = [len(found)]
         for group in groups:
             verdicts = [f["verdict"] for s in group for f in s["findings"]]
