@@ -561,7 +561,7 @@ def mitigate(
     for t in sorted(found.tuning.trials, key=lambda t: t.strength) if found.tuning else ():
         _say(f"  tried strength {t.strength:.4g}: gap {t.gap:.4g} ({t.gap_low:.4g} to "
              f"{t.gap_high:.4g}), accuracy {t.accuracy:.4g}")  # fmt: skip
-    _say("  ε added: 0, as only generated rows were used.")
+    _say("  ε added: 0, provided that the rows given are generated ones: nothing else was read.")
 
 
 def _strength(given: str | None) -> float | str | None:

@@ -35,7 +35,9 @@ class MitigationRecord(BaseModel):
     source_digest: str | None = None
     digest: str
     epsilon_added: float = 0.0
-    reason: str = "only generated rows were used, which is post-processing"
+    reason: str = (
+        "nothing but the rows given was read: post-processing where they are generated"
+    )
     cost: dict[str, JsonValue]
     tuning: Tuning | None = None
 

@@ -200,10 +200,10 @@ def goals(rows: list[Row], ten: Mapping[str, tuple[float, float]]) -> list[str]:
     ):
         row = known[samples, method]
         found, reached = row.mean("dpd"), row.mean("accuracy")
-        met = "met" if round(found, 3) <= dpd and round(reached, 3) >= accuracy else "MISSED"
+        met = "met" if found <= dpd and reached >= accuracy else "MISSED"
         lines.append(
-            f"- {samples}: DPD for sex at most {dpd:g} at an accuracy of at least {accuracy:g}: "
-            f"{found:.3f} at {reached:.3f}, {met}."
+            f"- {samples}: DPD for sex at most {dpd:g} at an accuracy of at least {accuracy:g}, in "
+            f"the mean over trainings: {found:.4f} at {reached:.4f}, {met}."
         )
     for name, (low, high) in ten.items():
         if "nothing" not in name:
