@@ -13,10 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from genaudit.errors import OptionError, complaint
 from genaudit.reading import decoded, parsed, path_of, read_bytes
-from genaudit.result import Limit, PolicyInfo
+from genaudit.result import Direction, Limit, PolicyInfo
 
-#: Metrics of what a subject claims; a limit that a policy gave them would be leave to overclaim.
+#: Metrics of what a subject claims. That a claim is true is no matter of policy: a limit on that
+#: would be leave to overclaim.
 CLAIM = "privacy.claim."
+
+#: What of a claim a policy may limit: how much is promised.
+PROMISED = ("privacy.claim.epsilon", "privacy.claim.delta")
 
 #: Attacks beside `privacy.distance` that see nothing but samples.
 _ATTACKS = (
@@ -43,7 +47,7 @@ SHARES = frozenset(
         *(f"privacy.{a}.{m}" for a in (*_ATTACKS, *_SCORED) for m in ("auc", "tpr_at_1pct_fpr")),
         *(f"privacy.{a}.{m}" for a in _SHADOW_ATTACKS
           for m in ("auc", "pooled_auc", "tpr_at_1pct_fpr")),
-        "privacy.canaries.auc", "bias.continuous.curve_distance",
+        "privacy.canaries.auc", "privacy.claim.delta", "bias.continuous.curve_distance",
         "content.personal_data.rate", "content.personal_data.column_rate",
         "quality.fidelity.one_way", "quality.fidelity.two_way", "quality.fidelity.column",
         "quality.utility.tstr_auc", "quality.utility.trtr_auc", "quality.validity.invalid_rate",
@@ -74,10 +78,18 @@ class Policy(BaseModel):
         twice = next((m for m in metrics if metrics.count(m) > 1), None)
         if twice:
             raise ValueError(f"metric {twice!r} is limited twice")
-        fixed = next((m for m in metrics if m.startswith(CLAIM)), None)
+        fixed = next((m for m in metrics if m.startswith(CLAIM) and m not in PROMISED), None)
         if fixed is not None:
             raise ValueError(
                 f"metric {fixed!r} has a limit that no policy sets: that a claim must be true"
+            )
+        least = next(
+            (x for x in self.limits if x.metric in PROMISED and x.direction is Direction.MIN), None
+        )
+        if least is not None:
+            raise ValueError(
+                f"metric {least.metric!r} promises less the larger it is, so expected a limit with "
+                f"direction 'max', got {least.direction.value!r}"
             )
         slip = next((x for x in self.limits if x.metric in SHARES and not 0 <= x.value <= 1), None)
         if slip is not None:

@@ -95,6 +95,18 @@ _LIMIT = '[[limit]]\nmetric = "a"\nrationale = "r"\n'
         + "value = 100",
         "'privacy.claim.excess' has a limit that no policy sets",
     ),
+    (
+        'name = "a"\nowner = "b"\n'
+        + _LIMIT.replace('"a"', '"privacy.claim.epsilon"')
+        + "value = 3\ndirection = 'min'",
+        "'privacy.claim.epsilon' promises less the larger it is.*'max', got 'min'",
+    ),
+    (
+        'name = "a"\nowner = "b"\n'
+        + _LIMIT.replace('"a"', '"privacy.claim.delta"')
+        + "value = 5",
+        "'privacy.claim.delta' lies between 0 and 1",
+    ),
     ('name = "a"\nowner = "b"\n[limit]\nmetric = "a"', "limit"),
     ('name = "a"\nowner = "b"\nlimit = 7', "limit"),
     ('name = "a"\nowner = "b"\nlimit = [7]', "limit"),
