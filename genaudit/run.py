@@ -492,9 +492,7 @@ _KINDS = {
 
 
 def _left_out(plan: AuditPlan, case: AuditCase) -> Iterable[Message]:
-    bounded = (case.split is not None and plan.includes("privacy.matches")) or (
-        case.coins is not None and plan.includes("privacy.canaries")
-    )
+    bounded = any(_bounds(audit, case) and plan.includes(audit.id) for audit in audits().values())
     k = len(case.subject.replicates)
     for key, text in _NOT_COVERED:
         if k and key == "not_measured.seeds":
@@ -509,6 +507,17 @@ def _left_out(plan: AuditPlan, case: AuditCase) -> Iterable[Message]:
     for audit in audits().values():
         if not plan.includes(audit.id):
             yield message("not_measured.plan", "{audit}: the plan leaves it out.", audit=audit.id)
+
+
+def _bounds(audit: Audit, case: AuditCase) -> bool:
+    """Whether an audit bounds ε from below: by coins, or by trainings of its own, which toss them.
+
+    Matches go by how the rows were split, which only the auditor knows.
+    """
+    if not audit.id.startswith("privacy.") or f"{audit.id}.epsilon" not in audit.metrics:
+        return False
+    dealt = audit.id != "privacy.matches" or case.split is not None
+    return dealt and not audit.missing(case)
 
 
 def _subject(case: AuditCase) -> SubjectInfo:

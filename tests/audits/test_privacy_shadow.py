@@ -204,6 +204,16 @@ def test_without_a_way_to_train_again_they_are_skipped():
     assert set(ATTACKS) <= set(left)
 
 
+def test_a_bound_by_shadows_is_no_gap():
+    """Where they train again, nothing says that a bound on ε was not measured; else it says so."""
+    case = _case(again, n=40)
+    plan = AuditPlan(audits=("privacy.lira",), options={"privacy.lira": {"n_shadow": 12}})
+    bare = replace(case, subject=replace(case.subject, retrain=None))
+    left = [{m.id for m in run(c, plan, Policy.read()).not_measured} for c in (case, bare)]
+
+    assert ["not_measured.epsilon" in ids for ids in left] == [False, True]
+
+
 def test_few_models_or_rows_are_no_evidence():
     """Under twenty trainings there is no area; without rows there is nobody to attack."""
     found = _found("privacy.lira", _case(again_copies), ShadowOptions(12, 3, 100))
