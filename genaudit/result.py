@@ -559,7 +559,8 @@ class ControlState(StrEnum):
 class SourceInfo(Value):
     """The law, opinion or standard that a clause stands in, and what was read of it.
 
-    read: `primary` for the text itself, `secondary` for sources that quote it.
+    read: `primary` for the text itself, `secondary` for sources that quote it. basis: what was read
+    where it was no text in force, such as a draft.
     """
 
     id: str
@@ -568,6 +569,7 @@ class SourceInfo(Value):
     url: str
     retrieved: dt.date
     read: str
+    basis: Message | None = None
 
 
 class ControlReading(Value):
@@ -575,9 +577,10 @@ class ControlReading(Value):
 
     applicability: the question that the operator's context answers; unanswered is never "applies".
     question: its words. in_force: from when the clause binds. certainty: H, M or L, of clause and
-    paraphrase. clause_text: the clause in every language. parts: what else of the report is about
-    it. missing: measures, and audits below a `*`, of which there is nothing. reviewed: when the row
-    was last held against its source. modalities: records that the clause names; empty for any.
+    paraphrase. basis: what of it is less certain, or was read elsewhere. clause_text: the clause in
+    every language. parts: what else of the report is about it. missing: measures, and audits below
+    a `*`, of which there is nothing. reviewed: when the row was last held against its source.
+    modalities: records that the clause names; empty for any.
     """
 
     id: str
@@ -592,6 +595,7 @@ class ControlReading(Value):
     applicability: str = ""
     in_force: dt.date | None = None
     certainty: str = ""
+    basis: Message | None = None
     clause_text: Message | None = None
     question: Message | None = None
     parts: tuple[str, ...] = ()
