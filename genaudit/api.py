@@ -40,7 +40,7 @@ from genaudit.mitigation.outcome import Mitigated
 from genaudit.mitigation.record import MitigationRecord
 from genaudit.modalities import files
 from genaudit.plan import AuditPlan
-from genaudit.policy import Policy
+from genaudit.policy import PROMISED, Policy
 from genaudit.reading import path_of, read_text, read_toml
 from genaudit.registration import check_limits, register, standing
 from genaudit.render import form, html, json
@@ -540,7 +540,7 @@ def read_policy(
     if policy is None:
         return Policy.read()
     found = policy if isinstance(policy, Policy) else Policy.read(_file(policy, "policy"))
-    known = {*measured, *(limit.metric for limit in Policy.read().limits)}
+    known = {*measured, *PROMISED, *(limit.metric for limit in Policy.read().limits)}
     # Audits are imported only for a metric that is not known without them.
     if strange := [x.metric for x in found.limits if x.metric not in known]:
         name = repr(found.name) if isinstance(policy, Policy) else f"in {policy}"

@@ -1,6 +1,7 @@
 """A claim held against its record: does the release spend what it says, and is every read paid for?
 
-That a claim must be true is no matter of policy, so its limits stand here.
+That a claim must be true is no matter of policy, so its limits stand here. How much it promises is:
+a policy may limit ε and δ, and without such a limit nobody says that they are small enough.
 """
 
 from __future__ import annotations
@@ -21,11 +22,18 @@ _RESOLVED = 1e-12
 
 _METHOD = "privacy loss distributions of all release touches"
 _COUNT = "count of release touches"
+_PROMISE = "the claim as it was made"
 
 _EXCESS = message("privacy.claim.excess", "ε that the release spent beyond what is claimed")
 _UNPAID = message(
     "privacy.claim.unaccounted", "Reads that flow into the release and that no ε covers"
 )
+_EPSILON = "privacy.claim.epsilon", "ε that is promised, for {unit}"
+_DELTA = "privacy.claim.delta", "δ that is promised, for {unit}"
+_UNITS = {
+    "record": message("privacy.claim.record", "one record"),
+    "person": message("privacy.claim.person", "one person"),
+}
 _UNVERIFIED = message(
     "privacy.claim.unverified",
     "The subject brings no record of what was read, so nothing here verifies its claim.",
@@ -78,6 +86,7 @@ def section(subject: Subject) -> list[Section]:
     findings = (
         Finding(metric="privacy.claim.excess", label=_EXCESS, estimate=excess, note=note),
         Finding(metric="privacy.claim.unaccounted", label=_UNPAID, estimate=unpaid),
+        *_promised(claim),
     )
     title = message("audit.privacy.claim", "The claim, held against the ledger")
     source = "Sommer, Meiser, Mohammadi 2019 (composition by privacy loss distributions)"
@@ -90,6 +99,17 @@ def section(subject: Subject) -> list[Section]:
             source=source,
         )
     ]
+
+
+def _promised(claim: Claim) -> tuple[Finding, Finding]:
+    """How much is promised, true or not: the two findings before tell that."""
+
+    def told(said: tuple[str, str], value: float, unit: str) -> Finding:
+        estimate = Estimate.exact(value, n=1, method=_PROMISE, unit=unit)
+        label = message(*said, unit=_UNITS[claim.unit])
+        return Finding(metric=said[0], label=label, estimate=estimate)
+
+    return told(_EPSILON, claim.epsilon, "ε"), told(_DELTA, claim.delta, "δ")
 
 
 def _held(subject: Subject, claim: Claim) -> tuple[Estimate, Estimate]:

@@ -8,7 +8,7 @@ from genaudit import claim
 from genaudit.accounting import epsilon
 from genaudit.ledger import Mechanism, Touch
 from genaudit.policy import Policy
-from genaudit.result import Claim, Finding, Verdict
+from genaudit.result import Claim, Finding, Limit, Verdict
 from genaudit.run import judge
 from genaudit.subject import Subject
 
@@ -31,7 +31,7 @@ def _findings(
     """Excess and unpaid reads, judged."""
     subject = Subject("s", kind, claim=claimed, touches=touches)
     [section] = judge(claim.section(subject), Policy.read())
-    excess, unpaid = section.findings
+    excess, unpaid, *_ = section.findings
     return excess, unpaid
 
 
@@ -139,3 +139,36 @@ def test_the_unit_must_be_the_one_that_was_paid_for() -> None:
     _, unpaid = _findings(claimed, _touch(SGD), _touch(_pure(0.1)))
 
     assert (unpaid.verdict, unpaid.estimate.value) == (OUTSIDE, 2)
+
+
+@pytest.mark.parametrize(("claimed", "limits", "verdicts"), [
+    (Claim(epsilon=1000, delta=0), {}, (Verdict.INFO, Verdict.INFO)),
+    (Claim(epsilon=1000, delta=0), {"epsilon": 3.0}, (OUTSIDE, Verdict.INFO)),
+    (Claim(epsilon=3, delta=0.5), {"epsilon": 3.0, "delta": 1e-5}, (WITHIN, OUTSIDE)),
+    (Claim(epsilon=1e16, delta=0), {"epsilon": 3.0}, (CANNOT_TELL, Verdict.INFO)),
+])  # fmt: skip
+def test_a_policy_judges_how_much_is_promised(
+    claimed: Claim, limits: dict[str, float], verdicts: tuple[Verdict, Verdict]
+) -> None:
+    """Without a limit nobody says that an ε is small enough, however well it is kept."""
+    judging = Policy(
+        name="p", owner="o",
+        limits=tuple(Limit(metric=f"privacy.claim.{name}", value=value, owner="o", rationale="r")
+                     for name, value in limits.items()),
+    )  # fmt: skip
+    [section] = judge(claim.section(Subject("s", "samples", claim=claimed)), judging)
+
+    assert tuple(f.verdict for f in section.findings[2:]) == verdicts
+
+
+def test_what_is_promised_names_its_unit() -> None:
+    """An ε for a person and one for a record are no two values of one thing."""
+    said = [
+        claim.section(Subject("s", "samples", claim=Claim(epsilon=1, unit=unit, delta=0)))[0]
+        for unit in ("record", "person")
+    ]
+
+    assert [s.findings[2].label.english for s in said] == [
+        "ε that is promised, for one record",
+        "ε that is promised, for one person",
+    ]

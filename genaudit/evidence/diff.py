@@ -35,9 +35,10 @@ BETTER: Mapping[str, Direction] = {
     **{metric: Direction.MAX for metric in SHARES if metric.startswith("privacy.")},
     **dict.fromkeys(
         (
-            "privacy.canaries.epsilon", "privacy.canaries.excess", "privacy.claim.excess",
-            "privacy.claim.unaccounted", "privacy.groundhog.epsilon", "privacy.groups.auc",
-            "privacy.groups.tpr_at_1pct_fpr", "privacy.inference.risk", "privacy.inference.worst",
+            "privacy.canaries.epsilon", "privacy.canaries.excess", "privacy.claim.epsilon",
+            "privacy.claim.excess", "privacy.claim.unaccounted", "privacy.groundhog.epsilon",
+            "privacy.groups.auc", "privacy.groups.tpr_at_1pct_fpr", "privacy.inference.risk",
+            "privacy.inference.worst",
             "privacy.linkability.risk", "privacy.linkability.worst", "privacy.lira.epsilon",
             "privacy.matches.epsilon", "privacy.query_based.epsilon", "privacy.reconstruction.risk",
             "privacy.reconstruction.worst", "privacy.rmia.epsilon",

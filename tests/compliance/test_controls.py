@@ -9,21 +9,27 @@ from collections.abc import Iterator
 import pytest
 from pydantic import JsonValue
 
+from genaudit import claim
 from genaudit.audits import audits
 from genaudit.claim import LIMITS
 from genaudit.compliance.controls import Regulation, Texts, questions, readings, regulations
 from genaudit.errors import OptionError
-from genaudit.policy import Policy
+from genaudit.ledger import Mechanism, Touch
+from genaudit.policy import PROMISED, Policy
 from genaudit.result import (
+    Claim,
     ControlState,
     Estimate,
     Finding,
+    Limit,
     Message,
     Section,
     Status,
     Verdict,
     message,
 )
+from genaudit.run import judge
+from genaudit.subject import Subject
 
 CONTROLS = [c for r in regulations() for c in r.controls]
 LABEL = message("t", "Label.")
@@ -85,12 +91,15 @@ def test_catalogue_is_read() -> None:
 
 
 def test_measures_are_metrics_that_exist() -> None:
-    """A measure is a metric or begins one; one named in full is limited by the bundled policy."""
-    metrics = {m for audit in audits().values() for m in audit.metrics} | set(LIMITS)
-    limited = {limit.metric for limit in Policy.read().limits}
+    """A measure is a metric or begins one; one named in full is limited by the bundled policy.
+
+    How much a claim may promise is for its reader to say.
+    """
+    metrics = {m for audit in audits().values() for m in audit.metrics} | set(LIMITS) | {*PROMISED}
+    limited = {limit.metric for limit in Policy.read().limits} | set(LIMITS)
     measures = {m for c in CONTROLS for m in c.measures}
 
-    assert {m for m in measures if not m.endswith(".*")} <= limited
+    assert {m for m in measures if not m.endswith(".*")} == limited & measures | {*PROMISED}
     for measure in measures:
         assert any(m == measure or m.startswith(measure.removesuffix("*")) for m in metrics), (
             measure
@@ -262,6 +271,34 @@ def test_unlimited_findings_cannot_tell() -> None:
     found = [section(privacy__other=Verdict.INFO)]
 
     assert state("GD-32-1d", found, personal_data=True) is ControlState.CANNOT_TELL
+
+
+#: Clauses about how much differential privacy protects.
+SIZED = ("N226-22", "N226-23", "N226-35", "ED-DP", "EU-4a-1b", "GD-25", "N600-2.2-4")
+
+
+@pytest.mark.parametrize(("epsilon", "limits", "expected"), [
+    (1000.0, (), ControlState.CANNOT_TELL),
+    (1000.0, (("epsilon", 3.0), ("delta", 1e-5)), ControlState.OUTSIDE),
+    (1.0, (("epsilon", 3.0),), ControlState.CANNOT_TELL),
+    (1.0, (("epsilon", 3.0), ("delta", 1e-5)), ControlState.WITHIN),
+    (None, (("epsilon", 3.0), ("delta", 1e-5)), ControlState.NOT_MEASURED),
+])  # fmt: skip
+def test_a_promise_is_no_evidence_until_somebody_limits_it(
+    epsilon: float | None, limits: tuple[tuple[str, float], ...], expected: ControlState
+) -> None:
+    """A claim that is kept says nothing of its size: whoever reads it sets a limit on ε and δ."""
+    policy = Policy(name="p", owner="o", limits=tuple(
+        Limit(metric=f"privacy.claim.{name}", value=value, owner="o", rationale="r")
+        for name, value in limits))  # fmt: skip
+    claimed = None if epsilon is None else Claim(epsilon=epsilon, delta=0)
+    paid = () if epsilon is None else (Touch(
+        dataset="d", kind="accounted", scope="release", purpose="p",
+        mechanism=Mechanism(name="pure", epsilon=epsilon)),)  # fmt: skip
+    found = judge(claim.section(Subject("s", "samples", claim=claimed, touches=paid)), policy)
+    yes = dict.fromkeys({c.applicability for c in CONTROLS}, True)
+
+    assert {row: state(row, found, **yes) for row in SIZED} == dict.fromkeys(SIZED, expected)
 
 
 def test_wp216_is_not_measured_by_this_version() -> None:
