@@ -42,7 +42,7 @@ from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import PROMISED, Policy
 from genaudit.reading import path_of, read_text, read_toml
-from genaudit.registration import check_limits, register, standing
+from genaudit.registration import check_report, register, standing
 from genaudit.render import form, html, json
 from genaudit.render.compare import compare
 from genaudit.render.forms import FORMS
@@ -761,11 +761,12 @@ def read_report(path: str | Path) -> AuditReport:
 
     Raises:
         DataError: the file is absent, empty, cut short or foreign.
-        IntegrityError: its limits are not those whose digest it says was registered.
+        IntegrityError: its limits are not those whose digest it says was registered, or they were
+            not registered when it says.
     """
     what = "a report (audit.json)"
     found = json.loads(read_text(path_of(path, what), what, DataError))
-    check_limits(found, str(path))
+    check_report(found, str(path))
     return found
 
 

@@ -963,7 +963,7 @@ def ledger_verify(
     """Recompute every digest of the ledger; with --head also that nothing was cut off since."""
     from genaudit import marks
     from genaudit.ledger import PrivacyLedger
-    from genaudit.registration import check_entry
+    from genaudit.registration import check_entry, check_report
 
     book = PrivacyLedger(ledger)
     mark = marks.read(head) if head is not None else None
@@ -974,7 +974,10 @@ def ledger_verify(
     if mark is not None and made_by is not None:
         book.check_lineage(mark, made_by)
     if head is not None and (entered := marks.registration(head)) is not None:
-        check_entry(entered, book)
+        told = marks.report(head)
+        if told is not None:
+            check_report(told, str(head))
+        check_entry(entered, book, told)
     now = book.mark()
     if as_json:
         _print_json(now.model_dump(mode="json"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import json as plain
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from genaudit.errors import DataError
 from genaudit.ledger import Mark, Touch
 from genaudit.models import folder as folders
-from genaudit.reading import size_of
-from genaudit.result import Registration
+from genaudit.reading import read_text, size_of
+from genaudit.render import json
+from genaudit.result import AuditReport, Registration
 
 #: Largest file that is read for a mark, which may be a report.
 _MAX = 1 << 26
@@ -72,11 +73,24 @@ def registration(path: str | Path) -> Registration | None:
         raise _none(path) from error
 
 
+def report(path: str | Path) -> AuditReport | None:
+    """The report in a file; None of all else.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    path = Path(path)
+    found = None if path.is_dir() else _json(path)
+    if not isinstance(found, dict) or "format_version" not in found:
+        return None
+    return json.loads(read_text(path, "a report (audit.json)", DataError))
+
+
 def _json(path: Path) -> Any:
     try:
         if size_of(path) > _MAX:
             raise _none(path)
-        return json.loads(path.read_bytes())
+        return plain.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise _none(path) from error
 

@@ -8,6 +8,7 @@ a ledger, or with another one, nothing here can tell.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 
 from genaudit.errors import IntegrityError, OptionError
@@ -19,6 +20,9 @@ from genaudit.touches import said
 #: Messages of purposes, as an audit writes them.
 _DATA = ("ledger.audit.train", "ledger.audit.holdout", "ledger.audit.auxiliary")
 _SUBJECT = "ledger.audit.subject"
+
+#: Later than any time.
+_NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def register(policy: Policy, ledger: PrivacyLedger) -> Registration:
@@ -73,15 +77,19 @@ def standing(
         return Registration(
             state="never", first_audit=looked, digest=policy.digest, content=content(policy)
         )
-    late = first is not None and first.seq < found.seq
+    # Where a clock was set back the order of times is another one, and nobody could check ours.
+    late = first is not None and (
+        first.seq < found.seq or _moment(first.touch.time) < _moment(found.touch.time)
+    )
     return _registration(found, ledger, "after" if late else "before", looked)
 
 
-def check_limits(report: AuditReport, where: str) -> None:
+def check_report(report: AuditReport, where: str) -> None:
     """Refuse a report whose limits are not those that were held against the ledger.
 
     Raises:
-        IntegrityError: a digest of its policy is another one.
+        IntegrityError: a digest of its policy is another one, or its times contradict its word that
+            the policy stood before the first audit.
     """
     known = report.registration
     if known is None:
@@ -91,21 +99,94 @@ def check_limits(report: AuditReport, where: str) -> None:
             f"The limits in {where} differ from their own digest, {known.content[:12]}..., under "
             "which the ledger was asked for them; take the audit.json that `genaudit audit` wrote."
         )
+    if known.state == "before" and not _in_order(known, report.provenance.started):
+        raise IntegrityError(
+            f"Expected the policy in {where} to be registered before the first audit, as it says, "
+            f"got {known.time or 'no time'} and {known.first_audit or 'this audit'}; take the "
+            "audit.json that `genaudit audit` wrote."
+        )
 
 
-def check_entry(known: Registration, ledger: PrivacyLedger) -> None:
+def check_entry(
+    known: Registration, ledger: PrivacyLedger, report: AuditReport | None = None
+) -> None:
     """Refuse a word on a policy that the ledger holds otherwise, where its mark is in the chain.
 
+    report: that says so, where one does; its audits must then stand where it says.
+
     Raises:
-        IntegrityError: that entry is of no policy, or of another one.
+        IntegrityError: that entry is of no policy, or of another one, or it stands after an audit
+            that the report says it stood before.
     """
-    found = next((e.touch for e in ledger.entries() if e.seq == known.entry), None)
+    entries = ledger.entries()
+    found = next((e.touch for e in entries if e.seq == known.entry), None)
     entered = found.policy if found is not None else None
+    if report is not None and known.state == "before":
+        _check_order(known, ledger, report, entries)
     if entered is None or (entered.digest, entered.content) != (known.digest, known.content):
         raise IntegrityError(
             f"Expected entry {known.entry:,} of ledger {ledger.path} to be the policy "
             f"{known.digest[:12]}..., got another; take the report from where it was made."
         )
+
+
+def _check_order(
+    known: Registration, ledger: PrivacyLedger, report: AuditReport, entries: Sequence[Entry]
+) -> None:
+    """Refuse `before` where the ledger holds an earlier look at what the report is about."""
+    own = _own(ledger, report, entries)
+    first = next((e for e in entries if _same(e.touch, own)), None)
+    time = next((e.touch.time for e in entries if e.seq == known.entry), "")
+    told = _moment(known.first_audit) if known.first_audit else _NEVER
+    late = first is not None and (first.seq < known.entry or _moment(first.touch.time) < told)
+    if late or time != known.time:
+        raise IntegrityError(
+            f"Expected entry {known.entry:,} of ledger {ledger.path} to be of {known.time} and "
+            "before the first audit of this subject or these data, as the report says, got another "
+            "order; take the report from where it was made."
+        )
+
+
+def _own(ledger: PrivacyLedger, report: AuditReport, entries: Sequence[Entry]) -> list[Touch]:
+    """What the audit behind a report wrote: the read of its subject, and those of data before it.
+
+    Nothing where the subject has no digest; the subject alone where something else stands between.
+    """
+    if report.subject.digest is None:
+        return []
+    digest = ledger.content_digest(report.subject.digest.encode())
+    began = _moment(report.provenance.started or "")
+    looks = [
+        i for i, e in enumerate(entries)
+        if e.touch.digest == digest and _looks(e.touch) and _moment(e.touch.time) <= began
+    ]  # fmt: skip
+    if not looks:
+        return []
+    purposes = [t.purpose for t in report.ledger.audit] if report.ledger else []
+    before = [e.touch for e in entries[max(0, looks[-1] - len(purposes)) : looks[-1]]]
+    data = before if [t.purpose for t in before] == purposes else []
+    return [*data, entries[looks[-1]].touch]
+
+
+def _looks(touch: Touch) -> bool:
+    """Whether a touch is an audit's, of data or of a subject."""
+    known = said(touch.purpose) if touch.scope is Scope.AUDIT else None
+    return known is not None and known.id in (*_DATA, _SUBJECT)
+
+
+def _in_order(known: Registration, started: str | None) -> bool:
+    """Whether the entry, the first audit and this one follow each other in time."""
+    times = [known.time, known.first_audit or started or known.time, started or known.first_audit]
+    found = [_moment(time) for time in times if time]
+    return bool(known.time) and found == sorted(found) and _NEVER not in found
+
+
+def _moment(time: str) -> dt.datetime:
+    """A time of a ledger or a report in UTC; the end of time where it is none."""
+    try:
+        return dt.datetime.fromisoformat(time).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        return _NEVER
 
 
 def _digests(policy: Policy) -> Registered:
@@ -124,14 +205,13 @@ def _entry(policy: Policy, entries: Sequence[Entry]) -> Entry | None:
 
 def _same(touch: Touch, touches: Sequence[Touch]) -> bool:
     """Whether a touch is an audit's, of the data or the subject of one of these."""
-    known = said(touch.purpose) if touch.scope is Scope.AUDIT else None
-    if known is None:
+    if not _looks(touch):
         return False
+    known = said(touch.purpose)
+    assert known is not None, "it looks at something that is known"
     if known.id == _SUBJECT:
         return any(t.purpose == touch.purpose and t.digest == touch.digest for t in touches)
-    return known.id in _DATA and any(
-        touch.dataset == t.dataset or touch.digest == t.digest for t in touches
-    )
+    return any(touch.dataset == t.dataset or touch.digest == t.digest for t in touches)
 
 
 def _registration(

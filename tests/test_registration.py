@@ -247,6 +247,87 @@ def test_limits_that_were_changed_in_a_report_are_found(policy: Path, tmp_path: 
             api.read_report(place)
 
 
+def _told(report: AuditReport, place: Path, **changed: str) -> Path:
+    """A report's file with other words on its registration."""
+    told = json.loads(report.model_dump_json())
+    told["registration"] |= changed
+    place.write_text(json.dumps(told), "utf-8")
+    return place
+
+
+@pytest.fixture
+def late(policy: Path, tmp_path: Path) -> AuditReport:
+    """A report by a policy that came after the first audit of its data."""
+    _audit(tmp_path / "a.csv", None, train=_rows())
+    api.register_policy(policy)
+    return _audit(tmp_path / "b.csv", policy, train=_rows())
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"time": "2026-01-02T00:00:00+00:00", "first_audit": "2026-01-01T00:00:00+00:00"},
+        {"time": "2099-01-01T00:00:00+00:00", "first_audit": "2099-01-02T00:00:00+00:00"},
+        {"time": "2099-01-01T00:00:00+00:00", "first_audit": ""},
+        {"time": "", "first_audit": "2026-01-01T00:00:00+00:00"},
+        {"time": "long ago"},
+    ],
+)
+def test_a_word_that_its_own_times_contradict_is_refused(
+    times: dict[str, str], late: AuditReport, tmp_path: Path,
+    run_cli: Callable[..., tuple[int, str, str]],
+) -> None:  # fmt: skip
+    """A policy that is called `before` and is later than an audit is exit code 4 everywhere."""
+    place = _told(late, tmp_path / "audit.json", state="before", **times)
+
+    for words in (
+        ("check", place),
+        ("report", place, "--out", tmp_path / "r.html"),
+        ("bundle", place, "--out", tmp_path / "e"),
+        ("ledger", "verify", "--head", place),
+    ):
+        code, out, err = run_cli(*words)
+        assert (code, out) == (4, "")
+        assert "as it says" in err
+
+
+def test_a_word_that_the_ledger_contradicts_is_refused(
+    late: AuditReport, tmp_path: Path, run_cli: Callable[..., tuple[int, str, str]]
+) -> None:
+    """Times that fit each other do not help where the ledger holds an earlier look."""
+    known = late.registration
+    assert known is not None
+    started = late.provenance.started or ""
+    place = _told(late, tmp_path / "audit.json", state="before", first_audit=started)
+    honest = _told(late, tmp_path / "honest.json")
+
+    assert run_cli("ledger", "verify", "--head", honest)[0] == 0
+    code, _, err = run_cli("ledger", "verify", "--head", place)
+    assert (code, "got another order" in err) == (4, True)
+
+
+def test_a_clock_that_was_set_back_proves_nothing(
+    policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where times contradict the chain nobody could check them: the policy counts as late."""
+    monkeypatch.setattr("genaudit.ledger._now", lambda: "2099-01-01T00:00:00+00:00")
+    api.register_policy(policy)
+    monkeypatch.undo()
+    monkeypatch.setenv("GENAUDIT_LEDGER", str(tmp_path / "ledger.sqlite"))
+
+    assert _state(_audit(tmp_path / "a.csv", policy, train=_rows())) == "after"
+
+
+def test_the_page_says_that_nobody_asked(policy: Path, tmp_path: Path) -> None:
+    """Of a chosen policy it says so where no ledger was asked; of the bundled one, nothing."""
+    report = _audit(tmp_path / "a.csv", None)
+    chosen = api.check(report, policy)
+
+    assert "not registered before the run" in to_html(chosen, lang="en")
+    assert "在运行之前未经登记" in to_html(chosen, lang="zh")
+    assert "not registered before the run" not in to_html(report, lang="en")
+
+
 def test_policy_commands(
     policy: Path, tmp_path: Path, run_cli: Callable[..., tuple[int, str, str]]
 ) -> None:
