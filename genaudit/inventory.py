@@ -60,6 +60,7 @@ def _clause(regulation: Regulation, control: Control) -> dict[str, Any]:
     row = control.model_dump(mode="json")
     row["url"] = row["url"] or regulation.url
     about = regulation.model_dump(mode="json", include={"name", "version", "retrieved", "read"})
+    about["source_basis"] = regulation.basis and regulation.basis.model_dump()
     question = questions()[control.applicability].model_dump()
     return {"id": row.pop("id"), "regulation": regulation.id, **row, **about, "question": question}
 

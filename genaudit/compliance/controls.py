@@ -63,7 +63,8 @@ class Control(_Row):
         out. Without measures it always reads as not measured.
     parts: parts of the report that show something of it, to be read by a person.
     applicability: key of the operator's answer in `context["applicability"]`.
-    certainty: H, M or L, of clause number and paraphrase.
+    certainty: H, M or L, of clause number and paraphrase. basis: what of it is less certain, or was
+        read elsewhere than the rest.
     reviewed: when the row was last held against its source.
     modalities: records that the clause names, where it names some; of others it says nothing.
     """
@@ -73,6 +74,7 @@ class Control(_Row):
     applicability: str
     in_force: dt.date
     certainty: Literal["H", "M", "L"]
+    basis: Texts | None = None
     reviewed: dt.date
     measures: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
@@ -85,7 +87,8 @@ class Control(_Row):
 class Regulation(_Row):
     """A law, opinion or standard with the clauses that an audit can supply evidence for.
 
-    read: whether the official text itself was read, or secondary sources that quote it.
+    read: whether the official text itself was read, or secondary sources that quote it. basis: what
+        was read where it was no text in force, such as a draft.
     questions: key of an answer -> what the operator is asked; each key is asked in one regulation.
     """
 
@@ -95,6 +98,7 @@ class Regulation(_Row):
     url: str = Field(pattern=r"^https://")
     retrieved: dt.date
     read: Literal["primary", "secondary"]
+    basis: Texts | None = None
     questions: dict[str, Texts] = Field(default={}, alias="question")
     controls: tuple[Control, ...] = Field(alias="control", min_length=1)
 
@@ -108,6 +112,7 @@ class Regulation(_Row):
             url=self.url,
             retrieved=self.retrieved,
             read=self.read,
+            basis=self.basis and self.basis.message(f"regulation.{self.id}.basis"),
         )
 
 
@@ -186,6 +191,7 @@ def _reading(
         applicability=control.applicability,
         in_force=control.in_force,
         certainty=control.certainty,
+        basis=control.basis and control.basis.message(f"control.{control.id}.basis"),
         clause_text=control.clause.message(f"control.{control.id}.clause"),
         question=questions()[control.applicability].message(f"question.{control.applicability}"),
         parts=control.parts,

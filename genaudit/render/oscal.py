@@ -83,6 +83,7 @@ def _regulation(control: ControlReading) -> list[dict[str, str]]:
     known = {} if source is None else {
         "version": form.said(source.version), "url": source.url, "read": source.read,
         "retrieved": source.retrieved.isoformat(),
+        "basis": source.basis.english if source.basis else "",
     }  # fmt: skip
     return _props({**known, "kind": "regulation"})
 
@@ -100,6 +101,7 @@ def _control(control: ControlReading) -> dict[str, Any]:
             "in-force": control.in_force.isoformat() if control.in_force else "",
             "reviewed": control.reviewed.isoformat() if control.reviewed else "",
             "certainty": control.certainty, "applicability": control.applicability,
+            "basis": control.basis.english if control.basis else "",
             "measures": ", ".join(control.measures), "clause-zh": _zh(control.clause_text),
         }) or _props({"kind": "clause"}),
         **({"links": [{"href": control.url, "rel": "reference"}]} if _is_link(control.url) else {}),

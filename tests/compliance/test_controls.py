@@ -63,6 +63,8 @@ def every_text() -> Iterator[Texts]:
         yield from (regulation.name, regulation.version, *regulation.questions.values())
         for control in regulation.controls:
             yield from (control.clause, control.paraphrase, control.cannot_claim)
+        for row in (regulation, *regulation.controls):
+            yield from [row.basis] if row.basis else []
 
 
 def state(id: str, found: list[Section], **applies: bool) -> ControlState:
@@ -175,6 +177,24 @@ def test_unknown_fields_are_refused() -> None:
     """A misspelt field in a regulation does not pass unseen."""
     with pytest.raises(ValueError, match="in_forse"):
         Regulation.model_validate({"id": "x", "in_forse": "2020-01-01"})
+
+
+def test_what_was_read_in_a_draft_says_so() -> None:
+    """A row that is only partly well supported says which part is not, and so does its reading."""
+    by_id = {r.id: r for r in readings([], {})}
+    partly = {r.id for r in by_id.values() if r.basis}
+
+    assert partly >= {"EU-4a-1a", "GD-35-7", "N226-24", "N226-35"}
+    for row in by_id.values():
+        drafted = row.source is not None and row.source.basis is not None
+        assert drafted == row.id.startswith("N226")
+
+
+def test_deduplication_of_training_rows_is_not_measured() -> None:
+    """Copies among samples say nothing of repeated rows in training."""
+    found = [section(privacy__copies__exact=Verdict.WITHIN)]
+
+    assert state("N600-2.10-3", found, nist_ai_600_1=True) is ControlState.NOT_MEASURED
 
 
 def test_unanswered_applicability_is_never_met() -> None:

@@ -244,6 +244,19 @@ def test_clauses_that_apply_come_first() -> None:
     assert "Technical measures address attacks" not in text
 
 
+def test_the_page_says_what_was_read_in_a_draft() -> None:
+    """Under the heading of a text, and beside a clause that is only partly well supported."""
+    report = fixture.report()
+    applies: dict[str, JsonValue] = {"nist_sp_800_226": True, "gdpr_impact_assessment": True}
+    controls = tuple(readings(report.sections, {"applicability": applies}))
+    en, zh = (to_html(report.model_copy(update={"controls": controls}), x) for x in ("en", "zh"))
+
+    assert "Sections were read in the public draft" in en
+    assert "The article is well supported; the EDPB template" in en
+    assert "公开征求意见稿" in zh
+    assert "EDPB 的影响评估模板" in zh
+
+
 def test_the_page_says_that_a_clause_names_no_tables() -> None:
     """Of Article 50(2) a table's page says so itself; that of images reads it as any other."""
     applies = {"eu_ai_act_generates_content": True}
