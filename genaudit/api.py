@@ -102,6 +102,7 @@ def train(
 
     Raises:
         DataError, SchemaError, OptionError, BudgetError: one sentence on what is not usable.
+        DivergenceError: numbers of the training are no longer finite; it names a rate to lower.
     """
     from genaudit.training.fit import fit
     from genaudit.training.recipe import Recipe, check_budget_total
@@ -167,7 +168,7 @@ def resume(
     Raises:
         IntegrityError: the checkpoint was altered, or the ledger is another one or was rolled back.
         DataError: the checkpoint is unusable, or of other records.
-        OptionError, BudgetError: as in `train`.
+        OptionError, BudgetError, DivergenceError: as in `train`.
     """
     from genaudit.training import checkpoint as checkpoints
     from genaudit.training import fit

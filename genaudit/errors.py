@@ -7,6 +7,7 @@
     ├── SchemaError (ValueError)   schema file or declaration is not usable
     ├── OptionError (ValueError)   an argument, plan, policy or recipe is out of range
     ├── BudgetError (ValueError)   a private run would touch data that nobody has paid for
+    ├── DivergenceError (ArithmeticError)   numbers of a training are no longer finite
     └── IntegrityError             exit code 4: content differs from its own digest
 
 A message says what was expected, what came and what to do, in one sentence.
@@ -59,6 +60,10 @@ class OptionError(GenauditError, ValueError):
 
 class BudgetError(GenauditError, ValueError):
     """A private run would learn something from the data that is neither public nor paid for."""
+
+
+class DivergenceError(GenauditError, ArithmeticError):
+    """Numbers of a training are no longer finite; a lower learning rate helps."""
 
 
 class IntegrityError(GenauditError):

@@ -145,6 +145,7 @@ class Phase:
     optimizer: updates `private` once its gradients are there.
     public_step: everything that follows without looking at records; returns what may be logged.
     penalty: rows -> a scalar to add in plain training.
+    rates: fields of a recipe that say how far its steps go.
     """
 
     name: str
@@ -156,10 +157,15 @@ class Phase:
     public_step: Callable[[], Mapping[str, float]]
     n_extra: int = 0
     penalty: Callable[[Rows, int], torch.Tensor] | None = None
+    rates: tuple[str, ...] = ("private_learning_rate",)
 
 
 class Family(Protocol):
     """A generator in training."""
+
+    @property
+    def released(self) -> nn.Module:
+        """What makes the records; of a table it is whole after `finish` alone."""
 
     def start(self) -> None:
         """What comes before the first step; reads no record."""

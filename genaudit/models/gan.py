@@ -72,6 +72,7 @@ class Gan:
                 public_step=self._public_step,
                 n_extra=self.tuning.n_fakes,
                 penalty=self._penalty if self.tuning.r1 else None,
+                rates=("learning_rate", "private_learning_rate"),
             )
         ]
 

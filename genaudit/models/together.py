@@ -30,6 +30,10 @@ Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
 class Together(Protocol):
     """Families that train side by side."""
 
+    @property
+    def weights(self) -> Sequence[torch.Tensor]:
+        """All that steps change; of what is released, too."""
+
     def start(self) -> None:
         """What comes before the first step."""
 
@@ -128,6 +132,12 @@ class GansTogether:
         self._optimizer = self.generators.optimizer(parts["generator"])
         self._private = self.discriminators.optimizer(parts["discriminator"])
 
+    @property
+    def weights(self) -> Sequence[torch.Tensor]:
+        """Of generators, discriminators and averages."""
+        stacks = (self.generators, self.discriminators, self.averages.shadows)
+        return [weight for stack in stacks for weight in stack.parameters.values()]
+
     def start(self) -> None:
         """Fit all generators to the marginals of their records."""
         _fit(self.generators, self.first.reference.pairs, self.known, self.first.chance(),
@@ -196,6 +206,11 @@ class VaesTogether:
         self.halves = Stack([v.module for v in vaes])
         self.averages = Averages([v.average for v in vaes])
         self._optimizer = self.halves.optimizer(self.first.parts().optimizers["halves"])
+
+    @property
+    def weights(self) -> Sequence[torch.Tensor]:
+        """Of both halves and the averages."""
+        return [*self.halves.parameters.values(), *self.averages.shadows.parameters.values()]
 
     def start(self) -> None:
         """Nothing, as of one alone."""

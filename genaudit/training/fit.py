@@ -23,15 +23,17 @@ from genaudit.data.overlap import row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.ledger import Mark, PrivacyLedger, Touch
+from genaudit.models.base import Phase
 from genaudit.models.store import Trained
 from genaudit.models.threads import one_thread
 from genaudit.training import checkpoint as checkpoints
-from genaudit.training import plain
+from genaudit.training import divergence, plain
 from genaudit.training.book import Book
 from genaudit.training.checkpoint import Checkpoint, Keeper
+from genaudit.training.divergence import Watch
 from genaudit.training.kinds import Work, work_of
 from genaudit.training.pace import Pace
-from genaudit.training.prepared import Basis, Prepared
+from genaudit.training.prepared import Basis, Prepared, kind_of
 from genaudit.training.recipe import Recipe, check_budget_total
 from genaudit.training.world import ALONE, World
 
@@ -92,6 +94,7 @@ def fit(
 
     Raises:
         OptionError, BudgetError, DataError: something is out of range, not paid for, or not usable.
+        DivergenceError: its numbers are no longer finite.
     """
     if world.leads:  # a follower has no ledger, so it does not know the name
         check_budget_total(budget_total, dataset_id)
@@ -146,7 +149,7 @@ def resume(
     Raises:
         IntegrityError: it is another ledger, or one that was rolled back.
         DataError: these are other records.
-        OptionError, BudgetError: as in `fit`.
+        OptionError, BudgetError, DivergenceError: as in `fit`.
     """
     info, recipe = checkpoint.info, checkpoint.info.recipe
     check_budget_total(budget_total, info.dataset)
@@ -315,7 +318,7 @@ class _Job:
     def run(self, progress: Progress | None) -> Trained:
         """Take the steps that are left, and hand over what came of it."""
         self._steps(progress)
-        self.work.family.finish()
+        self._finish()
         if self.world.leads:
             self.book.close()
         basis, read = self.prepared.basis, self._read()
@@ -328,6 +331,19 @@ class _Job:
             history=tuple(self.history),
             recipe={**self.recipe.model_dump(mode="json"), **basis.settled.model_dump(mode="json")},
         )
+
+    def _finish(self) -> None:
+        """What follows the last step; what would be released then is finite."""
+        family, done = self.work.family, self.prepared.pace.done
+        with self.watch.at(done, family.phases()):
+            family.finish()
+            divergence.check_weights(family.released.parameters())
+
+    @property
+    def watch(self) -> Watch:
+        """What tells of a training that diverges."""
+        basis = self.prepared.basis
+        return Watch(self.recipe, basis.settled, kind_of(basis.schema))
 
     def _read(self) -> _Read:
         """What is on record of this training, in every process."""
@@ -342,14 +358,16 @@ class _Job:
         pace, end = self.prepared.pace, 0
         look, batch = _Look(self), self.work.batches(self.prepared.numbers)
         started, before = time.monotonic(), pace.done
-        for phase in self.work.family.phases():
+        phases = self.work.family.phases()
+        for i, phase in enumerate(phases):
             end += phase.steps
             if pace.done >= end:
                 continue
             take = self.prepared.stepper(phase, batch)
             while pace.done < end and pace.next():
-                metrics = dict(take() or {}) | dict(phase.public_step())
-                quality = look(metrics)
+                with self.watch.at(pace.done, phases[: i + 1]):
+                    metrics = self._step(phase, take)
+                    quality = look(metrics)
                 if progress is not None:
                     passed = (time.monotonic() - started) / (pace.done - before)
                     progress(Update(pace.done, pace.done + pace.left, passed * pace.left, quality,
@@ -359,6 +377,16 @@ class _Job:
                     self.keep_if_due(time.monotonic() - started)
             if isinstance(take, _Holds):
                 take.close()  # a later phase may use its module, which must be as any other then
+
+    def _step(
+        self, phase: Phase, take: Callable[[], Mapping[str, float] | None]
+    ) -> Mapping[str, float]:
+        """One step after which all numbers are finite; what may be shown of it."""
+        metrics = dict(take() or {}) | dict(phase.public_step())
+        divergence.check_numbers(metrics)
+        modules = self.work.family.parts().modules.values()
+        divergence.check_weights(p for module in modules for p in module.parameters())
+        return metrics
 
 
 @dataclass
@@ -377,6 +405,7 @@ class _Look:
         if pace.done % self._every and pace.left:
             return None
         quality = job.work.quality()
+        divergence.check_numbers({"quality": quality})
         job.history.append({"step": float(pace.done), "quality": quality, **metrics})
         return quality
 

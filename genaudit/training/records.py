@@ -17,6 +17,7 @@ from genaudit.models.media.base import MediaReference, Whole
 from genaudit.models.media.gan import MediaGan
 from genaudit.models.media.sampler import MediaSampler
 from genaudit.models.media.vae import MediaVae
+from genaudit.training import divergence
 from genaudit.training.marginals import distance
 from genaudit.training.prepared import (
     Basis,
@@ -85,11 +86,16 @@ class RecordWork:
 
     @torch.no_grad()
     def quality(self) -> float:
-        """Mean distance of the mean summaries and the attributes from what is known of them."""
+        """Mean distance of the mean summaries and the attributes from what is known of them.
+
+        Raises:
+            DivergenceError: what would be made is not finite.
+        """
         rng = torch.Generator(self.recipe.device).manual_seed(0)
         given = self.reference.draw(_LOOK_AT, rng)
         records, made = self.family.released.make(self.family.released.noise(len(given), rng),
                                                   given)  # fmt: skip
+        divergence.check_records(records)
         mean = self.nets.summary(records).mean(0)
         gap = float((mean - self.reference.summary).abs().mean())
         blocks = self.basis.layout.blocks

@@ -19,8 +19,9 @@ from genaudit.models.store import Trained
 from genaudit.models.threads import one_thread
 from genaudit.models.together import GansTogether, Together, VaesTogether
 from genaudit.models.vae import Vae
-from genaudit.training import plain
+from genaudit.training import divergence, plain
 from genaudit.training.book import Book
+from genaudit.training.divergence import Watch
 from genaudit.training.fit import fit
 from genaudit.training.prepared import Batch, Prepared
 from genaudit.training.recipe import Recipe
@@ -41,7 +42,7 @@ def fit_each(recipes: Sequence[Recipe], data: Sequence[Dataset]) -> list[Trained
         data: Checked records.
 
     Raises:
-        OptionError, DataError: as `fit`.
+        OptionError, DataError, DivergenceError: as `fit`.
     """
     found: dict[int, Trained] = {}
     waiting: dict[Hashable, list[_Job]] = {}
@@ -86,6 +87,11 @@ class _Job:
             len(self.prepared.numbers.joint),
         )  # fmt: skip
 
+    @property
+    def watch(self) -> Watch:
+        """What tells of trainings that diverge."""
+        return Watch(self.recipe, self.prepared.basis.settled, "table")
+
     def trained(self) -> Trained:
         touches, mark = self.book.record()
         return Trained(
@@ -113,7 +119,9 @@ def _train(jobs: Sequence[_Job]) -> dict[int, Trained]:
             for job, noise in zip(jobs, noises, strict=True):
                 noise.manual_seed(plain.noise_seed(job.recipe.seed, step))
             batches = [job.batch(mine) for job, mine in zip(jobs, rows, strict=True)]
-            together.step(batches, noises, plain.penalised(step + 1))
+            with first.watch.at(step + 1, first.work.family.phases()):
+                together.step(batches, noises, plain.penalised(step + 1))
+                divergence.check_weights(together.weights)
         together.finish()
     return {job.place: job.trained() for job in jobs}
 

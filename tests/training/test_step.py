@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from genaudit.errors import DivergenceError
 from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Phase, Reference, Tuning
 from genaudit.models.gan import Gan
@@ -205,7 +206,7 @@ def test_divergence_is_an_error() -> None:
         phase.private.parameters()
     ).data.fill_(float("nan"))
 
-    with pytest.raises(ValueError, match="diverged"):
+    with pytest.raises(DivergenceError, match="diverged"):
         step(*_records(4), torch.Generator())
 
 

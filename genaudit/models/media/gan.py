@@ -68,12 +68,14 @@ class MediaGan:
             name="likelihood", private=self._warm, steps=warm, rows=_as_they_are,
             losses=self._warm,
             optimizer=self._warm_optimizer, public_step=self._warm_step,
+            rates=("warm_learning_rate",),
         )  # fmt: skip
         second = Phase(
             name="adversarial", private=self.discriminator, steps=self.tuning.steps - warm,
             rows=self._rows, losses=self._losses, optimizer=self._private_optimizer,
             public_step=self._public_step, n_extra=self.tuning.n_fakes,
             penalty=self._penalty if self.tuning.r1 else None,
+            rates=("learning_rate", "private_learning_rate"),
         )  # fmt: skip
         return [phase for phase in (first, second) if phase.steps]
 

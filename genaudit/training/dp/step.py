@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from genaudit.errors import BudgetError
+from genaudit.errors import DivergenceError
 from genaudit.models.base import Phase, Rows
 from genaudit.training.dp.clipping.module import Losses
 from genaudit.training.dp.engine import BookKeepingEngine
@@ -93,7 +93,7 @@ class PrivateStep:
             filled: Which places of units hold a record, shape (units * cap,); None = all.
 
         Raises:
-            BudgetError: the released side of the training has diverged.
+            DivergenceError: the weights that learn from records are no longer finite.
         """
         rows = self.phase.rows(records, conditions, rng)
         assert len(rows[0]) == len(records) + self.phase.n_extra, "their number is public"
@@ -104,7 +104,7 @@ class PrivateStep:
         self.optimizer.zero_grad(set_to_none=True)
         # Weights are already private, so looking at them tells nothing more of the records.
         if not all(bool(torch.isfinite(p).all()) for p in self.phase.private.parameters()):
-            raise BudgetError(
+            raise DivergenceError(
                 "Private training has diverged: weights are no longer finite. Lower "
                 "private_learning_rate; what was charged stays charged."
             )
