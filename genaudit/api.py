@@ -26,6 +26,7 @@ from genaudit.compliance.controls import readings
 from genaudit.data import bundled
 from genaudit.data.canaries import Canaries, beside
 from genaudit.data.dataset import Dataset, check_draft, learn, widen
+from genaudit.data.disclosure import lifted
 from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.record import frozen
@@ -251,6 +252,7 @@ def audit(
     seed: int = 0,
     command: str = "",
     strict: bool = False,
+    show_private: bool = False,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Audit a generator, or a file or frame of its samples.
@@ -280,6 +282,8 @@ def audit(
         command: what the report prints as the command that reproduces it.
         progress: called with audit, number done, number of all.
         strict: raise where an audit fails, instead of reporting it as failed.
+        show_private: show counts of a few people too, for readers who may see the data; the report
+            says so and is no release.
 
     Raises:
         DataError, SchemaError, OptionError, IntegrityError: one sentence on what is not usable.
@@ -339,17 +343,18 @@ def audit(
     if who.draw is not None:
         _ = case.samples  # drawn before any audit asks: a generator that fails is one error
     judged = _subject_read(book, who, touches)
-    report = run(
-        case,
-        chosen_plan,
-        chosen_policy,
-        context=declared,
-        command=command,
-        audit_touches=touches,
-        remarks=_remarks(public is None, who),
-        strict=strict,
-        progress=progress,
-    )
+    with lifted(lift=show_private):
+        report = run(
+            case,
+            chosen_plan,
+            chosen_policy,
+            context=declared,
+            command=command,
+            audit_touches=touches,
+            remarks=_remarks(public is None, who),
+            strict=strict,
+            progress=progress,
+        )
     return report.model_copy(
         update={
             "sections": (*report.sections, *who.sections),

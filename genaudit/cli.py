@@ -610,6 +610,9 @@ def audit(
     ] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit 1 outside, 3 cannot tell.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail where an audit fails.")] = False,
+    show_private: Annotated[
+        bool, typer.Option("--show-private", help="Show counts of a few people: no release.")
+    ] = False,
     dataset_id: DatasetId = None,
     ledger: LedgerOption = None,
     seed: Seed = 0,
@@ -628,10 +631,13 @@ def audit(
             plan=plan, policy=policy, claim=claim, split=split, one_recipe=one_recipe,
             context=api.read_context(context), checkpoint=checkpoint, ledger=ledger,
             dataset_id=dataset_id, seed=seed, command=_command(), strict=strict,
-            progress=progress.audit_bar(bars),
+            show_private=show_private, progress=progress.audit_bar(bars),
         )  # fmt: skip
     api.write_json(report, out)
     _say_report(report)
+    if report.provenance.show_private:
+        _say("Counts of a few people are in it (--show-private): share it only with those who may "
+             "see the data.")  # fmt: skip
     if report.registration is not None and report.registration.state != "before":
         _say(f"Not pre-registered: the policy was {_LATE[report.registration.state]}.")
     _say(f"Wrote {out}; read it with: genaudit report {out} --out report.html")

@@ -715,7 +715,10 @@ class CalibrationInfo(Value):
 
 
 class Provenance(Value):
-    """What reproduces this report. Times are the only fields that differ between equal runs."""
+    """What reproduces this report. Times are the only fields that differ between equal runs.
+
+    show_private: whether counts of a few people stand in it, which it is no release with.
+    """
 
     tool_version: str
     python: str
@@ -723,6 +726,7 @@ class Provenance(Value):
     command: str = ""
     seed: int
     plan: str
+    show_private: bool = False
     started: str | None = None
     seconds: Seconds | None = None
     calibration: CalibrationInfo | None = None

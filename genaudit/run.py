@@ -17,7 +17,7 @@ from genaudit.audits import audits, find
 from genaudit.audits.words import listed
 from genaudit.case import Audit, AuditCase, Knowledge, Split
 from genaudit.compliance.controls import readings
-from genaudit.data.disclosure import shown_share
+from genaudit.data.disclosure import is_lifted, shown_share
 from genaudit.data.schema import Kind
 from genaudit.errors import GenauditError, GenauditWarning
 from genaudit.ledger import Touch
@@ -119,6 +119,7 @@ def run(
             command=command,
             seed=case.seed,
             plan=plan.name,
+            show_private=is_lifted(),
             started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
             seconds=round(time.time() - started, 1),
             calibration=standing[1] if standing is not None else None,

@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 
 from genaudit import api
+from genaudit.audits.bias._shares import SHARE
 from genaudit.compliance.controls import readings, regulations
 from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError, DataError, GenauditError, GenauditWarning, OptionError
 from genaudit.ledger import PrivacyLedger, Scope
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
+from genaudit.render.html import to_html
 from genaudit.render.json import dumps, loads
 from genaudit.result import (
     AuditReport,
@@ -330,3 +332,37 @@ def test_a_folder_does_not_hide_what_is_bundled(
     assert (
         api.train("arrests", model="gan", steps=2, fit_steps=2, ledger="l").schema.id == "arrests"
     )
+
+
+def test_counts_of_a_few_people_are_shown_on_demand_and_the_report_says_so() -> None:
+    """Four in the south are what north and east leave over, so that the east is hidden too."""
+    schema = Schema.from_dict(
+        {
+            "rows": "public",
+            "columns": {
+                "region": {
+                    "kind": "categorical",
+                    "role": "sensitive",
+                    "categories": ["north", "south", "east"],
+                }
+            },
+        }
+    )
+    made, real = (
+        pd.DataFrame({"region": np.repeat(["north", "south", "east"], [200, n, 15])})
+        for n in (20, 4)
+    )
+    plan = AuditPlan(name="one", audits=("bias.representation",))
+    hidden, shown = (
+        api.audit(made, train=real, schema=schema, plan=plan, show_private=private)
+        for private in (False, True)
+    )
+
+    def east(report: AuditReport) -> float | None:
+        (found,) = [f for _, f in report.findings() if f.metric == SHARE and "east" in str(f.group)]
+        return found.estimate.value
+
+    assert (east(hidden), east(shown)) == (None, pytest.approx(15 / 235 - 15 / 219))
+    assert (hidden.provenance.show_private, shown.provenance.show_private) == (False, True)
+    assert "--show-private" in to_html(shown)
+    assert "--show-private" not in to_html(hidden)

@@ -112,7 +112,7 @@ class Regulation(_Row):
             url=self.url,
             retrieved=self.retrieved,
             read=self.read,
-            basis=self.basis and self.basis.message(f"regulation.{self.id}.basis"),
+            basis=self.basis.message(f"regulation.{self.id}.basis") if self.basis else None,
         )
 
 
@@ -191,7 +191,7 @@ def _reading(
         applicability=control.applicability,
         in_force=control.in_force,
         certainty=control.certainty,
-        basis=control.basis and control.basis.message(f"control.{control.id}.basis"),
+        basis=control.basis.message(f"control.{control.id}.basis") if control.basis else None,
         clause_text=control.clause.message(f"control.{control.id}.clause"),
         question=questions()[control.applicability].message(f"question.{control.applicability}"),
         parts=control.parts,

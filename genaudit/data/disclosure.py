@@ -6,6 +6,10 @@ Disclosure Control, 2012, section 5.1); 10 is a common limit for published table
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 
 from genaudit.result import Message, message
@@ -14,6 +18,28 @@ SMALL_CELL = 10
 
 _HIDDEN = "disclosure.hidden"
 
+_lifted: ContextVar[bool] = ContextVar("lifted", default=False)
+
+
+@contextmanager
+def lifted(*, lift: bool = True) -> Iterator[None]:
+    """Within it every count is shown, for a reader who may see the data themselves.
+
+    >>> with lifted():
+    ...     shown_count(3)
+    3
+    """
+    token = _lifted.set(lift)
+    try:
+        yield
+    finally:
+        _lifted.reset(token)
+
+
+def is_lifted() -> bool:
+    """Whether small counts are shown here."""
+    return _lifted.get()
+
 
 def shown_count(n: int, minimum: int = SMALL_CELL) -> int | None:
     """A count that may be printed: None where it is positive but under `minimum`.
@@ -21,7 +47,7 @@ def shown_count(n: int, minimum: int = SMALL_CELL) -> int | None:
     >>> shown_count(0), shown_count(3), shown_count(25)
     (0, None, 25)
     """
-    return None if 0 < n < minimum else n
+    return None if 0 < n < minimum and not is_lifted() else n
 
 
 def shown_share(count: float, n: int, minimum: int = SMALL_CELL) -> float | None:
@@ -32,7 +58,7 @@ def shown_share(count: float, n: int, minimum: int = SMALL_CELL) -> float | None
     """
     # 99 of 100 tells as much about the one who is left as 1 of 100 tells about the one.
     hidden = 0 < count < minimum or 0 < n - count < minimum
-    return None if n == 0 or hidden else count / n
+    return None if n == 0 or (hidden and not is_lifted()) else count / n
 
 
 def taken_for(count: int, n: int, minimum: int = SMALL_CELL) -> tuple[int, int]:
@@ -41,6 +67,8 @@ def taken_for(count: int, n: int, minimum: int = SMALL_CELL) -> tuple[int, int]:
     >>> taken_for(0, 200), taken_for(3, 200), taken_for(25, 200), taken_for(199, 200)
     ((0, 0), (1, 9), (25, 25), (191, 199))
     """
+    if is_lifted():
+        return count, count
     if 0 < count < minimum:
         return 1, min(minimum - 1, n)
     if 0 < n - count < minimum:
@@ -54,7 +82,7 @@ def in_tens(n: int, total: int, minimum: int = SMALL_CELL) -> int:
     >>> in_tens(1000, 1000), in_tens(996, 1000), in_tens(4, 1000)
     (1000, 990, 0)
     """
-    return n if n == total else n - n % minimum
+    return n if n == total or is_lifted() else n - n % minimum
 
 
 def hidden() -> Message:
@@ -79,6 +107,8 @@ def shown_parts(counts: np.ndarray, minimum: int = SMALL_CELL) -> np.ndarray:
     [True, False, False, True]
     """
     counts = np.asarray(counts)
+    if is_lifted():
+        return np.ones(counts.shape, dtype=bool)
     return _with_partners(counts, (counts == 0) | (counts >= minimum), minimum)
 
 
@@ -93,6 +123,8 @@ def shown_cells(counts: np.ndarray, minimum: int = SMALL_CELL) -> np.ndarray:
     [[False, False, True], [True, True, True], [False, False, True]]
     """
     counts = np.asarray(counts)
+    if is_lifted():
+        return np.ones(counts.shape, dtype=bool)
     shown = (counts == 0) | (counts >= minimum)
     while True:
         before = shown

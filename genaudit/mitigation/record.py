@@ -35,9 +35,7 @@ class MitigationRecord(BaseModel):
     source_digest: str | None = None
     digest: str
     epsilon_added: float = 0.0
-    reason: str = (
-        "nothing but the rows given was read: post-processing where they are generated"
-    )
+    reason: str = "nothing but the rows given was read: post-processing where they are generated"
     cost: dict[str, JsonValue]
     tuning: Tuning | None = None
 

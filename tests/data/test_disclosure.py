@@ -9,10 +9,14 @@ import pytest
 
 from genaudit.data.disclosure import (
     SMALL_CELL,
+    in_tens,
+    is_lifted,
+    lifted,
     shown_cells,
     shown_count,
     shown_parts,
     shown_share,
+    taken_for,
 )
 
 
@@ -68,3 +72,28 @@ def test_cells_with_known_margins() -> None:
                 len(left) > 1 and left.sum() >= SMALL_CELL
             )  # fmt: skip
     assert shown_cells(np.full((3, 4), 10)).all()
+
+
+def test_the_rule_is_lifted_inside_alone() -> None:
+    """Inside, every count is as it is; afterwards the rule holds again."""
+    cells = np.array([[3, 40], [60, 7]])
+    with lifted():
+        assert is_lifted()
+        assert shown_count(3) == 3
+        assert shown_share(3, 100) == 0.03
+        assert taken_for(3, 200) == (3, 3)
+        assert in_tens(996, 1000) == 996
+        assert shown_parts(cells[0]).all()
+        assert shown_cells(cells).all()
+        with lifted(lift=False):
+            assert shown_count(3) is None
+
+    assert shown_count(3) is None
+    assert not is_lifted()
+
+
+def test_an_error_inside_does_not_leave_it_lifted() -> None:
+    with pytest.raises(ZeroDivisionError), lifted():
+        1 / 0  # noqa: B018
+
+    assert not is_lifted()
