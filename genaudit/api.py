@@ -290,6 +290,11 @@ def audit(
     """
     check_seed(seed)
     declared = contexts.checked(context)
+    if (until := contexts.expired(declared, today())) is not None:
+        raise OptionError(
+            f"Expected a report that is valid until {today().isoformat()} at least, got {until}; "
+            "correct valid_until in the context, or leave it out."
+        )
     planted = None if canaries is None else Canaries.read(path_of(canaries, "a file of canaries"))
     chosen_policy = read_policy(policy)
     chosen_plan = plan if isinstance(plan, AuditPlan) else AuditPlan.read(_file(plan, "plan"))
@@ -503,7 +508,7 @@ def check(
         chosen = _own_policy(report)
     else:
         chosen = read_policy(policy, {f.metric for _, f in report.findings()})
-    sections = judge(report.sections, chosen, on=on)
+    sections = judge(report.sections, chosen, on=on or today())
     return report.model_copy(
         update={
             "sections": tuple(sections),
@@ -513,6 +518,20 @@ def check(
             "registration": report.registration if policy is None else None,
         }
     )
+
+
+def today() -> dt.date:
+    """The day (UTC) on which an audit begins and a check judges."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+def expired(report: AuditReport, on: dt.date | None = None) -> str | None:
+    """Until when a report was valid, where that was before a day (today, UTC); else None.
+
+    Its verdicts stand as they are, as they were true of what was audited, but nobody should pass
+    anything by them any more.
+    """
+    return contexts.expired(report.context, on or today())
 
 
 def diff(

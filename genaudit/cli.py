@@ -696,11 +696,12 @@ def check(
     policy: Annotated[Path | None, typer.Option("--policy", help="Policy (TOML).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge a report anew: exit 0 within, 1 outside, 3 cannot tell, not measured or no limit."""
+    """Judge anew: exit 0 within, 1 outside, 3 cannot tell, not measured, no limit or expired."""
     from genaudit import api
 
     found = api.check(api.read_report(audit_json), policy)
     missing = _unmeasured_limits(found)
+    until = api.expired(found)
     _say(_whose_limits(found, audit_json, policy))
     if as_json:
         _print_json(
@@ -711,6 +712,7 @@ def check(
                 for _, f in found.findings() if f.limit
             ]
             + [{"metric": m, "verdict": "not_measured"} for m in missing]
+            + ([] if until is None else [{"metric": "valid_until", "verdict": "expired"}])
         )  # fmt: skip
     else:
         for _, finding in found.findings():
@@ -719,7 +721,10 @@ def check(
         for metric in missing:
             print(f"not measured  {_printable(metric)}")
     _say(_judged(found))
-    raise typer.Exit(_gate(found))
+    if until is not None:
+        _say(f"Expired: this report was valid until {until}, and today is {api.today()}, so it "
+             "lets nothing pass; audit again.")  # fmt: skip
+    raise typer.Exit(_gate(found) or (3 if until is not None else 0))
 
 
 @app.command()

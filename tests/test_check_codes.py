@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from genaudit import api
 from genaudit.data.schema import Schema
+from genaudit.errors import OptionError
 from genaudit.plan import AuditPlan
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -117,3 +119,35 @@ def test_the_code_is_the_same_in_every_format(
         assert isinstance(json.loads(out), list)
     else:
         assert "Judged by the limits" in err
+
+
+@pytest.mark.parametrize(("make", "code"), [(_within, 3), (_outside, 1)])
+def test_an_expired_report_is_no_pass(
+    make: Callable[[Path], list[Path]], code: int, tmp_path: Path, run_cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It says until when it was valid, in both forms; its last day is still one, no day is none."""
+    [place] = make(tmp_path)
+    told = json.loads(place.read_text("utf-8"))
+    for until, said in (("2031-05-01", True), ("2031-05-02", False), ("soon", True)):
+        place.write_text(json.dumps(told | {"context": {"valid_until": until}}), "utf-8")
+        monkeypatch.setattr(api, "today", lambda: dt.date(2031, 5, 2))
+        found, _, err = run_cli("check", place)
+        as_json = run_cli("check", place, "--json")
+
+        assert (f"was valid until {until}, and today is 2031-05-02" in err) == said
+        assert found == as_json[0] == (code if said else {3: 0, 1: 1}[code])
+        assert ({"metric": "valid_until", "verdict": "expired"} in json.loads(as_json[1])) == said
+
+
+def test_an_audit_that_would_be_born_expired_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is read; valid for its own day alone it may be."""
+    rows = pd.DataFrame({"region": ["north"] * 60})
+    monkeypatch.setattr(api, "today", lambda: dt.date(2031, 5, 2))
+
+    with pytest.raises(OptionError, match="valid until 2031-05-02 at least, got 2031-05-01"):
+        api.audit(rows, schema=SCHEMA, plan=PLAN, context={"valid_until": dt.date(2031, 5, 1)})
+    day = api.audit(rows, schema=SCHEMA, plan=PLAN, context={"valid_until": dt.date(2031, 5, 2)})
+    assert day.context["valid_until"] == "2031-05-02"

@@ -129,6 +129,23 @@ def checked(given: Mapping[str, Any] | None, source: str = "the context") -> dic
     return {k: v for k, v in found.model_dump(exclude_unset=True).items() if v is not None}
 
 
+def expired(context: Mapping[str, JsonValue], on: dt.date) -> str | None:
+    """Until when a report was valid, where that was before a day, or is no day; else None.
+
+    >>> expired({"valid_until": "2027-06-30"}, dt.date(2027, 7, 1))
+    '2027-06-30'
+    >>> expired({"valid_until": "2027-06-30"}, dt.date(2027, 6, 30)) is None
+    True
+    """
+    until = context.get("valid_until")
+    if until is None:
+        return None
+    try:
+        return None if on <= dt.date.fromisoformat(str(until)) else str(until)
+    except ValueError:
+        return str(until)
+
+
 def read(path: str | Path | None) -> dict[str, JsonValue]:
     """The context in a TOML file; nothing without one.
 

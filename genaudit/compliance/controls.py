@@ -43,6 +43,10 @@ class Texts(_Row):
         return Message(id=id, text_en=self.en, texts={"zh": self.zh})
 
 
+def _message(said: Texts | None, id: str) -> Message | None:
+    return said.message(id) if said is not None else None
+
+
 #: Parts of a report that are evidence although no limit judges them.
 Part = Literal[
     "access", "calibration", "claim", "context", "data", "ledger", "methods", "not_measured",
@@ -112,7 +116,7 @@ class Regulation(_Row):
             url=self.url,
             retrieved=self.retrieved,
             read=self.read,
-            basis=self.basis.message(f"regulation.{self.id}.basis") if self.basis else None,
+            basis=_message(self.basis, f"regulation.{self.id}.basis"),
         )
 
 
@@ -191,7 +195,7 @@ def _reading(
         applicability=control.applicability,
         in_force=control.in_force,
         certainty=control.certainty,
-        basis=control.basis.message(f"control.{control.id}.basis") if control.basis else None,
+        basis=_message(control.basis, f"control.{control.id}.basis"),
         clause_text=control.clause.message(f"control.{control.id}.clause"),
         question=questions()[control.applicability].message(f"question.{control.applicability}"),
         parts=control.parts,

@@ -547,6 +547,12 @@ def answered(report: AuditReport, key: str) -> bool | None:
     return answer if isinstance(answer, bool) else None
 
 
+def expired(report: AuditReport) -> bool:
+    """Whether it was no longer valid on the day of its own audit: a page knows no other day."""
+    until, started = report.context.get("valid_until"), report.provenance.started
+    return isinstance(until, str) and started is not None and until < started[: len(until)]
+
+
 def official(url: str) -> bool:
     """Whether a link may be printed: a plain web address and no script."""
     return url.startswith(("https://", "http://"))

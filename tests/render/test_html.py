@@ -140,6 +140,17 @@ def test_page_one_says_what_an_officer_needs() -> None:
     assert "4 of 6 audits ran. 1 failed. 1 was skipped" in text
 
 
+def test_a_report_that_was_born_expired_says_so() -> None:
+    """The page knows no day but that of its audit, so it is the same on every day."""
+    report = fixture.report()
+    began = (report.provenance.started or "")[:10]
+    pages = [to_html(report.model_copy(update={"context": {"valid_until": day}}), lang)
+             for day in ("2001-01-01", began) for lang in ("en", "zh")]  # fmt: skip
+
+    assert ["expired before this audit" in page for page in pages] == [True, False, False, False]
+    assert "在本次审计之前已过期" in pages[1]
+
+
 def test_without_a_claim_the_page_says_so() -> None:
     """A subject that promises nothing is said to promise nothing."""
     assert "It makes no privacy claim" in plain(to_html(fixture.report(claim=False)))
