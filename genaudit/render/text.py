@@ -278,6 +278,15 @@ def _unsigned_zero(x: float, decimals: int) -> float:
 
 def _scientific(x: float) -> str:
     mantissa, exponent = f"{x:.2e}".split("e")
-    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     digits = mantissa.rstrip("0").rstrip(".").replace("-", _MINUS)
-    return f"10{power}" if digits == "1" else f"{digits} × 10{power}"
+    power = power_of_ten(int(exponent))
+    return power if digits == "1" else f"{digits} × {power}"
+
+
+def power_of_ten(exponent: int) -> str:
+    """Ten to a whole number.
+
+    >>> power_of_ten(-12)
+    '10⁻¹²'
+    """
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from genaudit.data.disclosure import is_hidden
 from genaudit.render.numbers import Numbers
-from genaudit.render.text import Text, catalogue
+from genaudit.render.text import Text, catalogue, power_of_ten
 from genaudit.result import (
     AuditReport,
     Claim,
@@ -52,6 +52,9 @@ READ = (
 
 #: Groups that stay open on the page; more of them fold away.
 OPEN_GROUPS = 10
+
+#: e to a larger power is more than a float holds.
+_MOST_EXP = 700.0
 
 #: Most columns of the data that have a line each.
 MOST_COLUMNS = 8
@@ -299,21 +302,29 @@ class Sentences:
         """What (ε, δ) promises: odds, then what an attacker can reach."""
         epsilon, delta = claim.epsilon, claim.delta
         # Kairouz, Oh, Viswanath 2015, theorem 2.1: true positives at 1% false positives.
+        # Where e^epsilon is more than a float holds the second bound is the smaller one.
         reach = min(
-            math.exp(min(epsilon, 600)) * 0.01 + delta, 1 - math.exp(-epsilon) * (0.99 - delta)
+            math.exp(min(epsilon, _MOST_EXP)) * 0.01 + delta,
+            1 - math.exp(-epsilon) * (0.99 - delta),
         )
         unit = self._known("page.unit", claim.unit)
         out = [
             self.text.say(
                 "page.claim.odds" if delta else "page.claim.odds.pure",
                 unit=unit,
-                factor=self.text.number(math.exp(min(epsilon, 600))),
+                factor=self._odds(epsilon),
                 one_in=1 / delta if delta else None,
             ),
             self.text.say("page.claim.reach", unit=unit, reach=self.text.percent(max(reach, 0.01))),
         ]
         relation = f"page.relation.{claim.relation}"
         return out + ([self.text.say(relation, unit=unit)] if self.text.has(relation) else [])
+
+    def _odds(self, epsilon: float) -> str:
+        """e^epsilon; where no float holds that, the power of ten above it."""
+        if epsilon <= _MOST_EXP:
+            return self.text.number(math.exp(epsilon))
+        return power_of_ten(math.ceil(epsilon / math.log(10)))
 
     def claim_numbers(self, claim: Claim) -> str:
         """`ε = 3, δ = 10⁻⁵, for one record (zero-out)`."""

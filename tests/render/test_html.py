@@ -157,6 +157,17 @@ def test_without_a_claim_the_page_says_so() -> None:
 
 
 @pytest.mark.parametrize(
+    ("epsilon", "factor"), [(3, "20.1"), (700, "1.01 × 10³⁰⁴"), (1000, "10⁴³⁵"), (1e6, "10⁴³⁴²⁹⁵")]
+)
+def test_odds_of_a_large_epsilon_are_not_understated(epsilon: float, factor: str) -> None:
+    """Beyond what a float holds it is the power of ten above e^ε: e^1000 = 1.97 × 10⁴³⁴."""
+    text = Text("en")
+    said, *_ = view.Sentences(text, Numbers(text)).claim(Claim(epsilon=epsilon, delta=0))
+
+    assert f"by a factor of at most {factor}." in said
+
+
+@pytest.mark.parametrize(
     ("epsilon", "delta", "reach"),
     [(3, 1e-5, 0.2009), (0.1, 0, 0.01105), (8, 1e-6, 0.99967), (700, 0, 1)],
 )
