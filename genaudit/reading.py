@@ -113,3 +113,17 @@ def read_toml(
         error: the file is absent, no text or no TOML.
     """
     return parsed(read_text(path, what, error), path, what, error)
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of a JSON text that names nothing twice: of two values nobody knows which counts.
+
+    Raises:
+        ValueError: a name stands twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} stands twice")
+    return found

@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from genaudit.reading import once
+
 #: The files of a bundle that have a meaning here.
 REPORT, POLICY, SIGNER, ATTESTATION = (
     "audit.json", "policy.toml", "signer.pem", "attestation.json",
@@ -58,18 +60,9 @@ def loads(raw: bytes) -> Any:
     ValueError: the name 'a' stands twice
     """
     try:
-        return json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
+        return json.loads(raw.decode(), object_pairs_hook=once, parse_constant=_no_constant)
     except RecursionError as error:
         raise ValueError("values nested too deeply") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} stands twice")
-    return found
 
 
 def _no_constant(name: str) -> None:

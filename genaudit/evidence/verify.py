@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from genaudit.reading import path_of
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-#: Largest file that is read; a hostile one must not fill the memory.
+#: Largest bundle that is read, in bytes; a hostile one must not fill the memory.
 _MOST = 256 * 2**20
 
 _DO = "have the bundle handed over again"
@@ -63,10 +63,14 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
     """
     folder = path_of(folder, "the folder of a bundle")
     key = public_key(public) if public is not None else None
-    files = dict(_files(folder))
+    places = _places(folder)
+    files = {ATTESTATION: _content(places[ATTESTATION])}
     payload, signatures = _opened(files)
+    stated = _stated(payload)
+    _compare_names(stated, places.keys() - {ATTESTATION})
+    files = {name: files.get(name) or _content(place) for name, place in places.items()}
     digests = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != ATTESTATION}
-    _compare(_stated(payload), digests)
+    _compare(stated, digests)
     _check_statement(payload, files, digests)
     signer = _signer(files, payload, signatures)
     if key is None:
@@ -84,8 +88,8 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
     return Verified(len(files), key_id(key), known=True)
 
 
-def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of a folder, which must be files and nothing else."""
+def _places(folder: Path) -> dict[str, Path]:
+    """The files of a folder by name, which must be files and nothing else; none is read yet."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except (OSError, ValueError) as error:
@@ -94,21 +98,31 @@ def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
             f"Expected the folder of a bundle at {str(folder)!r}, got: {reason(error)}; "
             f"{do if folder.suffix == '.age' else 'check the path'}."
         ) from error
+    size = 0
     for entry in entries:
         try:
             found = entry.stat(follow_symlinks=False)
-            if not stat.S_ISREG(found.st_mode):
-                raise _damaged(f"only files, got the folder, link or device {entry.name!r}")
-            if found.st_size > _MOST:
-                raise _damaged(f"{entry.name!r} of at most {_MOST:,} bytes, got more")
-            yield entry.name, Path(entry.path).read_bytes()
         except OSError as error:
             raise _damaged(f"to read {entry.name!r}, got: {reason(error)}") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise _damaged(f"only files, got the folder, link or device {entry.name!r}")
+        size += found.st_size
+        if size > _MOST:
+            raise _damaged(f"files of at most {_MOST:,} bytes together, got more by {entry.name!r}")
+    places = {entry.name: Path(entry.path) for entry in entries}
+    if ATTESTATION not in places:
+        raise _damaged(f"the file {ATTESTATION!r}, got none")
+    return places
+
+
+def _content(place: Path) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError as error:
+        raise _damaged(f"to read {place.name!r}, got: {reason(error)}") from error
 
 
 def _opened(files: dict[str, bytes]) -> tuple[bytes, list[tuple[str, bytes]]]:
-    if ATTESTATION not in files:
-        raise _damaged(f"the file {ATTESTATION!r}, got none")
     try:
         return opened(files[ATTESTATION])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -123,12 +137,16 @@ def _stated(payload: bytes) -> dict[str, str]:
         raise _damaged(f"a statement (in-toto) in {ATTESTATION!r}, got a damaged one") from error
 
 
-def _compare(stated: dict[str, str], found: dict[str, str]) -> None:
-    """Name the first file that is missing, was added, or differs."""
-    if missing := sorted(map(str, stated.keys() - found.keys())):
+def _compare_names(stated: dict[str, str], found: Set[str]) -> None:
+    """Name the first file that is missing or was added."""
+    if missing := sorted(map(str, stated.keys() - found)):
         raise _damaged(f"the file {missing[0]!r}, got none")
-    if added := sorted(found.keys() - stated.keys()):
+    if added := sorted(found - stated.keys()):
         raise _damaged(f"the files of the statement alone, got {added[0]!r} too")
+
+
+def _compare(stated: dict[str, str], found: dict[str, str]) -> None:
+    """Name the first file that differs."""
     if changed := sorted(name for name, digest in found.items() if stated[name] != digest):
         raise _damaged(f"{changed[0]!r} as it was when the bundle was made, got other content")
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from genaudit.errors import DataError, complaint, place, reason
+from genaudit.reading import once
 from genaudit.result import FORMAT_VERSION, AuditReport
 
 _DO = "give the whole audit.json that `genaudit audit` wrote"
@@ -23,12 +24,13 @@ def loads(text: str) -> AuditReport:
     """The report in what `dumps` wrote; fields of a newer minor version are ignored.
 
     Raises:
-        DataError: the text is empty, cut short, foreign, or of another major format version.
+        DataError: the text is empty, cut short, foreign, names something twice, or is of another
+            major format version.
     """
     if not text.strip():
         raise DataError(f"Expected a report (audit.json), got an empty file; {_DO}.")
     try:
-        data = json.loads(text, parse_constant=_no_constant)
+        data = json.loads(text, object_pairs_hook=once, parse_constant=_no_constant)
         json.dumps(data, ensure_ascii=False).encode()  # lone surrogates cannot be written again
     except (ValueError, RecursionError) as error:
         raise DataError(

@@ -115,6 +115,27 @@ def test_added_files_folders_and_links_are_found(
     assert "'junit.xml'" in damaged(folder)
 
 
+def test_files_that_nobody_named_are_not_read(
+    bundle: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file beside a bundle is refused by its name, and too many bytes by their number."""
+    folder = bundle("signed")
+    with (folder / "zeros.bin").open("wb") as file:
+        file.truncate(200 * 2**20)
+    read = []
+    whole = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda place: read.append(place.name) or whole(place))
+    with pytest.raises(IntegrityError, match=r"the statement alone, got 'zeros\.bin'"):
+        verify(folder)
+    (folder / "zeros.bin").rename(folder / "more.bin")
+    with (folder / "zeros.bin").open("wb") as file:
+        file.truncate(200 * 2**20)
+    with pytest.raises(IntegrityError, match="bytes together"):
+        verify(folder)
+
+    assert read == [statements.ATTESTATION]
+
+
 def test_a_stripped_or_foreign_signature_is_found(
     bundle: Callable[[str], Path], keys: Path, bundles: Path, audited: Path, tmp_path: Path
 ) -> None:

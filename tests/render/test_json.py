@@ -201,6 +201,14 @@ def test_no_number_is_too_large_to_print() -> None:
     assert "10³⁰⁰" in page
 
 
+def test_a_name_that_stands_twice_is_refused() -> None:
+    """Of two values a reader cannot know which one counts."""
+    text = json.dumps(fixture.report()).replace('"seed": ', '"seed": 7,\n "seed": ', 1)
+
+    with pytest.raises(DataError, match="'seed' stands twice"):
+        json.loads(text)
+
+
 def test_every_verdict_survives() -> None:
     """The fixture holds all four verdicts, and reading changes none of them."""
     report = fixture.report()
