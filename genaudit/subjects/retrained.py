@@ -9,6 +9,8 @@ from genaudit.data.schema import Schema
 from genaudit.models.store import Trained
 from genaudit.subject import Subject
 from genaudit.subjects.trained import from_model
+from genaudit.training.options import without_idle
+from genaudit.training.prepared import kind_of
 from genaudit.training.recipe import Recipe
 from genaudit.training.together import fit_each
 
@@ -38,7 +40,9 @@ def retrainer(
         return subject_of(model) if subject_of else from_model(model, schema=schema, name="shadow")
 
     def retrain(data: Sequence[Dataset], seeds: Sequence[int]) -> Sequence[Subject]:
-        return [made(model) for model in fit_each([_seeded(recipe, s) for s in seeds], data)]
+        recipes = [_seeded(without_idle(recipe, kind_of(records.schema)), seed)
+                   for seed, records in zip(seeds, data, strict=True)]  # fmt: skip
+        return [made(model) for model in fit_each(recipes, data)]
 
     return retrain
 

@@ -20,7 +20,7 @@ from genaudit.training.prepared import (
     Batch,
     Numbers,
     Prepared,
-    check_condition,
+    check_recipe,
     check_size,
     encoded,
     focus_of,
@@ -67,7 +67,7 @@ def plan(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) 
 
 
 def _check(recipe: Recipe, data: Dataset, book: Book, budget_total: float | None) -> None:
-    check_condition(recipe, data.schema)
+    check_recipe(recipe, data.schema)
     if budget_total is not None:
         book.check_total(budget_total, 0.0, [])
 

@@ -24,6 +24,7 @@ from genaudit.modalities.table.nets import TableNets
 from genaudit.models.base import Phase
 from genaudit.models.cgan import UNCONDITIONAL
 from genaudit.result import Claim
+from genaudit.training import options
 from genaudit.training.marginals import Marginals
 from genaudit.training.pace import Pace
 from genaudit.training.recipe import Recipe, Settled
@@ -78,22 +79,14 @@ class Prepared:
     stepper: Callable[[Phase, Batch], Callable[[], Mapping[str, float] | None]]
 
 
-#: Kinds of records that have steps.
-_OF_STEPS = ("sequence", "audio", "text")
-
-
-def check_condition(recipe: Recipe, schema: Schema) -> None:
-    """Refuse a conditional GAN that has nothing to be conditioned on; reads no record.
+def check_recipe(recipe: Recipe, schema: Schema) -> None:
+    """Refuse options that change nothing, and a conditional GAN without a condition; reads nothing.
 
     Raises:
-        OptionError: no column is named, and none is a target or sensitive; or records without steps
-            are to be made step by step.
+        OptionError: an option is for other trainings than this one (`options.USES`); or no column
+            is named as a condition, and none is a target or sensitive.
     """
-    if recipe.recurrent is not None and schema.modality not in _OF_STEPS:
-        raise OptionError(
-            f"Expected records of steps (series, sounds, texts) with recurrent, got the kind "
-            f"{schema.modality}; leave recurrent out."
-        )
+    options.check(recipe, kind_of(schema))
     named = recipe.condition if recipe.condition is not None else (schema.target, *schema.sensitive)
     if schema.modality in ("sequence", "text"):
         return  # it is recurrent as well, which is enough for the name
@@ -200,14 +193,10 @@ def media_nets_of(recipe: Recipe, schema: Schema, layout: Layout, settled: Settl
 
 def net_options(recipe: Recipe, schema: Schema, settled: Settled) -> dict[str, Any]:
     """What decides the shape of such networks; a GAN of steps is a recurrent one."""
-    recurrent = recipe.recurrent
-    if recurrent is None:
-        # Of sounds a discriminator says more than the likelihood of their frames does.
-        of_steps = kind_of(schema) in ("sequence", "text")
-        recurrent = recipe.family == "cgan" or (recipe.family == "gan" and of_steps)
-    options = {
-        "recurrent": recurrent, "hidden": settled.hidden[0], "latent": settled.latent,
+    kind = kind_of(schema)
+    found = {
+        "recurrent": options.recurrent_of(recipe, kind), "hidden": settled.hidden[0],
+        "latent": settled.latent,
     }  # fmt: skip
     # The range of each series, made before its course, is worth its price only without noise.
-    more = {"scaled": not recipe.private} if kind_of(schema) == "sequence" else {}
-    return {**options, **more}
+    return {**found, "scaled": not recipe.private} if kind == "sequence" else found

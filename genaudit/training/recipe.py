@@ -20,6 +20,8 @@ from genaudit.training import presets
 class Recipe(BaseModel):
     """How to train: family, budget, and numbers that the preset fills in where they are None.
 
+    Options that a training would not use are refused before it starts (`options.USES`).
+
     epsilon, delta: the whole privacy budget for one record (or person); None = plain training.
     condition: columns to condition on; None = target and sensitive columns. Not for `gan`.
     recurrent: whether the generator of a GAN goes step by step; None = on series and texts, and of
@@ -28,12 +30,15 @@ class Recipe(BaseModel):
         made records beside them. n_critic: steps on records for each step of the generator.
     private_learning_rate: of what sees records; learning_rate: of the generator of a GAN.
     max_grad_norm: bound on what one record can move the sum of gradients, L2.
-    components: of the mixture that makes records. fit_steps: of it on the marginals alone.
+    hidden: widths of layers; networks of images, series, sounds and texts have one. latent: of a
+        VAE, and of makers that draw a record at once from noise.
+    components: of the mixture that makes rows of a table. fit_steps: of it on the marginals alone.
     pull: weight of the marginals in the loss of a GAN's generator.
     marginal_fraction: part of ε that would pay the noisy marginals alone; steps on records share
         what composition leaves.
-    kl, kl_rise, free_bits: of a VAE of records: weight of the latent's divergence, the share of the
-        steps in which it rises to that, and nats of it that cost a record nothing.
+    kl: of a VAE, weight of the latent's divergence; kl_rise, free_bits: of one of images, series,
+        sounds or texts, the share of the steps in which it rises to that, and nats of it that cost
+        a record nothing.
     r1: weight of the gradient penalty of a GAN, in plain training alone.
     warm: share of the steps in which a recurrent generator learns from records directly, before it
         meets a discriminator, at warm_learning_rate, which falls to its share warm_end by their
@@ -88,8 +93,6 @@ class Recipe(BaseModel):
     def _of_family(self) -> Self:
         if self.family == "gan" and self.condition:
             raise ValueError("family gan takes no condition; take cgan or vae")
-        if self.family == "vae" and self.recurrent is not None:
-            raise ValueError("recurrent is for gan and cgan; leave it out")
         return self
 
     @model_validator(mode="after")
@@ -159,7 +162,7 @@ class Recipe(BaseModel):
     def settled(self, n: int, kind: str = "table") -> Settled:
         """Every number decided, for n records (public, or a noisy count) of a kind."""
         usual = presets.numbers(kind, self.family, self.preset, private=self.private)
-        given = {name: getattr(self, name) for name in usual}
+        given = {name: getattr(self, name) for name in Settled.model_fields}
         numbers = usual | {name: value for name, value in given.items() if value is not None}
         # A batch of more than half of the records would hardly be a sample of them.
         numbers["batch_size"] = max(1, min(numbers["batch_size"], n // 2))

@@ -88,6 +88,7 @@ def _family(recipe: Recipe, settled: Settled, nets: TableNets, reference: Refere
         pull=settled.pull,
         fit_steps=settled.fit_steps,
         r1=0.0 if recipe.private else settled.r1,
+        kl=settled.kl,
     )
     rng = torch.Generator(recipe.device).manual_seed(recipe.seed)
     with torch.random.fork_rng(devices=[]):

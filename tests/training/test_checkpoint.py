@@ -22,8 +22,7 @@ from genaudit.training.fit import Update
 from tests import kills
 from tests.kills import DELTA, EPSILON, LEASE, SCHEMA, STEPS, rows
 
-NUMBERS = {"steps": STEPS, "batch_size": 30, "hidden": (8,), "latent": 2, "components": 8,
-           "fit_steps": 12}  # fmt: skip
+NUMBERS = {"steps": STEPS, "batch_size": 30, "hidden": (8,), "components": 8, "fit_steps": 12}
 PRIVATE = {"epsilon": EPSILON, "delta": DELTA}
 
 

@@ -25,7 +25,6 @@ from genaudit.training.recipe import Recipe, check_delta
         ({"epsilon": 1.0, "delta": 1.0}, "delta in"),
         ({"family": "diffusion"}, "gan, vae, cgan"),
         ({"family": "gan", "condition": ["a"]}, "no condition"),
-        ({"family": "vae", "recurrent": True}, "recurrent is for gan and cgan"),
         ({"preprocessing_epsilon": 0.1}, "without epsilon"),
         ({"epsilon": 1.0, "delta": 1e-6, "preprocessing_epsilon": 1.0}, "leaves nothing"),
         ({"steps": 0}, "steps"),

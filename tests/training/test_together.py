@@ -31,7 +31,7 @@ SCHEMA = Schema.from_dict(
     }
 )
 
-SMALL = {"steps": 9, "hidden": (8,), "latent": 3, "batch_size": 30, "components": 6, "fit_steps": 8}
+SMALL = {"steps": 9, "hidden": (8,), "batch_size": 30, "components": 6, "fit_steps": 8}
 
 
 def _data(n_models: int, n: int = 150) -> list[Dataset]:

@@ -64,7 +64,7 @@ def _train(folder: Path, model: str = "gan") -> Callable[[int], None]:
         table._batches = counted  # type: ignore[assignment]
         trained = api.train(
             rows(), SCHEMA, model=model, epsilon=EPSILON, delta=DELTA, steps=STEPS, batch_size=30,
-            ledger=folder / "ledger.sqlite", hidden=(8,), latent=2, components=8, fit_steps=12,
+            ledger=folder / "ledger.sqlite", hidden=(8,), components=8, fit_steps=12,
         )  # fmt: skip
         made = trained.sampler.log_shares, trained.sampler.log_weights
         (folder / f"weights-{rank}").write_bytes(b"".join(t.tobytes() for t in made))
@@ -178,7 +178,7 @@ def test_processes_with_other_records_are_refused(tmp_path: Path) -> None:
         mine = rows().drop(index=rank).reset_index(drop=True)
         api.train(
             mine, SCHEMA, model="gan", epsilon=EPSILON, delta=DELTA, steps=STEPS, batch_size=30,
-            ledger=tmp_path / "ledger.sqlite", hidden=(8,), latent=2,
+            ledger=tmp_path / "ledger.sqlite", hidden=(8,),
         )  # fmt: skip
 
     assert worlds.codes(worlds.play(2, job, tmp_path)) == [2, 2]

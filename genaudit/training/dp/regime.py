@@ -22,7 +22,7 @@ from genaudit.training.prepared import (
     Batch,
     Numbers,
     Prepared,
-    check_condition,
+    check_recipe,
     check_size,
     encoded,
     focus_of,
@@ -145,7 +145,7 @@ def _check(recipe: Recipe, schema: Schema) -> None:
     """Refuse what schema and recipe alone show to be impossible; reads no record."""
     unit.check_declared(recipe, schema)
     intake.check_declared(schema, recipe)
-    check_condition(recipe, schema)
+    check_recipe(recipe, schema)
 
 
 def _open(recipe: Recipe, schema: Schema, book: Book, budget_total: float | None) -> Relation:

@@ -195,7 +195,8 @@ class FamilyTrainer(OurTrainer):
         data: Dataset | None = None, part: int = -1, planted: Planted | None = None, **fields: Any,
     ) -> None:  # fmt: skip
         self.data = made_up(n, cap) if data is None else data
-        small = {"steps": 40, "batch_size": n // 5, "hidden": (12,), "latent": 16}
+        small = {"steps": 40, "batch_size": n // 5, "hidden": (12,)}
+        small |= {"latent": 16} if family == "vae" else {}
         persons = {"rows_per_person": cap} if cap > 1 else {}
         self.recipe = Recipe.of(
             family=family, seed=seed,
