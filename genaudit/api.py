@@ -30,7 +30,7 @@ from genaudit.data.disclosure import lifted
 from genaudit.data.frame import draft_schema, flat
 from genaudit.data.overlap import check_disjoint, row_hashes
 from genaudit.data.record import frozen
-from genaudit.data.schema import Role, Schema
+from genaudit.data.schema import MAX_ALPHABET, Kind, Role, Schema
 from genaudit.errors import DataError, GenauditWarning, OptionError, check_seed, complaint
 from genaudit.evidence import diff as differences
 from genaudit.evidence.diff import Difference
@@ -705,16 +705,44 @@ def selfcheck(
     return reports
 
 
-def draft(data: Table, *, ledger: PrivacyLedger | str | Path | None = None) -> Schema:
+def draft(
+    data: Table, *, subwords: int | None = None, ledger: PrivacyLedger | str | Path | None = None
+) -> Schema:
     """A schema guessed by looking at the data; read it, correct it, then declare it.
 
     A bundled data set brings its public schema, and nothing is looked at.
+
+    Args:
+        data: as in `train`.
+        subwords: at most so many frequent pieces of texts that count as one symbol each.
+        ledger: where the look is written down.
+
+    Raises:
+        DataError, OptionError: the data are not usable, or subwords are asked of what is no text.
     """
+    if subwords is not None and not 1 <= subwords <= MAX_ALPHABET:
+        raise OptionError(f"Expected subwords from 1 to {MAX_ALPHABET:,}, got {subwords:,}.")
     known = _public(None, data)
-    if known is not None:
+    if known is not None and subwords is None:
         return known
     look = _Look(_ledger(ledger), None, None, purpose="draft of a schema, shown to the operator")
-    return draft_schema(look.at(data, "data")[0])
+    raw = look.at(data, "data")[0]
+    drafted = draft_schema(raw)
+    return drafted if subwords is None else _with_subwords(drafted, raw, subwords)
+
+
+def _with_subwords(schema: Schema, raw: pd.DataFrame, n: int) -> Schema:
+    """The schema of texts, with frequent pieces of theirs declared."""
+    from genaudit.modalities.text.codec import learn_subwords
+
+    record = schema.record
+    if record is None or record.kind is not Kind.TEXT:
+        raise OptionError(
+            "Expected lines of text (a .txt file) to learn subwords from, got other records; leave "
+            "subwords out, or write the texts into such a file."
+        )
+    pieces = learn_subwords(Dataset.of(raw, schema, "data").media, n)
+    return schema.replace_columns([record.model_copy(update={"subwords": pieces})])
 
 
 def plan_training(

@@ -270,6 +270,10 @@ def demo(
 def schema(
     data: Data,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it.")] = None,
+    subwords: Annotated[
+        int | None,
+        typer.Option("--subwords", help="Of lines of text: learn so many frequent pieces."),
+    ] = None,
     ledger: LedgerOption = None,
 ) -> None:
     """Draft a schema by looking at the data, to be read and corrected by you."""
@@ -279,7 +283,7 @@ def schema(
     if out is not None:
         check_file(out)
         check_apart(out, [*_files(data), *_ledger_files(ledger)])
-    drafted = api.draft(data, ledger=ledger)
+    drafted = api.draft(data, subwords=subwords, ledger=ledger)
     text = drafted.to_toml()
     if drafted.origin == "drafted":
         text = (
@@ -463,7 +467,11 @@ def sample(
     n: Annotated[int, typer.Option("-n", help="Records to make.")],
     out: Annotated[
         Path,
-        typer.Option("--out", help="File (CSV, Parquet, JSONL, TXT), or folder for PNG or WAV."),
+        typer.Option(
+            "--out",
+            help="Rows: CSV, Parquet, JSONL; texts: these or TXT; series: CSV, Parquet, NPZ; "
+            "images, sounds: a new folder (PNG, WAV).",
+        ),
     ],
     where: Annotated[
         list[str] | None, typer.Option("--where", help="COLUMN=VALUE; repeatable.")
@@ -502,7 +510,8 @@ def sample(
     missing = trained.schema.missing[0] if trained.schema.missing else ""
     files.write(data.to_frame(), out, record, missing=missing)
     named = out.suffix.lower() == form or not form
-    _say(f"Wrote {len(data):,} rows to {out}{'' if named else f' as {form[1:].upper()}'}.")
+    what = files.noun(record)
+    _say(f"Wrote {len(data):,} {what} to {out}{'' if named else f' as {form[1:].upper()}'}.")
 
 
 @app.command()

@@ -705,6 +705,26 @@ def test_schema_draft(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None
     assert run_cli("schema", arrests_files / "train.csv")[1].startswith("# Drafted")
 
 
+def test_schema_draft_with_subwords(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+    """Frequent pieces of lines of text are declared; what is no text has none."""
+    from genaudit.data.schema import Schema
+
+    lines, out = tmp_path / "names.txt", tmp_path / "schema.toml"
+    lines.write_text("anna\nhanna\nanne\nbo\n", "utf-8")
+
+    assert run_cli("schema", lines, "--subwords", 2, "--out", out)[0] == 0
+    record = Schema.read(out).record
+    assert record is not None
+    assert record.subwords == ("an", "ann")
+    for data, n, said in (
+        (arrests_files / "train.csv", 2, "lines of text"),
+        (lines, 0, "subwords from 1 to"),
+        ("arrests", 2, "lines of text"),
+    ):
+        code, _, err = run_cli("schema", data, "--subwords", n)
+        assert (code, said in err) == (2, True), err
+
+
 def test_dry_run_trains_nothing(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """`train --dry-run` prints who spends what; the ledger says that it checks the rows."""
     code, out, err = run_cli("train", arrests_files / "train.csv", "--schema", "arrests",

@@ -19,7 +19,7 @@ from genaudit.cli import app
 from genaudit.data.dataset import Dataset
 from genaudit.data.record import as_column
 from genaudit.data.schema import MODALITIES, Kind
-from genaudit.errors import GenauditError, GenauditWarning
+from genaudit.errors import GenauditError, GenauditWarning, OptionError
 from genaudit.modalities import files
 from genaudit.models import FAMILIES
 from genaudit.render import html
@@ -31,6 +31,11 @@ SMALL: dict[str, Any] = {"steps": 8, "batch_size": 16, "hidden": (8,)}
 
 #: The same for a table, which alone is made by a mixture.
 MIXTURE: dict[str, Any] = {"components": 5, "fit_steps": 5}
+
+#: What several records of a kind are called.
+NOUNS = {
+    "table": "rows", "image": "images", "sequence": "series", "audio": "sounds", "text": "texts",
+}  # fmt: skip
 
 CELLS = list(itertools.product(FAMILIES, tiny.KINDS, ("plain", "private")))
 
@@ -165,7 +170,7 @@ def test_going_on_from_a_checkpoint(cell: Cell, tmp_path: Path) -> None:
         assert _same(went_on.sample(20, seed=3), cell.model.sample(20, seed=3))
 
 
-def test_command_line(cell: Cell, tmp_path: Path) -> None:
+def test_command_line(cell: Cell, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Trained from a file or folder of its own form, sampled into one, and that read back."""
     data = tiny.write(cell.kind, tiny.frame_of(cell.kind), tmp_path, "data")
     (tmp_path / "schema.toml").write_text(tiny.schema_of(cell.kind).to_toml(), "utf-8")
@@ -185,6 +190,7 @@ def test_command_line(cell: Cell, tmp_path: Path) -> None:
 
     assert len(read) == 6
     assert {"label", "group"} <= set(read.columns)
+    assert f"Wrote 6 {NOUNS[cell.kind]} to " in capsys.readouterr().err
 
 
 def test_what_does_not_fit_is_refused_with_an_estimate(cell: Cell) -> None:
@@ -266,6 +272,15 @@ def test_another_sampling_rate_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(GenauditError, match="8,000 samples a second"):
         files.read(place, "train", column)
+
+
+@pytest.mark.parametrize("kind", ["image", "audio"])
+@pytest.mark.parametrize("name", ["made.zip", "made.tar.gz", "made.WAV", "made.jpeg", "made.csv"])
+def test_a_folder_is_not_named_as_a_file(kind: str, name: str) -> None:
+    """Images and sounds are a folder, and none that looks like an archive or one picture."""
+    with pytest.raises(OptionError, match="name a folder"):
+        files.check_out(Path(name), tiny.schema_of(kind).record)
+    assert files.check_out(Path("made.v2"), tiny.schema_of(kind).record) == ""
 
 
 def test_series_of_unequal_channels_are_refused(tmp_path: Path) -> None:

@@ -34,6 +34,12 @@ LINES = ".txt"
 #: Suffixes of files that are read.
 SUFFIXES = (*tables.SUFFIXES, LINES)
 
+#: Suffixes of archives, which nothing is written into.
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+
+#: Kind of a record -> what several of them are called; rows, where there is none.
+_MANY = {Kind.IMAGE: "images", Kind.SEQUENCE: "series", Kind.AUDIO: "sounds", Kind.TEXT: "texts"}
+
 #: Files of a folder that are looked at to find out what it is a folder of.
 _PEEK = 10_000
 
@@ -105,6 +111,11 @@ def write(frame: pd.DataFrame, out: Path, record: Column | None, missing: str = 
         case _:
             written = module.write(frame, out, missing)
     return Path(written)
+
+
+def noun(record: Column | None) -> str:
+    """What several made records are called: rows, images, series, sounds or texts."""
+    return "rows" if record is None else _MANY[record.kind]
 
 
 def makes_folder(record: Column | None) -> bool:
@@ -198,7 +209,7 @@ def check_out(out: Path, record: Column | None) -> str:
     if record is None:
         return tables.written_as(out)
     if makes_folder(record):
-        if suffix in (*tables.SUFFIXES, LINES, ".png", ".wav"):
+        if suffix in (*tables.SUFFIXES, LINES, *_FOLDERS, *_ARCHIVES):
             raise OptionError(
                 f"Expected a new folder for {record.kind} records, got the file name {out.name!r}; "
                 "name a folder."
