@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ CELLS = list(itertools.product(tiny.KINDS, FAMILIES, (False, True)))
 #: Options of each training that no test changes. Noise has a seed, so that equal ones are equal.
 SMALL: dict[str, Any] = {"steps": 8, "batch_size": 16, "hidden": (6,)}
 BUDGET: dict[str, Any] = {"epsilon": 8.0, "delta": 1e-3, "noise_seed": 0}
+
+
+#: Every cell that uses an option takes half an hour.
+LONG = pytest.mark.skipif(not os.environ.get("GENAUDIT_SOAK"), reason="half an hour: make soak")
 
 
 def _recipe(kind: str, family: str, private: bool, **fields: Any) -> Recipe:
@@ -72,7 +77,7 @@ def _used() -> list[Any]:
         quick = family != "cgan" and kind in ("table", "text")
         quick &= private == (name in ("max_grad_norm", "marginal_fraction", "noise"))
         quick &= not private or kind == "table"
-        marks = () if quick else pytest.mark.slow
+        marks = () if quick else (pytest.mark.slow, LONG)
         found.append(pytest.param(name, kind, family, private, told, marks=marks))
     return found
 
