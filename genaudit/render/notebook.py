@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from genaudit.render.html import to_html
 from genaudit.result import AuditReport
+
+#: Attributes that hold ids of elements, and what stands before each.
+_NAMED = re.compile(r'(\s(?:id|aria-labelledby|aria-describedby|href)=)("[^"]*"|[^\s">]+)')
+
+#: Selectors by an id, which no colour is: they stand outside of braces.
+_BY_ID = re.compile(r"#(?=[\w-]+[^{}]*\{)")
 
 #: Rules of the page, and what they are about within a notebook.
 _ROOTS = {":root": ".genaudit", "body": ".genaudit", "*": ".genaudit *"}
 
 
 def fragment(report: AuditReport, lang: str = "en") -> str:
-    """What the page shows, in an element whose style reaches nothing outside of it."""
+    """What the page shows, in an element whose style reaches nothing outside of it.
+
+    Its ids begin with a digest of the page, as two reports may stand in one notebook.
+    """
     page = to_html(report, lang)
     css = page[page.index("<style>") + 7 : page.index("</style>")]
     body = page[page.index("<body>") + 6 : page.rindex("</body>")]
     tag = re.search(r"<html lang=([\w-]+)>", page)
     lang_of = tag[1] if tag else lang
-    style = scoped(css)
+    own = f"g{hashlib.sha256(page.encode()).hexdigest()[:8]}-"
+    style, body = scoped(_BY_ID.sub(f"#{own}", css)), _NAMED.sub(lambda m: _own(m, own), body)
     return f'<div class="genaudit" lang="{lang_of}"><style>{style}</style>{body}</div>'
+
+
+def _own(found: re.Match[str], own: str) -> str:
+    """An attribute whose ids begin with `own`; links that lead elsewhere stay as they are."""
+    start, value = found[1], found[2].strip('"')
+    if start.endswith("href="):
+        value = f"#{own}{value[1:]}" if value.startswith("#") else value
+    else:
+        value = " ".join(own + name for name in value.split())
+    return f'{start}"{value}"'
 
 
 def scoped(css: str) -> str:

@@ -33,3 +33,17 @@ def test_its_style_stays_inside() -> None:
     assert len(heads) > 100
     assert all(s.startswith(".genaudit") for head in heads for s in head.split(","))
     assert "@page" not in css
+
+
+def test_two_reports_in_one_notebook_share_no_id() -> None:
+    """Every id is the report's own, each reference leads to one, and it is the same each time."""
+    one, other = fragment(fixture.report()), fragment(fixture.report(claim=False))
+    ids = [re.findall(r'\sid="([^"]+)"', page) for page in (one, other)]
+    used = re.findall(r'\s(?:href="#|aria-labelledby="|aria-describedby=")([^"]+)"', one)
+    styled = re.findall(r"#([\w-]+)[^{}]*\{", one[: one.index("</style>")])
+
+    assert not set(ids[0]) & set(ids[1])
+    assert len(ids[0]) == len(set(ids[0])) > 30
+    assert {name for names in used for name in names.split()} <= set(ids[0])
+    assert set(styled) <= set(ids[0])
+    assert fragment(fixture.report()) == one
