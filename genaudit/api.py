@@ -42,7 +42,7 @@ from genaudit.mitigation.record import MitigationRecord
 from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import PROMISED, Policy
-from genaudit.reading import path_of, read_text, read_toml
+from genaudit.reading import path_of, read_bytes, read_text, read_toml
 from genaudit.registration import check_report, register, standing
 from genaudit.render import form, html, json
 from genaudit.render.compare import compare
@@ -864,6 +864,7 @@ def bundle(
     *,
     key: str | Path | None = None,
     recipient: str | None = None,
+    policy: str | Path | None = None,
     pdf: bool = True,
 ) -> Bundled:
     """Write a report as a folder of evidence: pages, exports, and a statement on all of them.
@@ -877,11 +878,14 @@ def bundle(
         out: a new folder; with a recipient one file.
         key: file with an Ed25519 private key (PEM, PKCS8), which signs; without one it is unsigned.
         recipient: age public key of whom it is encrypted to.
+        policy: file of the limits, which is put in as it is, so that its digest is the registered
+            one; without it they are written anew from the report.
         pdf: also print the pages, where the system has Chromium.
 
     Raises:
         DataError: the report cannot be read.
-        OptionError: key or recipient are none, or `out` cannot be written.
+        OptionError: key or recipient are none, the policy is another one than that of the report,
+            or `out` cannot be written.
     """
     from genaudit.evidence import bundle as bundles
 
@@ -902,7 +906,10 @@ def bundle(
             GenauditWarning,
             stacklevel=2,
         )
-    return bundles.write(judged, place, key=key, recipient=recipient, pdf=pdf)
+    chosen = None
+    if policy is not None:
+        chosen = read_bytes(path_of(policy, "a policy (TOML)"), "a policy (TOML)", OptionError)
+    return bundles.write(judged, place, key=key, recipient=recipient, policy=chosen, pdf=pdf)
 
 
 def changed(stored: AuditReport, judged: AuditReport) -> int:

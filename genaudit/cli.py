@@ -750,6 +750,10 @@ def bundle(
     recipient: Annotated[
         str | None, typer.Option("--recipient", help="age public key (age1...) to encrypt it to.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", help="File of its limits; default: written anew from audit.json."),
+    ] = None,
     pdf: Annotated[bool, typer.Option(help="Print the pages, where there is Chromium.")] = True,
 ) -> None:
     """Write a folder of evidence: pages, exports for other tools, a signed statement on all."""
@@ -758,8 +762,8 @@ def bundle(
 
     place = out if recipient is None else seal.named(out)
     check_folder(place) if recipient is None else check_file(place)
-    check_apart(place, [audit_json, *([key] if key else [])])
-    written = api.bundle(audit_json, out, key=key, recipient=recipient, pdf=pdf)
+    check_apart(place, [audit_json, *([key] if key else []), *([policy] if policy else [])])
+    written = api.bundle(audit_json, out, key=key, recipient=recipient, policy=policy, pdf=pdf)
     _say(f"Wrote {written.path}: {', '.join(written.names)}.")
     if written.signer:
         _say(f"It is signed with the key {written.signer}; hand your public key over another way.")

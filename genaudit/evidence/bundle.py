@@ -54,19 +54,22 @@ def write(
     *,
     key: str | Path | None = None,
     recipient: str | None = None,
+    policy: bytes | None = None,
     pdf: bool = True,
 ) -> Bundled:
     """Write the evidence of a report whose verdicts are set, whole or not at all.
 
     key: file with the Ed25519 private key that signs it. recipient: age public key that it is
-    encrypted to, as one file. pdf: also print the pages, where the system has Chromium.
+    encrypted to, as one file. policy: the file of its limits; without it they
+    are written anew. pdf: also print the pages, where the system has Chromium.
 
     Raises:
-        OptionError: key or recipient are none, or `out` cannot be written.
+        OptionError: key or recipient are none, the policy is another file than that of the report,
+            or `out` cannot be written.
     """
     signer = private_key(key) if key is not None else None
     to = seal.Recipient(recipient) if recipient is not None else None
-    files = contents(report, pdf=pdf)
+    files = contents(report, policy, pdf=pdf)
     if signer is not None:
         files[SIGNER] = public_pem(signer.public_key())
     stated = statement(digests(files), loads(files[REPORT]))
@@ -90,9 +93,15 @@ def write_model(model_dir: str | Path, out: str | Path, recipient: str) -> Bundl
     return Bundled(_write(files, Path(out), to), names)
 
 
-def contents(report: AuditReport, *, pdf: bool = True) -> dict[str, bytes]:
-    """Every file of a bundle but for the key and the statement."""
-    policy = to_policy(report.policy)
+def contents(
+    report: AuditReport, given: bytes | None = None, *, pdf: bool = True
+) -> dict[str, bytes]:
+    """Every file of a bundle but for the key and the statement.
+
+    Raises:
+        OptionError: the policy that is given is another file than that of the report.
+    """
+    policy = _policy(report, given)
     texts = {REPORT: dumps(report), POLICY: policy}
     pages = {f"report.{lang}.html": to_html(report, lang) for lang in LANGUAGES}
     evidence = digests({name: text.encode() for name, text in texts.items()})
@@ -107,6 +116,20 @@ def contents(report: AuditReport, *, pdf: bool = True) -> dict[str, bytes]:
     }
     files = {name: text.encode() for name, text in texts.items()}
     return {**files, **(_printed(pages, form.started(report)) if pdf else {})}
+
+
+def _policy(report: AuditReport, given: bytes | None) -> str:
+    """The file of the limits as it was registered, or what it says."""
+    if given is None:
+        known = report.registration
+        return to_policy(report.policy, known.content if known is not None else "")
+    if (found := hashlib.sha256(given).hexdigest()) != report.policy.digest:
+        raise OptionError(
+            f"Expected the policy of the report, whose file has the digest "
+            f"{report.policy.digest[:12]}..., got one with {found[:12]}...; give the file that the "
+            "audit was given, or none."
+        )
+    return given.decode()
 
 
 def digests(files: Mapping[str, bytes]) -> dict[str, str]:

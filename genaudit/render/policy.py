@@ -9,20 +9,30 @@ from importlib.resources import files
 from genaudit.result import Limit, PolicyInfo
 
 
-def to_policy(policy: PolicyInfo) -> str:
-    """The policy as TOML: the bundled file itself where it is that, else written anew."""
+def to_policy(policy: PolicyInfo, content: str = "") -> str:
+    """The policy as TOML: the bundled file itself where it is that, else written anew.
+
+    content: digest of what it says, where a ledger holds that: the file that is written anew has
+    it as well, by which it can be held against the ledger.
+    """
     bundled = (files("genaudit") / "policies" / "default.toml").read_bytes()
     if hashlib.sha256(bundled).hexdigest() == policy.digest:
         return bundled.decode()
     head = [
         "# Written from audit.json: the limits that were applied. The file that they came from had",
         f"# the SHA-256 {_comment(policy.digest)}.",
+        *([_CONTENT.format(_comment(content))] if content else []),
         f"name = {_text(policy.name)}",
         f"version = {_text(policy.version)}",
         f"owner = {_text(policy.owner)}",
         f"alpha = {policy.alpha!r}",
     ]
     return "\n".join([*head, *(line for limit in policy.limits for line in _limit(limit))]) + "\n"
+
+
+_CONTENT = """\
+# What both say has the SHA-256 {}
+# (genaudit.policy.content of the policy), which the ledger holds beside that of the file."""
 
 
 def line_of(text: str, metric: str) -> int:

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from genaudit import api
+from genaudit.data.schema import Schema
 from genaudit.errors import GenauditWarning
 from genaudit.evidence import pdf
 from genaudit.evidence.verify import verify
+from genaudit.plan import AuditPlan
+from genaudit.policy import Policy, content
 from genaudit.result import AuditReport
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -159,3 +162,37 @@ def test_pages_are_printed_tagged_and_alike(audited: Path, tmp_path: Path) -> No
             assert part in content
         assert b"/CreationDate (D:" + day in content
     assert verify(tmp_path / "one").n_files == len(FILES) + 2
+
+
+def test_a_registered_policy_is_put_in_as_it_is(tmp_path: Path, run_cli: Cli) -> None:
+    """Its digest is the registered one; without the file what it says has the digest in the ledger.
+
+    Another file is refused.
+    """
+    rows = tmp_path / "rows.csv"
+    rows.write_text("region\n" + "north\nsouth\n" * 30)
+    other = tmp_path / "other.csv"
+    other.write_text("region\n" + "south\nnorth\n" * 20)
+    house = tmp_path / "house.toml"
+    house.write_text(
+        '# ours\nname = "house"\nowner = "DPO"\n[[limit]]\nmetric = "quality.validity.invalid_rate"'
+        '\nvalue = 0.5\nrationale = "r"\n'
+    )
+    schema = Schema.from_dict({
+        "columns": {"region": {"kind": "categorical", "categories": ["north", "south"]}}
+    })  # fmt: skip
+    known = api.register_policy(house)
+    plan = AuditPlan(audits=("quality.validity",))
+    report = api.audit(rows, holdout=other, schema=schema, policy=house, plan=plan)
+    place = api.write_json(report, tmp_path / "audit.json")
+    for out, words in (("as_it_is", ("--policy", house)), ("anew", ())):
+        assert run_cli("bundle", place, "--out", tmp_path / out, "--no-pdf", *words)[0] == 0
+        verify(tmp_path / out)
+
+    assert (tmp_path / "as_it_is" / "policy.toml").read_bytes() == house.read_bytes()
+    written = tmp_path / "anew" / "policy.toml"
+    assert known.content in written.read_text("utf-8")
+    assert content(Policy.read(written)) == known.content
+    house.write_text(house.read_text() + "# more\n")
+    code, _, err = run_cli("bundle", place, "--out", tmp_path / "no", "--policy", house)
+    assert (code, "Expected the policy of the report" in err) == (2, True)
