@@ -12,7 +12,11 @@ import re
 BANNED = re.compile(
     r"\bcompliant\b|\bcompliance\b|certif|\banonymous\b|\banonymity\b|\bunbiased\b|bias-free"
     r"|\bno bias\b|free of bias|risk-free|\bno risk\b|guarantee|\bsafe\b|GDPR-safe|conforms? to"
-    r"|fully private"
+    r"|fully private|\bconformant\b|\bin conformity\b|\bcompl(?:y|ies|ied|ying) with\b"
+    r"|\bzero[- ]risk\b|\b(?:can ?not|can't|can never) be (?:re-?)?identified\b"
+    r"|\banonymi[sz]ed (?:data|records|rows|samples|tables?)\b|\b(?:fully|truly) anonymi[sz]ed\b"
+    r"|符合[^，。；]{0,20}(?:要求|规定|法规|条例|标准)|已匿名|没有风险|不存在风险"
+    r"|(?:无法|不能|不可)(?:被)?(?:重新)?识别"
     r"|合规|认证|完全匿名|绝对匿名|绝对安全|绝对隐私|无偏见|没有偏见|零偏见|零风险|无风险|毫无风险|保证",
     re.IGNORECASE,
 )
@@ -21,6 +25,8 @@ BANNED = re.compile(
 ALLOWED = (
     "A certificate under the standard, or any presumption under the EU AI Act.",
     "获得该标准认证，或可据此推定满足欧盟《人工智能法》",
+    "匿名化是指个人信息经处理无法识别特定自然人且不能复原。",
+    "guarantees differ: ",
 )
 
 
