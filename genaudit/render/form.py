@@ -138,7 +138,9 @@ def sentence(finding: Finding) -> str:
     groups = {} if names_its_group(finding) else finding.group
     about = "".join(f", {line(k)} = {line(v)}" for k, v in sorted(groups.items()))
     limit = f", {bound(finding)}" if finding.limit is not None else ""
-    whys = [said(m) for m in (finding.reason, finding.doubt, finding.needed, finding.warning)]
+    whys = [said(m) for m in (finding.reason, finding.doubt, finding.warning)]
+    if finding.needed is not None:
+        whys.insert(2, f"{_TEXT.say('page.fact.needed')}: {said(finding.needed)}.")
     whole = f"{said(finding.label)}{about}: {value(finding)}{limit}; {judged(finding)}."
     return " ".join([whole, *dict.fromkeys(why for why in whys if why and why not in whole)])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from genaudit.render.text import Text
+from genaudit.render.text import Text, catalogue
 from genaudit.result import AuditReport, Message, Section, Status, message
 
 
@@ -35,8 +35,17 @@ def idle(report: AuditReport) -> list[Idle]:
 
 def remarks(report: AuditReport, text: Text) -> list[Markup]:
     """What audits say that they leave out; those that differ in one word are one sentence."""
-    said = report.not_measured
+    said = [_titled(m) for m in report.not_measured]
     return [_said([said[i] for i in same], text) for same in _alike(said)]
+
+
+def _titled(said: Message) -> Message:
+    """The remark with the title of the audit that it names, where this version knows that."""
+    title = f"audit.{said.params.get('audit')}"
+    known = catalogue("en").get(title)
+    if known is None:
+        return said
+    return said.model_copy(update={"words": {**said.words, "audit": message(title, known)}})
 
 
 def _alike(messages: Sequence[Message | None]) -> list[list[int]]:

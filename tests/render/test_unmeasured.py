@@ -5,8 +5,9 @@ from __future__ import annotations
 import fixture
 import pytest
 
+from genaudit.audits import audits
 from genaudit.render import unmeasured
-from genaudit.render.text import Text
+from genaudit.render.text import Text, catalogue
 from genaudit.result import AuditReport, Message, Section, Status, message
 
 
@@ -77,3 +78,27 @@ def test_words_that_differ_are_said_in_the_language(mixed: AuditReport) -> None:
 
     assert unmeasured.remarks(report, Text("en")) == ["a, b missing"]
     assert unmeasured.remarks(report, Text("zh")) == ["译a，译b missing"]
+
+
+def test_an_audit_that_the_plan_leaves_out_has_its_title() -> None:
+    """Page one names it as its section would; an audit of another package by its id."""
+    said = tuple(
+        message("not_measured.plan", "{audit}: the plan leaves it out.", audit=name)
+        for name in ("privacy.elbo", "other.audit")
+    )
+    report = fixture.report().model_copy(update={"not_measured": said})
+    lines = [unmeasured.remarks(report, Text(lang)) for lang in ("en", "zh")]
+
+    titles = ("Membership inference by evidence lower bound (ELBO)", "凭证据下界进行的成员推断攻击")
+
+    for line, title in zip(lines, titles, strict=True):
+        assert title in str(line[0])
+        assert "privacy.elbo" not in str(line[0])
+        assert "other.audit" in str(line[0])
+
+
+def test_titles_are_those_of_the_audits() -> None:
+    """What a page calls an audit that did not run is what it would be called had it run."""
+    titles = {f"audit.{a.id}": a.title.text_en for a in audits().values()}
+
+    assert {k: v for k, v in catalogue("en").items() if k in titles} == titles
