@@ -32,13 +32,13 @@ class Source:
 
     covariance: of the cells of both sides, shape (2C, 2C); the second C are the other side's.
     df: degrees of freedom, infinite where it is known well.
-    least: variance that no contrast falls below.
+    least: variance that no contrast falls below in which a cell has a part, (C,); None for none.
     instead: another estimate of the covariance, which counts where it is the larger.
     """
 
     covariance: np.ndarray
     df: float = math.inf
-    least: float = 0.0
+    least: np.ndarray | None = None
     instead: np.ndarray | None = None
 
 
@@ -80,7 +80,7 @@ class Maxima:
         """
         error = (1 - confidence) / 2
         if len(self.contrasts) == 1:  # nothing is chosen
-            half = float(self._half(lambda m: m[0][0] + m[1][0] - 2 * m[2][0], error)[0])
+            half = float(self._half(lambda m: _of_pairs(m, 0, 0), error))
             return self.value - half, self.value + half
         mine, other = (self._candidates(side, _CHOICE * error) for side in (0, 1))
         tail = (1 - 2 * _CHOICE) * error
@@ -102,7 +102,7 @@ class Maxima:
     def _limit(self, p: np.ndarray, q: np.ndarray, tail: float, sign: float) -> np.ndarray:
         """One-sided limit of first(p) - second(q), for each pair of numbers of contrasts."""
         change = (self.contrasts @ self.first)[p] - (self.contrasts @ self.second)[q]
-        return change + sign * self._half(lambda m: m[0][p, p] + m[1][q, q] - 2 * m[2][p, q], tail)
+        return change + sign * self._half(lambda m: _of_pairs(m, p, q), tail)
 
     def _candidates(self, side: int, error: float) -> np.ndarray:
         """Contrasts of a side that may be its largest, but for this error."""
@@ -110,7 +110,9 @@ class Maxima:
         top = int(values.argmax())
 
         def behind(m: _Products) -> np.ndarray:
-            return np.diag(m[side]) + m[side][top, top] - 2 * m[side][top]
+            own = m[side]
+            variance = np.diag(own) + own[top, top] - 2 * own[top]
+            return np.maximum(variance, np.maximum(m[3], m[3][top]))
 
         # Whichever of the others is the truth, it must not fall this far behind.
         reach = self._half(behind, error / max(len(values) - 1, 1))
@@ -126,7 +128,6 @@ class Maxima:
         total = inverse = np.zeros(())
         for source, products in zip(self.sources, self._products, strict=True):
             found = np.max([variance(m) for m in products], axis=0)
-            found = np.maximum(found, source.least)
             total, inverse = total + found, inverse + found**2 / source.df
         with np.errstate(divide="ignore", invalid="ignore"):
             df = np.where(inverse > 0, total**2 / inverse, np.inf)
@@ -135,15 +136,25 @@ class Maxima:
     @cached_property
     def _products(self) -> list[list[_Products]]:
         """By source: of its covariance, and of the one instead."""
-        given = [[s.covariance, s.instead] for s in self.sources]
-        return [[self._product(c) for c in both if c is not None] for both in given]
+        return [
+            [self._product(c, s.least) for c in (s.covariance, s.instead) if c is not None]
+            for s in self.sources
+        ]
 
-    def _product(self, covariance: np.ndarray) -> _Products:
-        """Covariances of contrasts: of the first side, of the second, between the two; (P, P)."""
+    def _product(self, covariance: np.ndarray, least: np.ndarray | None) -> _Products:
+        """Of contrasts: covariances on the first side, on the second, between both; the least."""
         w, c = self.contrasts, len(self.first)
         blocks = (covariance[:c, :c], covariance[c:, c:], covariance[:c, c:])
         own, other, between = (w @ block @ w.T for block in blocks)
-        return own, other, between
+        floor = np.zeros(len(w)) if least is None else ((w != 0) * least).max(axis=1)
+        return own, other, between, floor
 
 
-_Products = tuple[np.ndarray, np.ndarray, np.ndarray]
+#: Covariances (P, P) of contrasts of the first side, of the second, and between the two; (P,).
+_Products = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _of_pairs(m: _Products, p: np.ndarray | int, q: np.ndarray | int) -> np.ndarray:
+    """Variance of first(p) - second(q)."""
+    variance = m[0][p, p] + m[1][q, q] - 2 * m[2][p, q]
+    return np.maximum(variance, np.maximum(m[3][p], m[3][q]))

@@ -23,14 +23,17 @@ def naive(first, second, weights, sources, confidence):
     tail, choice = 0.9 * error, 0.05 * error
     c = len(first)
 
-    def variances(both):
+    def variances(both, *chosen):
+        # Cells that fall out of the difference of two contrasts still count for the least.
+        part = (weights[list(chosen)] != 0).any(axis=0)
         return [(max(*[both @ m @ both for m in (s.covariance, s.instead) if m is not None],
-                     s.least), s.df) for s in sources]  # fmt: skip
+                     0.0 if s.least is None else max(s.least[part])), s.df)
+                for s in sources]  # fmt: skip
 
     def ends(p, q):
         both = np.concatenate([weights[p], -weights[q]])
         value = weights[p] @ first - weights[q] @ second
-        return component_interval(value, variances(both), 1 - 2 * tail)
+        return component_interval(value, variances(both, p, q), 1 - 2 * tail)
 
     def candidates(side):
         cells = (first, second)[side]
@@ -41,7 +44,7 @@ def naive(first, second, weights, sources, confidence):
             apart[side * c : (side + 1) * c] = weights[top] - weights[p]
             behind = float((weights[top] - weights[p]) @ cells)
             level = 1 - 2 * choice / (len(weights) - 1)
-            low, _ = component_interval(behind, variances(apart), level)
+            low, _ = component_interval(behind, variances(apart, top, p), level)
             if p == top or low <= 0:
                 found.append(p)
         return found
@@ -57,7 +60,7 @@ def random_case(seed):
     root = rng.normal(size=(8, 8)) * 0.03
     other = rng.normal(size=(8, 8)) * 0.02
     sources = [
-        Source(root @ root.T, least=1e-4),
+        Source(root @ root.T, least=np.array([1e-4, 4e-4, 1e-5, 1e-2])),
         Source(other @ other.T, 5, instead=root @ root.T / 2),
     ]
     return rng.normal(0.3, 0.1, 4), rng.normal(0.3, 0.1, 4), contrasts(4), sources

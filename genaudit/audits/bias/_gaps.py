@@ -272,6 +272,10 @@ class Gap:
         rates = np.moveaxis(selected / n, -1, -2)
         return rates.reshape(*rates.shape[:-2], -1)
 
+    def of_cells(self, by_group: np.ndarray, by_label: np.ndarray) -> np.ndarray:
+        """A number of each rate: of those of groups (G,), or of groups within labels (G, 2)."""
+        return by_label.T.reshape(-1) if self.by_label else by_group
+
     def contrasts(self, n_groups: int) -> np.ndarray:
         """What is compared: weights of those rates, each row one difference."""
         pairs = [self.pair] if self.pair else list(permutations(range(n_groups), 2))
@@ -352,10 +356,8 @@ def gap_change(
         n_resamples: Bootstrap samples.
     """
     groups = np.unique(table.group)
-    # No resample of rows that all agree can disagree: the error is never below that of one row
-    # of the smallest group.
-    least = 1 / min(table.n_people[groups]) ** 2
-    rows = Source(_holdout(table, gap, groups, rng, n_resamples), least=least)
+    people = gap.of_cells(table.n_people[groups], table.people[groups])
+    rows = Source(_holdout(table, gap, groups, rng, n_resamples), least=least_variance(people))
     made, real = (_learners(table, gap, groups, side, rng) for side in (0, 1))
     found = Maxima(
         made.rates, real.rates, gap.contrasts(len(groups)), [rows, *made.source, *real.source]
@@ -369,6 +371,15 @@ def gap_change(
         method=GAP_METHOD,
         unit=UNIT,
     )
+
+
+def least_variance(n: np.ndarray | float) -> np.ndarray:
+    """Variance below which the error of a rate among n people never is, same shape.
+
+    No resample of rows that all agree can disagree, and yet 3.7 in n may at 97.5%, in so many
+    standard errors of a normal interval.
+    """
+    return np.asarray((3.7 / 1.96 / np.asarray(n, dtype=float)) ** 2)
 
 
 def within_one(interval: Interval, most: float = 1.0) -> Interval:
@@ -480,7 +491,7 @@ def rate_change(table: Table) -> Estimate:
     value = float(difference.mean())
     persons = np.arange(n) if table.person is None else table.person
     n_persons = len(np.unique(persons))
-    holdout = max(mean_variance(difference, persons), 1 / n_persons**2)
+    holdout = max(mean_variance(difference, persons), float(least_variance(n_persons)))
     components = [(holdout, float(n_persons - 1))]
     if k > 1:
         components += [

@@ -311,7 +311,7 @@ def too_few(group: dict[str, str], minimum: int) -> Message:
     """The reason of an estimate that rests on too few rows; it never prints how few."""
     return message(
         "bias.too_few",
-        "Not estimable: fewer than {minimum:integer} rows of {group} on one side.",
+        "Not estimable: fewer than {minimum:integer} rows of {group} to go by on one side.",
         minimum=minimum,
         group=in_words(group),
     )
@@ -330,7 +330,7 @@ def few(group: dict[str, str]) -> Message:
     """The doubt of an estimate that rests on few rows."""
     return message(
         "bias.few",
-        "Fewer than {minimum:integer} rows of {group} on one side: too few for a verdict.",
+        "Fewer than {minimum:integer} rows of {group} to go by on one side: too few for a verdict.",
         minimum=JUDGED,
         group=in_words(group),
     )

@@ -16,6 +16,7 @@ from genaudit.audits.bias._gaps import (
     Table,
     fairlearn_gap,
     gap_change,
+    least_variance,
     odds_gap,
     parity_gap,
     rate_change,
@@ -187,7 +188,7 @@ def _gap_finding(
     if len(np.unique(table.group)) < 2:
         reason = message(
             "bias.downstream.one_group",
-            "Not estimable: fewer than two groups of {column} have enough holdout rows.",
+            "Not estimable: fewer than two groups of {column} have enough holdout rows to go by.",
             column=name,
         )
         estimate = Estimate.undefined(reason, n=max(n, 1), method=method, unit=UNIT)
@@ -310,7 +311,7 @@ def selection_rate(decisions: np.ndarray, *, independent: bool = True) -> Estima
     value = float(decisions.mean())
     if not independent or n < 2:
         return Estimate(value=value, n=n, method=RATE_METHOD, unit="share")
-    rows = max(float(decisions.mean(axis=0).var(ddof=1)) / n, 1 / n**2)
+    rows = max(float(decisions.mean(axis=0).var(ddof=1)) / n, float(least_variance(n)))
     components = [(rows, float(n - 1))]
     if k > 1:
         components.append((float(decisions.mean(axis=1).var(ddof=1)) / k, k - 1))

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, mean_prediction
 
-from genaudit.audits.bias._gaps import UNIT, Table, lead_of, n_selected, within_one, worth_of_groups
+from genaudit.audits.bias._gaps import (
+    UNIT,
+    Table,
+    lead_of,
+    least_variance,
+    n_selected,
+    within_one,
+    worth_of_groups,
+)
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
@@ -183,7 +191,7 @@ class Cell:
         """Squared error of the rate that comes from which rows these are; never below one row's."""
         person = np.arange(self.n) if self.rows.person is None else self.rows.person
         found = mean_variance(self.said.mean(axis=0), person) / self.rows.worth
-        return max(found, 1 / self.n_people**2)
+        return max(found, float(least_variance(self.n_people)))
 
     @property
     def by_learner(self) -> np.ndarray:

@@ -474,7 +474,7 @@ def _left_out(samples: Dataset, tables: Tables) -> Iterator[Message]:
     if lost := tables.gaps.n_rows():
         yield message(
             "privacy.copies.unreadable",
-            "Some samples (at most {n}) have lost cells that would show whether they are copies; "
-            "upper ends count those as copies that can be one.",
+            "Some samples (upper bound: {n}) have lost cells that would show whether they are "
+            "copies; upper ends count those as copies that can be one.",
             n=shown(lost),
         )
