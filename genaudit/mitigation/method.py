@@ -100,7 +100,8 @@ class Mitigation:
 
     def _check_numbers(self) -> None:
         uses, given, dpd = self.most_uses, self.strength, self.dpd
-        if uses is not None and (not isinstance(uses, Integral) or uses < 1):
+        whole = isinstance(uses, Integral) and not isinstance(uses, bool)
+        if uses is not None and (not whole or uses < 1):
             raise OptionError(f"Expected most_uses of at least 1, got {uses!r}.")
         if self.method != Method.REPAIR:
             return

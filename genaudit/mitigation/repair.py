@@ -25,6 +25,9 @@ from genaudit.modalities.table.learner import Features, Target
 #: Groups with fewer rows keep their outcomes: their quantiles are chance.
 MIN_ROWS = 30
 
+#: Share of the favoured outcomes below which, or times which, a repair has made another table.
+_LEAST_LEFT = 0.5
+
 #: Parts of the samples; each is scored by what was learned on the others.
 _FOLDS = 3
 
@@ -55,7 +58,7 @@ def repair(
 
     Raises:
         OptionError: no table, no target of levels, or a strength out of range.
-        DataError: fewer than two groups, or one outcome alone.
+        DataError: fewer than two groups, or one outcome alone, before or after.
 
     Source: Menon & Williamson 2018 (a threshold for each group is the best fair rule); Feldman et
     al. 2015 (partial repair of quantiles).
@@ -240,8 +243,33 @@ def _repaired(scored: _Scored, strength: float) -> Mitigated:
         "favoured_after": float((found == target.favoured).mean()),
         "groups_too_small": small, "rows_without_group": scored.groups.n_without,
     }  # fmt: skip
+    _check_left(cost, target)
     mended = replace(samples, frame=samples.frame.assign(**{target.name: column}))
     return Mitigated(mended, np.arange(len(samples)), cost=cost)
+
+
+def _check_left(cost: dict[str, Any], target: Target) -> None:
+    """Groups are alike where nobody gets the outcome; that is no repair.
+
+    Raises:
+        DataError: the favoured outcome, or every other one, has gone.
+    """
+    before, after = cost["favoured_before"], cost["favoured_after"]
+    favoured = target.classes[target.favoured]
+    if after in (0.0, 1.0):
+        raise DataError(
+            f"Expected samples in which other columns tell {target.name!r}, got such that a repair "
+            f"leaves {'no' if after == 0 else 'nothing but'} {favoured!r}; make samples that hold "
+            "more of it, or take reweigh."
+        )
+    if not _LEAST_LEFT * before <= after <= before / _LEAST_LEFT:
+        warnings.warn(
+            f"The repair leaves {favoured!r} in {after:.1%} of the samples, where it was in "
+            f"{before:.1%}: outcomes that other columns hardly tell lose the chance in them. Read "
+            "the usefulness beside the gap, lower the strength, or take reweigh.",
+            GenauditWarning,
+            stacklevel=4,
+        )
 
 
 def _level(target: Target, code: int, levels: np.ndarray) -> str:

@@ -23,10 +23,11 @@ def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
 
     Raises:
         OptionError: the schema has no target column, or one of numbers.
-        DataError: samples of one group alone, or of one outcome.
+        DataError: samples of one group alone, or of one outcome, or a group without any.
     """
     outcome = outcome_of(samples, columns)
-    Groups.of(samples, columns).check_several()
+    groups = Groups.of(samples, columns)
+    groups.check_several()
     joint = Groups.of(samples, (*columns, outcome))
     counts = joint.counts.astype(float).reshape(-1, len({c[-1] for c in joint.cells}))
     total = counts.sum()
@@ -35,6 +36,11 @@ def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
     if (counts.sum(axis=0) > 0).sum() < 2:
         raise DataError(
             f"Expected samples with two outcomes of {outcome!r} or more, got one; make more."
+        )
+    if len(bare := np.flatnonzero((groups.counts > 0) & (counts.sum(axis=1) == 0))):
+        raise DataError(
+            f"Expected an outcome of {outcome!r} in some sample of each group, got none of "
+            f"{groups.named(int(bare[0]))}, whose rows would all be left out; make more samples."
         )
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total**2
     if len(absent := np.flatnonzero((expected > 0).ravel() & (counts == 0).ravel())):

@@ -65,6 +65,21 @@ def severity(finding: Finding) -> int:
     return SEVERITY.index(finding.verdict or Verdict.INFO)
 
 
+def word(finding: Finding) -> str:
+    """What its verdict is called on a page; with a limit and none it is a smaller gap."""
+    verdict = finding.verdict or Verdict.INFO
+    if verdict is not Verdict.INFO or finding.limit is None:
+        return verdict.value
+    reason = finding.reason.id if finding.reason else ""
+    return "turned" if reason == "verdict.turned" else "smaller"
+
+
+def headline(report: AuditReport) -> str:
+    """What the worst verdict of a report is called: also where only smaller gaps have a limit."""
+    limited = report.verdict is Verdict.INFO and any(f.limit for _, f in report.findings())
+    return "smaller" if limited else report.verdict.value
+
+
 def beyond(finding: Finding) -> bool:
     """Whether its whole interval is beyond the limit and yet too little to say so: to be explained.
 
@@ -277,10 +292,9 @@ class Sentences:
         """The worst verdict first, in one sentence."""
         n = {v: len(report.findings(v)) for v in SEVERITY}
         limited = sum(n.values()) - n[Verdict.INFO]
-        worst = report.verdict
         return self.text.say(
-            f"page.verdict.{worst.value}",
-            count=n[worst],
+            f"page.verdict.{headline(report)}",
+            count=n[report.verdict],
             limited=limited,
             outside=n[Verdict.OUTSIDE],
             cannot_tell=n[Verdict.CANNOT_TELL],

@@ -276,6 +276,7 @@ def test_what_came_with_samples_is_kept() -> None:
         ("reweigh", {"target": "equal"}, "no target with reweigh"),
         ("reject", {"strength": 0.5}, "no strength with reject"),
         ("resample", {"target": "equal", "most_uses": 0}, "most_uses of at least 1"),
+        ("resample", {"target": "equal", "most_uses": True}, "most_uses of at least 1"),
     ],
 )
 def test_options_that_do_not_go_together(
@@ -358,3 +359,28 @@ def test_rows_are_whole(n: object) -> None:
     """A part of a row is refused before anything is picked."""
     with pytest.raises(OptionError, match="at least one row"):
         Mitigation("resample", target="equal").of_samples(samples(90), n=n)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_group_without_any_outcome_is_not_left_out_in_silence() -> None:
+    """Its rows have no weight that could be counted; nothing is written without them."""
+    made = frame(400)
+    made.loc[made["sex"] == "F", "paid"] = None
+    with pytest.raises(DataError, match="got none of sex = F, whose rows would all be left out"):
+        reweigh(Dataset.of_samples(made, SCHEMA), ["sex"])
+
+
+def test_a_repair_that_wipes_out_an_outcome_is_refused_or_told() -> None:
+    """Outcomes that no column tells lose all chance in them: the likeliest one is everybody's."""
+    rng = np.random.default_rng(0)
+    blind = frame(900).assign(
+        skill=0.0,
+        age=30,
+        sex=rng.choice(["F", "M"], 900),
+        paid=rng.choice(["no"] * 3 + ["yes"], 900),
+    )
+    with pytest.raises(DataError, match="leaves no 'yes'"):
+        repair(Dataset.of_samples(blind, SCHEMA), ["sex"], 1.0)
+    hardly = blind.assign(skill=np.where(rng.random(900) < 0.08, 5.0, 0.0))
+    hardly.loc[hardly["skill"] > 1, "paid"] = "yes"
+    with pytest.warns(GenauditWarning, match="outcomes that other columns hardly tell"):
+        repair(Dataset.of_samples(hardly, SCHEMA), ["sex"], 1.0)
