@@ -57,7 +57,7 @@ OPEN_GROUPS = 10
 _MOST_EXP = 700.0
 
 #: Most columns of the data that have a line each.
-MOST_COLUMNS = 8
+MOST_COLUMNS = 6
 
 
 def severity(finding: Finding) -> int:
