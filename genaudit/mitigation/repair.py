@@ -28,6 +28,9 @@ MIN_ROWS = 30
 #: Share of the favoured outcomes below which, or times which, a repair has made another table.
 _LEAST_LEFT = 0.5
 
+#: By how much a repair may widen the gap, as outcomes lose their chance, before that is told.
+_WIDER = 0.05
+
 #: Parts of the samples; each is scored by what was learned on the others.
 _FOLDS = 3
 
@@ -48,7 +51,9 @@ def repair(
     the chance in them, and they become rarer where they are rare; models learn decisions from them
     rather than frequencies. Strength 0 leaves every outcome as it is.
 
-    The gap in selection rates shrinks; that in error rates may grow (read both).
+    The gap in selection rates shrinks where other columns tell the outcome; where they do not, the
+    likeliest outcome is one outcome for a whole group, and a weak repair widens it, with a warning.
+    The gap in error rates may grow (read both).
 
     Args:
         samples: Generated rows of a table.
@@ -177,6 +182,12 @@ class _Scored:
         known = self.groups.codes[(self.groups.codes >= 0) & (self.y >= 0)]
         return np.flatnonzero(np.bincount(known, minlength=len(self.groups.cells)) >= MIN_ROWS)
 
+    def gap(self, y: np.ndarray) -> float:
+        """Largest minus smallest share of favoured outcomes among the groups with enough rows."""
+        at = [y[(self.groups.codes == g) & (y >= 0)] for g in self.estimable()]
+        rates = [float((own == self.target.favoured).mean()) for own in at]
+        return max(rates) - min(rates) if rates else 0.0
+
     def classes_at(self, strength: float) -> np.ndarray:
         """Class of each row after a repair, shape (n,)."""
         if not strength:
@@ -234,15 +245,18 @@ def _repaired(scored: _Scored, strength: float) -> Mitigated:
     levels = samples.frame[target.name].astype(object).to_numpy(copy=True)
     levels[changed] = [_level(target, code, levels) for code in found[changed]]
     column = pd.Series(levels, index=samples.frame.index).astype(samples.frame[target.name].dtype)
+    known = (scored.y >= 0) | (found >= 0)
     filled = np.flatnonzero(scored.groups.counts)
     small = [scored.groups.named(int(i)) for i in np.setdiff1d(filled, scored.estimable())]
     cost = {
         "rows_in": len(samples), "rows_out": len(samples), "strength": float(strength),
         "outcomes_changed": len(changed),
-        "favoured_before": float((scored.y == target.favoured).mean()),
-        "favoured_after": float((found == target.favoured).mean()),
+        "favoured_before": float((scored.y[known] == target.favoured).mean()),
+        "favoured_after": float((found[known] == target.favoured).mean()),
         "groups_too_small": small, "rows_without_group": scored.groups.n_without,
     }  # fmt: skip
+    gaps = [scored.gap(y) for y in (scored.y, found)]
+    cost |= {"gap_before": gaps[0], "gap_after": gaps[1]}
     _check_left(cost, target)
     mended = replace(samples, frame=samples.frame.assign(**{target.name: column}))
     return Mitigated(mended, np.arange(len(samples)), cost=cost)
@@ -261,6 +275,14 @@ def _check_left(cost: dict[str, Any], target: Target) -> None:
             f"Expected samples in which other columns tell {target.name!r}, got such that a repair "
             f"leaves {'no' if after == 0 else 'nothing but'} {favoured!r}; make samples that hold "
             "more of it, or take reweigh."
+        )
+    if cost["gap_after"] > cost["gap_before"] + _WIDER:
+        warnings.warn(
+            f"The repair widens the gap between groups in {favoured!r} from "
+            f"{cost['gap_before']:.1%} to {cost['gap_after']:.1%}: other columns hardly tell the "
+            "outcome, so that most of a group gets one. Raise the strength, or take reweigh.",
+            GenauditWarning,
+            stacklevel=4,
         )
     if not _LEAST_LEFT * before <= after <= before / _LEAST_LEFT:
         warnings.warn(

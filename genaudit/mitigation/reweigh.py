@@ -42,6 +42,7 @@ def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
             f"Expected an outcome of {outcome!r} in some sample of each group, got none of "
             f"{groups.named(int(bare[0]))}, whose rows would all be left out; make more samples."
         )
+    _tell_lost(groups, counts.sum(axis=1), outcome)
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total**2
     if len(absent := np.flatnonzero((expected > 0).ravel() & (counts == 0).ravel())):
         warnings.warn(
@@ -55,6 +56,20 @@ def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
     expected[counts == 0] = 0.0
     shares = (expected / expected.sum()).ravel()
     return TargetTable(joint.columns, dict(zip(joint.cells, shares.tolist(), strict=True)))
+
+
+def _tell_lost(groups: Groups, kept: np.ndarray, outcome: str) -> None:
+    """Warn of the group that loses most of its rows, as these have no outcome."""
+    share = np.divide(kept, groups.counts, out=np.ones(len(kept)), where=groups.counts > 0)
+    worst = int(share.argmin())
+    if share[worst] < 0.5:
+        warnings.warn(
+            f"Most rows of {groups.named(worst)} have no outcome of {outcome!r} and are left out: "
+            f"{int(kept[worst]):,} of {int(groups.counts[worst]):,} count. Make samples with "
+            "outcomes, or read how many rows each group has left.",
+            GenauditWarning,
+            stacklevel=5,
+        )
 
 
 def weights(samples: Dataset, columns: Sequence[str]) -> np.ndarray:

@@ -185,8 +185,8 @@ class Tuning(BaseModel):
         )  # fmt: skip
         return message(
             "figure.tradeoff.text",
-            "A repair hands out the favoured outcome more alike; more strength narrows the gap "
-            "between groups and may cost right predictions. {choice} {reached} Shaded: 95% "
+            "A repair hands out the favoured outcome more alike; more strength mostly narrows the "
+            "gap between groups and may cost right predictions. {choice} {reached} Shaded: 95% "
             "intervals. These numbers come from generated rows alone, of which models learned one "
             "half and were tried on the other: they cost no ε. The strength was chosen by them, so "
             "they flatter it a little; how it is on real rows the audit measures by itself.",

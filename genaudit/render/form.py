@@ -18,7 +18,7 @@ from genaudit.data.disclosure import is_hidden
 from genaudit.render.json import dumps as report_dumps
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text, visible
-from genaudit.render.view import names_its_group
+from genaudit.render.view import names_its_group, word
 from genaudit.result import (
     AuditReport,
     ControlReading,
@@ -151,7 +151,9 @@ def state(control: ControlReading) -> str:
 
 
 def judged(finding: Finding) -> str:
-    """The verdict in words."""
+    """The verdict in words; of a gap that is smaller than its limit asks for, that."""
+    if finding.verdict is Verdict.INFO and finding.limit is not None:
+        return _TEXT.say(f"page.word.{word(finding)}").lower()
     return str(finding.verdict or Verdict.INFO).replace("_", " ")
 
 

@@ -384,3 +384,28 @@ def test_a_repair_that_wipes_out_an_outcome_is_refused_or_told() -> None:
     hardly.loc[hardly["skill"] > 1, "paid"] = "yes"
     with pytest.warns(GenauditWarning, match="outcomes that other columns hardly tell"):
         repair(Dataset.of_samples(hardly, SCHEMA), ["sex"], 1.0)
+
+
+def test_a_repair_that_widens_the_gap_is_told() -> None:
+    """Where nothing tells the outcome, the likeliest one is that of a whole group."""
+    rng = np.random.default_rng(1)
+    sex = np.repeat(["M", "F"], [1200, 300])
+    blind = frame(1500).assign(
+        skill=0.0,
+        age=30,
+        sex=sex,
+        paid=np.where(rng.random(1500) < np.where(sex == "M", 0.6, 0.3), "yes", "no"),
+    )
+    with pytest.warns(GenauditWarning, match="widens the gap between groups in 'yes' from"):
+        found = repair(Dataset.of_samples(blind, SCHEMA), ["sex"], 0.05)
+
+    assert found.cost["gap_after"] > found.cost["gap_before"] + 0.2
+
+
+def test_a_group_that_loses_most_rows_for_want_of_outcomes_is_named() -> None:
+    made = frame(600)
+    women = made[made["sex"] == "F"]
+    kept = women.groupby("paid").head(4).index
+    made.loc[women.index.difference(kept), "paid"] = None
+    with pytest.warns(GenauditWarning, match="Most rows of sex = F have no outcome"):
+        reweigh(Dataset.of_samples(made, SCHEMA), ["sex"], most_uses=1000)
