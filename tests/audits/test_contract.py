@@ -25,6 +25,7 @@ from genaudit.audits import CHAPTERS, audits, find
 from genaudit.case import Knowledge, Outcome
 from genaudit.claim import LIMITS
 from genaudit.errors import OptionError
+from genaudit.policy import PROMISED
 from genaudit.render.text import Text, catalogue
 from genaudit.render.view import metrics
 from genaudit.result import Section, Status, Verdict
