@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -20,7 +21,7 @@ from test_size import full_audit
 
 from genaudit.render.html import to_html
 from genaudit.render.text import Text, catalogue
-from genaudit.render.view import chapters
+from genaudit.render.view import MOST_COLUMNS, chapters
 from genaudit.result import AuditReport
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,7 @@ class Page:
         if heading.startswith("s"):
             sections = [sections[int(heading[1:])]]
             if not metric:
-                return sections
+                return [*sections, *self._folded(sections)]
             return [(f"{at}/findings/{j}", f) for at, s in sections
                     for j, f in enumerate(s["findings"]) if f["metric"] == metric]  # fmt: skip
         frame = {k: v for k, v in catalogue(self._text.lang).items() if k.startswith("page.")}
@@ -77,6 +78,12 @@ class Page:
         sections = [(at, {k: s[k] for k in told}) for at, s in sections]
         counts = [("/sections", n) for n in self._counts()]
         return [*sections, *counts, *rest, ("", frame)]
+
+    @staticmethod
+    def _folded(sections: list[Leaf]) -> list[Leaf]:
+        """How many findings of a metric stand in audit.json alone."""
+        counts = [Counter(f["metric"] for f in s["findings"]) for _, s in sections]
+        return [("/sections", n - MOST_COLUMNS) for found in counts for n in found.values()]
 
     def _counts(self) -> list[int]:
         """How many findings, and sections, of each chapter and of all have each verdict."""
