@@ -73,3 +73,10 @@ def test_delta_under_one_over_n() -> None:
     check_delta(0.000999, 1000)
     with pytest.raises(OptionError, match=r"Try 0\.0001"):
         check_delta(0.001, 1000)
+
+
+@pytest.mark.parametrize("name", ["free_bits", "r1"])
+def test_weights_beyond_any_use_are_refused(name: str) -> None:
+    """A number that no float32 holds must not reach a training."""
+    with pytest.raises(OptionError, match=name):
+        Recipe.of(**{"family": "vae", name: 1e39})
