@@ -14,6 +14,9 @@ from genaudit.mitigation.outcome import Mitigated
 from genaudit.mitigation.resample import MOST_USES, resample
 from genaudit.mitigation.target import TargetTable
 
+#: Share of a group's rows that have an outcome, below which that is told.
+_LEAST_KEPT = 0.5
+
 
 def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
     """The table P(group) P(outcome), counted in the samples.
@@ -62,7 +65,7 @@ def _tell_lost(groups: Groups, kept: np.ndarray, outcome: str) -> None:
     """Warn of the group that loses most of its rows, as these have no outcome."""
     share = np.divide(kept, groups.counts, out=np.ones(len(kept)), where=groups.counts > 0)
     worst = int(share.argmin())
-    if share[worst] < 0.5:
+    if share[worst] < _LEAST_KEPT:
         warnings.warn(
             f"Most rows of {groups.named(worst)} have no outcome of {outcome!r} and are left out: "
             f"{int(kept[worst]):,} of {int(groups.counts[worst]):,} count. Make samples with "
