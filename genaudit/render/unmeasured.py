@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -49,10 +49,28 @@ def _titled(said: Message) -> Message:
 
 
 def _alike(messages: Sequence[Message | None]) -> list[list[int]]:
-    """Positions of messages that one sentence can say."""
+    """Positions of messages that one sentence can say, by where each group begins.
+
+    Those that are equal; and single ones that differ in one word, each its own. Nobody could tell
+    whose word is whose if several shared one.
+    """
+
+    def equal(group: Sequence[int]) -> bool:
+        return messages[group[0]] == messages[group[-1]]
+
+    def parallel(group: Sequence[int]) -> bool:
+        return _fits([messages[i] for i in group])
+
+    groups = _gathered(range(len(messages)), equal)
+    several = [g for g in groups if len(g) > 1]
+    return sorted([*several, *_gathered([g[0] for g in groups if len(g) == 1], parallel)])
+
+
+def _gathered(positions: Iterable[int], fit: Callable[[Sequence[int]], bool]) -> list[list[int]]:
+    """Each position in the first group that it fits."""
     groups: list[list[int]] = []
-    for i, said in enumerate(messages):
-        home = next((g for g in groups if _fits(said, [messages[k] for k in g])), None)
+    for i in positions:
+        home = next((g for g in groups if fit([*g, i])), None)
         if home is None:
             groups.append([i])
         else:
@@ -60,14 +78,13 @@ def _alike(messages: Sequence[Message | None]) -> list[list[int]]:
     return groups
 
 
-def _fits(new: Message | None, others: Sequence[Message | None]) -> bool:
-    said = [m for m in (*others, new) if m is not None]
-    if len(said) <= len(others):
-        return not said  # some say why and some do not
-    if any(_form(m) != _form(said[0]) for m in said):
+def _fits(messages: Sequence[Message | None]) -> bool:
+    """Whether all are one sentence but for one word."""
+    said = [m for m in messages if m is not None]
+    if len(said) < len(messages) or any(_form(m) != _form(said[0]) for m in said):
         return False
     fields = _differing(said)
-    return len(fields) <= 1 and all(isinstance(m.params[f], str) for m in said for f in fields)
+    return len(fields) == 1 and all(isinstance(m.params[fields[0]], str) for m in said)
 
 
 def _form(said: Message) -> tuple[str, str, list[str]]:

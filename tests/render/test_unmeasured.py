@@ -29,21 +29,37 @@ def mixed() -> AuditReport:
         _skipped("b", message("other", "No <coin>.")),
         _skipped("c", _no_score("<iwae>")),
         _skipped("d", None),
-        _skipped("e", _no_score("elbo")),
+        _skipped("e", message("other", "No <coin>.")),
         _skipped("f", None),
     )
     return fixture.report().model_copy(update={"sections": sections})
 
 
 def test_audits_skipped_for_one_reason_stand_together(mixed: AuditReport) -> None:
-    """In the order of first appearance; fields that differ list what each says, once."""
+    """In the order of first appearance; where each has its own word, the words are listed."""
     text = Text("en")
     lines = [(i.titles(text), i.reason(text)) for i in unmeasured.idle(mixed)]
 
     assert lines == [
-        ("Attack a; Attack c; Attack e", "No elbo, &lt;iwae&gt;; it has likelihood."),
-        ("Attack b", "No &lt;coin&gt;."),
+        ("Attack a; Attack c", "No elbo, &lt;iwae&gt;; it has likelihood."),
+        ("Attack b; Attack e", "No &lt;coin&gt;."),
         ("Attack d; Attack f", ""),
+    ]
+
+
+def test_a_word_that_several_share_stays_theirs(mixed: AuditReport) -> None:
+    """Two audits lack the model's scores and one lacks canaries: not all lack both."""
+    lacks = ("canaries", "scores", "scores")
+    sections = tuple(
+        _skipped(name, message("lack", "Not given: {what}.", what=what))
+        for name, what in zip("abc", lacks, strict=True)
+    )
+    text = Text("en")
+    found = unmeasured.idle(mixed.model_copy(update={"sections": sections}))
+
+    assert [(i.titles(text), i.reason(text)) for i in found] == [
+        ("Attack a", "Not given: canaries."),
+        ("Attack b; Attack c", "Not given: scores."),
     ]
 
 
