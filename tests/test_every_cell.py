@@ -24,6 +24,9 @@ from genaudit.modalities import files
 from genaudit.models import FAMILIES
 from genaudit.render import html
 from genaudit.training import presets
+from genaudit.training.dp.selfcheck.examine import examine
+from genaudit.training.dp.selfcheck.ours import OURS
+from genaudit.training.dp.selfcheck.outcome import Status
 from genaudit.training.fit import Update
 
 #: Numbers of a training that lasts a second.
@@ -41,6 +44,11 @@ CELLS = list(itertools.product(FAMILIES, tiny.KINDS, ("plain", "private")))
 
 #: Sounds are series to the networks, so that the quick tests have every modality without them.
 PARAMS = [pytest.param(c, marks=pytest.mark.slow) if c[1] == "audio" else c for c in CELLS]
+
+#: Checks of a second; all of them on all cells: `tests/selfcheck`, slow.
+QUICK_CHECKS = {
+    "clipping.influence", "clipping.not_finite", "accounting.charged", "release.handle"
+}  # fmt: skip
 
 
 def test_no_cell_is_left_out() -> None:
@@ -112,6 +120,20 @@ def test_claim(cell: Cell) -> None:
     if claim is not None:
         assert (claim.epsilon, claim.delta) == (8.0, 1e-3)
         assert claim.unit == ("person" if cell.kind == "sequence" else "record")
+
+
+@pytest.mark.parametrize(("family", "kind"), [
+    pytest.param(f, k, marks=pytest.mark.slow) if k == "audio" else (f, k)
+    for f, k in itertools.product(FAMILIES, tiny.KINDS)
+])  # fmt: skip
+def test_self_check(family: str, kind: str) -> None:
+    """Every private cell clips, charges and lets go of records; the slow tests run all checks."""
+    name = family if kind == "table" else f"{family} of {kind} records"
+    report = examine(OURS[name], name=name, only=QUICK_CHECKS)
+
+    assert {o.check: o.status for o in report.outcomes} == dict.fromkeys(
+        QUICK_CHECKS, Status.PASSED
+    )
 
 
 def test_history_of_a_private_cell_holds_nothing_of_records(cell: Cell) -> None:

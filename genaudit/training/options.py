@@ -98,6 +98,27 @@ USES: Mapping[str, Use] = {
 }
 
 
+@dataclass(frozen=True)
+class Silence:
+    """A value of one option under which others change nothing. among: cells that it is said of."""
+
+    option: str
+    value: float
+    silenced: tuple[str, ...]
+    why: str
+    among: Callable[[Cell], bool]
+
+
+SILENCES = (
+    Silence("warm", 1.0, ("learning_rate", "n_critic", "r1"), "no step has a discriminator",
+            lambda c: c.warm),
+    Silence("warm", 0.0, ("warm_learning_rate", "warm_end"), "no step is a warm start",
+            lambda c: c.warm),
+    Silence("kl", 0.0, ("kl_rise", "free_bits"), "the divergence has no weight",
+            _VAES_OF_RECORDS.by),
+)  # fmt: skip
+
+
 def recurrent_of(recipe: Recipe, kind: str) -> bool:
     """Whether a generator goes step by step, where a recipe may leave that open."""
     if recipe.recurrent is not None:
@@ -123,11 +144,18 @@ def check(recipe: Recipe, kind: str) -> None:
             f"Expected {what} only for {USES[name].words}, got {_shown(recipe, name)} for "
             f"{Cell.of(recipe, kind)}, where it changes nothing; {then}."
         )
+    for name, silence in _silenced(recipe, kind).items():
+        raise OptionError(
+            f"Expected {name} only where {silence.option} is not {silence.value:g}, got "
+            f"{_shown(recipe, name)} beside {silence.option} = {silence.value:g}, where it changes "
+            f"nothing, as {silence.why}; leave one of them out."
+        )
 
 
 def without_idle(recipe: Recipe, kind: str) -> Recipe:
     """The recipe without options that its training does not use, as older ones may have them."""
-    found = {name: Recipe.model_fields[name].default for name in _idle(recipe, kind)}
+    idle = [*_idle(recipe, kind), *_silenced(recipe, kind)]
+    found = {name: Recipe.model_fields[name].default for name in idle}
     if "hidden" in found and recipe.hidden:
         found["hidden"] = recipe.hidden[:1]
     return recipe.model_copy(update=found)
@@ -141,6 +169,23 @@ def _idle(recipe: Recipe, kind: str) -> list[str]:
         for name, use in USES.items()
         if not use.by(cell) and _given(name, getattr(recipe, name), usual[name])
     ]
+
+
+def _silenced(recipe: Recipe, kind: str) -> dict[str, Silence]:
+    """Options that are given, and change nothing beside the value of another."""
+    cell, usual = Cell.of(recipe, kind), _usual(recipe, kind)
+
+    def taken(name: str) -> Any:
+        given = getattr(recipe, name)
+        return usual[name] if given is None else given
+
+    return {
+        name: silence
+        for silence in SILENCES
+        if silence.among(cell) and taken(silence.option) == silence.value
+        for name in silence.silenced
+        if _given(name, getattr(recipe, name), usual[name])
+    }
 
 
 def _given(name: str, value: Any, usual: Any) -> bool:

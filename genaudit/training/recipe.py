@@ -70,7 +70,8 @@ class Recipe(BaseModel):
     latent: int | None = Field(default=None, ge=1, le=4096)
     components: int | None = Field(default=None, ge=1, le=4096)
     fit_steps: int | None = Field(default=None, ge=1, le=100_000)
-    max_grad_norm: float | None = Field(default=None, gt=0)
+    # Noise of more could not be squared, as Adam does, in single precision.
+    max_grad_norm: float | None = Field(default=None, gt=0, le=1e9)
     marginal_fraction: float | None = Field(default=None, gt=0, lt=1)
     kl: float | None = Field(default=None, ge=0, le=1000)
     kl_rise: float | None = Field(default=None, ge=0, le=1)

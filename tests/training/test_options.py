@@ -18,7 +18,7 @@ from genaudit.errors import OptionError
 from genaudit.models import FAMILIES
 from genaudit.models.store import _tensors
 from genaudit.training.fit import fit
-from genaudit.training.options import USES, Cell, check, without_idle
+from genaudit.training.options import SILENCES, USES, Cell, check, without_idle
 from genaudit.training.recipe import Recipe
 
 #: Every option with a value that no preset takes.
@@ -132,6 +132,40 @@ def test_an_option_is_refused_where_nothing_uses_it(name: str) -> None:
         check(without_idle(recipe, kind), kind)
 
     assert refused
+
+
+@pytest.mark.parametrize(
+    ("name", "silence"),
+    [pytest.param(name, s, id=f"{name} beside {s.option} = {s.value:g}")
+     for s in SILENCES for name in s.silenced],
+)  # fmt: skip
+def test_an_option_is_refused_beside_a_value_that_silences_it(name: str, silence: Any) -> None:
+    """The sentence names both; with another value of the other it is taken."""
+    family = "vae" if silence.option == "kl" else "cgan"
+    beside = Recipe.of(family=family, **{silence.option: silence.value, name: OTHER[name]})
+    with pytest.raises(OptionError, match=f"got {name} = .* beside {silence.option} = ") as error:
+        check(beside, "sequence")
+
+    assert silence.why in str(error.value)
+    check(without_idle(beside, "sequence"), "sequence")
+    check(Recipe.of(family=family, **{silence.option: 0.5, name: OTHER[name]}), "sequence")
+
+
+@pytest.mark.parametrize("silence", SILENCES, ids=lambda s: f"{s.option} = {s.value:g}")
+def test_what_is_silenced_changes_nothing(silence: Any) -> None:
+    """Else it would be refused for no reason."""
+    family = "vae" if silence.option == "kl" else "cgan"
+    base = _recipe("text", family, False, **{silence.option: silence.value})
+    for name in silence.silenced:
+        other = base.model_copy(update={name: OTHER[name]})
+        assert _same(_released(base), _released(other)), name
+
+
+def _released(recipe: Recipe) -> dict[str, np.ndarray]:
+    """Of a training that nobody has checked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genaudit.training.options.check", lambda *_: None)
+        return _weights("text", recipe)
 
 
 def test_nothing_is_read_before_it_is_refused(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_delta_under_one_over_n() -> None:
         check_delta(0.001, 1000)
 
 
-@pytest.mark.parametrize("name", ["free_bits", "r1"])
+@pytest.mark.parametrize("name", ["free_bits", "r1", "max_grad_norm"])
 def test_weights_beyond_any_use_are_refused(name: str) -> None:
     """A number that no float32 holds must not reach a training."""
     with pytest.raises(OptionError, match=name):

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from genaudit.modalities.gru import beside, states_of
 from genaudit.modalities.nets import Decoder, Generator, LikelihoodGenerator, Maker
 from genaudit.modalities.sequence.codec import SequenceCodec
 from genaudit.modalities.sequence.steps import Lengths, Series, relative
@@ -218,13 +219,18 @@ class _Sight:
 
     def __call__(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
         """Values, values relative to the series, its range, mask, attributes: (n, steps, seen)."""
+        return beside(*self.parts(records, attributes))
+
+    def parts(
+        self, records: torch.Tensor, attributes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of these: codes and shape at each step, and what is the same at all, shape (n, d)."""
         codes = self.of.codes(records)
         x, mask = codes[:, :, :-1], codes[:, :, -1]
         shape, middle, half = relative(x, mask)
         # The logarithm of a range: as much to see where ranges are small as where they are large.
         fixed = torch.cat([middle, half.log() / 4, attributes], 1)
-        wide = fixed[:, None].expand(-1, self.of.steps, -1)
-        return torch.cat([codes, shape, wide], 2)
+        return codes, shape, fixed
 
 
 class StepJudge(nn.Module):
@@ -272,7 +278,7 @@ class _Encoder(nn.Module):
         self.head = nn.Linear(2 * of.hidden, 2 * of.latent)
 
     def forward(self, records: torch.Tensor, attributes: torch.Tensor) -> torch.Tensor:
-        states, _ = self.recurrent(self.see(records, attributes))
+        states = states_of(self.recurrent, *self.see.parts(records, attributes))
         mask = self.of.codes(records)[:, :, -1:]
         mean = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
         moments: torch.Tensor = self.head(torch.cat([mean, states[:, -1]], 1))

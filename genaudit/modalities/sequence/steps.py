@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from genaudit.modalities.gru import states_of
 from genaudit.modalities.nets import gumbel, hard
 
 #: A length that no series has starts with this share.
@@ -105,7 +106,7 @@ class Scale(nn.Module):
         )  # fmt: skip
         each = 3 * components
         # A head of its own for each number.
-        self.heads = nn.Conv1d(self.numbers * hidden, self.numbers * each, 1, groups=self.numbers)
+        self.heads = _Heads(self.numbers, hidden, each)
         self.along = nn.Linear(self.numbers, self.numbers, bias=False)
         self.register_buffer("centre", torch.zeros(self.numbers))
         self.register_buffer("spread", torch.ones(self.numbers))
@@ -164,6 +165,28 @@ class Scale(nn.Module):
         return made
 
 
+class _Heads(nn.Conv1d):
+    """A linear layer for each of some numbers: a grouped convolution, as one batched product.
+
+    Convolutions of many groups are ten times as slow.
+    """
+
+    def __init__(self, numbers: int, hidden: int, each: int) -> None:
+        super().__init__(numbers * hidden, numbers * each, 1, groups=numbers)
+
+    def _conv_forward(
+        self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Shape (n, numbers * each, 1) from (n, numbers * hidden, 1)."""
+        assert bias is not None
+        n, numbers = len(input), self.groups
+        hidden, each = self.in_channels // numbers, self.out_channels // numbers
+        x = input.reshape(n, numbers, hidden).transpose(0, 1)
+        grouped = weight.reshape(numbers, each, hidden).transpose(1, 2)
+        made = torch.baddbmm(bias.reshape(numbers, 1, each), x, grouped)
+        return made.transpose(0, 1).reshape(n, numbers * each, 1)
+
+
 def _split(
     out: torch.Tensor, along: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -204,8 +227,7 @@ class Steps(nn.Module):
             mask: Which steps there are, shape (n, steps).
         """
         before = functional.pad(y[:, :-1], (0, 0, 1, 0))
-        wide = context[:, None].expand(-1, self.steps, -1)
-        states, _ = self.recurrent(torch.cat([before, wide, _clock(mask)], 2))
+        states = states_of(self.recurrent, before, context, _clock(mask))
         density = self._density(self.head(states), before, self.given(context)[:, None])
         each = _surprise(y, *density, self.ties(context))
         return (each * mask).sum(1)

@@ -20,6 +20,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from genaudit.errors import OptionError
+from genaudit.modalities.gru import gru_steps, matrix_grads
 
 #: Told of every use of a weight: its name, what went in, shape (n, t, d), and a tensor whose
 #: gradient is that of what came out, time first, shape (t, n, p).
@@ -27,60 +28,6 @@ Recorder = Callable[[str, torch.Tensor, torch.Tensor], None]
 
 #: Hidden state, or (hidden, cell), as torch's modules take and return them.
 Hidden = Any
-
-
-class _GruSteps(torch.autograd.Function):
-    """All steps of one layer in one direction, time first."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        gates: torch.Tensor,
-        hidden: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None,
-        tap: torch.Tensor,
-    ) -> torch.Tensor:
-        """gates: inputs of reset, update and new gate, (t, n, 3 h); tap: zeros of that shape."""
-        del tap
-        t, n, h = len(gates), *hidden.shape
-        rz, new = gates.new_empty(t, n, 2 * h), gates.new_empty(t, n, h)
-        inner, states = gates.new_empty(t, n, h), gates.new_empty(t + 1, n, h)
-        states[0] = hidden
-        w = weight.t()
-        for i in range(t):
-            g = states[i] @ w if bias is None else torch.addmm(bias, states[i], w)
-            torch.sigmoid(gates[i, :, : 2 * h] + g[:, : 2 * h], out=rz[i])
-            inner[i] = g[:, 2 * h :]
-            torch.tanh(torch.addcmul(gates[i, :, 2 * h :], rz[i, :, :h], inner[i]), out=new[i])
-            torch.lerp(new[i], states[i], rz[i, :, h:], out=states[i + 1])
-        ctx.save_for_backward(rz, new, inner, states, weight)
-        ctx.with_bias = bias is not None
-        # A copy: what comes next may change its input in place, as ReLU does.
-        return states[1:].clone()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rz, new, inner, states, weight = ctx.saved_tensors
-        t, n, h = new.shape
-        r, z = rz[..., :h], rz[..., h:]
-        to_new = (1 - z) * (1 - new * new)
-        to_update = (states[:-1] - new) * z * (1 - z)
-        to_reset = inner * r * (1 - r)
-        at_gates = grad.new_empty(t, n, 3 * h)
-        at_inner = torch.empty_like(at_gates)
-        carry = torch.zeros(n, h, dtype=grad.dtype, device=grad.device)
-        for i in range(t - 1, -1, -1):
-            at_state = grad[i] + carry
-            pre = at_gates[i, :, 2 * h :]
-            torch.mul(at_state, to_new[i], out=pre)
-            torch.mul(pre, to_reset[i], out=at_inner[i, :, :h])
-            torch.mul(at_state, to_update[i], out=at_inner[i, :, h : 2 * h])
-            torch.mul(pre, r[i], out=at_inner[i, :, 2 * h :])
-            carry = torch.addmm(at_state * z[i], at_inner[i], weight)
-        at_gates[..., : 2 * h] = at_inner[..., : 2 * h]
-        return at_gates, carry, *_matrix_grads(ctx, at_inner, states), at_inner
 
 
 class _LstmSteps(torch.autograd.Function):
@@ -140,23 +87,10 @@ class _LstmSteps(torch.autograd.Function):
             torch.mul(at_state, to_out[i], out=at[:, 3 * h :])
             carry = at @ weight
             at_cell = at_cell * forget[i]
-        return at_gates, carry, at_cell, *_matrix_grads(ctx, at_gates, states, first=3)
-
-
-def _matrix_grads(
-    ctx: Any, at: torch.Tensor, states: torch.Tensor, first: int = 2
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Gradients of the recurrent weight and bias of a whole batch, where they are asked for."""
-    weight = bias = None
-    if ctx.needs_input_grad[first]:
-        weight = at.flatten(0, 1).t() @ states[:-1].flatten(0, 1)
-    if ctx.with_bias and ctx.needs_input_grad[first + 1]:
-        bias = at.sum((0, 1))
-    return weight, bias
+        return at_gates, carry, at_cell, *matrix_grads(ctx, at_gates, states, first=3)
 
 
 #: torch types no `apply` of its functions.
-_gru_steps: Callable[..., torch.Tensor] = _GruSteps.apply
 _lstm_steps: Callable[..., tuple[torch.Tensor, torch.Tensor]] = _LstmSteps.apply
 
 
@@ -311,7 +245,7 @@ class GRU(Unrolled, nn.GRU):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], torch.Tensor]:
         # The reset gate stands between both weights, so theirs are two gradients.
         tap = gates.new_zeros(()).expand_as(gates).requires_grad_(gates.requires_grad)
-        out = _gru_steps(gates, start[0], weight, bias, tap)
+        out = gru_steps(gates, start[0], weight, bias, tap)
         return out, (out[-1],), tap
 
     def _plain_step(
