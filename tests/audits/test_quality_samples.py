@@ -10,6 +10,7 @@ from media import KINDS, case_of, population
 from genaudit.audits import find
 from genaudit.audits.quality.samples import Options, _short, _small
 from genaudit.case import AuditCase, Knowledge, Outcome
+from genaudit.data.dataset import Dataset
 from genaudit.data.record import as_column
 from genaudit.encoded import heard, size_of
 from genaudit.plan import AuditPlan
@@ -17,6 +18,7 @@ from genaudit.policy import Policy
 from genaudit.result import Picture, Series, Sound, Words
 from genaudit.run import run
 from genaudit.stats.roc import auc
+from genaudit.subject import Subject
 
 SHOWN = {"image": Picture, "sequence": Series, "audio": Sound, "text": Words}
 
@@ -65,6 +67,28 @@ def test_no_record_of_a_holdout_is_shown_either(kind: str) -> None:
 
     assert ask(near).figures == ()
     assert ask(seen).figures == ()
+
+
+@pytest.mark.parametrize("shots", [2, 9])
+def test_records_that_are_alike_do_not_hide_each_other(shots: int) -> None:
+    """Near copies of pictures that were taken twice, or nine times, are not shown."""
+    case, rng = case_of("image", n=400), np.random.default_rng(0)
+
+    def noisy(pixels: np.ndarray, by: int) -> np.ndarray:
+        moved = pixels.astype(int) + rng.integers(-by, by + 1, pixels.shape)
+        return np.clip(moved, 0, 255).astype(np.uint8)
+
+    def repeated(data: Dataset) -> Dataset:
+        frame = data.frame.loc[np.arange(40).repeat(shots)].reset_index(drop=True)
+        shot = as_column([noisy(r, 4) for r in frame["record"]])
+        return Dataset.of(frame.assign(record=shot), case.schema)
+
+    data = {k: repeated(d) for k, d in case.data.items()}
+    train = data[Knowledge.TRAIN].frame
+    copies = train.assign(record=as_column([noisy(r, 1) for r in train["record"]]))
+    made = Dataset.of_samples(copies, case.schema)
+
+    assert ask(AuditCase(Subject("planted", "samples", made), data)).figures == ()
 
 
 def test_copies_among_fresh_records_are_passed_over() -> None:

@@ -11,6 +11,7 @@ from genaudit.modalities.table.space import (
     Space,
     exact_hits,
     near_hits,
+    nearer_by_far,
     one_row_each,
     place_hits,
 )
@@ -209,6 +210,15 @@ def test_places_hit_what_is_nearer_by_far():
     assert hits.hit.tolist() == [True, False, False, True]
     assert hits.rows(np.array([True, True, True, True])) == 2
     assert hits.rows(np.array([False, True, True, False])) == 0
+
+
+def test_rows_in_a_crowd_are_not_nearer_by_far():
+    """So many rows of anybody else within reach make a crowd; where there are fewer rows, none."""
+    pool = np.array([[0.0], [2], [3], [3], [9]])
+    query = np.array([[1.0], [np.nan]])
+    near = [nearer_by_far(query, pool, None, 2.5, others=k)[1].tolist() for k in (1, 3, 4, 5)]
+
+    assert near == [[False, False], [False, False], [True, False], [True, False]]
 
 
 def test_rows_of_a_person_do_not_hide_each_other():

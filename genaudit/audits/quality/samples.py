@@ -51,9 +51,10 @@ _SECONDS, _RATE = 2, 8000
 #: colours), and characters of a text.
 _SIDE, _STEPS, _CHANNELS, _CHARACTERS = 96, 100, 6, 400
 
-#: A sample is not shown if anybody else's record is more than so many times as far as the nearest:
-#: sooner than one counts as a near copy, as a picture that is shown cannot be taken back.
-_ALIKE = 2.0
+#: A sample is not shown unless ten records of anybody else are at most so many times as far as the
+#: nearest: sooner than one counts as a near copy, as a picture that is shown cannot be taken back,
+#: and of a few, as two pictures of one face are not each other's crowd.
+_ALIKE, _CROWD = 2.0, SMALL_CELL
 
 #: Samples among which those to show are looked for, at a time, and how often.
 _TRIED, _TRIES = 240, 20
@@ -82,7 +83,8 @@ def samples(case: AuditCase, options: Options) -> Outcome:
     Numbers say how often something is so; eyes and ears say what it is. A few samples are drawn,
     not picked, and beside each stands its distance to the nearest training record, in [0, 1], by
     the numbers that describe a record. No sample is shown that equals a real record or is nearer
-    to one than to any other by far: the page would show a person's record. Which samples are shown
+    to it, or to a few that are alike, than to all others by far: the page would show a person's
+    record. Which samples are shown
     follows from the seed and from the training data, so that nobody without these can tell which
     were passed over. Samples that are nearer to training records than unseen real records are have
     been remembered rather than made; those that are further away look like nothing real.
@@ -233,7 +235,7 @@ class _Repeats:
         """Which samples equal a record of a few rows, or are nearly equal to one, bools (n,)."""
         held = data.frame[self.key].map(lambda record: self.count.get(record, 0)).to_numpy()
         place = self.space.encode(data).numbers
-        near = nearer_by_far(place, self.place, self.owner, _ALIKE)[1]
+        near = nearer_by_far(place, self.place, self.owner, _ALIKE, _CROWD)[1]
         return (near | (held > 0)) & (held < SMALL_CELL)
 
 

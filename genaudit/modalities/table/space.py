@@ -173,12 +173,12 @@ def place_hits(pool: Keys, samples: Keys) -> Hits:
 
 
 def nearer_by_far(
-    queries: np.ndarray, pool: np.ndarray, owner: np.ndarray | None, times: float
+    queries: np.ndarray, pool: np.ndarray, owner: np.ndarray | None, times: float, others: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nearest row of the pool, and whether it is nearer by far, shape (queries,) each.
 
-    By far: the nearest row of anybody else is more than so many times as far. A query without a
-    place (NaN) is near to nothing.
+    By far: fewer than `others` rows of anybody else are at most so many times as far. A query
+    without a place (NaN) is near to nothing.
     """
     owner = np.arange(len(pool)) if owner is None else owner
     right, square = pool.T.astype(np.float32), (pool**2).sum(axis=1)
@@ -191,8 +191,15 @@ def nearer_by_far(
         least = squared[np.arange(len(block)), first].copy()
         squared[owner[first][:, None] == owner] = np.inf
         nearest[start : start + step] = first
-        near[start : start + step] = least * times**2 < squared.min(axis=1)
+        near[start : start + step] = least * times**2 < _kth(squared, others)
     return nearest, near
+
+
+def _kth(squared: np.ndarray, k: int) -> np.ndarray:
+    """The k-th smallest number of each row, shape (rows,); infinite where there are fewer."""
+    if k > squared.shape[1]:
+        return np.full(len(squared), np.inf)
+    return squared.min(axis=1) if k == 1 else np.partition(squared, k - 1, axis=1)[:, k - 1]
 
 
 def _row_keys(place: np.ndarray) -> np.ndarray:
