@@ -423,8 +423,9 @@ def test_bad_target(
 
 
 @pytest.mark.parametrize("role", ["train", "holdout"])
+@pytest.mark.parametrize("audit", ["bias.representation", "bias.cost", "bias.trts"])
 def test_a_group_without_labels_is_refused(
-    role: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+    audit: str, role: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
 ) -> None:
     """Real rows of a group of which none has a label have no rate that samples could keep."""
     text = (files("genaudit.data") / "schemas" / "arrests.toml").read_text("utf-8")
@@ -437,10 +438,12 @@ def test_a_group_without_labels_is_refused(
     bad.to_csv(tmp_path / "bad.csv", index=False)
     tables = {n: arrests_files / f"{n}.csv" for n in ("train", "holdout")}
     tables[role] = tmp_path / "bad.csv"
+    (tmp_path / "plan.toml").write_text(f'audits = ["{audit}"]')
 
     code, _, stderr = run_cli(
         "audit", arrests_files / "samples.csv", "--train", tables["train"], "--holdout",
-        tables["holdout"], "--schema", schema, "--out", tmp_path / "a.json",
+        tables["holdout"], "--schema", schema, "--plan", tmp_path / "plan.toml",
+        "--out", tmp_path / "a.json",
     )  # fmt: skip
 
     assert code == 2

@@ -24,6 +24,9 @@ from genaudit.audits.bias._gaps import (
 )
 from genaudit.audits.bias._groups import Grouping
 from genaudit.audits.bias._strata import GAP as STRATUM
+from genaudit.audits.bias.cost import ACCURACY as COST_ACCURACY
+from genaudit.audits.bias.cost import GAP as COST_GAP
+from genaudit.audits.bias.cost import cost
 from genaudit.audits.bias.downstream import GAP, ODDS, SELECTION, Options, downstream
 from genaudit.audits.learners import comparison
 from genaudit.data.schema import Schema
@@ -289,6 +292,31 @@ def test_one_label_gives_constant_models():
 
     assert found.selects(found.made).all()
     assert next(f for f in judged(NAME, case) if f.metric == GAP).estimate.value <= 0
+
+
+def test_samples_without_labels_leave_no_finding_out():
+    """Each metric is there, of each group, without a number and with the reason."""
+    samples, train, holdout = (population(400, s) for s in (1, 2, 3))
+    case = case_of(samples.drop(columns="hired"), train, holdout)
+    for audit, metrics in (
+        (downstream, {GAP, ODDS, SELECTION}), (cost, {COST_ACCURACY, COST_GAP})
+    ):  # fmt: skip
+        found = audit(case).findings
+
+        assert {f.metric for f in found} == metrics
+        assert {f.estimate.reason.id for f in found} == {"learners.no_target"}
+        assert {tuple(f.group.values()) for f in found} >= {("Female",), ("Male",)}
+
+
+def test_the_rows_that_would_tell():
+    """A gap whose interval reaches both sides of its limit says how many real rows would tell."""
+    plan = AuditPlan("gaps", audits=("bias.downstream", "bias.cost", "bias.conditional"))
+    report = run(make_case("honest", 1), plan, Policy.read())
+    wide = [f for _, f in report.findings() if f.reason and f.reason.id == "verdict.wide"]
+
+    assert {f.metric for f in wide} >= {GAP}
+    assert all(f.needed is not None and "rows" in f.needed.id for f in wide)
+    assert all(f.needed.params["sizes"] for f in wide)
 
 
 def test_both_sides_see_as_many_rows():

@@ -17,7 +17,7 @@ from genaudit.data.disclosure import SMALL_CELL, in_tens, shown_cells, shown_par
 from genaudit.data.schema import Column
 from genaudit.errors import DataError
 from genaudit.modalities.table.learner import Target, levels_of, show_number
-from genaudit.result import Figure, Finding, Message, Side, message, words_of
+from genaudit.result import Estimate, Figure, Finding, Message, Side, message, words_of
 from genaudit.stats.clusters import equal_worth, n_units, rate_worth
 from genaudit.stats.intervals import Interval
 
@@ -122,6 +122,24 @@ def side(kind: Literal["generated", "real"], rows: int, *rates: Rate) -> Side:
         p = (k + 0.5) / (n + 1)  # never 0 or 1, so that no side looks free of chance
         variance += p * (1 - p) / max(n, 1.0)
     return Side(kind=kind, n=rows, variance=variance)
+
+
+def as_real(estimate: Estimate, rows: int) -> tuple[Side, ...]:
+    """All chance of an estimate as that of real rows; nothing where it has no interval.
+
+    Learners, extremes and distances have no variance of rows of their own; what real rows would
+    have to grow by is told from how wide the interval is, as if all of it shrank with them.
+
+    rows: all real rows, of which the groups have their shares.
+    """
+    if estimate.low is None or estimate.high is None:
+        return ()
+    error = (estimate.high - estimate.low) / 2 / _TWO_SIDED
+    return (Side(kind="real", n=rows, variance=error**2),)
+
+
+#: Standard errors from the middle of a normal 95% interval to its ends.
+_TWO_SIDED = 1.96
 
 
 def within_one(interval: Interval) -> Interval:

@@ -15,7 +15,7 @@ from genaudit.audits.bias._gaps import (
     gap_change,
     parity_gap,
 )
-from genaudit.audits.bias._groups import JUDGED, Grouping, outcome
+from genaudit.audits.bias._groups import JUDGED, Grouping, as_real, outcome
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison
 from genaudit.audits.words import by_person
@@ -107,6 +107,7 @@ def findings(
             estimate=estimate.model_copy(update=same),
             group=group,
             words=words_of(_ALL),
+            sides=as_real(estimate, len(table.group)),
             null=None if null is None else null.model_copy(update=same),
             doubt=None if estimate.value is None else found.doubt,
         )

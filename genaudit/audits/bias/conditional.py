@@ -12,6 +12,7 @@ from genaudit.audits.bias._groups import (
     JUDGED,
     Grouping,
     absent,
+    as_real,
     few,
     in_words,
     no_sensitive,
@@ -168,9 +169,8 @@ def _method(case: AuditCase) -> str:
 
 def _excess_finding(case: AuditCase, grouping: Grouping, d: Described) -> Finding:
     group = {grouping.name: grouping.levels[d.level]}
-    method = _method(case)
+    method, n = _method(case), min(len(case.samples), len(case.holdout))
     if d.excess is None or d.null is None or d.reason:
-        n = min(len(case.samples), len(case.holdout))
         reason = d.reason or _NO_COLUMN
         estimate, null = Estimate.undefined(reason, n=n, method=method, unit=UNIT), None
     else:
@@ -186,6 +186,7 @@ def _excess_finding(case: AuditCase, grouping: Grouping, d: Described) -> Findin
         heading=_HEADINGS[EXCESS],
         estimate=estimate,
         group=group,
+        sides=as_real(estimate, n),
         null=null,
         doubt=d.doubt,
         note=_note(case, grouping, d),
@@ -271,9 +272,11 @@ def _disparity(case: AuditCase, grouping: Grouping, groups: Sequence[Described])
         reference=_said(grouping, reference),
         groups=listed([_said(grouping, i) for i in left_out]),
     )
+    estimate = disparity(list(pairs.values()), n=n, method=method)
     return finding.model_copy(
         update={
-            "estimate": disparity(list(pairs.values()), n=n, method=method),
+            "estimate": estimate,
+            "sides": as_real(estimate, n),
             "doubt": next((d.doubt for d in groups if d.doubt is CLUSTERED), None),
             "note": note,
         }

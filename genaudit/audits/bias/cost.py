@@ -13,6 +13,8 @@ from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
     Grouping,
+    as_real,
+    check_labels,
     few,
     in_words,
     no_sensitive,
@@ -75,6 +77,7 @@ class Options:
     modalities=EVERY,
     described=True,
     metrics=(ACCURACY, GAP),
+    check=check_labels,
 )
 def cost(case: AuditCase, options: Options) -> Outcome:
     """Compare what each group loses where samples stand in for real rows.
@@ -96,8 +99,7 @@ def cost(case: AuditCase, options: Options) -> Outcome:
     groupings = [Grouping.of(c, case.train, case.holdout) for c in case.schema.sensitive]
     found = comparison(case, target)
     if isinstance(found, Message):
-        lost = [_undefined(ACCURACY, g, i, found, len(case.holdout))
-                for g in groupings for i in range(len(g.levels))]  # fmt: skip
+        lost = (f for g in groupings for f in _without_learners(g, found, case))
         return with_words(Outcome(tuple(lost)), groupings)
     findings: list[Finding] = []
     for g in groupings:
@@ -129,6 +131,16 @@ def _findings(
             yield _gap_finding(table, i, reference, found, case, n_resamples)
 
 
+def _without_learners(grouping: Grouping, reason: Message, case: AuditCase) -> Iterator[Finding]:
+    """All findings without a number: none that has a limit is left out."""
+    reference, n = int(np.argmax(grouping.counts(case.train))), len(case.holdout)
+    for i in range(len(grouping.levels)):
+        yield _undefined(ACCURACY, grouping, i, reason, n)
+    for i in range(len(grouping.levels)):
+        if i != reference:
+            yield _undefined(GAP, grouping, i, reason, n, reference)
+
+
 def _accuracy_finding(table: Table, i: int, found: Comparison, *, told: bool) -> Finding:
     grouping, n = table.grouping, int(table.n_people[i])
     group = {grouping.name: grouping.levels[i]}
@@ -136,12 +148,14 @@ def _accuracy_finding(table: Table, i: int, found: Comparison, *, told: bool) ->
         reason = too_few(group, ESTIMABLE) if n < ESTIMABLE else hidden()
         return _undefined(ACCURACY, grouping, i, reason, max(len(table.group), 1))
     method = by_person(METHOD, *found.data)
+    estimate = rate_change(table.where(np.array([i]))).model_copy(update={"method": method})
     return Finding(
         metric=ACCURACY,
         label=_label(ACCURACY, grouping, i),
         heading=_HEADINGS[ACCURACY],
-        estimate=rate_change(table.where(np.array([i]))).model_copy(update={"method": method}),
+        estimate=estimate,
         group=group,
+        sides=as_real(estimate, len(table.group)),
         doubt=few(group) if n < JUDGED else found.doubt,
         note=found.note,
     )
@@ -169,6 +183,7 @@ def _gap_finding(
         heading=_HEADINGS[GAP],
         estimate=estimate,
         group=group,
+        sides=as_real(estimate, len(table.group)),
         null=None if halves is None else estimate_of(halves, "null"),
         doubt=few(scarce) if min(n, of_reference) < JUDGED else found.doubt,
         note=_effect(pair, i, reference, estimate),

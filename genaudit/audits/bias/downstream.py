@@ -25,6 +25,7 @@ from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
     Grouping,
+    as_real,
     check_labels,
     few,
     in_words,
@@ -125,7 +126,8 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
     control = strata.control_of(case, options.control) if options.control else None
     found = comparison(case, target)
     if isinstance(found, Message):
-        return Outcome(tuple(_without_learners(g, target, found, case) for g in groupings))
+        lost = (f for g in groupings for f in _without_learners(g, target, found, case))
+        return with_words(Outcome(tuple(lost)), groupings)
     tables = [Table.of(g, found, case) for g in groupings]
     findings = [
         f for table in tables for f in _findings(table, found, case, options.n_resamples)
@@ -205,13 +207,15 @@ def _gap_finding(
         return change.model_copy(update={"n": n, "method": method})
 
     halves = table.halves(lambda side: fairlearn_gap(table, gap, side.mean(axis=0)))
+    estimate = estimate_of(table, "samples")
     return Finding(
         metric=metric,
         label=label,
         heading=_HEADINGS[metric],
-        estimate=estimate_of(table, "samples"),
+        estimate=estimate,
         group=group,
         words=words_of(_ALL),
+        sides=as_real(estimate, n),
         null=None if halves is None else estimate_of(halves, "null"),
         doubt=doubt,
         note=note,
@@ -235,13 +239,7 @@ def _selection_finding(
 ) -> Finding:
     """Change of one group's selection rate: linear, so its error needs no bootstrap."""
     group = {table.grouping.name: level}
-    label = message(
-        SELECTION,
-        "How much more often models trained on samples predict “{outcome}” for {group} than models "
-        "trained on real rows",
-        outcome=outcome(found.target),
-        group=in_words(group),
-    )
+    label = _selection_label(group, found.target)
     method = by_person(RATE_METHOD, *found.data)
     n = int(table.n_people[i])
     if n < ESTIMABLE or not told:
@@ -250,14 +248,26 @@ def _selection_finding(
         estimate = Estimate.undefined(reason, n=n_rows, method=method, unit=UNIT)
         return Finding(metric=SELECTION, label=label, heading=_HEADINGS[SELECTION],
                        estimate=estimate, group=group)  # fmt: skip
+    estimate = rate_change(table.where(np.array([i]))).model_copy(update={"method": method})
     return Finding(
         metric=SELECTION,
         label=label,
         heading=_HEADINGS[SELECTION],
-        estimate=rate_change(table.where(np.array([i]))).model_copy(update={"method": method}),
+        estimate=estimate,
         group=group,
+        sides=as_real(estimate, len(table.group)),
         doubt=few(group) if n < JUDGED else found.doubt,
         note=found.note,
+    )
+
+
+def _selection_label(group: dict[str, str], target: Target) -> Message:
+    return message(
+        SELECTION,
+        "How much more often models trained on samples predict “{outcome}” for {group} than models "
+        "trained on real rows",
+        outcome=outcome(target),
+        group=in_words(group),
     )
 
 
@@ -294,11 +304,18 @@ def _note(table: Table, found: Comparison) -> Message:
 
 def _without_learners(
     grouping: Grouping, target: Target, reason: Message, case: AuditCase
-) -> Finding:
-    estimate = Estimate.undefined(reason, n=len(case.holdout), method=GAP_METHOD, unit=UNIT)
-    label = _gap_label(GAP, grouping.name, target)
-    return Finding(metric=GAP, label=label, heading=_HEADINGS[GAP], estimate=estimate,
-                   group={grouping.name: _ALL.text_en}, words=words_of(_ALL))  # fmt: skip
+) -> Iterator[Finding]:
+    """All findings without a number: none that has a limit is left out."""
+    gaps = Estimate.undefined(reason, n=len(case.holdout), method=GAP_METHOD, unit=UNIT)
+    for metric in (GAP, ODDS):
+        yield Finding(metric=metric, label=_gap_label(metric, grouping.name, target),
+                      heading=_HEADINGS[metric], estimate=gaps,
+                      group={grouping.name: _ALL.text_en}, words=words_of(_ALL))  # fmt: skip
+    for level in grouping.levels:
+        group = {grouping.name: level}
+        yield Finding(metric=SELECTION, label=_selection_label(group, target),
+                      heading=_HEADINGS[SELECTION], group=group,
+                      estimate=gaps.model_copy(update={"method": RATE_METHOD}))  # fmt: skip
 
 
 def selection_rate(decisions: np.ndarray, *, independent: bool = True) -> Estimate:

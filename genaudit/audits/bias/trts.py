@@ -23,6 +23,8 @@ from genaudit.audits.bias._groups import (
     JUDGED,
     Grouping,
     absent,
+    as_real,
+    check_labels,
     few,
     in_words,
     no_sensitive,
@@ -96,6 +98,7 @@ _HEADINGS = {
     modalities=EVERY,
     described=True,
     metrics=METRICS,
+    check=check_labels,
 )
 def trts(case: AuditCase, _options: NoOptions) -> Outcome:
     """Ask models of real rows about the samples, and see of which group they say other things.
@@ -343,6 +346,7 @@ def _finding(
         heading=_HEADINGS[metric],
         estimate=estimate.model_copy(update={"method": method}),
         group=group,
+        sides=as_real(estimate, len(case.holdout)),
         null=None if null is None else null.model_copy(update={"method": method}),
         doubt=few(scarce) if least < JUDGED else found.doubt,
         note=_note(found) if metric == ACCURACY else None,  # said once for all three
