@@ -75,9 +75,20 @@ def word(finding: Finding) -> str:
 
 
 def headline(report: AuditReport) -> str:
-    """What the worst verdict of a report is called: also where only smaller gaps have a limit."""
+    """What the worst verdict of a report is called: also where only smaller gaps have a limit.
+
+    Where a limit of the policy was held against nothing, no report is within.
+    """
     limited = report.verdict is Verdict.INFO and any(f.limit for _, f in report.findings())
+    if (limited or report.verdict is Verdict.WITHIN) and unmeasured_limits(report):
+        return "unmeasured"
     return "smaller" if limited else report.verdict.value
+
+
+def tone(report: AuditReport) -> str:
+    """The verdict in whose colour, and with whose symbol, a headline stands."""
+    called = headline(report)
+    return Verdict.CANNOT_TELL.value if called == "unmeasured" else report.verdict.value
 
 
 def beyond(finding: Finding) -> bool:
@@ -237,27 +248,41 @@ def headlines(report: AuditReport, verdict: Verdict) -> list[tuple[Section, Metr
 
 #: What tells how exposed single people and groups are, most telling first; higher is worse.
 _EXPOSED = {
-    "person": (r"privacy\.\w+\.tpr_at_1pct_fpr", r"privacy\.records\.accused",
-               r"privacy\.\w+\.auc", r"privacy\.singling_out\.\w+"),
+    "person": (
+        r"privacy\.\w+\.tpr_at_1pct_fpr|privacy\.records\.accused|privacy\.matches\.share"
+        r"|privacy\.copies\.\w+|privacy\.singling_out\.\w+|privacy\.\w+\.(risk|worst)",
+        r"privacy\.\w+\.auc",
+    ),
     "group": (r"privacy\.groups\.tpr_at_1pct_fpr", r"privacy\.groups\.auc",
               r"content\.rare_copies\.group_rate"),
 }  # fmt: skip
 
 
 def exposed(report: AuditReport) -> list[tuple[str, Finding | None]]:
-    """What remains of risk for the most exposed person, by the attack that may find most of them,
-    and for the most exposed group; None where nothing tells.
+    """What remains of risk for the most exposed person and group; None where nothing tells.
 
-    May: by the upper end of the interval, as a group of a few people has a wide one.
+    What is shown comes first: the number whose interval begins furthest above chance. Where none
+    does, what may be: the one whose interval reaches furthest, of those that a limit judges if
+    there are any, as an attack that tells nothing reaches furthest of all. Of groups what may be
+    counts alone: one of a few people has a wide interval, and is exposed all the same.
     """
     found = [f for _, f in report.findings() if f.estimate.value is not None]
     out: list[tuple[str, Finding | None]] = []
     for who, metrics in _EXPOSED.items():
         mine = [f for f in found if bool(f.group) == (who == "group")]
         ranked = ([f for f in mine if re.fullmatch(m, f.metric)] for m in metrics)
-        worst = next((max(same, key=_upper) for same in ranked if same), None)
+        same = next((same for same in ranked if same), [])
+        shown = [] if who == "group" else [f for f in same if _above_chance(f) > 0]
+        judged = [f for f in same if f.limit]
+        worst = max(shown, key=_above_chance) if shown else max(judged or same, key=_upper,
+                                                                default=None)  # fmt: skip
         out.append((who, worst))
     return out
+
+
+def _above_chance(finding: Finding) -> float:
+    """How far above what chance gives its interval begins."""
+    return float(finding.estimate.low or 0.0) - float(finding.chance or 0.0)
 
 
 def _upper(finding: Finding) -> float:
@@ -292,13 +317,16 @@ class Sentences:
         """The worst verdict first, in one sentence."""
         n = {v: len(report.findings(v)) for v in SEVERITY}
         limited = sum(n.values()) - n[Verdict.INFO]
+        called, missing = headline(report), len(unmeasured_limits(report))
         return self.text.say(
-            f"page.verdict.{headline(report)}",
-            count=n[report.verdict],
+            f"page.verdict.{called}",
+            count=missing if called == "unmeasured" else n[report.verdict],
             limited=limited,
             outside=n[Verdict.OUTSIDE],
             cannot_tell=n[Verdict.CANNOT_TELL],
             within=n[Verdict.WITHIN],
+            missing=missing,
+            limits=len(report.policy.limits),
         )
 
     def coverage(self, report: AuditReport) -> str:

@@ -12,7 +12,7 @@ from test_size import full_audit
 
 from genaudit.render import view
 from genaudit.render.html import to_html
-from genaudit.result import AuditReport
+from genaudit.result import AuditReport, Finding, Verdict
 
 
 def first(report: AuditReport, lang: str) -> str:
@@ -55,6 +55,57 @@ def test_the_worst_affected_are_named() -> None:
     assert re.search(
         r"most exposed group: Asian-Pac-Islander.*?2\.9% \(95% CI 0\.0% to 10\.5%\)", text
     )
+
+
+def _only(report: AuditReport, *findings: Finding) -> AuditReport:
+    """The report with these findings alone."""
+    one = report.sections[0].model_copy(update={"findings": findings})
+    return report.model_copy(update={"sections": (one,)})
+
+
+def _of(report: AuditReport, metric: str, value: float, low: float, high: float) -> Finding:
+    """A finding of a metric with another number, without a limit unless it has one."""
+    finding = next(f for _, f in report.findings() if f.metric == metric)
+    number = {"value": value, "low": low, "high": high}
+    return finding.model_copy(update={"estimate": finding.estimate.model_copy(update=number)})
+
+
+def test_what_is_shown_is_the_risk_before_what_may_be() -> None:
+    """An attack that tells nothing reaches furthest, and hides no copy of the training rows."""
+    whole = full_audit()
+    vacuous = _of(whole, "privacy.neighbourhood.tpr_at_1pct_fpr", 0.025, 0.0, 1.0)
+    sure = _of(whole, "privacy.records.accused", 1.0, 0.9975, 1.0)
+    judged = _of(whole, "privacy.distance.tpr_at_1pct_fpr", 0.58, 0.3, 0.75)
+    calm = _of(whole, "privacy.distance.tpr_at_1pct_fpr", 0.01, 0.0, 0.02)
+
+    for findings, worst in (
+        ((vacuous, sure, judged), sure), ((vacuous, judged), judged), ((vacuous, calm), calm),
+        ((vacuous,), vacuous),
+    ):  # fmt: skip
+        (_, person), _ = view.exposed(_only(whole, *findings))
+
+        assert person == worst
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_nothing_is_within_while_limits_were_held_against_nothing(lang: str) -> None:
+    """The headline says what the gate says: exit code 3."""
+    whole = fixture.report()
+    within = next(f for _, f in whole.findings() if f.verdict is Verdict.WITHIN)
+    few = _only(whole, within)
+    told = few.policy.model_copy(
+        update={"limits": tuple(x for x in few.policy.limits if x.metric == within.metric)}
+    )
+    all_measured = few.model_copy(update={"policy": told})
+
+    assert view.headline(all_measured) == "within"
+    assert view.tone(all_measured) == "within"
+    assert view.headline(few) == "unmeasured"
+    assert view.tone(few) == "cannot_tell"
+    assert {"en": "limits of the policy were held against nothing", "zh": "因未作测量"}[lang] in (
+        first(few, lang)
+    )
+    assert "verdict t-cannot_tell" in to_html(few, lang)
 
 
 @pytest.mark.parametrize(("lang", "said"), [("en", "not declared"), ("zh", "未声明")])

@@ -21,7 +21,9 @@ def reduced(reason: str) -> AuditReport:
         update={"verdict": Verdict.INFO, "reason": message(reason, "Why.")}
     )
     one = section.model_copy(update={"findings": tuple(free)})
-    return whole.model_copy(update={"sections": (one,)})
+    mine = tuple(limit for limit in whole.policy.limits if limit.metric == finding.metric)
+    policy = whole.policy.model_copy(update={"limits": mine})
+    return whole.model_copy(update={"sections": (one,), "policy": policy})
 
 
 @pytest.mark.parametrize(
