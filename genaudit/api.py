@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import secrets
+import shutil
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue, ValidationError
 
-from genaudit.atomic import check_file, write_text
+from genaudit.atomic import check_apart, check_file, write_text
 from genaudit.audits import check_metrics
 from genaudit.case import AuditCase, Knowledge, Split
 from genaudit.compliance import context as contexts
@@ -432,8 +433,14 @@ def mitigate(
     """
     chosen = _mitigation(how, options)
     check_seed(seed)
-    who = subject if isinstance(subject, Subject) else _whose_samples(subject, schema)
     place = None if out is None else path_of(out, "a file to write")
+    if place is not None:
+        read = [*(subject if isinstance(subject, list | tuple) else [subject]), schema,
+                chosen.target]  # fmt: skip
+        for written in (place, records.beside(place)):
+            check_apart(written, [x for x in read if isinstance(x, str | Path) and _exists(x)])
+    who = subject if isinstance(subject, Subject) else _whose_samples(subject, schema)
+    earlier = who.earlier
     if place is not None and who.samples is not None:
         files.check_out(place, who.samples.schema.record)
     if who.draw is not None:
@@ -444,7 +451,11 @@ def mitigate(
         assert who.samples is not None, "a subject has one of the two"
         found = chosen.of_samples(who.samples, n=n, seed=seed)
     if place is not None:
-        _write_mitigated(found, chosen, who, place, seed)
+        schema_of = found.samples.schema
+        _write_mitigated(found, place, {
+            **chosen.step(schema_of, seed), "earlier": earlier, "source": who.name,
+            "source_digest": who.digest, "cost": dict(found.cost), "tuning": found.tuning,
+        })  # fmt: skip
     return found
 
 
@@ -477,15 +488,29 @@ def _whose_samples(subject: Any, schema: Schema | str | Path | None) -> Subject:
     return resolve(subject, model, public, None)
 
 
-def _write_mitigated(found: Mitigated, how: Mitigation, who: Subject, out: Path, seed: int) -> None:
-    schema = found.samples.schema
+def _exists(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _write_mitigated(found: Mitigated, out: Path, told: Mapping[str, Any]) -> None:
+    """Write samples and their record, or neither."""
+    schema, place = found.samples.schema, records.beside(out)
     missing = schema.missing[0] if schema.missing else ""
-    files.write(found.to_frame(), out, schema.record, missing=missing)
-    done = MitigationRecord.model_validate({
-        **how.facts(schema), "seed": seed, "source": who.name, "source_digest": who.digest,
-        "digest": files.digest(out), "cost": dict(found.cost), "tuning": found.tuning,
-    })  # fmt: skip
-    write_text(records.beside(out), done.to_json())
+    frame, done = found.to_frame(), MitigationRecord.model_validate({**told, "digest": ""})
+    check_file(place)
+    files.write(frame, out, schema.record, missing=missing)
+    try:
+        digest = files.digest(out)
+        write_text(place, done.model_copy(update={"digest": digest}).to_json())
+    except BaseException:
+        if out.is_dir():
+            shutil.rmtree(out, ignore_errors=True)
+        else:
+            out.unlink(missing_ok=True)
+        raise
 
 
 def check(

@@ -554,9 +554,6 @@ def mitigate(
     if not out.is_dir():  # whether it is to be a folder, the schema says
         check_file(out)
     check_file(record.beside(out))
-    kept = [*filter(os.path.exists, samples), *_files(schema, target)]
-    for place in (out, record.beside(out)):
-        check_apart(place, kept)
     found = api.mitigate(
         samples if len(samples) > 1 else samples[0], method.value, schema=schema, n=n, seed=seed,
         out=out, columns=tuple(column or ()), target=target, strength=_strength(strength), dpd=dpd,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from genaudit.data.dataset import Dataset, joined
+from genaudit.data.schema import Schema
+from genaudit.errors import OptionError
 from genaudit.ledger import Touch
 from genaudit.result import Claim, Message, Section
 
@@ -49,12 +51,21 @@ class Samples(Protocol):
         """What a report shows of it, such as the strengths that were tried."""
 
 
+#: One mitigation that samples went through: method, columns, target and options by their names.
+Step = Mapping[str, Any]
+
+
 class Mitigation(Protocol):
     """What makes groups of generated rows alike (`genaudit.Mitigation`); it takes no real row."""
 
-    @property
-    def note(self) -> Message:
-        """What was done, for a report."""
+    def step(self, schema: Schema | None, seed: int = 0) -> Step:
+        """What is done, as a record keeps it."""
+
+    def noted(self, steps: Sequence[Step]) -> Message:
+        """What was done step by step, for a report."""
+
+    def check_counted(self) -> None:
+        """Refuse what an audit would not see, such as weights beside rows."""
 
     def of_samples(self, samples: Dataset, *, seed: int = 0) -> Samples:
         """Generated rows mitigated."""
@@ -62,8 +73,10 @@ class Mitigation(Protocol):
     def of_draw(self, draw: Draw, n: int, *, seed: int = 0) -> Samples:
         """N mitigated rows of a generator."""
 
-    def settled(self, draw: Draw, *, seed: int = 0) -> tuple[Mitigation, tuple[Section, ...]]:
-        """The same with all that is tuned on a generator fixed, and what a report shows of it."""
+    def settled(
+        self, samples: Dataset | Draw, *, seed: int = 0
+    ) -> tuple[Mitigation, tuple[Section, ...]]:
+        """The same with all that is tuned on samples fixed, and what a report shows of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +88,9 @@ class Subject:
     replicates: samples of several trainings of one recipe, of which `samples` are all together; the
     claim is then about the recipe. claim: what its maker promises. touches: release touches behind
     the claim, if it carries them.
-    mitigation: what was done to the samples to make groups alike, for the report. sections: what it
-    shows of that beside its audits.
+    mitigation: what was done to the samples to make groups alike, for the report. steps: the same
+    as data, in order; None where parts of the samples went through different ones. sections: what
+    the report shows of that beside its audits.
     """
 
     name: str
@@ -91,6 +105,7 @@ class Subject:
     touches: tuple[Touch, ...] = ()
     replicates: tuple[Dataset, ...] = ()
     mitigation: Message | None = None
+    steps: tuple[Step, ...] | None = ()
     sections: tuple[Section, ...] = ()
 
     @property
@@ -105,19 +120,37 @@ class Subject:
         }
         return frozenset(a for a, yes in has.items() if yes)
 
+    @property
+    def earlier(self) -> tuple[Step, ...]:
+        """What was done to all of the samples, before they are mitigated anew.
+
+        Raises:
+            OptionError: parts of them were mitigated in different ways, or not at all.
+        """
+        if self.steps is None:
+            raise OptionError(
+                f"Expected samples that were all mitigated alike, or not at all, got a mix in "
+                f"{self.name}; mitigate them one by one, or as they were before."
+            )
+        return self.steps
+
     def mitigated(self, how: Mitigation, *, seed: int = 0) -> Subject:
         """This subject with its samples mitigated, and its claim as it was.
 
         A mitigation uses generated rows alone, so it is post-processing, and what was promised of
         these rows holds of those. Scores and weights are of the generator before, and left out.
+        Samples of several trainings are mitigated one by one, with one strength.
 
         Args:
             how: Such as `genaudit.Mitigation("reweigh")`.
             seed: Of chance in the mitigation of samples; draws have a seed of their own.
 
         Raises:
-            OptionError, DataError: the samples do not allow it.
+            OptionError, DataError: the samples do not allow it, parts of them were mitigated
+                already, or it gives weights beside rows, which audits leave out.
         """
+        how.check_counted()
+        earlier = self.earlier
         retrain = self.retrain
         again = None
         if retrain is not None:
@@ -126,20 +159,39 @@ class Subject:
                 made = retrain(data, seeds)
                 return [s.mitigated(how, seed=k) for s, k in zip(made, seeds, strict=True)]
 
-        found = None if self.samples is None else how.of_samples(self.samples, seed=seed)
-        fixed, shown = how, () if found is None else found.sections
-        if found is None and self.draw is not None:
-            fixed, shown = how.settled(self.draw, seed=seed)
+        fixed, samples, parts, shown = self._samples_mitigated(how, seed)
+        step = how.step(None if samples is None else samples.schema, seed)
         return replace(
             self,
-            samples=None if found is None else found.samples,
+            samples=samples,
+            replicates=parts,
             draw=None if self.draw is None else _mitigated(self.draw, fixed),
             scores={},
             weights=None,
             retrain=again,
-            mitigation=how.note,
+            mitigation=how.noted((*earlier, step)),
+            steps=(*earlier, step),
             sections=shown,
         )
+
+    def _samples_mitigated(
+        self, how: Mitigation, seed: int
+    ) -> tuple[Mitigation, Dataset | None, tuple[Dataset, ...], tuple[Section, ...]]:
+        """The mitigation for further draws, samples, those by training, and what is shown."""
+        if self.replicates:
+            fixed, shown = how.settled(joined(self.replicates), seed=seed)
+            parts = tuple(
+                fixed.of_samples(part, seed=(seed + i) % 2**63).samples
+                for i, part in enumerate(self.replicates)
+            )
+            return fixed, joined(parts), parts, shown
+        if self.samples is not None:
+            found = how.of_samples(self.samples, seed=seed)
+            return how, found.samples, (), found.sections
+        if self.draw is None:
+            return how, None, (), ()
+        fixed, shown = how.settled(self.draw, seed=seed)
+        return fixed, None, (), shown
 
 
 def _mitigated(draw: Draw, how: Mitigation) -> Draw:

@@ -8,19 +8,22 @@ from enum import StrEnum
 from numbers import Integral, Real
 from typing import Any, Literal
 
+import numpy as np
+
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, OptionError, check_seed
 from genaudit.mitigation.balance import balance
 from genaudit.mitigation.groups import grouping_columns
+from genaudit.mitigation.history import noted
 from genaudit.mitigation.outcome import Mitigated
 from genaudit.mitigation.reject import reject
 from genaudit.mitigation.repair import repair, tuned
 from genaudit.mitigation.resample import MOST_USES, factor, resample
-from genaudit.mitigation.reweigh import independent, reweigh
+from genaudit.mitigation.reweigh import independent, lacks, reweigh
 from genaudit.mitigation.target import Spec, TargetTable
-from genaudit.result import Message, Section, message
-from genaudit.subject import Draw
+from genaudit.result import Message, Section
+from genaudit.subject import Draw, Step
 
 #: Samples that are drawn at least: what is counted or learned in fewer is chance.
 _PILOT = 5000
@@ -81,12 +84,15 @@ class Mitigation:
     keep_rows: bool = False
 
     def __post_init__(self) -> None:
-        if self.method not in tuple(Method):
+        if not isinstance(self.method, str) or self.method not in tuple(Method):
             raise OptionError(f"Expected a method ({', '.join(Method)}), got {self.method!r}.")
-        if isinstance(self.columns, str):
-            object.__setattr__(self, "columns", (self.columns,))
+        self._set(columns=_names(self.columns))
+        if not isinstance(self.keep_rows, bool | np.bool_):
+            raise OptionError(f"Expected keep_rows as true or false, got {self.keep_rows!r}.")
+        self._set(keep_rows=bool(self.keep_rows))
         for name, methods in _TAKE.items():
-            if getattr(self, name) not in (None, False) and self.method not in methods:
+            given = getattr(self, name)
+            if given is not None and given is not False and self.method not in methods:
                 raise OptionError(
                     f"Expected no {name} with {self.method}, as only {' and '.join(methods)} "
                     f"take{'s' if len(methods) == 1 else ''} one; leave it out."
@@ -100,9 +106,10 @@ class Mitigation:
 
     def _check_numbers(self) -> None:
         uses, given, dpd = self.most_uses, self.strength, self.dpd
-        whole = isinstance(uses, Integral) and not isinstance(uses, bool)
-        if uses is not None and (not whole or uses < 1):
-            raise OptionError(f"Expected most_uses of at least 1, got {uses!r}.")
+        if uses is not None:
+            if not _is_whole(uses) or uses < 1:
+                raise OptionError(f"Expected most_uses of at least 1, got {uses!r}.")
+            self._set(most_uses=int(uses))
         if self.method != Method.REPAIR:
             return
         if given is None:
@@ -110,33 +117,39 @@ class Mitigation:
                 "Expected a strength with repair, from 0 to 1, or auto with the gap that is wanted "
                 "(--strength auto --dpd 0.02), got none."
             )
-        if (given == "auto") != (dpd is not None):
+        auto = isinstance(given, str) and given == "auto"
+        if auto != (dpd is not None):
             raise OptionError(
                 "Expected the gap that is wanted (dpd) with strength auto, and with it alone; got "
                 f"strength {given!r} and dpd {dpd!r}."
             )
-        for name, number in (("strength", 0.5 if given == "auto" else given), ("dpd", dpd or 0.0)):
-            real = isinstance(number, Real) and not isinstance(number, bool)
-            if not real or not 0 <= float(number) <= 1:
-                raise OptionError(
-                    f"Expected {name} as a number from 0 to 1, or strength auto, got {number!r}."
-                )
+        name, number = ("dpd", dpd) if auto else ("strength", given)
+        real = isinstance(number, Real) and not isinstance(number, bool)
+        if not real or not 0 <= float(number) <= 1:  # type: ignore[arg-type]  # a number, by then
+            raise OptionError(
+                f"Expected {name} as a number from 0 to 1, or strength auto, got {number!r}."
+            )
+        self._set(**{name: float(number)})  # type: ignore[arg-type]
+
+    def _set(self, **values: Any) -> None:
+        """Options as plain values: records keep them."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def of_samples(self, samples: Dataset, *, n: int | None = None, seed: int = 0) -> Mitigated:
         """The samples mitigated.
 
         Args:
             samples: Generated rows.
-            n: Rows wanted, where rows are picked; None = as many as there are, or are accepted.
+            n: Rows wanted; None = as many as there are, or are accepted. What keeps its rows
+                (repair, weights) is given so many, chosen at random; a strength is tuned on all.
             seed: Of all chance in it.
 
         Raises:
             OptionError, DataError: the samples or the schema do not allow it.
         """
         check_seed(seed)
-        if n is not None:
-            _check_rows(n)
-        found = self._applied(samples, n, seed)
+        found = self._applied(samples, None if n is None else _rows(n), int(seed))
         if not len(found.samples):
             raise DataError(
                 f"No row is left of {len(samples):,} samples after {self.method}; make more."
@@ -150,7 +163,11 @@ class Mitigation:
                 table = self._table(samples)
                 return resample(samples, table, n=n, seed=seed, most_uses=uses)
             case Method.REJECT:
-                return reject(samples, self._table(samples), n=n, seed=seed)
+                found = reject(samples, self._table(samples), n=n, seed=seed)
+                if self.target is not None:
+                    return found
+                lacking = lacks(samples, self._columns(samples.schema))
+                return replace(found, cost={**found.cost, **lacking})
             case Method.REWEIGH:
                 return reweigh(samples, self._columns(samples.schema), n=n, seed=seed,
                                most_uses=uses, keep_rows=self.keep_rows)  # fmt: skip
@@ -158,9 +175,9 @@ class Mitigation:
                 columns = self._columns(samples.schema)
                 if self.strength == "auto":
                     assert self.dpd is not None, "checked"
-                    return tuned(samples, columns, self.dpd, seed=seed)
+                    return tuned(samples, columns, self.dpd, n=n, seed=seed)
                 assert self.strength is not None, "checked"
-                return repair(samples, columns, float(self.strength), seed=seed)
+                return repair(samples, columns, self.strength, n=n, seed=seed)
         raise OptionError(
             "Expected a generator to balance, got samples: it draws under the condition of each "
             "group; give a model folder, or take resample."
@@ -178,19 +195,23 @@ class Mitigation:
             OptionError, DataError: the generator or its schema do not allow it.
         """
         check_seed(seed)
-        _check_rows(n)
+        n, seed = _rows(n), int(seed)
         if self.method == Method.BALANCE:
             return balance(draw, self._table(draw(1, seed)), n, seed=seed)
+        if self.keep_rows:
+            return self.of_samples(draw(n, seed), n=n, seed=seed)
         samples = draw(max(n, _PILOT), seed)
-        if self.method == Method.REPAIR or self.keep_rows:
-            return self.of_samples(samples, seed=seed).head(n)
+        if self.method == Method.REPAIR:
+            return self.of_samples(samples, n=n, seed=seed)
         times = min(_SPARE * factor(samples, self._table(samples)), _MOST_DRAWN)
         needed = int(times * n) + 1
         return self.of_samples(draw(needed, seed) if needed > len(samples) else samples, n=n,
                                seed=seed)  # fmt: skip
 
-    def settled(self, draw: Draw, *, seed: int = 0) -> tuple[Mitigation, tuple[Section, ...]]:
-        """The same with a strength that was tuned once on what a generator draws, and its trials.
+    def settled(
+        self, samples: Dataset | Draw, *, seed: int = 0
+    ) -> tuple[Mitigation, tuple[Section, ...]]:
+        """The same with a strength that was tuned once on samples or a generator, and its trials.
 
         So every later draw is repaired alike, and a report can say how.
 
@@ -199,7 +220,8 @@ class Mitigation:
         """
         if self.strength != "auto":
             return self, ()
-        found = self.of_samples(draw(_PILOT, seed), seed=seed)
+        made = samples if isinstance(samples, Dataset) else samples(_PILOT, seed)
+        found = self.of_samples(made, seed=seed)
         assert found.tuning is not None, "what is tuned tells how"
         return replace(self, strength=found.tuning.chosen, dpd=None), found.sections
 
@@ -212,47 +234,57 @@ class Mitigation:
             return independent(samples, self._columns(samples.schema))
         return TargetTable.of(self.target, samples.schema, self.columns)
 
-    def facts(self, schema: Schema) -> dict[str, Any]:
-        """Method, columns, target and options, as a record keeps them."""
+    def step(self, schema: Schema | None, seed: int = 0) -> Step:
+        """Method, columns, target, options and seed, as a record keeps them.
+
+        Without a schema columns are as they were given, and there is no table of shares.
+        """
         table = None
-        if self.target is not None:
+        if self.target is not None and schema is not None:
             table = TargetTable.of(self.target, schema, self.columns)
+        columns = self.columns if schema is None else self._columns(schema) if table is None else (
+            table.columns)  # fmt: skip
         return {
-            "method": str(self.method),
-            "columns": list(table.columns if table else self._columns(schema)),
+            "method": str(self.method), "columns": list(columns),
             "target": table.to_rows() if table else None,
-            "strength": self.strength, "dpd": self.dpd,
+            "strength": self.strength, "dpd": self.dpd, "most_uses": self.most_uses,
+            "weights": self.keep_rows, "seed": int(seed),
         }  # fmt: skip
 
-    @property
-    def note(self) -> Message:
-        """What was done to samples, and what it cost in privacy."""
-        return noted(str(self.method), self.columns)
+    def noted(self, steps: Sequence[Step]) -> Message:
+        """What was done to samples, step by step, and what it cost in privacy."""
+        said = noted(steps)
+        assert said is not None, "something was done"
+        return said
+
+    def check_counted(self) -> None:
+        """Refuse weights beside rows, where the rows are to be counted.
+
+        Raises:
+            OptionError: rows are kept, and weights given beside them.
+        """
+        if self.keep_rows:
+            raise OptionError(
+                "Expected a mitigation that changes rows, as audits count rows and leave weights "
+                "out, got reweigh with keep_rows; take reweigh without it, which draws rows by "
+                "their weights."
+            )
 
 
-def _check_rows(n: int) -> None:
-    if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)
+
+
+def _rows(n: Any) -> int:
+    if not _is_whole(n) or n < 1:
         raise OptionError(f"Expected a whole number of rows, at least one row, got n = {n!r}.")
+    return int(n)
 
 
-def noted(method: str, columns: Sequence[str] = ()) -> Message:
-    """The note of a mitigation by its method."""
-    what = _SAID.get(method, message("mitigation.other", "another method"))
-    if columns:
-        what = message("mitigation.by", "{what} by {columns}", what=what,
-                       columns=", ".join(columns))  # fmt: skip
-    return message(
-        "remark.mitigated",
-        "These samples were mitigated: {what}. ε added by the mitigation: 0, as it used generated "
-        "rows alone.",
-        what=what,
-    )
-
-
-_SAID: dict[str, Message] = {
-    Method.RESAMPLE: message("mitigation.resample", "resampled to a target"),
-    Method.REWEIGH: message("mitigation.reweigh", "reweighed (Kamiran & Calders)"),
-    Method.BALANCE: message("mitigation.balance", "drawn group by group to a target"),
-    Method.REJECT: message("mitigation.reject", "thinned by rejection"),
-    Method.REPAIR: message("mitigation.repair", "outcomes repaired by quantiles of groups"),
-}
+def _names(columns: Any) -> tuple[str, ...]:
+    names = (columns,) if isinstance(columns, str) else columns
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise OptionError(
+            f"Expected names of columns to tell groups by, got {columns!r}; list them as texts."
+        )
+    return tuple(map(str, names))

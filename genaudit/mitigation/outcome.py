@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import restore
-from genaudit.errors import OptionError
+from genaudit.errors import GenauditWarning, OptionError
 from genaudit.mitigation.tradeoff import Tuning
 from genaudit.result import Section
 
@@ -40,17 +41,6 @@ class Mitigated:
         """What a report shows of it beside a note."""
         return () if self.tuning is None else (self.tuning.section,)
 
-    def head(self, n: int) -> Mitigated:
-        """The first n rows, of which there may be fewer."""
-        first = np.arange(min(n, len(self.samples)))
-        return Mitigated(
-            self.samples.take(first),
-            None if self.rows is None else self.rows[first],
-            None if self.weights is None else self.weights[first],
-            {**self.cost, "rows_out": len(first)},
-            self.tuning,
-        )
-
     def to_frame(self) -> pd.DataFrame:
         """The rows as a user would write them; with weights in a column `weight`, if there are any.
 
@@ -66,6 +56,25 @@ class Mitigated:
                 "rename it, or leave the weights out."
             )
         return frame.assign(**{WEIGHT: self.weights})
+
+
+def some_of(samples: Dataset, n: int | None, seed: int) -> np.ndarray:
+    """Positions of n rows chosen at random, in their order; all by default, or where n is more."""
+    size = len(samples)
+    if n is not None and n > size:
+        warnings.warn(
+            f"Only {size:,} of {n:,} rows can be given, as there are no more samples; make more.",
+            GenauditWarning,
+            stacklevel=4,
+        )
+    return chosen(np.arange(size), n, np.random.default_rng([seed, 0x50E]))
+
+
+def chosen(rows: np.ndarray, n: int | None, rng: np.random.Generator) -> np.ndarray:
+    """N of the rows at random, in their order; all of them by default, or where n is more."""
+    if n is None or n >= len(rows):
+        return rows
+    return np.sort(rng.permutation(rows)[:n])
 
 
 def taken(samples: Dataset, rows: np.ndarray, **cost: Any) -> Mitigated:

@@ -5,32 +5,46 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
 from genaudit.errors import DataError, fault
 from genaudit.mitigation.tradeoff import Tuning
 from genaudit.reading import read_bytes
+from genaudit.subject import Step
 
 SUFFIX = ".mitigation.json"
 
 
-class MitigationRecord(BaseModel):
-    """What was done to samples, from what, and at which cost.
+class Done(BaseModel):
+    """One mitigation: a method with its options, and its seed.
 
-    source: name of the samples or model. source_digest, digest: SHA-256 of what came and of what
-    was written. target: a row for each cell, with its share. cost, tuning: as of `Mitigated`.
+    target: a row for each cell, with its share. weights: whether rows were kept, with a weight
+    beside each.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    format: Literal["genaudit.mitigation"] = "genaudit.mitigation"
-    version: Literal[1] = 1
     method: str
     columns: tuple[str, ...]
     target: tuple[dict[str, str | float], ...] | None = None
     strength: float | str | None = None
     dpd: float | None = None
+    most_uses: int | None = None
+    weights: bool = False
     seed: int
+
+
+class MitigationRecord(Done):
+    """What was done to samples, from what, and at which cost.
+
+    earlier: what had been done to the samples that came, in order. source: name of the samples or
+    model. source_digest, digest: SHA-256 of what came and of what was written. cost, tuning: as of
+    `Mitigated`.
+    """
+
+    format: Literal["genaudit.mitigation"] = "genaudit.mitigation"
+    version: Literal[1] = 1
+    earlier: tuple[Done, ...] = ()
     source: str
     source_digest: str | None = None
     digest: str
@@ -38,6 +52,20 @@ class MitigationRecord(BaseModel):
     reason: str = "nothing but the rows given was read: post-processing where they are generated"
     cost: dict[str, JsonValue]
     tuning: Tuning | None = None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All that was done to the samples, in order."""
+        last = self.model_dump(include=set(Done.model_fields))
+        return (*(one.model_dump() for one in self.earlier), last)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_weights(cls, found: Any) -> Any:
+        """Records once told of weights by their cost alone."""
+        if isinstance(found, dict) and isinstance(cost := found.get("cost"), dict):
+            return {"weights": "effective_rows" in cost, **found}
+        return found
 
     def to_json(self) -> str:
         """The file's content."""

@@ -9,7 +9,7 @@ import numpy as np
 from genaudit.data.dataset import Dataset
 from genaudit.errors import GenauditWarning
 from genaudit.mitigation.groups import Groups
-from genaudit.mitigation.outcome import Mitigated, taken
+from genaudit.mitigation.outcome import Mitigated, chosen, taken
 from genaudit.mitigation.resample import factor
 from genaudit.mitigation.target import TargetTable
 
@@ -25,7 +25,7 @@ def reject(
     Args:
         samples: Generated rows.
         target: Shares of the joint levels of its columns.
-        n: Most rows to keep; None = all that are accepted.
+        n: Most rows to keep, chosen at random of those accepted; None = all of these.
         seed: Of the chance.
 
     Raises:
@@ -41,7 +41,8 @@ def reject(
         out=np.zeros(len(groups.cells)), where=groups.counts > 0,
     )  # fmt: skip
     chance = np.where(groups.codes >= 0, ratio[groups.codes] / largest, 0.0)
-    rows = np.flatnonzero(np.random.default_rng([seed, 0x4E1]).random(len(samples)) < chance)
+    rng = np.random.default_rng([seed, 0x4E1])
+    rows = np.flatnonzero(rng.random(len(samples)) < chance)
     accepted = len(rows)
     if n is not None and accepted < n:
         warnings.warn(
@@ -50,6 +51,6 @@ def reject(
             GenauditWarning,
             stacklevel=3,
         )
-    return taken(samples, rows if n is None else rows[:n],
+    return taken(samples, chosen(rows, n, rng),
                  acceptance_rate=accepted / len(samples),
                  rows_without_group=groups.n_without)  # fmt: skip

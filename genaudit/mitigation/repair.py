@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 from genaudit.data.dataset import Dataset
 from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.mitigation.groups import Groups
-from genaudit.mitigation.outcome import Mitigated
+from genaudit.mitigation.outcome import Mitigated, some_of
 from genaudit.mitigation.reweigh import outcome_of
 from genaudit.mitigation.tradeoff import Trial, Tuning
 from genaudit.modalities.table.learner import Features, Target
@@ -37,12 +38,21 @@ _FOLDS = 3
 #: Halvings of the range of strengths.
 _HALVINGS = 6
 
+#: Weight of how frequent classes are among the chances of a row: a chance of 0 stays possible where
+#: all others are 0 too.
+_FAINT = 1e-12
+
 #: Strengths that are tried where none was enough at first: a gap need not shrink all the way.
 _BETWEEN = (0.25, 0.5, 0.75)
 
 
 def repair(
-    samples: Dataset, columns: Sequence[str], strength: float, *, seed: int = 0
+    samples: Dataset,
+    columns: Sequence[str],
+    strength: float,
+    *,
+    n: int | None = None,
+    seed: int = 0,
 ) -> Mitigated:
     """Samples whose favoured outcome goes to the best scored rows of each group.
 
@@ -55,11 +65,17 @@ def repair(
     likeliest outcome is one outcome for a whole group, and a weak repair widens it, with a warning.
     The gap in error rates may grow (read both).
 
+    A row that loses the favoured outcome gets another by chance, as likely as its other columns
+    make it. Outcomes of many levels are scored as the favoured one and the rest: there it gets one
+    of the rest as often as rows of its group have it.
+
     Args:
         samples: Generated rows of a table.
         columns: What tells groups, crossed.
         strength: In [0, 1].
-        seed: Of the parts in which the score is learned.
+        n: Rows wanted, chosen at random; None = all. Scores and rates are of all samples, and the
+            rows chosen get outcomes at these rates; what is told is of them alone.
+        seed: Of the parts in which the score is learned, the rows chosen, and outcomes by chance.
 
     Raises:
         OptionError: no table, no target of levels, or a strength out of range.
@@ -68,10 +84,18 @@ def repair(
     Source: Menon & Williamson 2018 (a threshold for each group is the best fair rule); Feldman et
     al. 2015 (partial repair of quantiles).
     """
-    return _repaired(_Scored.of(samples, columns, seed), strength)
+    rows = some_of(samples, n, seed)
+    return _repaired(_Scored.of(samples, columns, seed), strength, rows)
 
 
-def tuned(samples: Dataset, columns: Sequence[str], dpd: float, *, seed: int = 0) -> Mitigated:
+def tuned(
+    samples: Dataset,
+    columns: Sequence[str],
+    dpd: float,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+) -> Mitigated:
     """The repair of least strength after which a model treats groups alike, up to a gap.
 
     Each half of the samples is repaired in turn, boosted trees learn from it, and what they select
@@ -81,13 +105,15 @@ def tuned(samples: Dataset, columns: Sequence[str], dpd: float, *, seed: int = 0
         samples: Generated rows of a table.
         columns: What tells groups, crossed.
         dpd: Largest gap in selection rates between two groups that is wanted, in [0, 1].
-        seed: Of halves and parts.
+        n: Rows wanted, as of `repair`; the strength is tuned on all samples.
+        seed: Of halves and parts, and as of `repair`.
 
     Raises:
         OptionError, DataError: as `repair`.
     """
     if not 0 <= dpd <= 1:
         raise OptionError(f"Expected a gap (dpd) from 0 to 1, got {dpd!r}.")
+    rows = some_of(samples, n, seed)
     scored = _Scored.of(samples, columns, seed)
     tried = _tried(scored, dpd, seed)
     fine = [a for a, trial in tried.items() if trial.gap <= dpd]
@@ -101,7 +127,7 @@ def tuned(samples: Dataset, columns: Sequence[str], dpd: float, *, seed: int = 0
             GenauditWarning,
             stacklevel=3,
         )
-    found = _repaired(scored, strength)
+    found = _repaired(scored, strength, rows)
     told = {"dpd_wanted": dpd, "dpd_on_samples": chosen.gap, "dpd_before": before.gap,
             "accuracy_on_samples": chosen.accuracy, "accuracy_before": before.accuracy}  # fmt: skip
     return replace(found, cost={**found.cost, **told},
@@ -130,7 +156,8 @@ class _Scored:
     """Samples with how likely each outcome is for each row.
 
     y: class of each row, shape (n,), -1 where it has none. chances: cross-fitted, shape
-    (n, classes). groups: rows by group.
+    (n, classes). groups: rows by group. luck: uniform in [0, 1), shape (2, n), for the class and
+    the level of a row that loses the favoured outcome.
     """
 
     samples: Dataset
@@ -139,6 +166,7 @@ class _Scored:
     x: np.ndarray
     y: np.ndarray
     chances: np.ndarray
+    luck: np.ndarray
 
     @classmethod
     def of(cls, samples: Dataset, columns: Sequence[str], seed: int) -> _Scored:
@@ -163,7 +191,8 @@ class _Scored:
                 f"Expected samples with at least {MIN_ROWS} rows in each of two groups of "
                 f"{' and '.join(columns)}, got fewer; make more."
             )
-        return cls(samples, target, groups, x, y, _chances(x, y, len(target.classes), seed))
+        luck = np.random.default_rng([seed, 0xD4A]).random((2, len(samples)))
+        return cls(samples, target, groups, x, y, _chances(x, y, len(target.classes), seed), luck)
 
     @property
     def score(self) -> np.ndarray:
@@ -182,35 +211,69 @@ class _Scored:
         known = self.groups.codes[(self.groups.codes >= 0) & (self.y >= 0)]
         return np.flatnonzero(np.bincount(known, minlength=len(self.groups.cells)) >= MIN_ROWS)
 
-    def gap(self, y: np.ndarray) -> float:
-        """Largest minus smallest share of favoured outcomes among the groups with enough rows."""
-        at = [y[(self.groups.codes == g) & (y >= 0)] for g in self.estimable()]
-        rates = [float((own == self.target.favoured).mean()) for own in at]
-        return max(rates) - min(rates) if rates else 0.0
+    def rates(self, y: np.ndarray, rows: np.ndarray) -> tuple[float | None, float]:
+        """Share of favoured outcomes among some rows, and the gap between groups with enough rows.
 
-    def classes_at(self, strength: float) -> np.ndarray:
-        """Class of each row after a repair, shape (n,)."""
+        Args:
+            y: Class of each of these rows.
+            rows: Their positions.
+        """
+        codes, hit = self.groups.codes[rows], y == self.target.favoured
+        at = [hit[(codes == g) & (y >= 0)] for g in self.estimable()]
+        each = [float(own.mean()) for own in at if len(own)]
+        known = hit[y >= 0]
+        return (float(known.mean()) if len(known) else None,
+                max(each) - min(each) if each else 0.0)  # fmt: skip
+
+    def classes_at(self, strength: float, rows: np.ndarray | None = None) -> np.ndarray:
+        """Class of each of these rows, in their order, after a repair; of all by default.
+
+        Rates are those of all rows; each group has them among these rows, to a row.
+        """
+        wanted = np.ones(len(self.y), dtype=bool)
+        if rows is not None:
+            wanted = np.zeros(len(self.y), dtype=bool)
+            wanted[rows] = True
         if not strength:
-            return self.y
-        found, likely = self.y.copy(), self.likely
-        chosen = self.estimable()
+            return self.y[wanted]
+        found, likely, chosen = self.y.copy(), self.likely, self.estimable()
         common = likely[np.isin(self.groups.codes, chosen) & (self.y >= 0)].mean()
         for group in chosen:
-            rows = self.groups.where(int(group))
-            rows = rows[self.y[rows] >= 0]
-            rate = (1 - strength) * likely[rows].mean() + strength * common
-            order = rows[np.argsort(-self.score[rows], kind="stable")]
-            k = round(rate * len(rows))
+            own = self.groups.where(int(group))
+            own = own[self.y[own] >= 0]
+            rate = (1 - strength) * likely[own].mean() + strength * common
+            own = own[wanted[own]]
+            order = own[np.argsort(-self.score[own], kind="stable")]
+            k = round(rate * len(own))
             found[order[:k]] = self.target.favoured
             found[order[k:]] = self._other(order[k:])
-        return found
+        return found[wanted]
 
     def _other(self, rows: np.ndarray) -> np.ndarray:
-        """The class of rows that do not get the favoured one: their own, or else the likeliest."""
-        chances = self.chances[rows].copy()
-        chances[:, self.target.favoured] = -1.0
+        """The class of rows that do not get the favoured one: their own, or one by its chances."""
+        shares = np.bincount(self.y[self.y >= 0], minlength=len(self.target.classes))
+        chances = self.chances[rows] + _FAINT * shares
+        chances[:, self.target.favoured] = 0.0
         own = self.y[rows]
-        return np.where(own != self.target.favoured, own, chances.argmax(axis=1))
+        return np.where(own != self.target.favoured, own, _drawn(chances, self.luck[0, rows]))
+
+    def levels(self, rows: np.ndarray, classes: np.ndarray) -> list[str]:
+        """A level of each of these classes of rows: where a class has many, one by chance.
+
+        It is as likely as rows of the same group, or of all where these have none, have it.
+        """
+        own = self.samples.frame[self.target.name].astype(object).to_numpy()
+        found = np.empty(len(rows), dtype=object)
+        groups = self.groups.codes[rows]
+        for code, group in np.unique(np.stack([classes, groups], axis=1), axis=0).tolist():
+            known = self.target.levels[code]
+            here = (classes == code) & (groups == group)
+            mine = own[(self.y == code) & (self.groups.codes == group)]
+            mine = mine if len(mine) else own[self.y == code]
+            counts = np.array([float((mine == level).sum()) for level in known])
+            picked = _drawn(np.tile(counts, (int(here.sum()), 1)), self.luck[1, rows[here]])
+            found[here] = np.array(known, dtype=object)[picked]
+        return [*found]
 
     def trial(self, strength: float, seed: int) -> Trial:
         """Selection rates and right predictions of models that learned from the other half.
@@ -235,40 +298,44 @@ class _Scored:
         )
 
 
-def _repaired(scored: _Scored, strength: float) -> Mitigated:
-    number = isinstance(strength, int | float) and not isinstance(strength, bool)
-    if not number or not 0 <= strength <= 1:
+def _repaired(scored: _Scored, strength: float, rows: np.ndarray) -> Mitigated:
+    number = isinstance(strength, Real) and not isinstance(strength, bool)
+    if not number or not 0 <= float(strength) <= 1:
         raise OptionError(f"Expected a strength from 0 to 1, got {strength!r}.")
-    samples, target = scored.samples, scored.target
-    found = scored.classes_at(strength)
-    changed = np.flatnonzero(found != scored.y)
-    levels = samples.frame[target.name].astype(object).to_numpy(copy=True)
-    levels[changed] = [_level(target, code, levels) for code in found[changed]]
-    column = pd.Series(levels, index=samples.frame.index).astype(samples.frame[target.name].dtype)
-    known = (scored.y >= 0) | (found >= 0)
-    filled = np.flatnonzero(scored.groups.counts)
-    small = [scored.groups.named(int(i)) for i in np.setdiff1d(filled, scored.estimable())]
+    _check_left(scored, float(strength))
+    part, name = scored.samples.take(rows), scored.target.name
+    found, own = scored.classes_at(float(strength), rows), scored.y[rows]
+    changed = np.flatnonzero(found != own)
+    levels = part.frame[name].astype(object).to_numpy(copy=True)
+    levels[changed] = scored.levels(rows[changed], found[changed])
+    column = pd.Series(levels, index=part.frame.index).astype(part.frame[name].dtype)
+    codes = scored.groups.codes[rows]
+    small = np.setdiff1d(codes[codes >= 0], scored.estimable())
+    (before, gap_before), (after, gap_after) = (scored.rates(y, rows) for y in (own, found))
     cost = {
-        "rows_in": len(samples), "rows_out": len(samples), "strength": float(strength),
-        "outcomes_changed": len(changed),
-        "favoured_before": float((scored.y[known] == target.favoured).mean()),
-        "favoured_after": float((found[known] == target.favoured).mean()),
-        "groups_too_small": small, "rows_without_group": scored.groups.n_without,
+        "rows_in": len(scored.samples), "rows_out": len(part), "strength": float(strength),
+        "outcomes_changed": len(changed), "favoured_before": before, "favoured_after": after,
+        "groups_too_small": [scored.groups.named(int(i)) for i in small],
+        "rows_without_group": int((codes < 0).sum()),
+        "gap_before": gap_before, "gap_after": gap_after,
     }  # fmt: skip
-    gaps = [scored.gap(y) for y in (scored.y, found)]
-    cost |= {"gap_before": gaps[0], "gap_after": gaps[1]}
-    _check_left(cost, target)
-    mended = replace(samples, frame=samples.frame.assign(**{target.name: column}))
-    return Mitigated(mended, np.arange(len(samples)), cost=cost)
+    mended = replace(part, frame=part.frame.assign(**{name: column}))
+    return Mitigated(mended, rows, cost=cost)
 
 
-def _check_left(cost: dict[str, Any], target: Target) -> None:
+def _check_left(scored: _Scored, strength: float) -> None:
     """Groups are alike where nobody gets the outcome; that is no repair.
+
+    All samples are looked at, as a few rows of them may lack an outcome by chance.
 
     Raises:
         DataError: the favoured outcome, or every other one, has gone.
     """
-    before, after = cost["favoured_before"], cost["favoured_after"]
+    target, rows = scored.target, np.arange(len(scored.y))
+    before, gap_before = scored.rates(scored.y, rows)
+    after, gap_after = scored.rates(scored.classes_at(strength), rows)
+    assert before is not None, "two outcomes were found"
+    assert after is not None, "a row keeps some outcome"
     favoured = target.classes[target.favoured]
     if after in (0.0, 1.0):
         raise DataError(
@@ -276,10 +343,10 @@ def _check_left(cost: dict[str, Any], target: Target) -> None:
             f"leaves {'no' if after == 0 else 'nothing but'} {favoured!r}; make samples that hold "
             "more of it, or take reweigh."
         )
-    if cost["gap_after"] > cost["gap_before"] + _WIDER:
+    if gap_after > gap_before + _WIDER:
         warnings.warn(
             f"The repair widens the gap between groups in {favoured!r} from "
-            f"{cost['gap_before']:.1%} to {cost['gap_after']:.1%}: other columns hardly tell the "
+            f"{gap_before:.1%} to {gap_after:.1%}: other columns hardly tell the "
             "outcome, so that most of a group gets one. Raise the strength, or take reweigh.",
             GenauditWarning,
             stacklevel=4,
@@ -294,12 +361,16 @@ def _check_left(cost: dict[str, Any], target: Target) -> None:
         )
 
 
-def _level(target: Target, code: int, levels: np.ndarray) -> str:
-    """A level of a class; of a class of many the most frequent."""
-    known = target.levels[code]
-    if len(known) == 1:
-        return known[0]
-    return max(known, key=lambda one: int((levels == one).sum()))
+def _drawn(weights: np.ndarray, luck: np.ndarray) -> np.ndarray:
+    """A column of each row, as likely as its weight says, shape (n,).
+
+    Args:
+        weights: Not all 0 in any row, shape (n, columns).
+        luck: Uniform in [0, 1), shape (n,).
+    """
+    sums = weights.cumsum(axis=1)
+    found: np.ndarray = (sums <= luck[:, None] * sums[:, -1:]).sum(axis=1)
+    return found
 
 
 #: Trees of four leaves join three columns at most: larger ones learn what a generator makes up of

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from genaudit.data.dataset import Dataset
 from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.mitigation.groups import Groups, check_levels
-from genaudit.mitigation.outcome import Mitigated
+from genaudit.mitigation.outcome import Mitigated, some_of
 from genaudit.mitigation.resample import MOST_USES, resample
 from genaudit.mitigation.target import TargetTable
 
@@ -99,7 +100,8 @@ def reweigh(
     Args:
         samples: Generated rows.
         columns: What tells groups, crossed.
-        n: Rows wanted; None = as many as there are.
+        n: Rows wanted; None = as many as there are. With keep_rows, so many are chosen at random
+            and weighed by what is counted among them.
         seed: Of the choice.
         most_uses: How often a row may be used.
         keep_rows: Keep every row once, with its weight beside it.
@@ -107,14 +109,24 @@ def reweigh(
     Raises:
         OptionError, DataError: as `independent`.
     """
-    target = independent(samples, columns)
     if not keep_rows:
-        return resample(samples, target, n=n, seed=seed, most_uses=most_uses)
-    found = _weights(samples, target)
-    cost = {"rows_in": len(samples), "rows_out": len(samples), "largest_weight": float(found.max()),
+        target = independent(samples, columns)
+        picked = resample(samples, target, n=n, seed=seed, most_uses=most_uses)
+        return replace(picked, cost={**picked.cost, **lacks(samples, columns)})
+    rows = some_of(samples, n, seed)
+    part = samples.take(rows)
+    found = weights(part, columns)
+    cost = {"rows_in": len(samples), "rows_out": len(part), "largest_weight": float(found.max()),
             "effective_rows": float(found.sum() ** 2 / (found**2).sum()),
-            "rows_without_group": Groups.of(samples, target.columns).n_without}  # fmt: skip
-    return Mitigated(samples, np.arange(len(samples)), found, cost)
+            **lacks(part, columns)}  # fmt: skip
+    return Mitigated(part, rows, found, cost)
+
+
+def lacks(samples: Dataset, columns: Sequence[str]) -> dict[str, int]:
+    """How many rows have no group, and how many have one but no outcome, named as in a cost."""
+    without = Groups.of(samples, columns).n_without
+    either = Groups.of(samples, (*columns, outcome_of(samples, columns))).n_without
+    return {"rows_without_group": without, "rows_without_outcome": either - without}
 
 
 def outcome_of(samples: Dataset, columns: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from genaudit.errors import OptionError
 from genaudit.mitigation.groups import Cell, check_levels, grouping_columns, in_words
 from genaudit.reading import read_toml
 
-#: How far shares may be from a sum of 1, as thirds are when they are written down.
-_ROUNDING = 1e-3
+#: How far shares may be from a sum of 1, as in an audit that is given the same target.
+_ROUNDING = 1e-6
 
 EQUAL = "equal"
 
@@ -184,8 +185,8 @@ def _level(name: str, given: Any, schema: Schema) -> str:
 
 
 def _share(given: Any, what: str) -> float:
-    number = isinstance(given, int | float) and not isinstance(given, bool)
-    if not number or not 0 <= given <= 1:
+    number = isinstance(given, Real) and not isinstance(given, bool)
+    if not number or not 0 <= float(given) <= 1:
         raise OptionError(f"Expected a share from 0 to 1 for {what}, got {given!r}; correct it.")
     return float(given)
 

@@ -14,9 +14,9 @@ from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning
 from genaudit.mitigation import record
-from genaudit.mitigation.method import noted
+from genaudit.mitigation.history import common, noted_parts, weighted
 from genaudit.modalities import files
-from genaudit.result import Claim
+from genaudit.result import Claim, Section
 from genaudit.subject import Subject
 
 
@@ -38,15 +38,17 @@ def from_files(
                 f"{Path(paths[0]).name} and {Path(path).name} has {odd[0]!r}; audit them one by "
                 "one, or give them the same columns."
             )
-    done = _mitigation(paths)
+    done = [_record(path) for path in paths]
+    parts = [() if one is None else one.steps for one in done]
     return Subject(
         name=", ".join(Path(path).name for path in paths),
         kind="samples file" if len(paths) == 1 else "samples files, pooled",
         samples=Dataset.of_samples(pd.concat(raws, ignore_index=True), schema),
         claim=claim,
         digest=_digest(paths),
-        mitigation=None if done is None else noted(done.method, done.columns),
-        sections=() if done is None or done.tuning is None else (done.tuning.section,),
+        mitigation=noted_parts(parts),
+        steps=common(parts),
+        sections=_shown(done),
     )
 
 
@@ -75,6 +77,8 @@ def from_trainings(
                 f"Expected samples of different trainings, but {names[same[0]]} and {name} are the "
                 "same rows; train with another seed, or leave one of them out."
             )
+    done = [None if isinstance(part, pd.DataFrame) else _record(part) for part in parts]
+    steps = [() if one is None else one.steps for one in done]
     return Subject(
         name=", ".join(names),
         kind="samples of one recipe",
@@ -82,23 +86,39 @@ def from_trainings(
         claim=claim,
         digest=_digest(paths) if len(paths) == len(parts) else None,
         replicates=tuple(Dataset.of_samples(raw, schema) for raw in raws),
+        mitigation=noted_parts(steps),
+        steps=common(steps),
     )
 
 
-def _mitigation(paths: Sequence[str | Path]) -> record.MitigationRecord | None:
-    """The record beside a file, if one is of this file."""
-    for path in paths:
-        if (found := record.read(path)) is None:
-            continue
-        if found.digest == files.digest(path):
-            return found
+def _record(path: str | Path) -> record.MitigationRecord | None:
+    """The record of a mitigation beside a file, if it is of this file."""
+    if (found := record.read(path)) is None:
+        return None
+    if found.digest != files.digest(path):
         warnings.warn(
             f"The record of a mitigation beside {Path(path).name} is of another file, so it is "
             "left out; remove it, or write the samples anew.",
             GenauditWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return None
+        return None
+    if weighted(found.steps):
+        warnings.warn(
+            f"Rows of {Path(path).name} have weights from a mitigation, which are left out: rows "
+            "are counted here, each once. Take reweigh without --weights, which draws rows by "
+            "their weights.",
+            GenauditWarning,
+            stacklevel=3,
+        )
+    return found
+
+
+def _shown(done: Sequence[record.MitigationRecord | None]) -> tuple[Section, ...]:
+    """How a strength was found, of samples in one file: several files have one each."""
+    if len(done) > 1 or done[0] is None or done[0].tuning is None:
+        return ()
+    return (done[0].tuning.section,)
 
 
 def _digest(paths: Sequence[str | Path]) -> str:

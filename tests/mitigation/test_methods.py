@@ -226,7 +226,7 @@ def test_groups_of_a_few_rows_keep_their_outcomes() -> None:
 
 
 def test_outcomes_of_more_than_two_kinds() -> None:
-    """Who loses the favoured one gets the likeliest other; the others keep theirs."""
+    """Who loses the favoured one gets another that other columns tell; the others keep theirs."""
     raw = frame(1500)
     raw["paid"] = np.where(raw["paid"] == "yes", "much", np.where(raw["skill"] > -1, "some", "no"))
     schema = SCHEMA.replace_columns(
@@ -242,6 +242,30 @@ def test_outcomes_of_more_than_two_kinds() -> None:
     assert (found[lost] == "some").mean() > 0.9
     kept = (before != "much") & (found != "much")
     assert (before[kept] == found[kept]).all()
+
+
+def test_who_loses_one_of_many_outcomes_gets_what_others_of_the_group_have() -> None:
+    """As often as these have it, the same for the same seed; not the most frequent one for all."""
+    rng = np.random.default_rng(0)
+    raw, levels = frame(1500), [f"l{i:02}" for i in range(12)]
+    low = np.where(raw["sex"] == "M", rng.integers(0, 4, 1500), rng.integers(4, 8, 1500))
+    raw["paid"] = np.where(raw["paid"] == "yes", "l11", np.array(levels)[low])
+    schema = SCHEMA.replace_columns(
+        [SCHEMA["paid"].model_copy(update={"categories": tuple(levels)})]
+    )
+    data = Dataset.of_samples(raw, schema)
+
+    found = repair(data, ("sex",), 1.0).samples.frame["paid"].astype(str)
+
+    lost = (raw["paid"] == "l11") & (found != "l11")
+    men = found[lost & (raw["sex"] == "M")].value_counts(normalize=True)
+    assert lost.sum() > 100
+    assert set(men.index) == set(levels[:4])
+    assert men.max() < 0.45
+    assert set(found[lost & (raw["sex"] == "F")]) <= set(levels[4:8])
+    assert found.equals(repair(data, ("sex",), 1.0).samples.frame["paid"].astype(str))
+    other = repair(data, ("sex",), 1.0, seed=1).samples.frame["paid"].astype(str)
+    assert not found.equals(other)
 
 
 def test_what_came_with_samples_is_kept() -> None:
@@ -277,6 +301,13 @@ def test_what_came_with_samples_is_kept() -> None:
         ("reject", {"strength": 0.5}, "no strength with reject"),
         ("resample", {"target": "equal", "most_uses": 0}, "most_uses of at least 1"),
         ("resample", {"target": "equal", "most_uses": True}, "most_uses of at least 1"),
+        ("repair", {"strength": np.array(0.5)}, "from 0 to 1"),
+        ("reweigh", {"target": pd.DataFrame({"share": [1.0]})}, "no target with reweigh"),
+        ("reject", {"strength": 0}, "no strength with reject"),
+        ("reweigh", {"columns": 3}, "names of columns to tell groups by, got 3"),
+        ("reweigh", {"columns": [3]}, "names of columns"),
+        ("reweigh", {"keep_rows": 1}, "true or false"),
+        (["reweigh"], {}, "Expected a method"),
     ],
 )
 def test_options_that_do_not_go_together(
@@ -342,6 +373,21 @@ def test_rows_without_a_group_are_counted() -> None:
         Mitigation("repair", strength=0.5),
     ):
         assert how.of_samples(data).cost["rows_without_group"] == 100, how
+
+
+def test_rows_without_an_outcome_are_told_apart() -> None:
+    """They have a group; rows that lack both are counted once."""
+    raw = frame(900)
+    raw.loc[:99, "sex"] = None
+    raw.loc[90:119, "paid"] = None
+    data = Dataset.of_samples(raw, SCHEMA)
+
+    for how in (Mitigation("reweigh"), Mitigation("reject"), Mitigation("reweigh", keep_rows=True)):
+        cost = how.of_samples(data, n=100).cost
+        if not how.keep_rows:
+            assert (cost["rows_without_group"], cost["rows_without_outcome"]) == (100, 20), how
+        else:  # counted among the rows chosen
+            assert 0 < cost["rows_without_outcome"] < cost["rows_without_group"] < 30
 
 
 def test_the_outcome_tells_no_groups() -> None:

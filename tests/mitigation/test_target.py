@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from rows import SCHEMA
 
@@ -55,6 +57,7 @@ def test_cells_that_are_written_out_are_read_back() -> None:
     [
         ({"sex": {"F": 0.5, "M": 0.6}}, "sum to 1, got a sum of 1.1"),
         ({"sex": {"F": 0.5, "M": 0.4}}, "sum to 1, got a sum of 0.9"),
+        ({"sex": {"F": 0.3334, "M": 0.6667}}, "sum to 1, got a sum of 1.0001"),
         ({"sex": {"F": 0.5, "X": 0.5}}, "no level 'X' exists; there are 'F', 'M'"),
         ({"sex": {"F": 1}}, "none for sex = M"),
         ({"sex": {"F": 1, "M": 0}}, "at least two groups"),
@@ -87,6 +90,15 @@ def test_a_file_of_something_else_is_refused(text: str, tmp_path: Path) -> None:
 
     with pytest.raises(OptionError, match=r"one of \[target\] and \[\[cells\]\]"):
         TargetTable.of(tmp_path / "t.toml", SCHEMA)
+
+
+def test_numbers_of_numpy_are_shares() -> None:
+    """As its own floats are; a data frame is no table of shares."""
+    given = {"sex": {"F": np.float32(0.25), "M": np.float64(0.75)}}
+
+    assert TargetTable.of(given, SCHEMA).shares == {("F",): 0.25, ("M",): 0.75}
+    with pytest.raises(OptionError, match="got a DataFrame"):
+        TargetTable.of(pd.DataFrame({"sex": ["F", "M"], "share": 0.5}), SCHEMA)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_columns_beside_a_table_are_refused() -> None:

@@ -1,0 +1,139 @@
+"""What a report says of samples that were mitigated more than once, in parts, or by weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rows import SCHEMA, draw, frame, samples
+
+import genaudit as ga
+from genaudit import api
+from genaudit.data.dataset import Dataset
+from genaudit.errors import GenauditWarning, OptionError
+from genaudit.mitigation import record, repair
+from genaudit.mitigation.groups import Groups
+from genaudit.plan import AuditPlan
+from genaudit.render.html import to_html
+from genaudit.subject import Subject
+from genaudit.subjects.files import from_files, from_trainings
+
+PLAN = AuditPlan(audits=("quality.validity",))
+
+REPAIR, RESAMPLE = ga.Mitigation("repair", strength=1.0), ga.Mitigation("resample", target="equal")
+
+
+def fair(out: Path, how: ga.Mitigation = REPAIR, seed: int = 0) -> Path:
+    """A file of mitigated samples."""
+    api.mitigate(frame(300, seed), how, schema=SCHEMA, out=out)
+    return out
+
+
+def said(subject: Subject) -> str:
+    assert subject.mitigation is not None
+    return subject.mitigation.english
+
+
+def test_samples_of_each_training_are_mitigated() -> None:
+    """Audits read them by training; together they are the samples."""
+    whole = from_trainings([frame(400, i) for i in range(3)], SCHEMA)
+
+    found = whole.mitigated(RESAMPLE, seed=1)
+
+    assert found.samples is not None
+    assert [len(part) for part in found.replicates] == [400, 400, 400]
+    for part in (*found.replicates, found.samples):
+        assert len(set(Groups.of(part, ("sex",)).counts)) == 1
+    together = pd.concat([part.frame for part in found.replicates], ignore_index=True)
+    assert together.astype(str).equals(found.samples.frame.astype(str))
+    with pytest.raises(OptionError, match="draws under the condition"):
+        whole.mitigated(ga.Mitigation("balance", target="equal"))
+
+
+def test_trainings_are_repaired_with_one_strength(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tuned on all of them, and shown once."""
+    monkeypatch.setattr(repair, "_HALVINGS", 1)
+    whole = from_trainings([frame(200, i) for i in range(3)], SCHEMA)
+
+    found = whole.mitigated(ga.Mitigation("repair", strength="auto", dpd=0.1))
+
+    (shown,) = found.sections
+    strength = shown.params["strength"]
+    own = ga.Mitigation("repair", strength=strength).of_samples(whole.replicates[1], seed=1)
+    assert found.replicates[1].frame.equals(own.samples.frame)
+
+
+def test_weights_beside_rows_are_refused_where_rows_are_counted() -> None:
+    """Nothing in them would have changed."""
+    with pytest.raises(OptionError, match="audits count rows"):
+        Subject("s", "x", draw=draw).mitigated(ga.Mitigation("reweigh", keep_rows=True))
+
+
+def test_an_audit_does_not_call_weighted_rows_mitigated(tmp_path: Path) -> None:
+    """A warning says that weights are left out, and so does the report."""
+    out = fair(tmp_path / "w.csv", ga.Mitigation("reweigh", keep_rows=True))
+
+    with pytest.warns(GenauditWarning, match="weights from a mitigation, which are left out"):
+        report = ga.audit(out, schema=SCHEMA, plan=PLAN)
+
+    assert [r.id for r in report.remarks if "mitigat" in r.english] == ["remark.weighted"]
+    told = json.loads(record.beside(out).read_text("utf-8"))
+    assert told.pop("weights") is True
+    record.beside(out).write_text(json.dumps(told), "utf-8")  # as records were once
+    with pytest.warns(GenauditWarning, match="weights from a mitigation"):
+        assert "rows weights" in said(from_files([out], SCHEMA))
+
+
+def test_a_chain_is_told_in_order(tmp_path: Path) -> None:
+    """By the record of the last, in a report in both languages, and by a subject."""
+    first, second = fair(tmp_path / "a.csv"), tmp_path / "b.csv"
+    api.mitigate(first, RESAMPLE, schema=SCHEMA, out=second, n=100)
+
+    kept = record.read(second)
+    assert kept is not None
+    assert [(one.method, one.strength) for one in kept.earlier] == [("repair", 1.0)]
+    report = ga.audit(second, schema=SCHEMA, plan=PLAN)
+    both = "repaired by quantiles of groups by sex, then resampled to a target by sex"
+    assert both in to_html(report)
+    assert "修正结果标签，按 sex 分组，然后按目标比例重采样" in to_html(report, lang="zh")
+
+    subject = Subject("s", "x", samples=samples(300)).mitigated(REPAIR).mitigated(RESAMPLE)
+    assert both in said(subject)
+    assert "rejection" in said(from_files([second], SCHEMA).mitigated(ga.Mitigation("reject")))
+    api.mitigate(subject, ga.Mitigation("reject"), out=second)
+    kept = record.read(second)
+    assert kept is not None
+    assert [one.method for one in kept.earlier] == ["repair", "resample"]
+
+
+def test_files_that_were_mitigated_alike_are_said_to_be(tmp_path: Path) -> None:
+    """Pooled, or as trainings of one recipe; where they differ, how many were."""
+    paths = [fair(tmp_path / f"{i}.csv", seed=i) for i in range(3)]
+    plain, other = tmp_path / "p.csv", fair(tmp_path / "o.csv", RESAMPLE, 8)
+    frame(300, 9).to_csv(plain, index=False)
+
+    for made in (from_files, from_trainings):
+        assert said(made(paths, SCHEMA)).startswith("These samples were mitigated: outcomes repa")
+        assert "mitigated: 1 of 2 (outcomes" in said(made([plain, paths[0]], SCHEMA))
+        assert "The 2 parts of these samples" in said(made([other, paths[0]], SCHEMA))
+        assert made([plain], SCHEMA).mitigation is None
+    assert "mitigated: 1 of 2 (" in said(from_trainings([frame(300, 5), paths[0]], SCHEMA))
+    report = ga.audit(paths, schema=SCHEMA, plan=PLAN, one_recipe=True)
+    assert "remark.mitigated" in [r.id for r in report.remarks]
+    assert "有 1 个经过偏差缓解处理" in to_html(
+        ga.audit([plain, paths[0]], schema=SCHEMA, plan=PLAN), lang="zh"
+    )
+
+
+def test_a_mix_is_not_mitigated_anew(tmp_path: Path) -> None:
+    """Its record could not say what was done to which row."""
+    plain, path = tmp_path / "p.csv", fair(tmp_path / "f.csv")
+    frame(300, 9).to_csv(plain, index=False)
+
+    with pytest.raises(OptionError, match="all mitigated alike"):
+        api.mitigate([plain, path], RESAMPLE, schema=SCHEMA)
+    with pytest.raises(OptionError, match="all mitigated alike"):
+        from_files([plain, path], SCHEMA).mitigated(RESAMPLE)
+    assert isinstance(from_files([path], SCHEMA).mitigated(RESAMPLE).samples, Dataset)
