@@ -1,12 +1,14 @@
 """The command line: parse, call `genaudit.api`, print. Results on stdout, the rest on stderr.
 
-Exit codes, whatever the output format: 0 done; 2 usage error or bad input; 4 content differs from
-its own digest; 1 outside and 3 cannot tell come from `check`, `selfcheck`, `calibrate` and `audit
---gate` alone, and 1 from `diff` where anything is worse.
+Exit codes, whatever the output format and whoever reads it: 0 done; 2 usage error or bad input; 4
+content differs from its own digest; 1 outside and 3 cannot tell come from `check`, `selfcheck`,
+`calibrate` and `audit --gate` alone, and from `diff` 1 where anything is worse and 3 where what was
+judged is gone.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -15,7 +17,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -52,6 +54,7 @@ class Settings:
 
 def main() -> None:
     """Run the command line; every error on purpose is one sentence and an exit code."""
+    sys.stdout, sys.stderr = _lenient(sys.stdout), _lenient(sys.stderr)
     warnings.showwarning = _show_warning
     # Quiet is quiet wherever it stands, before the verb or after it.
     quiet = {"--quiet", "-q"} & set(sys.argv[1:])
@@ -75,11 +78,8 @@ def main() -> None:
     except KeyboardInterrupt:
         _say(_INTERRUPTED)
         sys.exit(_INTERRUPTED_CODE)
-    except BrokenPipeError:
-        _drop_output()
-        sys.exit(0)
     except OSError as error:
-        _drop_output()
+        _drop(sys.stdout)
         place = "the output" if error.filename is None else repr(str(error.filename))
         _say(f"Error: Expected to read or write {place}, got: {reason(error)}; name another place.")
         sys.exit(2)
@@ -124,9 +124,43 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _drop_output() -> None:
-    """Write what is left of standard output nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _Heard(io.FileIO):
+    """A file descriptor that takes what nobody reads any more, so that the command goes on."""
+
+    def write(self, content: Any, /) -> int:
+        """As ever; into a pipe that was closed at its other end, nowhere."""
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            return memoryview(content).nbytes
+
+
+def _lenient(stream: Any) -> Any:
+    """The standard stream, with no reader or with one of few characters: an exit code is a verdict.
+
+    Characters that its encoding lacks are escaped. A terminal has a reader.
+    """
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream  # none, or one that is not of the system
+    stream.reconfigure(errors="backslashreplace")
+    try:
+        place = stream.fileno()
+    except OSError:
+        return stream
+    if stream.isatty():
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Heard(place, "wb", closefd=False)), encoding=stream.encoding,
+        errors=stream.errors, line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )  # fmt: skip
+
+
+def _drop(stream: TextIO | None) -> None:
+    """Write what is left in a stream nowhere."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _comes_of_interrupt(error: BaseException | None) -> bool:
@@ -294,7 +328,7 @@ def schema(
             "# the kind sequence (with entity, time and channels) or text.\n" + text
         )
     if out is None:
-        print(text, end="")
+        _print_file(text)
     else:
         write_text(out, text)
         _say(f"Wrote {out}; read and correct it before you declare it.")
@@ -1057,7 +1091,7 @@ def context(
 
     text = template(lang.value)
     if out is None:
-        print(text, end="")
+        _print_file(text)
         return
     check_file(out)
     if out.exists():
@@ -1111,8 +1145,10 @@ def calibrate(
 
 def _say(text: str) -> None:
     if sys.stderr is not None and (not Settings.quiet or text.startswith("Error")):
-        with suppress(OSError):  # where nobody can be told, the exit code still says it
+        try:
             print(*map(_printable, text.split("\n")), sep="\n", file=sys.stderr, flush=True)
+        except OSError:  # where nobody can be told, the exit code still says it
+            _drop(sys.stderr)
 
 
 def _show_warning(
@@ -1128,7 +1164,18 @@ def _show_warning(
 
 
 def _print_json(rows: Any) -> None:
-    print(json.dumps(rows, ensure_ascii=False, indent=2))
+    """JSON, whose own escapes stand for what an encoding other than UTF-8 might lack."""
+    plain_only = getattr(sys.stdout, "encoding", None) not in ("utf-8", "UTF-8")
+    print(json.dumps(rows, ensure_ascii=plain_only, indent=2))
+
+
+def _print_file(text: str) -> None:
+    """What is a file (TOML) as UTF-8, whatever the encoding of texts; on a terminal as a text."""
+    if not isinstance(sys.stdout, io.TextIOWrapper) or sys.stdout.isatty():
+        print(text, end="")
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
 
 
 def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
