@@ -826,7 +826,10 @@ def diff(
     ] = 0.05,
     as_json: Json = False,
 ) -> None:
-    """What changed between two reports, worst first: exit 0 nothing is worse, 1 something is."""
+    """What changed between two reports, worst first: exit 0 nothing is worse, 1 something is.
+
+    Exit 3 where nothing is worse, but what a limit judges in the old report is not in the new one.
+    """
     from genaudit import api
 
     found = api.diff(old, new, alpha=alpha)
@@ -843,7 +846,12 @@ def diff(
         f"Where nothing has changed, the chance of telling any change among the {found.tested} "
         f"that were tested is at most {alpha:.3g}."
     )
-    raise typer.Exit(1 if found.worse else 0)
+    if found.lost:
+        _say(
+            f"Gone: {found.lost:,} of the findings that a limit judges in the old report; whether "
+            "they are worse cannot be told, so audit the new subject for them too."
+        )
+    raise typer.Exit(1 if found.worse else 3 if found.lost else 0)
 
 
 def _diff_cells(row: Any) -> tuple[str, ...]:

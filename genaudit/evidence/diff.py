@@ -141,6 +141,12 @@ class Difference:
         """Whether anything is worse."""
         return any(row.change is Change.WORSE for row in self.rows)
 
+    @property
+    def lost(self) -> int:
+        """Findings that a limit judges in the old report, and that the new one does not have."""
+        gone = (row.old for row in self.rows if row.change is Change.ONLY_OLD)
+        return sum(finding is not None and finding.limit is not None for finding in gone)
+
     def to_json(self) -> dict[str, Any]:
         """The same for a machine."""
         return {
@@ -149,6 +155,7 @@ class Difference:
             "alpha": self.alpha,
             "tested": self.tested,
             "worse": self.worse,
+            "lost": self.lost,
             "notes": list(self.notes),
             "findings": [_plain(row) for row in self.rows],
         }
@@ -168,7 +175,8 @@ def diff(old: AuditReport, new: AuditReport, *, alpha: float = 0.05) -> Differen
 
     Source: Zou & Donner 2008, Statistics in Medicine 27, equation 5; Holm 1979. That a size is
     another one needs the difference and the sum to be told from zero (intersection-union test,
-    Berger 1982, Technometrics 24).
+    Berger 1982, Technometrics 24). Of a gap minus that of the real rows, which both reports share,
+    it is the gap itself whose size is compared: one that became smaller is not worse for it.
     """
     if not 0 < alpha < 1:
         raise OptionError(f"Expected alpha in (0, 1), got {alpha:g}.")
@@ -176,7 +184,7 @@ def diff(old: AuditReport, new: AuditReport, *, alpha: float = 0.05) -> Differen
     pairs = _paired(old, new)
     rows = [_alone(a, b) or _beside(old, new, a, b) for a, b in pairs]
     tests = {
-        i: _tested(row.old.estimate, row.new.estimate, row.direction)
+        i: _tested(row.old, row.new, row.direction)
         for i, row in enumerate(rows)
         if row.change is Change.CANNOT_TELL and not row.reason and row.old and row.new
     }
@@ -251,8 +259,23 @@ def _counted(row: Row) -> Row:
     assert row.old is not None
     assert row.new is not None
     a, b = row.old.estimate.value or 0.0, row.new.estimate.value or 0.0
-    sign = abs(b) - abs(a) if row.direction is Direction.ABS else b - a
+    sign = b - a
+    if row.direction is Direction.ABS:
+        sign *= (_addend(row.old, row.new).value or 0.0) + a
     return replace(row, change=Change.SAME) if sign == 0 else _turned(row, sign)
+
+
+def _addend(old: Finding, new: Finding) -> Estimate:
+    """What the old value is added to for the sum of the two whose sizes are compared.
+
+    Of two gaps minus that of the real rows, g, it is the gaps: (new + g) + (old - g) = new + old.
+    """
+    return new.total if _gaps_of_gaps(old, new) and new.total is not None else new.estimate
+
+
+def _gaps_of_gaps(old: Finding | None, new: Finding | None) -> bool:
+    """Whether both are a gap minus that of the real rows."""
+    return bool(old and new and old.total is not None and new.total is not None)
 
 
 def _turned(row: Row, sign: float) -> Row:
@@ -260,16 +283,25 @@ def _turned(row: Row, sign: float) -> Row:
     if row.direction is None:
         return replace(row, change=Change.CHANGED, reason="nobody says which way is better")
     worse = sign < 0 if row.direction is Direction.MIN else sign > 0
-    return replace(row, change=Change.WORSE if worse else Change.IMPROVED)
+    change = Change.WORSE if worse else Change.IMPROVED
+    if row.direction is not Direction.ABS or not _gaps_of_gaps(row.old, row.new):
+        return replace(row, change=change)
+    why = row.new.reason if row.new is not None else None
+    if not worse and why is not None and why.id == "verdict.turned":
+        reason = "the gap turned around, and nobody says which way is better"
+        return replace(row, change=Change.CHANGED, reason=reason)
+    return replace(
+        row, change=change, reason=f"the gap itself is {'larger' if worse else 'smaller'}"
+    )
 
 
-def _tested(old: Estimate, new: Estimate, direction: Direction | None) -> _Test:
+def _tested(old: Finding, new: Finding, direction: Direction | None) -> _Test:
     """Whether the new value differs from the old one, or its size does."""
-    ahead = _beyond_zero(new, old)
+    ahead = _beyond_zero(new.estimate, old.estimate)
     if direction is not Direction.ABS:
         return ahead
     # |b| > |a| where b - a and b + a have one sign; both must be told.
-    total = _beyond_zero(new, _negative(old))
+    total = _beyond_zero(_addend(old, new), _negative(old.estimate))
     return _Test(max(ahead.p, total.p), ahead.sign * total.sign)
 
 

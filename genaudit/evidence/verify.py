@@ -57,9 +57,9 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
     public: file with the signer's public key (PEM); without one no forgery is found.
 
     Raises:
-        IntegrityError: a file differs, is missing or was added, the envelope cannot be read, or the
-            signature is not by the key.
-        OptionError: there is no such folder, or the key is no Ed25519 key.
+        IntegrityError: a file differs, is missing or was added, the folder is none or cannot be
+            read, nor the envelope, or the signature is not by the key.
+        OptionError: there is nothing at that place, or the key is no Ed25519 key.
     """
     folder = path_of(folder, "the folder of a bundle")
     key = public_key(public) if public is not None else None
@@ -93,11 +93,12 @@ def _places(folder: Path) -> dict[str, Path]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except (OSError, ValueError) as error:
-        do = "decrypt it first (age -d -i key.txt FILE | tar xf -)"
-        raise OptionError(
-            f"Expected the folder of a bundle at {str(folder)!r}, got: {reason(error)}; "
-            f"{do if folder.suffix == '.age' else 'check the path'}."
-        ) from error
+        got = f"Expected the folder of a bundle at {str(folder)!r}, got: {reason(error)}"
+        if not os.path.exists(folder):  # noqa: PTH110  no name at all is no file either
+            raise OptionError(f"{got}; check the path.") from error
+        decrypt = "decrypt it first (age -d -i key.txt FILE | tar xf -)"
+        do = decrypt if folder.suffix == ".age" else _DO
+        raise IntegrityError(f"{got}; {do}.") from error
     size = 0
     for entry in entries:
         try:

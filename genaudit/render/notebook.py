@@ -29,6 +29,7 @@ def fragment(report: AuditReport, lang: str = "en") -> str:
     tag = re.search(r"<html lang=([\w-]+)>", page)
     lang_of = tag[1] if tag else lang
     own = f"g{hashlib.sha256(page.encode()).hexdigest()[:8]}-"
+    body = re.sub(r"<(/?)main\b", r"<\1div", body)  # a notebook has a main part of its own
     style, body = scoped(_BY_ID.sub(f"#{own}", css)), _NAMED.sub(lambda m: _own(m, own), body)
     return f'<div class="genaudit" lang="{lang_of}"><style>{style}</style>{body}</div>'
 

@@ -42,6 +42,10 @@ UNJUDGED = {
 }
 
 
+_MAX = Limit(metric="any", value=0.1, owner="o", rationale="r")
+_ABS = _MAX.model_copy(update={"direction": Direction.ABS})
+
+
 def _toy(value: float, se: float = 0.01, unit: str = "") -> Estimate:
     return Estimate.of(value, lambda c: normal(value, se, c), n=100, method="normal", unit=unit)
 
@@ -198,6 +202,61 @@ def test_findings_of_one_report_alone_are_listed() -> None:
     assert found.rows[0] is rows["bias.toy.gap", "F"], "a new verdict stands first"
 
 
+def test_a_judged_finding_that_is_gone_cannot_be_told(tmp_path: Path, run_cli: Cli) -> None:
+    """Exit 3 and how many; one without a limit is listed as ever, and 1 for a worse one wins."""
+    judged, free = _finding("privacy.distance.auc", _toy(0.5)), _finding("bias.toy.gap", _toy(0.1))
+    kept, risen = (_finding("bias.representation.label_gap_change", _toy(x)) for x in (0.0, 0.5))
+    places = {
+        name: api.write_json(_report(found), tmp_path / f"{name}.json")
+        for name, found in {"old": [judged, free, kept], "free": [judged, kept], "gone": [kept],
+                            "worse": [risen]}.items()
+    }  # fmt: skip
+    told = {name: run_cli("diff", places["old"], places[name], "--json") for name in places}
+
+    assert {name: code for name, (code, _, _) in told.items()} == {
+        "old": 0, "free": 0, "gone": 3, "worse": 1,
+    }  # fmt: skip
+    assert {name: json.loads(out)["lost"] for name, (_, out, _) in told.items()} == {
+        "old": 0, "free": 0, "gone": 1, "worse": 1,
+    }  # fmt: skip
+    assert {name: "Gone: 1 of the findings" in err for name, (_, _, err) in told.items()} == {
+        "old": False, "free": False, "gone": True, "worse": True,
+    }  # fmt: skip
+
+
+#: The gap of real rows in the tests below.
+REAL = -0.128
+
+
+def _change(gap: float, reason: str = "", verdict: str = "within") -> Finding:
+    """How far a gap is from that of the real rows, and their sum."""
+    why = message(reason, "Why.") if reason else None
+    return _finding("bias.representation.label_gap_change", _toy(gap - REAL), limit=_ABS,
+                    total=_toy(gap + REAL), verdict=verdict, reason=why)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change", "why"),
+    [
+        (_change(REAL), _change(0.007, "verdict.reduced", "info"), "improved", "itself is smaller"),
+        (_change(-0.3, "", "outside"), _change(0.007, "", "info"), "improved", "itself is smaller"),
+        (_change(0.007, "", "info"), _change(-0.25, "", "outside"), "worse", "itself is larger"),
+        (_change(REAL), _change(-0.3, "", "outside"), "worse", "itself is larger"),
+        (_change(REAL), _change(0.3, "", "outside"), "worse", "itself is larger"),
+        (_change(-0.2), _change(0.1, "verdict.turned", "info"), "changed", "turned around"),
+        (_change(REAL), _change(-0.12), "cannot_tell", ""),
+    ],
+)  # fmt: skip
+def test_a_gap_that_became_smaller_is_not_worse(
+    old: Finding, new: Finding, change: str, why: str
+) -> None:
+    """However far it is from that of the real rows then: it is the gap whose size is compared."""
+    row = _one(old, new)
+
+    assert row.change == change
+    assert why in row.reason
+
+
 GUARANTEE = Claim(epsilon=3, delta=1e-5)
 
 
@@ -304,10 +363,6 @@ def _drawn(rng: np.random.Generator, shift: float = 0.0) -> AuditReport:
         value = float(rng.normal(mean + shift * (i == 2), 0.03))
         findings.append(_finding(f"bias.toy{i}.gap", _toy(value, 0.03), limit=_ABS))
     return _report(findings)
-
-
-_MAX = Limit(metric="any", value=0.1, owner="o", rationale="r")
-_ABS = _MAX.model_copy(update={"direction": Direction.ABS})
 
 
 def _told(found: Difference) -> set[str]:

@@ -37,7 +37,7 @@ def test_a_bundle_is_for_its_recipient_alone(
     with pytest.raises(pyrage.DecryptError):
         pyrage.decrypt(sealed, [pyrage.x25519.Identity.generate()])
     code, _, err = run_cli("verify", tmp_path / "evidence.tar.age")
-    assert code == 2
+    assert code == 4
     assert "decrypt it first" in err
 
 

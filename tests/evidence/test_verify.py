@@ -239,8 +239,8 @@ def test_a_report_that_is_none_is_found(bundle: Callable[[str], Path], keys: Pat
 
 
 def test_no_folder_and_no_key_are_usage_errors(bundles: Path, keys: Path, run_cli: Cli) -> None:
-    """What is no folder, or no Ed25519 public key, ends with 2 and one sentence."""
-    calls = [("nowhere",), (bundles / "signed" / "audit.json",)]
+    """What is not there, or no Ed25519 public key, ends with 2 and one sentence."""
+    calls = [("nowhere",), (bundles / "signed" / "audit.json" / "nowhere",)]
     calls += [
         (bundles / "signed", "--public-key", keys / name)
         for name in ("signer.pem", "rsa.pub", "ec.pub", "garbage.pem", "empty.pem", "none.pub")
@@ -251,6 +251,21 @@ def test_no_folder_and_no_key_are_usage_errors(bundles: Path, keys: Path, run_cl
         assert (code, out) == (2, "")
         assert err.startswith("Error: Expected")
         assert err.count("\n") == 1
+
+
+def test_a_file_in_place_of_the_folder_cannot_be_read(
+    bundles: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """Exit 4 as for all that cannot be read; of one for a recipient it says how to open it."""
+    sealed = tmp_path / "evidence.tar.age"
+    sealed.write_bytes(b"age-encryption.org/v1\n")
+    for place, do in ((bundles / "signed" / "audit.json", "handed over again"),
+                      (sealed, "decrypt it first")):  # fmt: skip
+        code, out, err = run_cli("verify", place)
+
+        assert (code, out, err.count("\n")) == (4, "", 1)
+        assert err.startswith("Error: Expected the folder of a bundle")
+        assert do in err
 
 
 def test_verify_is_quick_and_light(bundles: Path, keys: Path) -> None:

@@ -42,6 +42,7 @@ def test_two_reports_in_one_notebook_share_no_id() -> None:
     used = re.findall(r'\s(?:href="#|aria-labelledby="|aria-describedby=")([^"]+)"', one)
     styled = re.findall(r"#([\w-]+)[^{}]*\{", one[: one.index("</style>")])
 
+    assert not re.findall(r"</?main\b", one + other), "a document has one main part"
     assert not set(ids[0]) & set(ids[1])
     assert len(ids[0]) == len(set(ids[0])) > 30
     assert {name for names in used for name in names.split()} <= set(ids[0])
