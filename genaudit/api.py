@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from pydantic import JsonValue, ValidationError
 
+from genaudit import validity
 from genaudit.atomic import check_apart, check_file, write_text
 from genaudit.audits import check_metrics
 from genaudit.case import AuditCase, Knowledge, Split
@@ -291,7 +292,7 @@ def audit(
     """
     check_seed(seed)
     declared = contexts.checked(context)
-    if (until := contexts.expired(declared, today())) is not None:
+    if (until := validity.expired(declared, today())) is not None:
         raise OptionError(
             f"Expected a report that is valid until {today().isoformat()} at least, got {until}; "
             "correct valid_until in the context, or leave it out."
@@ -547,7 +548,7 @@ def check(
 
 def today() -> dt.date:
     """The day (UTC) on which an audit begins and a check judges."""
-    return dt.datetime.now(dt.UTC).date()
+    return validity.today()
 
 
 def expired(report: AuditReport, on: dt.date | None = None) -> str | None:
@@ -556,7 +557,7 @@ def expired(report: AuditReport, on: dt.date | None = None) -> str | None:
     Its verdicts stand as they are, as they were true of what was audited, but nobody should pass
     anything by them any more.
     """
-    return contexts.expired(report.context, on or today())
+    return validity.expired(report.context, on or today())
 
 
 def diff(
@@ -872,14 +873,15 @@ AuditReport._repr_html_ = _repr_html_  # type: ignore[attr-defined]  # added her
 def write_form(report: AuditReport, path: str | Path, form: str) -> Path:
     """Write a report for another tool, as `genaudit.render.forms.FORMS` names them.
 
-    Its verdicts are set anew, as `check` does.
+    Its verdicts are set anew, as `check` does, and forms that have a place for it say where its
+    validity is over today.
 
     Raises:
         OptionError: there is no such form.
     """
     if form not in FORMS:
         raise OptionError(f"Expected a form of {', '.join(FORMS)}, got {form!r}.")
-    text = FORMS[form](check(report))
+    text = FORMS[form](check(report), today())
     return write_text(path_of(path, "a file to write"), text)
 
 
@@ -895,7 +897,7 @@ def bundle(
     """Write a report as a folder of evidence: pages, exports, and a statement on all of them.
 
     Its verdicts are set anew as of the day on which the audit began, so that the same report makes
-    the same files on any day.
+    the same files on any day; only where its validity is over today do they say that.
 
     Args:
         report: a report, or the path of its `audit.json`; with a recipient also a model folder,
@@ -931,10 +933,18 @@ def bundle(
             GenauditWarning,
             stacklevel=2,
         )
+    if (until := expired(judged)) is not None:
+        warnings.warn(
+            f"The report was valid until {until}, so its bundle is no pass; audit again.",
+            GenauditWarning,
+            stacklevel=2,
+        )
     chosen = None
     if policy is not None:
         chosen = read_bytes(path_of(policy, "a policy (TOML)"), "a policy (TOML)", OptionError)
-    return bundles.write(judged, place, key=key, recipient=recipient, policy=chosen, pdf=pdf)
+    return bundles.write(
+        judged, place, key=key, recipient=recipient, policy=chosen, pdf=pdf, on=today()
+    )
 
 
 def changed(stored: AuditReport, judged: AuditReport) -> int:

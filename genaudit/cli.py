@@ -282,6 +282,14 @@ Seed = Annotated[
         "--seed", min=0, max=2**63 - 1, help="Seed of all that is not private randomness."
     ),
 ]
+ShowPrivate = Annotated[
+    bool,
+    typer.Option(
+        "--show-private",
+        help="Refuse an audit.json without counts of a few people, as `genaudit audit "
+        "--show-private` alone puts them in.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
 
@@ -700,12 +708,15 @@ def report(
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     lang: Annotated[Lang, typer.Option("--lang", help="Language.")] = Lang.EN,
     format: Annotated[Format, typer.Option("--format", help="Form.")] = Format.HTML,
+    show_private: ShowPrivate = False,
 ) -> None:
     """Render the report that a person reads; of several, the page that compares them."""
     from genaudit import api
 
     check_file(out)
     check_apart(out, audit_json)
+    if show_private:
+        _check_shown(audit_json)
     if len(audit_json) > 1:
         if format is not Format.HTML:
             raise OptionError(
@@ -721,6 +732,7 @@ def report(
             f"Warning: {n} of the verdicts in {audit_json[0]} are not what its numbers and limits "
             "say; the report shows what they say."
         )
+    _say_expired(found)
     if format is Format.HTML:
         api.write_html(found, out, lang=lang.value)
     elif format is Format.JSON:
@@ -728,6 +740,30 @@ def report(
     else:
         api.write_form(found, out, format.value)
     _say(f"Wrote {out}.")
+
+
+def _check_shown(places: Sequence[Path]) -> None:
+    """Refuse reports without the counts that are asked for: they hold none that could be shown."""
+    from genaudit import api
+
+    for place in places:
+        if not api.read_report(place).provenance.show_private:
+            raise OptionError(
+                "Expected with --show-private an audit.json made by `genaudit audit "
+                f"--show-private`, got {str(place)!r} without counts of a few people, which an "
+                "audit leaves out for good; audit again with it, or leave it out here."
+            )
+
+
+def _say_expired(report: AuditReport) -> bool:
+    """Say where the validity of a report is over."""
+    from genaudit import api
+
+    if (until := api.expired(report)) is None:
+        return False
+    _say(f"Expired: this report was valid until {until}, and today is {api.today()}, so it "
+         "lets nothing pass; audit again.")  # fmt: skip
+    return True
 
 
 @app.command()
@@ -761,10 +797,8 @@ def check(
         for metric in missing:
             print(f"not measured  {_printable(metric)}")
     _say(_judged(found))
-    if until is not None:
-        _say(f"Expired: this report was valid until {until}, and today is {api.today()}, so it "
-             "lets nothing pass; audit again.")  # fmt: skip
-    raise typer.Exit(_gate(found) or (3 if until is not None else 0))
+    over = _say_expired(found)
+    raise typer.Exit(_gate(found) or (3 if over else 0))
 
 
 @app.command()
@@ -786,6 +820,7 @@ def bundle(
         typer.Option("--policy", help="File of its limits; default: written anew from audit.json."),
     ] = None,
     pdf: Annotated[bool, typer.Option(help="Print the pages, where there is Chromium.")] = True,
+    show_private: ShowPrivate = False,
 ) -> None:
     """Write a folder of evidence: pages, exports for other tools, a signed statement on all."""
     from genaudit import api
@@ -794,6 +829,8 @@ def bundle(
     place = out if recipient is None else seal.named(out)
     check_folder(place) if recipient is None else check_file(place)
     check_apart(place, [audit_json, *([key] if key else []), *([policy] if policy else [])])
+    if show_private:
+        _check_shown([audit_json])
     written = api.bundle(audit_json, out, key=key, recipient=recipient, policy=policy, pdf=pdf)
     _say(f"Wrote {written.path}: {', '.join(written.names)}.")
     if written.signer:

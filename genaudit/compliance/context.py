@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from genaudit import validity
 from genaudit.compliance.controls import questions, regulations
 from genaudit.errors import OptionError, complaint, place
 from genaudit.reading import read_toml
@@ -98,7 +99,7 @@ def template(lang: str = "en", *, today: dt.date | None = None) -> str:
     """
     if lang not in _HEAD:
         raise OptionError(f"Expected a language of {', '.join(_HEAD)}, got {lang!r}.")
-    day = today or dt.datetime.now(dt.UTC).date()
+    day = today or validity.today()
     lines = [_HEAD[lang].format(year=day.year + 1)]
     for regulation in regulations():
         for key, asked in regulation.questions.items():
@@ -127,23 +128,6 @@ def checked(given: Mapping[str, Any] | None, source: str = "the context") -> dic
             "correct it."
         ) from error
     return {k: v for k, v in found.model_dump(exclude_unset=True).items() if v is not None}
-
-
-def expired(context: Mapping[str, JsonValue], on: dt.date) -> str | None:
-    """Until when a report was valid, where that was before a day, or is no day; else None.
-
-    >>> expired({"valid_until": "2027-06-30"}, dt.date(2027, 7, 1))
-    '2027-06-30'
-    >>> expired({"valid_until": "2027-06-30"}, dt.date(2027, 6, 30)) is None
-    True
-    """
-    until = context.get("valid_until")
-    if until is None:
-        return None
-    try:
-        return None if on <= dt.date.fromisoformat(str(until)) else str(until)
-    except ValueError:
-        return str(until)
 
 
 def read(path: str | Path | None) -> dict[str, JsonValue]:

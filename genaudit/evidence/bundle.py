@@ -1,10 +1,12 @@
 """One report as a folder of evidence: pages, exports for other tools, and a statement on them all.
 
-The same report and key make the same bytes, PDFs on one machine included.
+The same report and key make the same bytes, PDFs on one machine included, but for a validity that
+is over on the day: statement, JUnit, SARIF and model card say that.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import warnings
 from collections.abc import Mapping
@@ -37,6 +39,7 @@ from genaudit.render.policy import to_policy
 from genaudit.render.sarif import to_sarif
 from genaudit.render.text import LANGUAGES
 from genaudit.result import AuditReport
+from genaudit.validity import expired
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,14 @@ def write(
     recipient: str | None = None,
     policy: bytes | None = None,
     pdf: bool = True,
+    on: dt.date | None = None,
 ) -> Bundled:
     """Write the evidence of a report whose verdicts are set, whole or not at all.
 
     key: file with the Ed25519 private key that signs it. recipient: age public key that it is
     encrypted to, as one file. policy: the file of its limits; without it they
-    are written anew. pdf: also print the pages, where the system has Chromium.
+    are written anew. pdf: also print the pages, where the system has Chromium. on: a day, by which
+    its validity may be over.
 
     Raises:
         OptionError: key or recipient are none, the policy is another file than that of the report,
@@ -69,10 +74,11 @@ def write(
     """
     signer = private_key(key) if key is not None else None
     to = seal.Recipient(recipient) if recipient is not None else None
-    files = contents(report, policy, pdf=pdf)
+    files = contents(report, policy, pdf=pdf, on=on)
     if signer is not None:
         files[SIGNER] = public_pem(signer.public_key())
-    stated = statement(digests(files), loads(files[REPORT]))
+    over = on is not None and expired(report.context, on) is not None
+    stated = statement(digests(files), loads(files[REPORT]), expired=over)
     files[ATTESTATION] = envelope(canonical(stated), signer)
     named = key_id(signer.public_key()) if signer is not None else ""
     return Bundled(_write(files, Path(out), to), tuple(sorted(files)), named)
@@ -94,7 +100,11 @@ def write_model(model_dir: str | Path, out: str | Path, recipient: str) -> Bundl
 
 
 def contents(
-    report: AuditReport, given: bytes | None = None, *, pdf: bool = True
+    report: AuditReport,
+    given: bytes | None = None,
+    *,
+    pdf: bool = True,
+    on: dt.date | None = None,
 ) -> dict[str, bytes]:
     """Every file of a bundle but for the key and the statement.
 
@@ -110,9 +120,9 @@ def contents(
         "controls.oscal.json": to_catalogue(report),
         "results.oscal.json": to_oscal(report, evidence),
         "bom.cdx.json": to_cyclonedx(report),
-        "results.sarif": to_sarif(report, policy, POLICY),
-        "junit.xml": to_junit(report),
-        "modelcard.md": to_card(report),
+        "results.sarif": to_sarif(report, policy, POLICY, on),
+        "junit.xml": to_junit(report, on),
+        "modelcard.md": to_card(report, on),
     }
     files = {name: text.encode() for name, text in texts.items()}
     return {**files, **(_printed(pages, form.started(report)) if pdf else {})}

@@ -1,6 +1,7 @@
 """What a bundle states of itself: an in-toto Statement that follows from its files alone.
 
-Nothing in it can be chosen, so whoever has the files can write it again and compare.
+Nothing in it can be chosen, so whoever has the files can write it again and compare; only whether
+the report's validity was over on the day of the bundle no file tells.
 
 Source: in-toto Attestation Framework, Statement v1 and predicate test-result v0.1.
 """
@@ -22,8 +23,12 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
 
 
-def statement(digests: Mapping[str, str], report: Mapping[str, Any]) -> dict[str, Any]:
+def statement(
+    digests: Mapping[str, str], report: Mapping[str, Any], *, expired: bool = False
+) -> dict[str, Any]:
     """The statement on files with these SHA-256 digests, of which one is the report.
+
+    expired: whether the validity that the report declares was over; it is no pass then.
 
     Raises:
         KeyError, TypeError, AttributeError: the report is none.
@@ -32,7 +37,7 @@ def statement(digests: Mapping[str, str], report: Mapping[str, Any]) -> dict[str
         "_type": _STATEMENT,
         "subject": [{"name": n, "digest": {"sha256": digests[n]}} for n in sorted(digests)],
         "predicateType": _PREDICATE,
-        "predicate": _result(report, digests[POLICY]),
+        "predicate": _result(report, digests[POLICY], expired=expired),
     }
 
 
@@ -69,13 +74,15 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-def _result(report: Mapping[str, Any], policy: str) -> dict[str, Any]:
+def _result(report: Mapping[str, Any], policy: str, *, expired: bool) -> dict[str, Any]:
     """Metrics by verdict; what cannot be told, or was not measured, is a warning and no pass."""
     judged = [f for f in _findings(report) if f["limit"] is not None]
     named = _by(judged, lambda f: f["verdict"])
     measured = {f["metric"] for f in _findings(report)}
     missing = [x["metric"] for x in report["policy"]["limits"] if x["metric"] not in measured]
-    warned = sorted([*named.get("cannot_tell", []), *(f"{m}: not measured" for m in missing)])
+    over = ["valid_until: expired"] if expired else []
+    unmeasured = (f"{m}: not measured" for m in missing)
+    warned = sorted([*named.get("cannot_tell", []), *unmeasured, *over])
     failed = named.get("outside", [])
     undecided = warned or not report["policy"]["limits"]
     return {

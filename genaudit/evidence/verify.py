@@ -17,6 +17,7 @@ from genaudit.errors import IntegrityError, OptionError, reason
 from genaudit.evidence.sign import key_id, opened, parse_public, public_key, public_pem, signs
 from genaudit.evidence.statement import ATTESTATION, REPORT, SIGNER, canonical, loads, statement
 from genaudit.reading import path_of
+from genaudit.validity import expired, today
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -32,14 +33,20 @@ class Verified:
     """A bundle that is whole.
 
     signer: SHA-256 of the key that signed it; empty where it is unsigned. known: whether that is
-    the key that the verifier gave; else whoever damaged it could have signed it anew.
+    the key that the verifier gave; else whoever damaged it could have signed it anew. expired:
+    until when its report was valid, where that is over today; else empty.
     """
 
     n_files: int
     signer: str
     known: bool
+    expired: str = ""
 
     def __str__(self) -> str:
+        over = f" Its report was valid until {self.expired}, so it is no pass any more."
+        return f"{self._whole()}{over if self.expired else ''}"
+
+    def _whole(self) -> str:
         whole = f"{self.n_files} files, each as it was when the bundle was made"
         if self.known:
             return f"{whole}; signed with the key that you gave, {self.signer}."
@@ -71,10 +78,11 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
     files = {name: files.get(name) or _content(place) for name, place in places.items()}
     digests = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != ATTESTATION}
     _compare(stated, digests)
-    _check_statement(payload, files, digests)
+    over = _over(_check_statement(payload, files, digests))
     signer = _signer(files, payload, signatures)
     if key is None:
-        return Verified(len(files), key_id(signer) if signer is not None else "", known=False)
+        named = key_id(signer) if signer is not None else ""
+        return Verified(len(files), named, known=False, expired=over)
     if signer is None:
         raise IntegrityError(
             f"Expected a signature in {ATTESTATION}, got none, so the key that was given cannot "
@@ -85,7 +93,7 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
             f"Expected a signature with the key that was given, {key_id(key)}, got one with "
             f"{key_id(signer)}; ask the signer which key is theirs."
         )
-    return Verified(len(files), key_id(key), known=True)
+    return Verified(len(files), key_id(key), known=True, expired=over)
 
 
 def _places(folder: Path) -> dict[str, Path]:
@@ -152,14 +160,30 @@ def _compare(stated: dict[str, str], found: dict[str, str]) -> None:
         raise _damaged(f"{changed[0]!r} as it was when the bundle was made, got other content")
 
 
-def _check_statement(payload: bytes, files: dict[str, bytes], digests: dict[str, str]) -> None:
-    """Write the statement again from the files; it can say nothing else."""
+def _check_statement(payload: bytes, files: dict[str, bytes], digests: dict[str, str]) -> Any:
+    """Write the statement again from the files; it can say nothing else. The report is returned."""
     try:
-        again: Any = canonical(statement(digests, loads(files[REPORT])))
+        report = loads(files[REPORT])
+        again = [canonical(statement(digests, report))]
+        if _until(report):
+            again.append(canonical(statement(digests, report, expired=True)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(f"a report in {REPORT!r}, got none that can be read") from error
-    if again != payload:
+    if payload not in again:
         raise _damaged(f"what the files say in {ATTESTATION!r}, got something else")
+    return report
+
+
+def _until(report: Any) -> dict[str, str]:
+    """What a report declares of its validity, as its context does."""
+    context = report.get("context")
+    until = context.get("valid_until") if isinstance(context, dict) else None
+    return {} if until is None else {"valid_until": str(until)}
+
+
+def _over(report: Any) -> str:
+    """Until when a report was valid, where that is over today; else nothing."""
+    return expired(_until(report), today()) or ""
 
 
 def _signer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -11,10 +12,13 @@ from genaudit.render.text import Text
 from genaudit.result import AuditReport, Finding
 
 
-def to_card(report: AuditReport) -> str:
-    """The report as a model card; licence and languages are for its maker to add."""
+def to_card(report: AuditReport, on: dt.date | None = None) -> str:
+    """The report as a model card; licence and languages are for its maker to add.
+
+    on: a day, by which its validity may be over.
+    """
     sections = (
-        _head(report), _uses(report), _promise(report), _findings(report), _left_out(report),
+        _head(report, on), _uses(report), _promise(report), _findings(report), _left_out(report),
         _clauses(report), _origin(report),
     )  # fmt: skip
     return _front(report) + "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
@@ -45,12 +49,14 @@ def _metric(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _head(report: AuditReport) -> list[str]:
+def _head(report: AuditReport, on: dt.date | None) -> list[str]:
     text = Text("en")
     sentences = view.Sentences(text, Numbers(text))
+    over = form.over(report, on)
     return [
         f"# Audit of {form.marked(_name(report))}",
         "",
+        *([form.marked(over), ""] if over else []),
         form.marked(sentences.verdict(report)),
         form.marked(sentences.coverage(report)),
         "",

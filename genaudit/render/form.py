@@ -28,6 +28,7 @@ from genaudit.result import (
     Status,
     Verdict,
 )
+from genaudit.validity import expired
 
 #: Where our own names in foreign formats are defined.
 NAMESPACE = "urn:genaudit:export:1"
@@ -182,6 +183,14 @@ def context(report: AuditReport, key: str) -> str:
     """What the operator declared under a key, as one line; nothing where that is no text."""
     given = report.context.get(key)
     return line(given) if isinstance(given, str) else ""
+
+
+def over(report: AuditReport, on: dt.date | None) -> str:
+    """That its validity was over on a day, as a sentence; nothing where it was not, or for None."""
+    until = expired(report.context, on) if on is not None else None
+    if until is None:
+        return ""
+    return f"Expired: the report was valid until {line(until)}, so nothing passes by it any more."
 
 
 def regimes(report: AuditReport) -> dict[str, list[ControlReading]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime as dt
+from collections.abc import Mapping
+from typing import Protocol
 
 from genaudit.render.card import to_card
 from genaudit.render.cyclonedx import to_cyclonedx
@@ -12,11 +14,29 @@ from genaudit.render.policy import to_policy
 from genaudit.render.sarif import to_sarif
 from genaudit.result import AuditReport
 
-#: Name, as `genaudit report --format` takes it -> the report in that form.
-FORMS: Mapping[str, Callable[[AuditReport], str]] = {
+
+class _Form(Protocol):
+    def __call__(self, report: AuditReport, on: dt.date | None = None, /) -> str: ...
+
+
+def _sarif(report: AuditReport, on: dt.date | None = None) -> str:
+    return to_sarif(report, to_policy(report.policy), on=on)
+
+
+def _oscal(report: AuditReport, _on: dt.date | None = None) -> str:
+    return to_oscal(report, {})
+
+
+def _cyclonedx(report: AuditReport, _on: dt.date | None = None) -> str:
+    return to_cyclonedx(report)
+
+
+#: Name, as `genaudit report --format` takes it -> the report in that form, and where it has a place
+#: for it that its validity was over on a day.
+FORMS: Mapping[str, _Form] = {
     "junit": to_junit,
-    "sarif": lambda report: to_sarif(report, to_policy(report.policy)),
-    "oscal": lambda report: to_oscal(report, {}),
-    "cyclonedx": to_cyclonedx,
+    "sarif": _sarif,
+    "oscal": _oscal,
+    "cyclonedx": _cyclonedx,
     "card": to_card,
 }

@@ -1,12 +1,14 @@
 """JUnit XML: what a pipeline shows as tests. Only what lies within its limit reads as passed.
 
 One suite for each audit, of the findings that a limit judges, one for limits that nothing was held
-against, and one for each regulation. What cannot be told or was not measured is skipped with its
-reason, as the format has no third state; `genaudit check` ends with 3 there.
+against, one for the day until which the report is valid, and one for each regulation. What cannot
+be told, was not measured or is over is skipped with its reason, as the format has no third state;
+`genaudit check` ends with 3 there.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from xml.etree import ElementTree as ET
 
@@ -17,8 +19,8 @@ from genaudit.result import AuditReport, ControlReading, ControlState, Finding, 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def to_junit(report: AuditReport) -> str:
-    """The report as JUnit XML."""
+def to_junit(report: AuditReport, on: dt.date | None = None) -> str:
+    """The report as JUnit XML; on: a day, by which its validity may be over."""
     root = ET.Element("testsuites", name="genaudit")
     for section in report.sections:
         if limited := [f for f in section.findings if f.limit is not None]:
@@ -30,6 +32,8 @@ def to_junit(report: AuditReport) -> str:
         for limit in missing:
             case = _case(suite, "limits", limit.metric)
             ET.SubElement(case, "skipped", message="not measured")
+    if "valid_until" in report.context:
+        _validity(_suite(root, "validity", report), report, on)
     for regulation, controls in form.regimes(report).items():
         suite = _suite(root, regulation, report)
         for control in controls:
@@ -62,6 +66,14 @@ def _finding(suite: ET.Element, audit: str, finding: Finding) -> None:
         ET.SubElement(case, "system-out").text = said
     else:
         ET.SubElement(case, "skipped", message=said)
+
+
+def _validity(suite: ET.Element, report: AuditReport, on: dt.date | None) -> None:
+    case = _case(suite, "validity", "valid_until")
+    if over := form.over(report, on):
+        ET.SubElement(case, "skipped", message=_clean(over))
+    else:
+        ET.SubElement(case, "system-out").text = _clean(str(report.context["valid_until"]))
 
 
 def _control(suite: ET.Element, control: ControlReading) -> None:

@@ -8,6 +8,7 @@ Source: OASIS SARIF 2.1.0 (errata 01), sections 3.11 (messages), 3.27 (results).
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from genaudit.render import form
@@ -26,10 +27,13 @@ _KINDS = {
 }
 
 
-def to_sarif(report: AuditReport, policy: str, place: str = "policy.toml") -> str:
+def to_sarif(
+    report: AuditReport, policy: str, place: str = "policy.toml", on: dt.date | None = None
+) -> str:
     """The report as SARIF.
 
-    policy: text of the policy, whose lines the results point at. place: where it lies.
+    policy: text of the policy, whose lines the results point at. place: where it lies. on: a day,
+    by which the report's validity may be over.
     """
     rules = _rules(report)
     order = {rule["id"]: i for i, rule in enumerate(rules)}
@@ -45,7 +49,7 @@ def to_sarif(report: AuditReport, policy: str, place: str = "policy.toml") -> st
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"genaudit/{form.digest(report)}"},
-        "invocations": [_invocation(report)],
+        "invocations": [_invocation(report, form.over(report, on))],
         "artifacts": [{"location": {"uri": place}, "roles": ["policy"]}],
         "columnKind": "unicodeCodePoints",
         "results": results,
@@ -105,12 +109,14 @@ def _location(policy: str, place: str, metric: str, name: str, audit: str) -> di
     }
 
 
-def _invocation(report: AuditReport) -> dict[str, Any]:
+def _invocation(report: AuditReport, over: str) -> dict[str, Any]:
     idle = [s for s in report.sections if s.status is not Status.RAN]
+    said = [{"level": "warning", "message": _message(over)}] if over else []
     return {
         "executionSuccessful": all(s.status is not Status.FAILED for s in report.sections),
         "startTimeUtc": form.started(report),
-        "toolExecutionNotifications": [
+        "toolExecutionNotifications": said
+        + [
             {
                 "level": "error" if s.status is Status.FAILED else "note",
                 "message": _message(f"{s.audit}: {s.status.value}. {form.said(s.reason)}"),

@@ -5,16 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from test_check_codes import _within
 
 from genaudit import api
 from genaudit.data.schema import Schema
-from genaudit.errors import GenauditWarning
+from genaudit.errors import GenauditWarning, IntegrityError
 from genaudit.evidence import pdf
+from genaudit.evidence.bundle import digests
+from genaudit.evidence.sign import envelope
+from genaudit.evidence.statement import canonical, statement
 from genaudit.evidence.verify import verify
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy, content
@@ -33,8 +39,8 @@ FILES = {
 def test_bundle_holds_every_form(bundles: Path) -> None:
     """Pages, policy and exports, each named by the statement; the key beside where it is signed."""
     names = {p.name for p in (bundles / "unsigned").iterdir()}
-    envelope = json.loads((bundles / "signed" / "attestation.json").read_text())
-    stated = json.loads(base64.b64decode(envelope["payload"]))
+    written = json.loads((bundles / "signed" / "attestation.json").read_text())
+    stated = json.loads(base64.b64decode(written["payload"]))
 
     assert names == FILES
     assert {p.name for p in (bundles / "signed").iterdir()} == {*FILES, "signer.pem"}
@@ -196,3 +202,62 @@ def test_a_registered_policy_is_put_in_as_it_is(tmp_path: Path, run_cli: Cli) ->
     house.write_text(house.read_text() + "# more\n")
     code, _, err = run_cli("bundle", place, "--out", tmp_path / "no", "--policy", house)
     assert (code, "Expected the policy of the report" in err) == (2, True)
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize(("until", "over"), [("2999-12-31", False), ("2020-01-01", True)])
+def test_an_expired_report_passes_nowhere(
+    until: str, over: bool, tmp_path: Path, run_cli: Cli
+) -> None:
+    """All of its limits are kept, and still statement, JUnit, SARIF, card and verify say it."""
+    [place] = _within(tmp_path)
+    told = json.loads(place.read_text("utf-8"))
+    place.write_text(json.dumps(told | {"context": {"valid_until": until}}), "utf-8")
+    out = tmp_path / "evidence"
+    code, _, err = run_cli("bundle", place, "--no-pdf", "--out", out)
+    checked, said, _ = run_cli("verify", out)
+    stated = json.loads((out / "attestation.json").read_text())["payload"]
+    predicate = json.loads(base64.b64decode(stated))["predicate"]
+    case = ET.parse(out / "junit.xml").find("*/testcase[@name='valid_until']")  # noqa: S314  ours
+    [run] = json.loads((out / "results.sarif").read_text("utf-8"))["runs"]
+    notes = run["invocations"][0]["toolExecutionNotifications"]
+
+    assert (code, checked) == (0, 0)
+    assert predicate["result"] == ("WARNED" if over else "PASSED")
+    assert predicate["warnedTests"] == (["valid_until: expired"] if over else [])
+    assert case is not None
+    assert (case.find("skipped") is not None) == over
+    for text in (err, said, (out / "modelcard.md").read_text("utf-8"), json.dumps(notes)):
+        assert (f"was valid until {until}" in text) == over
+
+
+def test_a_validity_that_nobody_declared_is_not_over(bundles: Path, tmp_path: Path) -> None:
+    """A statement that says so of a report without a last day does not follow from its files."""
+    folder = Path(shutil.copytree(bundles / "unsigned", tmp_path / "unsigned"))
+    files = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "attestation.json"}
+    report = json.loads(files["audit.json"])
+    for over in (False, True):
+        stated = statement(digests(files), report, expired=over)
+        (folder / "attestation.json").write_bytes(envelope(canonical(stated), None))
+        if not over:
+            assert verify(folder).expired == ""
+    with pytest.raises(IntegrityError, match="something else"):
+        verify(folder)
+
+
+def test_counts_of_a_few_people_are_not_shown_where_there_are_none(
+    audited: Path, tmp_path: Path, run_cli: Cli
+) -> None:
+    """`--show-private` takes a report that holds them, and refuses another in one sentence."""
+    told = json.loads(audited.read_text("utf-8"))
+    told["provenance"]["show_private"] = True
+    shown = tmp_path / "shown.json"
+    shown.write_text(json.dumps(told), "utf-8")
+    for verb, words in (("report", ("--format", "json")), ("bundle", ("--no-pdf",))):
+        refused = run_cli(verb, audited, "--show-private", *words, "--out", tmp_path / f"no.{verb}")
+        taken = run_cli(verb, shown, "--show-private", *words, "--out", tmp_path / f"yes.{verb}")
+
+        assert (refused[0], refused[2].count("\n")) == (2, 1)
+        assert "made by `genaudit audit --show-private`" in refused[2]
+        assert not (tmp_path / f"no.{verb}").exists()
+        assert (taken[0], "--show-private" in taken[2]) == (0, False)
