@@ -39,8 +39,9 @@ def read(path: str | Path, what: str = "data", column: Column | None = None) -> 
 
     Raises:
         DataError: no such file, it is damaged or in a foreign format, the schema names no entity or
-            columns that are not there, a step without a number, an attribute that changes within an
-            entity, or the same time twice.
+            columns that are not there, a step without a number or a time, times that are neither
+            numbers nor of ISO 8601, an attribute that changes within an entity, or the same time
+            twice.
     """
     path = Path(path)
     if path.suffix.lower() == ".npz":
@@ -113,12 +114,13 @@ def _in_order(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rows by entity, as entities first appear, then by time; where each entity starts."""
     whose = pd.factorize(rows[entity])[0]
-    if (whose < 0).any():
+    nobody = _missing(rows[entity])
+    if nobody.any():
         raise DataError(
             f"Expected an entity in every row of {source}, got none in row "
-            f"{int(np.argmin(whose)) + 1:,} of column {entity!r}; drop or name such rows."
+            f"{int(nobody.argmax()) + 1:,} of column {entity!r}; drop or name such rows."
         )
-    when = _times(rows[time])
+    when = _times(rows[time], source)
     order = np.lexsort((when, whose))
     new = np.append(True, np.diff(whose[order]) != 0)
     same = ~new[1:] & (when[order][1:] == when[order][:-1])
@@ -131,15 +133,42 @@ def _in_order(
     return order, np.flatnonzero(new)
 
 
-def _times(cells: pd.Series) -> np.ndarray:
-    """Places in time as numbers: numbers as they are, dates, or else texts in their order."""
-    numbers = pd.to_numeric(cells, errors="coerce")
-    if not numbers.isna().any():
-        return numbers.to_numpy(dtype=float)
-    dates = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
-    if not dates.isna().any():
-        return dates.astype("int64").to_numpy()
-    return pd.factorize(cells.astype(str), sort=True)[0]
+def _times(cells: pd.Series, source: str) -> np.ndarray:
+    """Places in time as numbers: numbers as they are, or moments. Texts have no order in time.
+
+    Raises:
+        DataError: a time is missing, or they are neither all numbers nor all of ISO 8601.
+    """
+    if pd.api.types.is_timedelta64_dtype(cells):
+        cells = cells.dt.total_seconds()
+    cells = cells.astype(object)
+    missing = _missing(cells)
+    if missing.any():
+        raise DataError(
+            f"Expected a time in every row of {source}, got none in {missing.sum():,} of "
+            f"{len(cells):,} rows, the first of them row {int(missing.argmax()) + 1:,}, of column "
+            f"{cells.name!r}; fill in these times, or drop such rows."
+        )
+    numbers = pd.to_numeric(cells, errors="coerce").astype(float).to_numpy()
+    no_number = ~np.isfinite(numbers)
+    if not no_number.any():
+        return numbers
+    moments = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
+    no_moment = moments.isna().to_numpy(dtype=bool)
+    if not no_moment.any():
+        return moments.astype("int64").to_numpy()
+    bad = min(no_moment, no_number, key=np.count_nonzero)
+    raise DataError(
+        f"Expected all times of {source} to be numbers, or all to be dates or moments of ISO 8601, "
+        f"got {cells.iloc[int(bad.argmax())]!r} in row {int(bad.argmax()) + 1:,} of column "
+        f"{cells.name!r}; write them like 1, 2, 3, like 2019-12-31 or like 2019-12-31T18:30."
+    )
+
+
+def _missing(cells: pd.Series) -> np.ndarray:
+    """Cells that say nothing, bool (n,): a CSV has empty texts there, other files none or NaN."""
+    blank = cells.map(lambda cell: isinstance(cell, str) and not cell.strip())
+    return (cells.isna() | blank.astype(bool)).to_numpy(dtype=bool)
 
 
 def _check_constant(rows: pd.DataFrame, entity: str, starts: np.ndarray, source: str) -> None:

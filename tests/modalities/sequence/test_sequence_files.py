@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,55 @@ def test_a_panel(tmp_path: Path) -> None:
     assert frame["series"][0].dtype == np.float32
 
 
+TIMES = ["2019-12-05", "2020-01-31", "2019-11-25", "2019-01-01", "2019-12-31T18:30"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_dates_are_in_their_order(tmp_path: Path, suffix: str) -> None:
+    """Days and moments of ISO 8601 stand in the order of time, as text or as such."""
+    rows = pd.read_csv(io.StringIO(PANEL))
+    rows["when"] = TIMES
+    path = tmp_path / f"dated{suffix}"
+    if suffix == ".csv":
+        rows.to_csv(path, index=False)
+    else:
+        rows["when"] = pd.to_datetime(rows["when"], format="ISO8601")
+        rows.to_parquet(path)
+
+    frame = files.read(path, "train", COLUMN)
+
+    assert [s[:, 1].tolist() for s in frame["series"]] == [[10, 20, 30], [40, 50]]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["11/25/2019", "12/05/2019", "01/02/2020", "01/03/2020", "01/04/2020"],
+        ["Jan", "Feb", "Mar", "Apr", "May"],
+        ["wk7", "wk8", "wk9", "wk10", "wk11"],
+    ],
+)
+def test_times_that_only_a_person_reads(tmp_path: Path, times: list[str]) -> None:
+    """Their order as text is not that of time, so they are refused."""
+    rows = pd.read_csv(io.StringIO(PANEL))
+    rows["when"] = times
+    rows.to_csv(tmp_path / "panel.csv", index=False)
+
+    with pytest.raises(DataError, match=f"ISO 8601, got '{times[0]}' in row 1 of column 'when'"):
+        files.read(tmp_path / "panel.csv", "train", COLUMN)
+
+
+@pytest.mark.parametrize("times", [[2.0, 10, 1, np.nan, 3], [*pd.to_datetime(TIMES[:4]), pd.NaT]])
+def test_a_missing_time_of_a_parquet(tmp_path: Path, times: list[object]) -> None:
+    """One NaN or NaT does not make texts of all others."""
+    rows = pd.read_csv(io.StringIO(PANEL))
+    rows["when"] = times
+    rows.to_parquet(tmp_path / "panel.parquet")
+
+    with pytest.raises(DataError, match="got none in 1 of 5 rows"):
+        files.read(tmp_path / "panel.parquet", "train", COLUMN)
+
+
 def test_windows_are_of_one_entity(tmp_path: Path) -> None:
     """A longer series is cut into parts that do not overlap, each a row of the same entity."""
     column = COLUMN.model_copy(update={"window": 2})
@@ -55,6 +105,9 @@ def test_windows_are_of_one_entity(tmp_path: Path) -> None:
         ("x,3,", "x,2,", "when '2' of who 'x' twice"),
         ("0.75,30", "0.75,much", "channel 'b' of panel.csv, got 'much' in row 5"),
         ("0.75,30", "0.75,", "channel 'b' of panel.csv, got '' in row 5"),
+        ("x,3,", "x,,", "got none in 1 of 5 rows, the first of them row 5, of column 'when'"),
+        ("x,3,", ",3,", "Expected an entity in every row of panel.csv, got none in row 5"),
+        ("x,3,", "x,wk3,", "got 'wk3' in row 5 of column 'when'; write them like 1, 2, 3"),
         ("who,when", "whose,when", "Expected a column 'who'"),
         ("town", "series", "a name of their own"),
     ],
