@@ -29,6 +29,9 @@ class Codec(Protocol):
     def n_bytes(self, n: int) -> int:
         """Memory that the codes of n records take."""
 
+    def decoded_bytes(self, n: int) -> int:
+        """Memory that decoding n codes takes at most, the records included."""
+
 
 def codec_of(column: Column) -> Codec:
     """The codec of a column of records that is wholly declared."""

@@ -15,6 +15,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+#: Records that are made, or summed up, at a time, and memory that they may take meanwhile: of wide
+#: records fewer are taken. Both are part of the promise that a seed gives the same samples.
+CHUNK, CHUNK_BYTES = 256, 2 * 2**30
+
+#: Numbers that PyTorch draws in one go: chunks of so many records get the noise of larger ones.
+_DRAWN = 16
+
 
 class Maker(nn.Module, ABC):
     """Makes records from noise and attributes. noise_width: normal numbers for each record."""
@@ -102,6 +109,15 @@ class MediaNets(Protocol):
 
     def n_bytes(self, batch_size: int) -> int:
         """Memory that training takes, at a guess."""
+
+    def made_bytes(self, n: int) -> int:
+        """Memory that making n records takes, noise and records included, at a guess."""
+
+
+def chunk_of(nets: MediaNets) -> int:
+    """Records to make, or to sum up, at a time: `CHUNK`, or what fits into `CHUNK_BYTES`."""
+    fit = min(CHUNK, CHUNK_BYTES // nets.made_bytes(1))
+    return fit // _DRAWN * _DRAWN or max(1, fit)
 
 
 def gumbel(normal: torch.Tensor) -> torch.Tensor:

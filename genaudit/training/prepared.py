@@ -17,7 +17,7 @@ from genaudit.errors import DataError, GenauditWarning, OptionError
 from genaudit.ledger import Mechanism
 from genaudit.modalities import codec as codecs
 from genaudit.modalities.codec import Codec
-from genaudit.modalities.nets import MediaNets
+from genaudit.modalities.nets import MediaNets, chunk_of
 from genaudit.modalities.table.cells import Grid
 from genaudit.modalities.table.layout import MAX_JOINT, Layout
 from genaudit.modalities.table.nets import TableNets
@@ -164,7 +164,9 @@ def check_size(recipe: Recipe, schema: Schema, layout: Layout, settled: Settled,
             f"{n:,} records of column {codec.column.name!r} would need about {size:,} bytes of "
             f"memory; expected at most {MAX_BYTES:,}. Bring fewer records, or smaller ones."
         )
-    size = media_nets_of(recipe, schema, layout, settled).n_bytes(2 * batch)
+    nets = media_nets_of(recipe, schema, layout, settled)
+    # Live quality makes records between steps, beside the weights, and more than a small batch has.
+    size = max(nets.n_bytes(2 * batch), nets.n_bytes(0) + nets.made_bytes(chunk_of(nets)))
     if size > MAX_BYTES:
         raise OptionError(
             f"Training would need about {size:,} bytes for records of column "

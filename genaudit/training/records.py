@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 
-from genaudit.modalities.nets import MediaNets
+from genaudit.modalities.nets import MediaNets, chunk_of
 from genaudit.modalities.table.nets import one_hot
 from genaudit.models.base import Family, Tuning
 from genaudit.models.media.base import MediaReference, Whole
@@ -93,16 +93,29 @@ class RecordWork:
         """
         rng = torch.Generator(self.recipe.device).manual_seed(0)
         given = self.reference.draw(_LOOK_AT, rng)
-        records, made = self.family.released.make(self.family.released.noise(len(given), rng),
-                                                  given)  # fmt: skip
-        divergence.check_records(records)
-        mean = self.nets.summary(records).mean(0)
+        parts = list(self._looked_at(given, rng))
+        mean = torch.cat([summary for summary, _ in parts]).mean(0)
+        made = torch.cat([attributes for _, attributes in parts])
         gap = float((mean - self.reference.summary).abs().mean())
         blocks = self.basis.layout.blocks
         if not blocks:
             return gap
         shares = np.split(made.mean(0).cpu().numpy(), np.cumsum(blocks)[:-1])
         return (gap + distance(shares, self.basis.marginals)) / 2
+
+    def _looked_at(
+        self, given: torch.Tensor, rng: torch.Generator
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Summaries and attributes of made records, as many at a time as memory is meant for."""
+        whole = self.family.released
+        head = torch.randn(len(given), whole.head.noise_width, generator=rng, device=rng.device)
+        chunk = chunk_of(self.nets)
+        pairs = zip(torch.split(head, chunk), torch.split(given, chunk), strict=True)
+        for some, condition in pairs:
+            noise = some, whole.maker.noise(len(condition), rng)
+            records, made = whole.make(noise, condition)
+            divergence.check_records(records)
+            yield self.nets.summary(records), made
 
     def sampler(self) -> MediaSampler:
         """The networks with what turns their output into records."""

@@ -12,13 +12,10 @@ import math
 import numpy as np
 import torch
 
-from genaudit.modalities.nets import MediaNets
+from genaudit.modalities.nets import MediaNets, chunk_of
 
 #: Marginals and summary are one Gaussian mechanism, in which each has half of the squared weight.
 SHARE = math.sqrt(2.0)
-
-#: Records that are summed up at a time.
-_CHUNK = 256
 
 
 def exact(nets: MediaNets, codes: np.ndarray) -> np.ndarray:
@@ -58,8 +55,9 @@ def noisy(
 def _total(nets: MediaNets, codes: np.ndarray) -> np.ndarray:
     """Sum of the summaries, and the number of records, shape (d + 1,); norms are kept to."""
     total = None
-    for start in range(0, max(len(codes), 1), _CHUNK):
-        rows = nets.summary(nets.records(torch.as_tensor(codes[start : start + _CHUNK]))).double()
+    chunk = chunk_of(nets)
+    for start in range(0, max(len(codes), 1), chunk):
+        rows = nets.summary(nets.records(torch.as_tensor(codes[start : start + chunk]))).double()
         norms = rows.norm(dim=1, keepdim=True).clamp(min=1e-12)
         kept = (rows * (nets.summary_bound / norms).clamp(max=1.0)).sum(0)
         total = kept if total is None else total + kept

@@ -17,8 +17,8 @@ from genaudit.modalities.audio.frames import BANDS, CEILING, FLOOR, Frames
 #: Largest sample that is made: one beyond 1 would be cut off, which is heard as a crack.
 PEAK = 0.95
 
-#: Sounds whose phases are sought in one go.
-_CHUNK = 64
+#: Sounds whose phases are sought in one go, and memory that this may take: of long sounds fewer.
+_CHUNK, _CHUNK_BYTES = 64, 2**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +56,9 @@ class AudioCodec:
         codes say, unless its peak were above `PEAK`.
         """
         sounds = np.empty(len(codes), dtype=object)
-        for start in range(0, len(codes), _CHUNK):
-            for i, sound in enumerate(self._decoded(codes[start : start + _CHUNK]), start):
+        chunk = self._chunk
+        for start in range(0, len(codes), chunk):
+            for i, sound in enumerate(self._decoded(codes[start : start + chunk]), start):
                 sounds[i] = sound
         return sounds
 
@@ -65,6 +66,16 @@ class AudioCodec:
         """Memory that the codes of n sounds take."""
         steps, width = self.shape
         return 4 * n * steps * width
+
+    def decoded_bytes(self, n: int) -> int:
+        """Memory that decoding n codes takes: codes and sounds, and the spectra of one chunk."""
+        spectra = min(n, self._chunk) * self.frames.n_bytes(self.shape[0])
+        return self.n_bytes(n) + 4 * n * self.max_length + spectra
+
+    @property
+    def _chunk(self) -> int:
+        """Sounds whose phases are sought in one go."""
+        return max(1, min(_CHUNK, _CHUNK_BYTES // self.frames.n_bytes(self.shape[0])))
 
     def _decoded(self, codes: np.ndarray) -> list[np.ndarray]:
         lengths = _lengths(codes[:, :, -1])

@@ -28,6 +28,9 @@ _ROUNDS, _MOMENTUM, _PHASE_SEED = 32, 0.9, 0x9A5E
 #: Rounds that take bands apart into frequencies.
 _UNMIXED = 30
 
+#: Bytes for each frequency of each frame of a sound whose phases are sought.
+_SOUGHT = 80
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
@@ -48,6 +51,10 @@ class Frames:
     def n_frames(self, n_samples: int) -> int:
         """Frames of a sound of so many samples."""
         return -(-n_samples // self.hop)
+
+    def n_bytes(self, n_frames: int) -> int:
+        """Memory that `waves` takes for a sound of so many frames, at a guess."""
+        return _SOUGHT * n_frames * (self.window // 2 + 1)
 
     def loudness(self, sound: np.ndarray) -> np.ndarray:
         """Loudness of each band of each frame, `FLOOR` to `CEILING` dB, shape (frames, BANDS)."""

@@ -126,6 +126,11 @@ class AudioNets(SequenceNets):
         weights = 8 * self.hidden * (self.hidden + 2 * seen) + self.hidden * self.steps
         return 4 * (2 * batch_size * each + 10 * weights)
 
+    def made_bytes(self, n: int) -> int:
+        """Memory that making n sounds takes, at a guess: what each frame says, and its bands."""
+        seen = self.channels + self.attributes + self.latent + self.waves
+        return 4 * n * self.steps * (4 * self.hidden + 3 * seen)
+
 
 def _clock(mask: torch.Tensor, waves: int) -> torch.Tensor:
     """Where each frame of a sound is, shape (n, steps, waves + 4)."""

@@ -46,6 +46,10 @@ class ImageCodec:
         height, width, channels = self.size
         return n * height * width * channels
 
+    def decoded_bytes(self, n: int) -> int:
+        """Memory that decoding n codes takes: codes and images."""
+        return 2 * self.n_bytes(n)
+
 
 def codec(column: Column) -> ImageCodec:
     """The codec of a column of images."""

@@ -286,13 +286,21 @@ class ImageNets:
 
     def n_bytes(self, batch_size: int) -> int:
         """Weights with gradients, two moments and an average, and what a batch leaves behind."""
-        plan = self.plan
         with torch.device("meta"):
             halves = (self.generator(), self.discriminator(), self.encoder(), self.decoder())
         weights = sum(p.numel() for half in halves for p in half.parameters())
-        kept = sum(c * plan.height * plan.width >> 2 * i for i, c in enumerate(plan.widths()))
         # Each layer keeps its input and its output, forwards and backwards, of two networks.
-        return 4 * (5 * weights + 8 * batch_size * kept)
+        return 4 * (5 * weights + 8 * batch_size * self._kept)
+
+    def made_bytes(self, n: int) -> int:
+        """What the layers of a generator hold of n images, at a guess."""
+        return 4 * 4 * n * self._kept
+
+    @property
+    def _kept(self) -> int:
+        """Numbers that the layers of one network make of an image."""
+        plan = self.plan
+        return sum(c * plan.height * plan.width >> 2 * i for i, c in enumerate(plan.widths()))
 
 
 def nets(

@@ -59,6 +59,10 @@ class SequenceCodec:
         steps, width = self.shape
         return 4 * n * steps * width
 
+    def decoded_bytes(self, n: int) -> int:
+        """Memory that decoding n codes takes: codes and series."""
+        return 2 * self.n_bytes(n)
+
     @cached_property
     def _bounds(self) -> np.ndarray:
         """Low and high of each channel, shape (channels, 2)."""

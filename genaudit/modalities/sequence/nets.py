@@ -172,6 +172,10 @@ class SequenceNets:
         weights = 8 * h * (h + 3 * c + self.attributes + self.latent) + self.width * h
         return 4 * (2 * batch_size * each + 10 * weights)
 
+    def made_bytes(self, n: int) -> int:
+        """Memory that making n series takes, at a guess: noise, states and values of all steps."""
+        return 4 * n * self.steps * (6 * self.hidden + 36 * self.channels)
+
     @property
     def _n_cells(self) -> int:
         return min(self.steps, _LENGTH_CELLS)

@@ -95,6 +95,10 @@ class TextCodec:
         """Memory that the codes of n texts take."""
         return n * self.steps * self.dtype.itemsize
 
+    def decoded_bytes(self, n: int) -> int:
+        """Memory that decoding n codes takes: symbols, which networks make in int64, and texts."""
+        return n * self.steps * (8 + 4)
+
     @cached_property
     def _numbers(self) -> dict[str, int]:
         return {piece: i for i, piece in enumerate(self.pieces)}

@@ -34,6 +34,9 @@ _LENGTHS = 32
 #: Numbers that tell a discriminator where in a text it looks.
 _PLACES = 8
 
+#: Bytes for each symbol of each step of a text that is made: draws are computed in float64.
+_MADE = 48
+
 #: Most memory that training may need by `n_bytes`.
 MAX_BYTES = 4 * 2**30
 
@@ -380,6 +383,10 @@ class TextNets:
         weights = 4 * self.n_symbols * (self.token + self.hidden) + 12 * self.hidden**2
         weights += self.hidden * (self.latent + self.attributes + 1) * self.steps
         return 4 * (5 * weights + 12 * 2 * batch_size * self.steps * (self.n_symbols + self.hidden))
+
+    def made_bytes(self, n: int) -> int:
+        """Memory that making n texts takes: draws and one-hot symbols of all steps."""
+        return n * self.steps * (_MADE * self.n_symbols + 16 * self.hidden)
 
     def check_size(self, batch_size: int) -> None:
         """Refuse what would not fit into memory, with an estimate.

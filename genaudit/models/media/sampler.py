@@ -15,16 +15,15 @@ from genaudit.data import record
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.modalities.codec import Codec
-from genaudit.modalities.nets import MediaNets
+from genaudit.modalities.nets import MediaNets, chunk_of
 from genaudit.modalities.table.layout import Layout
 from genaudit.modalities.table.nets import one_hot
 from genaudit.models.media.base import Whole
 from genaudit.models.sampling import TRIES, BaseSampler, Wanted, drawn
 from genaudit.models.threads import one_thread
 
-#: Records made at a time, and attributes. Both are part of the promise that a seed gives the same
-#: samples.
-_CHUNK, _ATTRIBUTES = 256, 8192
+#: Attributes made at a time: part of the promise that a seed gives the same samples.
+_ATTRIBUTES = 8192
 
 #: Memory that attributes of one record take, beside the record.
 _BESIDE = 2000
@@ -47,7 +46,8 @@ class MediaSampler(BaseSampler):
 
     def n_bytes(self, n: int) -> int:
         """Memory that n records take while they are made."""
-        return 3 * self.codec.n_bytes(n) + _BESIDE * n
+        on_their_way = self.nets.made_bytes(min(n, chunk_of(self.nets)))
+        return self.codec.decoded_bytes(n) + _BESIDE * n + on_their_way
 
     def made(
         self, n: int, weights: np.ndarray, rng: np.random.Generator, temperature: float
@@ -99,16 +99,17 @@ class MediaSampler(BaseSampler):
         self, frame: pd.DataFrame, attributes: torch.Tensor, rng: np.random.Generator, heat: float
     ) -> Dataset:
         """The records that have these attributes."""
-        source, maker, codes = _torch(rng), self.whole.maker, []
+        source, maker = _torch(rng), self.whole.maker
+        made = [np.empty(0, dtype=object)]
         # Sums over several threads may round in another way, and the same seed must say the same.
         with one_thread("cpu"):
-            for part in torch.split(attributes, _CHUNK) if len(frame) else ():
+            for part in torch.split(attributes, chunk_of(self.nets)) if len(frame) else ():
                 noise = maker.noise(len(part), source)
-                codes.append(self.nets.codes(maker.make(noise, part, heat)))
-        made = self.codec.decode(torch.cat(codes).numpy()) if codes else np.empty(0, dtype=object)
+                codes = self.nets.codes(maker.make(noise, part, heat))
+                made.append(self.codec.decode(codes.numpy()))
         assert self.schema.record is not None
         name = self.schema.record.name
-        return Dataset(self.schema, frame.assign(**{name: record.as_column(made)}))
+        return Dataset(self.schema, frame.assign(**{name: record.as_column(np.concatenate(made))}))
 
 
 def _torch(rng: np.random.Generator) -> torch.Generator:

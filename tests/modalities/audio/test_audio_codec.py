@@ -40,6 +40,36 @@ def test_codes_are_frames_and_a_mask() -> None:
     assert found.n_bytes(2) == codes.nbytes
 
 
+def test_long_sounds_are_decoded_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are the same sounds, and the estimate holds their spectra."""
+    found = codec(COLUMN)
+    codes = found.encode(_cells(*(_tone(hertz, 0.1, RATE) for hertz in (220, 440, 880))))
+    together, sizes = found.decode(codes), []
+    waves = Frames.waves
+
+    def seen(self: Frames, bands: np.ndarray, there: np.ndarray) -> np.ndarray:
+        sizes.append(len(bands))
+        return waves(self, bands, there)
+
+    monkeypatch.setattr(Frames, "waves", seen)
+    monkeypatch.setattr(
+        "genaudit.modalities.audio.codec._CHUNK_BYTES", 2 * found.frames.n_bytes(found.shape[0])
+    )
+    apart = found.decode(codes)
+
+    assert sizes == [2, 1]
+    assert all((one == other).all() for one, other in zip(together, apart, strict=True))
+
+
+def test_an_estimate_of_long_sounds() -> None:
+    """Half a minute at 44.1 kHz takes 5 MB, and 200 MB while its phases are sought."""
+    long = codec(COLUMN.model_copy(update={"rate": 44_100, "max_length": 44_100 * 30}))
+
+    assert 200e6 < long.decoded_bytes(1) < 250e6
+    assert 64 * 5e6 + 400e6 < long.decoded_bytes(64) < 1e9
+    assert codec(COLUMN).decoded_bytes(64) < 100e6
+
+
 def test_the_loudest_tone_is_at_the_ceiling() -> None:
     """A tone at full scale is there in the band that it is in; half as large is 6 dB less."""
     frames = Frames(RATE)
