@@ -287,6 +287,29 @@ def test_windows_of_one_entity_are_one_persons() -> None:
         }})  # fmt: skip
 
 
+@pytest.mark.parametrize("unit", [None, "record"])
+def test_no_window_is_a_unit(unit: str | None, tmp_path: Path) -> None:
+    """Under privacy one window is refused as the unit, and no sentence recommends it."""
+    schema = ga.Schema.from_dict({"rows": "public", "columns": {
+        "series": {"kind": "sequence", "channels": ["u"], "channel_bounds": [[0, 1]],
+                   "max_length": 3, "entity": "who", "time": "t", "window": 3},
+        "who": {"kind": "categorical", "role": "person"},
+        "side": {"kind": "categorical", "categories": ["left", "right"]},
+    }})  # fmt: skip
+    panel = pd.DataFrame({"who": np.repeat([f"p{i}" for i in range(8)], 6), "side": "left"})
+    panel["t"], panel["u"] = np.tile(np.arange(6), 8), 0.5
+    panel.to_csv(tmp_path / "panel.csv", index=False)
+
+    with pytest.raises(GenauditError, match="windows of one") as refused:
+        ga.train(
+            tmp_path / "panel.csv", schema, model="vae", epsilon=5, delta=1e-3, unit=unit,
+            ledger=tmp_path / "ledger.sqlite", **SMALL,
+        )  # fmt: skip
+
+    assert "--rows-per-person" in str(refused.value)
+    assert "with --unit record" not in str(refused.value)
+
+
 def test_another_sampling_rate_is_refused(tmp_path: Path) -> None:
     """Sounds of another rate than the schema declares would have other pitches."""
     place = tiny.write("audio", tiny.frame_of("audio", 6), tmp_path, "sounds")

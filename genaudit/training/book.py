@@ -14,6 +14,7 @@ import numpy as np
 from genaudit.accounting import epsilon
 from genaudit.data.dataset import Dataset
 from genaudit.data.overlap import row_hashes
+from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError, OptionError
 from genaudit.holder import Holder
 from genaudit.ledger import (
@@ -31,6 +32,12 @@ from genaudit.result import Relation, Unit
 from genaudit.training.recipe import Recipe
 
 
+def are_windows(schema: Schema) -> bool:
+    """Whether records are parts of one entity's series, which are no units of their own."""
+    record = schema.record
+    return record is not None and record.entity is not None and record.window is not None
+
+
 @dataclass
 class Book:
     """The pen of one training: writes touches of one data set that flow into one artefact.
@@ -43,6 +50,7 @@ class Book:
     delta: δ of the claim; None without one.
     rehearsal: whether it is asked what a training would do, and reserves nothing.
     digest: of the records in any order, as the ledger has it. content: of them in their order.
+    windows: whether records are windows of an entity, which are no units of their own.
     """
 
     ledger: PrivacyLedger | None
@@ -59,6 +67,7 @@ class Book:
     resumable: bool = False
     rehearsal: bool = False
     content: str = ""
+    windows: bool = False
 
     @classmethod
     def of(cls, ledger: PrivacyLedger | None, data: Dataset, dataset: str, artefact: str) -> Book:
@@ -69,7 +78,10 @@ class Book:
             content = ledger.content_digest(hashes.tobytes())
             digest = ledger.content_digest(np.sort(hashes).tobytes())
         unit: Unit = "record" if data.schema.person is None else "person"
-        return cls(ledger, dataset, artefact, digest, unit, content=content)
+        return cls(
+            ledger, dataset, artefact, digest, unit, content=content,
+            windows=are_windows(data.schema),
+        )  # fmt: skip
 
     @property
     def public_id(self) -> str:
@@ -351,10 +363,12 @@ class Book:
     def _check_units(self, earlier: Sequence[Touch]) -> None:
         other = next((t.unit for t in earlier if t.unit != self.unit), None)
         if other is not None:
+            # One window of an entity is no unit, whatever was trained before.
+            again = "" if self.windows else f"train with --unit {other} as before, or "
             raise BudgetError(
                 f"An earlier release of data set {self.dataset!r} is accounted for one {other} and "
-                f"this one for one {self.unit}, so no total covers both; train with --unit {other} "
-                "as before, or leave --budget-total out."
+                f"this one for one {self.unit}, so no total covers both; {again}leave "
+                "--budget-total out."
             )
 
     def _uncovered(self, what: str, total: float) -> BudgetError:

@@ -233,6 +233,20 @@ def test_units_that_differ_are_refused(ledger: PrivacyLedger) -> None:
     Book(ledger, "d", "c", unit="record", relation="add-remove").check_total(3, DELTA, [SGD])
 
 
+@pytest.mark.parametrize(
+    ("windows", "advised"),
+    [(True, "covers both; leave"), (False, "covers both; train with --unit")],
+)
+def test_windows_are_not_sent_back_to_records(
+    ledger: PrivacyLedger, windows: bool, advised: str
+) -> None:
+    """Where records are windows of an entity, no total asks for them as the unit."""
+    _charge(Book(ledger, "d", "a", unit="record"), [SGD])
+
+    with pytest.raises(BudgetError, match=advised):
+        Book(ledger, "d", "b", unit="person", windows=windows).check_total(99, DELTA, [SGD])
+
+
 def test_a_delta_that_is_used_up_is_named(ledger: PrivacyLedger) -> None:
     """A smaller ε would not help where no ε is finite: the refusal names a δ that would."""
     learned = Mechanism(name="pure", epsilon=0.5, delta=4e-6)

@@ -17,7 +17,7 @@ from genaudit.data.schema import Schema
 from genaudit.errors import BudgetError, GenauditWarning, OptionError
 from genaudit.ledger import Scope, TouchKind
 from genaudit.result import Unit
-from genaudit.training.book import Book
+from genaudit.training.book import Book, are_windows
 from genaudit.training.recipe import Recipe
 
 
@@ -90,11 +90,19 @@ def n_units(recipe: Recipe, data: Dataset) -> int:
 
 
 def check_declared(recipe: Recipe, schema: Schema) -> None:
-    """Refuse to protect persons where no column says who they are; reads no record.
+    """Refuse to protect persons where no column says who they are, or windows; reads no record.
 
     Raises:
-        OptionError: persons are asked for, and no column has the role person.
+        OptionError: persons are asked for, and no column has the role person; or records are, which
+            are windows of an entity.
     """
+    if are_windows(schema) and recipe.unit == "record":
+        assert schema.record is not None
+        raise OptionError(
+            "Expected the unit person, as the records are windows of one "
+            f"{schema.record.entity!r} and not independent of each other, got --unit record; leave "
+            "it out and declare --rows-per-person, or declare no window."
+        )
     if schema.person is None and (recipe.unit == "person" or recipe.rows_per_person is not None):
         raise OptionError(
             "Expected a column with the role person, as persons are to be protected, got none; "
@@ -132,10 +140,12 @@ def check_rows(recipe: Recipe, data: Dataset) -> None:
     if unit_of(recipe, data.schema) == "record":
         warnings.warn(_group(recipe, most), GenauditWarning, stacklevel=5)
     elif recipe.rows_per_person is None:
+        what, single = "rows", ", or protect single rows with --unit record"
+        if are_windows(data.schema):
+            what, single = "windows", ""
         raise BudgetError(
-            f"Column {person.name!r} names persons with several rows. Declare how many rows of one "
-            "person may be used (--rows-per-person 5; others are left out), or protect single rows "
-            "with --unit record."
+            f"Column {person.name!r} names persons with several {what}. Declare how many {what} of "
+            f"one person may be used (--rows-per-person 5; others are left out){single}."
         )
 
 
