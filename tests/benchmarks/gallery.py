@@ -115,6 +115,13 @@ SHEETS: dict[str, Callable[[Dataset], dict[str, bytes]]] = {
 }  # fmt: skip
 
 
+#: What the seconds of a sheet are worth.
+SECONDS = (
+    "Seconds may have been taken beside other work, which lengthens them by a third to twice; "
+    "those to judge by stand in [the table of cells](../benchmarks/cells.md).\n"
+)
+
+
 def listen(data: Dataset) -> str:
     """What the ear would say of sounds, in numbers."""
     from genaudit.modalities.audio.quality import listening
@@ -151,6 +158,7 @@ def main() -> None:
         page = io.StringIO()
         page.write(f"# {kind}: made from `{SETS[kind]}`\n\n")
         page.write("Each sheet shows the first samples of seed 0, by the preset `quick`.\n")
+        page.write(SECONDS)
         for family, (regime, epsilon) in itertools.product(FAMILIES, REGIMES.items()):
             data, seconds = made(kind, family, epsilon)
             title = family if epsilon is None else f"{family}, ε = {epsilon:g}, δ = {DELTA:g}"
