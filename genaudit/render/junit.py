@@ -20,7 +20,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def to_junit(report: AuditReport, on: dt.date | None = None) -> str:
-    """The report as JUnit XML; on: a day, by which its validity may be over."""
+    """The report as JUnit XML; on: the day on which its validity is judged, None for not at all."""
     root = ET.Element("testsuites", name="genaudit")
     for section in report.sections:
         if limited := [f for f in section.findings if f.limit is not None]:
@@ -32,7 +32,7 @@ def to_junit(report: AuditReport, on: dt.date | None = None) -> str:
         for limit in missing:
             case = _case(suite, "limits", limit.metric)
             ET.SubElement(case, "skipped", message="not measured")
-    if "valid_until" in report.context:
+    if on is not None and "valid_until" in report.context:
         _validity(_suite(root, "validity", report), report, on)
     for regulation, controls in form.regimes(report).items():
         suite = _suite(root, regulation, report)
@@ -68,7 +68,7 @@ def _finding(suite: ET.Element, audit: str, finding: Finding) -> None:
         ET.SubElement(case, "skipped", message=said)
 
 
-def _validity(suite: ET.Element, report: AuditReport, on: dt.date | None) -> None:
+def _validity(suite: ET.Element, report: AuditReport, on: dt.date) -> None:
     case = _case(suite, "validity", "valid_until")
     if over := form.over(report, on):
         ET.SubElement(case, "skipped", message=_clean(over))

@@ -316,7 +316,9 @@ def test_a_form_alone_is_written(name: str, tmp_path: Path, run_cli: Cli) -> Non
     code, _, _ = run_cli("report", source, "--format", name, "--out", tmp_path / "out")
 
     assert code == 0
-    assert (tmp_path / "out").read_text("utf-8") == FORMS[name](api.check(REPORTS["full"]))
+    assert (tmp_path / "out").read_text("utf-8") == FORMS[name](
+        api.check(REPORTS["full"]), api.today()
+    )
 
 
 def test_an_unknown_form_is_refused(tmp_path: Path) -> None:
