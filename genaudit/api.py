@@ -1092,7 +1092,7 @@ def _checked(
     else:
         raw, touch = _Look(ledger, public, dataset_id, purpose=purpose).at(data, "train")
         named = touch.dataset
-    found = public or _draft([raw], quiet=private, stacklevel=5)
+    found = public or _draft([raw], quiet=private, training=True, stacklevel=5)
     if public is None:
         check_draft(found, raw, "train")
     if not private and found.undeclared:
@@ -1148,7 +1148,10 @@ def _declared_id(schema: Schema | None, dataset_id: str | None) -> str | None:
     return dataset_id or (schema and schema.id) or None
 
 
-def _draft(raws: Sequence[pd.DataFrame], *, quiet: bool = False, stacklevel: int = 3) -> Schema:
+def _draft(
+    raws: Sequence[pd.DataFrame], *, quiet: bool = False, training: bool = False,
+    stacklevel: int = 3,
+) -> Schema:  # fmt: skip
     """A schema drafted by looking at the data; call it once the ledger says so."""
     if not raws:
         raise OptionError("Expected a schema or some data to draft one from; give --schema.")
@@ -1162,6 +1165,11 @@ def _draft(raws: Sequence[pd.DataFrame], *, quiet: bool = False, stacklevel: int
     if not quiet:
         out = [repr(column.name) for column in found.by_role(Role.IGNORED)]
         left = f" Left out of it: {', '.join(out[:5])}; declare what is to be made." if out else ""
+        if training and found.record is None:
+            left += (
+                " Each row counts as a record of its own: steps of series, and texts, are made as "
+                "such where a schema declares the kind sequence or text."
+            )
         warnings.warn(
             "No schema was given, so one was drafted by looking at the data; "
             f"run `genaudit schema` and review it.{left}",

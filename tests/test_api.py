@@ -113,6 +113,12 @@ def test_a_plain_plan_warns_of_its_draft() -> None:
     assert "Plain training" in lines[-1]
 
 
+def test_a_draft_of_a_table_names_the_kinds_it_cannot_guess() -> None:
+    """Rows of a panel or a column of texts would else train as a table in silence."""
+    with pytest.warns(GenauditWarning, match="where a schema declares the kind sequence or text"):
+        api.plan_training(_rows(), model="gan")
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [(b"region,age\nnorth,30\nJane Doe\n", "cut short"), (b"age,age\n1,2\n", "twice"),
