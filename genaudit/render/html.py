@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +14,13 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
+from pydantic import JsonValue
 
 from genaudit.render import charts, unmeasured, view
 from genaudit.render.groups import cards
 from genaudit.render.heat import heat
 from genaudit.render.lines import lines
-from genaudit.render.markup import smaller, used
+from genaudit.render.markup import shorter, smaller, used
 from genaudit.render.media import gallery
 from genaudit.render.numbers import Numbers, scale
 from genaudit.render.text import Text, isolated, whole
@@ -28,6 +30,9 @@ Row = Sequence[str | float | None]
 
 #: Rows of a figure's table; longer ones are thinned evenly and the page says so.
 TABLE_ROWS = 60
+
+#: Lines of page one by verdict, which is one sheet of paper; all of them stand in their chapters.
+MOST_LINES = {"outside": 9, "cannot_tell": 6}
 
 #: Where the style sheet and its digest go; no text of a report holds a control sign.
 _STYLE, _HASH = "\0style\0", "\0hash\0"
@@ -60,6 +65,7 @@ def page(template: str, text: Text, **values: Any) -> str:
             moment=lambda at: moment(at, text),
             view=view,
             unmeasured=unmeasured,
+            most_lines=MOST_LINES,
             ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
             figures=Figures(text, Numbers(text, short=True)),
@@ -72,7 +78,7 @@ def page(template: str, text: Text, **values: Any) -> str:
             **values,
         )
     )
-    css = used(style(), written)
+    css = shorter(used(style(), written))
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return written.replace(_HASH, digest, 1).replace(_STYLE, css, 1) + "\n"
 
@@ -105,18 +111,44 @@ def _references(finding: Finding) -> list[tuple[str, float]]:
     return [(kind, e.value) for kind, e in both if e is not None and e.value is not None]
 
 
-def context_rows(report: AuditReport) -> list[tuple[str, str]]:
+def context_rows(report: AuditReport, text: Text) -> list[tuple[str, str]]:
     """What the operator declared and page one does not show, as plain text."""
     shown = {"assessed_by", "purpose", "valid_until", "applicability"}
-    return [(key, str(value)) for key, value in sorted(report.context.items()) if key not in shown]
+    return [
+        (key, declared(value, text))
+        for key, value in sorted(report.context.items())
+        if key not in shown
+    ]
+
+
+def declared(value: JsonValue, text: Text) -> str:
+    """A value of the context for a person to read: yes or no, days by CLDR, names without quotes.
+
+    >>> declared({"a": 1, "b": [True, "2026-12-31"]}, Text("en"))
+    '{a = 1, b = [yes, 31 Dec 2026]}'
+    """
+    if isinstance(value, dict):
+        pairs = (f"{key} = {declared(inner, text)}" for key, inner in value.items())
+        return f"{{{text.say('page.and').join(pairs)}}}"
+    if isinstance(value, list):
+        return f"[{text.say('page.and').join(declared(inner, text) for inner in value)}]"
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return text.say("page.yes" if value else "page.no")
+    return text.dated(str(value))
 
 
 def moment(at: str, text: Text) -> Markup:
     """A time of the report for a person to read; as it stands where it is not written as ours."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d(\.\d+)?)?(Z|\+00:00)", at)
-    if not found:
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(:\d\d(\.\d+)?)?(Z|\+00:00)", at)
+    try:
+        read = dt.datetime.fromisoformat(found[1]) if found else None
+    except ValueError:
+        read = None
+    if read is None:
         return isolated(at)
-    said = text.say_html("page.utc", time=f"{found[1]} {found[2]}")
+    said = text.say_html("page.utc", time=text.minute(read))
     return Markup('<time datetime="{}">{}</time>').format(at, said)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from string import ascii_lowercase
 
 #: Elements around which a space shows nothing.
 _BLOCKS = frozenset({
@@ -76,6 +77,21 @@ def used(css: str, page: str) -> str:
         elif head.startswith("@") or (head := ",".join(filter(matches, head.split(",")))):
             out.append(f"{head}{{{body}}}")
     return "".join(out)
+
+
+def shorter(css: str) -> str:
+    """The style sheet with the custom properties that it uses, in names of one letter or two.
+
+    >>> shorter(":root{--tone:red;--x:0}a{color:var(--tone,var(--ink))}")
+    ':root{--a:red}a{color:var(--a,var(--b))}'
+    """
+    wanted = set(re.findall(r"var\((--[\w-]+)", css))
+    css = re.sub(r"(--[\w-]+):[^;}]*;?", lambda m: m[0] if m[1] in wanted else "", css)
+    css = re.sub(r"#([0-9a-f])\1([0-9a-f])\2([0-9a-f])\3\b", r"#\1\2\3", css).replace(";}", "}")
+    names = dict.fromkeys(re.findall(r"--[a-z][\w-]*", css))
+    letters = (a + b for a in ("", *ascii_lowercase) for b in ascii_lowercase)
+    short = {name: f"--{next(letters)}" for name in names}
+    return re.sub(r"--[a-z][\w-]*", lambda m: short[m[0]], css)
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ that change the direction of text are made visible.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 import re
@@ -20,6 +21,7 @@ from functools import cache
 from importlib.resources import files
 
 from babel import Locale
+from babel.dates import format_date, format_time, get_datetime_format
 from babel.numbers import format_decimal, format_percent
 from markupsafe import Markup, escape
 
@@ -29,6 +31,9 @@ from genaudit.result import LARGEST, Message, Param
 #: Language -> CLDR locale; the keys are what `--lang` takes.
 LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh_Hans_CN"}
 
+#: Language -> CLDR locale of its dates, where another than that of its numbers: no month first.
+_DATES: Mapping[str, str] = {"en": "en_GB"}
+
 #: Longest name that is shown whole; the rest is in its tooltip and in audit.json.
 LONGEST = 72
 
@@ -36,6 +41,7 @@ LONGEST = 72
 _DEPTH = 4
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MINUS = "−"
 
 
@@ -52,6 +58,7 @@ class Text:
             raise OptionError(f"Expected a language of {', '.join(LANGUAGES)}, got {lang!r}.")
         self.lang = lang
         self.locale = Locale.parse(LANGUAGES[lang])
+        self._calendar = Locale.parse(_DATES.get(lang, LANGUAGES[lang]))
         self._own = catalogue(lang)
         self._english = catalogue("en")
 
@@ -121,6 +128,38 @@ class Text:
             return _scientific(x)
         digits = self.decimal(x, max(0, 2 - magnitude))
         return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+    def date(self, day: dt.date) -> str:
+        """A day by CLDR.
+
+        >>> day = dt.date(2026, 12, 31)
+        >>> Text("en").date(day), Text("zh").date(day)
+        ('31 Dec 2026', '2026年12月31日')
+        """
+        return str(format_date(day, "medium", locale=self._calendar))
+
+    def minute(self, at: dt.datetime) -> str:
+        """A day with its time to the minute by CLDR, as the clock of the time stands.
+
+        >>> Text("en").minute(dt.datetime(2026, 12, 31, 9, 5))
+        '31 Dec 2026, 09:05'
+        """
+        form = str(get_datetime_format("medium", locale=self._calendar))
+        time = str(format_time(at, "short", locale=self._calendar))
+        return form.replace("{0}", time).replace("{1}", self.date(at)).replace("'", "")
+
+    def dated(self, text: str) -> str:
+        """A text that is a day of ISO 8601 as `date` writes it; any other as it stands.
+
+        >>> Text("en").dated("2026-12-31"), Text("en").dated("2026-13-31")
+        ('31 Dec 2026', '2026-13-31')
+        """
+        if not _DAY.fullmatch(text):
+            return text
+        try:
+            return self.date(dt.date.fromisoformat(text))
+        except ValueError:
+            return text
 
     def _said(
         self,

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from genaudit.render.text import Text, catalogue
+from genaudit.render.view import unmeasured_limits
 from genaudit.result import AuditReport, Message, Section, Status, message
+
+#: Lines of page one, which is one sheet of paper; more of them stand in full among the methods.
+MOST = 6
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,37 @@ class Idle:
         """Why none of them ran; empty where they do not say."""
         reasons = [s.reason for s in self.sections if s.reason is not None]
         return _said(reasons, text) if reasons else Markup("")
+
+
+def everything(report: AuditReport, text: Text) -> list[Markup]:
+    """A line for all that was not measured: what failed, was skipped or left out."""
+    failed = [s for s in report.sections if s.status is Status.FAILED]
+    return [
+        *(_failed(s, text) for s in failed),
+        *(_skipped(same, text) for same in idle(report)),
+        *_limits(report, text),
+        *remarks(report, text),
+    ]
+
+
+def _failed(section: Section, text: Text) -> Markup:
+    said = text.say_html("page.failed") + text.say_html("page.stop")
+    reason = Markup(" ") + text.html(section.reason) if section.reason else Markup("")
+    return Markup("<b>{}</b> – {}{}").format(text.html(section.title), said, reason)
+
+
+def _skipped(same: Idle, text: Text) -> Markup:
+    titles = same.titles(text)
+    if len(same.sections) == 1:
+        titles = Markup("<b>{}</b>").format(titles)
+    bare = text.say_html("page.skipped") + text.say_html("page.stop")
+    return Markup("{} – {}").format(titles, same.reason(text) or bare)
+
+
+def _limits(report: AuditReport, text: Text) -> list[Markup]:
+    ids = [Markup("<code>{}</code>").format(x.metric) for x in unmeasured_limits(report)]
+    listed = text.say_html("page.and").join(ids)
+    return [text.say_html("page.limit_unmeasured") + " " + listed] if ids else []
 
 
 def idle(report: AuditReport) -> list[Idle]:

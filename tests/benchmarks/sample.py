@@ -7,6 +7,7 @@ the records of a generator, so that the report is the same on every machine.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import shutil
 import subprocess
 import tempfile
@@ -16,8 +17,16 @@ from PIL import Image
 
 from genaudit import api
 from genaudit.data import bundled
+from genaudit.result import AuditReport
 
 HERE = Path(__file__).parents[2] / "reports" / "sample"
+NAME = "Arrests in Toronto, 500 samples"
+#: What an operator declares, so that the clauses of two texts are set out.
+CONTEXT = {
+    "assessed_by": "genaudit project",
+    "purpose": "a report to look at",
+    "applicability": {"personal_data": True, "nist_sp_800_226": True, "cn_labelling": False},
+}
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
@@ -28,16 +37,27 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=500)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    raw, schema = bundled.load("arrests")
-    raw = raw.sample(3 * args.rows, random_state=0)
-    train, holdout, samples = (
-        raw[i * args.rows : (i + 1) * args.rows].reset_index(drop=True) for i in range(3)
-    )
-    report = api.audit(samples, train=train, holdout=holdout, schema=schema)
+    report = audited(args.rows)
     for lang in ("en", "zh"):
         page = api.write_html(report, args.out / f"report.{lang}.html", lang=lang)
         for name, size in SIZES.items():
             picture(page, args.out / f"{name}.{lang}.png", size)
+
+
+def audited(rows: int = 500, plan: str = "standard", *, copy: bool = False) -> AuditReport:
+    """The audit of so many rows; of the training rows themselves for `copy`."""
+    raw, schema = bundled.load("arrests")
+    raw = raw.sample(3 * rows, random_state=0)
+    train, holdout, samples = (
+        raw[i * rows : (i + 1) * rows].reset_index(drop=True) for i in range(3)
+    )
+    until = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=365)
+    report = api.audit(
+        train if copy else samples, train=train, holdout=holdout, schema=schema, plan=plan,
+        context={**CONTEXT, "valid_until": until},
+    )  # fmt: skip
+    subject = report.subject.model_copy(update={"name": NAME})
+    return report.model_copy(update={"subject": subject})
 
 
 def picture(page: Path, out: Path, size: tuple[int, int]) -> None:

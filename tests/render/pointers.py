@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from collections import Counter
@@ -13,7 +14,19 @@ from genaudit.render.text import Text, catalogue, visible
 #: A number as a page writes it: with its sign, its thousands, its per cent, its power of ten.
 _POWER = "10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+"
 _PLAIN = r"(?<![A-Za-z])[+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?"
-NUMBER = re.compile(f"{_PLAIN}(?: × {_POWER})?%?|{_POWER}")
+
+#: A day by CLDR, with its minute where it has one: one thing to look up, not three numbers.
+DAY = r"\d{1,2} [A-Z][a-z]{2,3} \d{4}(?:, \d\d:\d\d)?|\d{4}年\d{1,2}月\d{1,2}日(?: \d\d:\d\d)?"
+NUMBER = re.compile(f"{DAY}|{_PLAIN}(?: × {_POWER})?%?|{_POWER}")
+
+#: Language -> how it writes a day, and the time behind it.
+_FORMS = {
+    "en": ("{d.day} {month} {d.year}", ", %H:%M"),
+    "zh": ("{d.year}年{d.month}月{d.day}日", " %H:%M"),
+}
+_MONTHS = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec",
+)  # fmt: skip
 
 Leaf = tuple[str, Any]
 
@@ -57,6 +70,16 @@ def written(x: float, text: Text) -> set[str]:
     return said | {f"+{s}" for s in said if x > 0}
 
 
+def dated(leaf: str, lang: str) -> list[str]:
+    """How a page in a language writes the day, or the time in UTC, that a leaf of the tree is."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00))?", leaf):
+        return []
+    at = dt.datetime.fromisoformat(leaf)
+    day, time = _FORMS[lang]
+    said = day.format(d=at, month=_MONTHS[at.month - 1])
+    return [said + at.strftime(time)] if "T" in leaf else [said]
+
+
 class Index:
     """Number as written -> pointers, for the leaves of some parts of a tree."""
 
@@ -78,4 +101,4 @@ class Index:
             return written(leaf, text) if math.isfinite(leaf) else ()
         # A name, or the id of a sentence of the catalogue.
         templates = (visible(leaf), catalogue(text.lang).get(leaf, ""))
-        return [n for t in templates for n in NUMBER.findall(t)]
+        return [*dated(leaf, text.lang), *(n for t in templates for n in NUMBER.findall(t))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import html as std_html
 import re
@@ -19,8 +20,8 @@ from genaudit.compliance.controls import questions, readings
 from genaudit.errors import OptionError
 from genaudit.render import json, view
 from genaudit.render.compare import compare
-from genaudit.render.html import moment, style, to_html
-from genaudit.render.markup import used
+from genaudit.render.html import context_rows, declared, moment, style, to_html
+from genaudit.render.markup import shorter, used
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text
 from genaudit.result import AuditReport, Claim, Estimate, Status, Verdict, message
@@ -69,7 +70,7 @@ def test_page_runs_and_loads_nothing(page: str) -> None:
 
     assert policy
     assert policy[1].startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
-    assert css == used(style(), page)
+    assert css == shorter(used(style(), page))
     assert {"script", "iframe", "object", "img", "form"}.isdisjoint(outline.tags)
     assert not [k for k, _ in outline.attributes if k.startswith("on") or k == "style"]
     assert "@import" not in page
@@ -299,6 +300,40 @@ def test_clauses_stay_small(lang: str) -> None:
     assert len(to_html(everything, lang).encode()) - bare < 46_000
 
 
+@pytest.mark.parametrize(
+    ("lang", "days"),
+    [("en", ["31 Dec 2026", "5 Mar 2027", "2 Nov 2026, 10:00 UTC"]),
+     ("zh", ["2026年12月31日", "2027年3月5日", "2026年11月2日 10:00（协调世界时）"])],
+)  # fmt: skip
+def test_days_are_written_by_cldr(lang: str, days: list[str]) -> None:
+    """Of the operator, of clauses, of limits, of the audit: none as a machine writes it."""
+    expiring = REPORT.policy.limits[0].model_copy(update={"expires": dt.date(2027, 3, 5)})
+    answered = _answered(**dict.fromkeys(questions(), True))
+    policy = answered.policy.model_copy(update={"limits": (expiring, *answered.policy.limits[1:])})
+    context = {**answered.context, "valid_until": "2026-12-31", "reviewed": "2026-12-31"}
+    page = to_html(answered.model_copy(update={"policy": policy, "context": context}), lang)
+    text = plain(page)
+
+    assert [day for day in days if day not in text] == []
+    assert re.findall(r"\d{4}-\d\d-\d\d", text) == []
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en", "{a = 1, b = [yes, no, x, 31 Dec 2026, –]}"),
+     ("zh", "{a = 1，b = [是，否，x，2026年12月31日，–]}")],
+)  # fmt: skip
+def test_what_was_declared_is_no_python(lang: str, said: str) -> None:
+    """Neither True nor quotes: a person declared it, and a person reads it."""
+    text = Text(lang)
+    value: JsonValue = {"a": 1, "b": [True, False, "x", "2026-12-31", None]}
+    report = REPORT.model_copy(update={"context": {"flag": True, "more": value}})
+
+    assert declared(value, text) == said
+    assert ("flag", {"en": "yes", "zh": "是"}[lang]) in context_rows(report, text)
+    assert said in plain(to_html(report, lang))
+
+
 def test_foreign_links_are_not_printed() -> None:
     """A control whose address is a script is shown without a link."""
     bad = REPORT.controls[0].model_copy(update={"url": "javascript:alert(1)"})
@@ -394,7 +429,10 @@ def test_headings_are_in_order(page: str) -> None:
 
 def test_times_are_for_people() -> None:
     """A time stands without its T and Z; one that is not written as ours stands as it is."""
-    for lang, said in (("en", "2026-11-02 10:00 UTC"), ("zh", "2026-11-02 10:00（协调世界时）")):
+    for lang, said in (
+        ("en", "2 Nov 2026, 10:00 UTC"),
+        ("zh", "2026年11月2日 10:00（协调世界时）"),
+    ):
         page = to_html(REPORT, lang)
         assert f'<time datetime="2026-11-02T10:00:00Z">{said}</time>' in quoted(page)
     assert moment("<b>", Text("en")) == "&lt;b&gt;"

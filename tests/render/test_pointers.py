@@ -19,10 +19,11 @@ import pytest
 from pointers import NUMBER, Index, Leaf
 from test_size import full_audit
 
-from genaudit.render.html import to_html
+from genaudit.render import unmeasured, view
+from genaudit.render.html import MOST_LINES, to_html
 from genaudit.render.text import Text, catalogue
 from genaudit.render.view import MOST_COLUMNS, chapters
-from genaudit.result import AuditReport
+from genaudit.result import AuditReport, Verdict
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +48,7 @@ class Page:
     """What a page shows, and of each text the numbers that its place in the tree may hold."""
 
     def __init__(self, browser: Any, report: AuditReport, lang: str) -> None:
+        self._report = report
         self._tree: dict[str, Any] = json.loads(report.model_dump_json(exclude={"ladder"}))
         self._text, self._chapters = Text(lang), chapters(report)
         page = browser.new_page()
@@ -76,7 +78,7 @@ class Page:
             return [*found, ("", frame), *(rest if legal else [])]
         told = ("findings", "title", "reason", "status", "params", "source")
         sections = [(at, {k: s[k] for k in told}) for at, s in sections]
-        counts = [("/sections", n) for n in self._counts()]
+        counts = [("/sections", n) for n in [*self._counts(), *self._cut()]]
         return [*sections, *counts, *rest, ("", frame)]
 
     @staticmethod
@@ -84,6 +86,12 @@ class Page:
         """How many findings of a metric stand in audit.json alone."""
         counts = [Counter(f["metric"] for f in s["findings"]) for _, s in sections]
         return [("/sections", n - MOST_COLUMNS) for found in counts for n in found.values()]
+
+    def _cut(self) -> list[int]:
+        """How many lines page one leaves to the chapters, and to the methods."""
+        metrics = (len(view.headlines(self._report, Verdict(v))) - n for v, n in MOST_LINES.items())
+        lost = len(unmeasured.everything(self._report, self._text)) - unmeasured.MOST
+        return [n for n in (*metrics, lost) if n > 0]
 
     def _counts(self) -> list[int]:
         """How many findings, and sections, of each chapter and of all have each verdict."""
@@ -122,6 +130,16 @@ def test_a_number_that_was_changed_is_noticed(browser: Any) -> None:
 
     assert len(noticed) > 1000
     assert sum(noticed) / len(noticed) > 0.6
+
+
+@pytest.mark.parametrize(("lang", "day"), [("en", "30 Jun 2027"), ("zh", "2027年6月30日")])
+def test_another_day_resolves_to_nothing(browser: Any, lang: str, day: str) -> None:
+    """A day of the page is one thing: its parts may stand elsewhere, the day stands where it is."""
+    page = Page(browser, fixture.report(), lang)
+    [(text, place)] = [(t, p) for t, p in page.texts if day in t]
+
+    assert page.lost(text, place) == []
+    assert page.lost(text.replace("30", "29"), place) == [day.replace("30", "29")]
 
 
 def _changed(text: str, rng: random.Random) -> Iterator[str]:

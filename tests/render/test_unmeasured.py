@@ -7,8 +7,9 @@ import pytest
 
 from genaudit.audits import audits
 from genaudit.render import unmeasured
+from genaudit.render.html import MOST_LINES, to_html
 from genaudit.render.text import Text, catalogue
-from genaudit.result import AuditReport, Message, Section, Status, message
+from genaudit.result import AuditReport, Message, Section, Status, Verdict, message
 
 
 def _skipped(audit: str, reason: Message | None) -> Section:
@@ -118,3 +119,40 @@ def test_titles_are_those_of_the_audits() -> None:
     titles = {f"audit.{a.id}": a.title.text_en for a in audits().values()}
 
     assert {k: v for k, v in catalogue("en").items() if k in titles} == titles
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_what_page_one_leaves_out_stands_among_the_methods(lang: str) -> None:
+    """A few lines, how many more there are, and the complete list at the end of the link."""
+    remarks = tuple(message(f"r.{i}", f"Remark <{i}>.") for i in range(unmeasured.MOST + 3))
+    report = fixture.report().model_copy(update={"not_measured": remarks})
+    lines = unmeasured.everything(report, Text(lang))
+    page = to_html(report, lang)
+    first, rest = page.split("<section class=chapter", 1)
+    methods = rest[rest.index("id=missed") :]
+
+    assert len(lines) > unmeasured.MOST
+    assert [line in first for line in lines] == [i < unmeasured.MOST for i in range(len(lines))]
+    assert all(line in methods for line in lines)
+    assert f"{len(lines) - unmeasured.MOST}" in first[first.index("href=#missed") - 40 :]
+
+
+def test_a_short_list_stands_on_page_one_alone() -> None:
+    """Nothing is said twice where it fits."""
+    page = to_html(fixture.report())
+
+    assert "missed" not in page
+    assert page.count("Attacks that train shadow models") == 1
+
+
+def test_metrics_that_page_one_leaves_out_are_counted() -> None:
+    """Of very many that cannot be told a few stand there, and a line says how many more."""
+    made = fixture.report()
+    section = made.sections[0]
+    one = section.findings[0].model_copy(update={"verdict": Verdict.CANNOT_TELL})
+    found = tuple(one.model_copy(update={"metric": f"privacy.m{i}"}) for i in range(20))
+    report = made.model_copy(update={"sections": (section.model_copy(update={"findings": found}),)})
+    first = to_html(report).split("<section class=chapter", 1)[0]
+
+    more = 20 - MOST_LINES["cannot_tell"]
+    assert f"{more} more metrics, set out in their chapters." in first
