@@ -22,7 +22,7 @@ from genaudit.render.heat import heat
 from genaudit.render.lines import lines
 from genaudit.render.markup import shorter, smaller, used
 from genaudit.render.media import gallery
-from genaudit.render.numbers import Numbers, scale
+from genaudit.render.numbers import Numbers, scale, unit_of
 from genaudit.render.text import Text, isolated, whole
 from genaudit.result import FIGURE_COLUMNS, AuditReport, Figure, Finding
 
@@ -62,6 +62,7 @@ def page(template: str, text: Text, **values: Any) -> str:
             cards=cards,
             name=isolated,
             whole=whole,
+            unit_of=unit_of,
             moment=lambda at: moment(at, text),
             view=view,
             unmeasured=unmeasured,

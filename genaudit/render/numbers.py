@@ -42,6 +42,22 @@ def scale(unit: str) -> Scale:
     return next((kind for start, kind in _SCALES if lowered.startswith(start)), "number")
 
 
+#: How the name of a metric ends -> the unit of its numbers, where no finding states one.
+_ENDINGS = {
+    "rate": "share", "share": "share", "_fpr": "share", "_gap_change": "difference in shares",
+    "_difference": "difference in shares",
+}  # fmt: skip
+
+
+def unit_of(metric: str) -> str:
+    """The unit of a metric that nothing was measured of, by its name; nothing where that is open.
+
+    >>> unit_of("privacy.ensemble.tpr_at_1pct_fpr"), unit_of("privacy.ensemble.auc")
+    ('share', '')
+    """
+    return next((unit for end, unit in _ENDINGS.items() if metric.endswith(end)), "")
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Formats estimates and limits in one language.

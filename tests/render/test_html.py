@@ -334,6 +334,15 @@ def test_what_was_declared_is_no_python(lang: str, said: str) -> None:
     assert said in plain(to_html(report, lang))
 
 
+def test_a_share_limit_that_nothing_was_held_against_is_a_share() -> None:
+    """It reads as it would beside a measurement, and so does a limit on points."""
+    text = plain(to_html(REPORT.model_copy(update={"sections": ()})))
+
+    assert "privacy.ensemble.tpr_at_1pct_fpr at most 5%" in text
+    assert "bias.cost.accuracy_gap_change at most 5 pp" in text
+    assert "privacy.ensemble.auc at most 0.55" in text
+
+
 def test_foreign_links_are_not_printed() -> None:
     """A control whose address is a script is shown without a link."""
     bad = REPORT.controls[0].model_copy(update={"url": "javascript:alert(1)"})
