@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
 
-from genaudit.data.disclosure import is_hidden
 from genaudit.errors import OptionError
 from genaudit.render import view
 from genaudit.render.html import page
 from genaudit.render.text import Text
-from genaudit.result import AuditReport, Direction, Figure, Finding, Message, message
+from genaudit.result import AuditReport, Direction, Estimate, Figure, Finding, Message, message
 
 #: Metrics of the chart, by how their id begins; those that exist in any report are drawn.
 KEY_METRICS = ("privacy.", "bias.downstream.", "quality.utility.")
@@ -39,8 +40,34 @@ def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "e
         key_figures=key_figures(names, rows),
         tradeoffs=tradeoffs(names, reports),
         names=names,
-        n_without=n_without,
     )
+
+
+@dataclass(frozen=True)
+class Line:
+    """One group of a metric in every report; None where a report says nothing of it."""
+
+    cells: tuple[Finding | None, ...]
+
+    @property
+    def first(self) -> Finding:
+        """The finding of the first report that has one."""
+        return next(f for f in self.cells if f is not None)
+
+    @property
+    def worst(self) -> tuple[int, float]:
+        """Where it stands among the groups: the smaller the worse."""
+        return min(_rank(f) for f in self.cells if f is not None)
+
+    @property
+    def telling(self) -> bool:
+        """Whether a limit judges it, or reports differ in it."""
+        found = [f for f in self.cells if f is not None]
+        if len(found) < len(self.cells) or any(f.limit for f in found):
+            return True
+        return len({view.word(f) for f in found}) > 1 or any(
+            _apart(a.estimate, b.estimate) for a, b in permutations(found, 2)
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +83,39 @@ class Row:
     def findings(self) -> tuple[Finding, ...]:
         """The findings that are there."""
         return tuple(c.first for c in self.cells if c is not None)
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """Every group of any report, the worst first."""
+        found = [{_key(f): f for f in c.findings} if c is not None else {} for c in self.cells]
+        keys = dict.fromkeys(key for groups in found for key in groups)
+        lines = (Line(tuple(groups.get(key) for groups in found)) for key in keys)
+        return tuple(sorted(lines, key=lambda line: line.worst))
+
+    @property
+    def grouped(self) -> bool:
+        """Whether it has several groups, each with a line."""
+        return len(self.lines) > 1
+
+    @property
+    def folded(self) -> tuple[Line, ...]:
+        """Of many groups those that neither a limit judges nor reports differ in."""
+        if len(self.lines) <= view.OPEN_GROUPS:
+            return ()
+        return tuple(line for line in self.lines if not line.telling)
+
+    @property
+    def open(self) -> tuple[Line, ...]:
+        """The groups that do not fold away."""
+        folded = self.folded
+        return tuple(line for line in self.lines if line not in folded)
+
+    @property
+    def shared(self) -> Finding | None:
+        """A finding whose limit is that of every group in every report; None where they differ."""
+        found = [f for c in self.cells if c is not None for f in c.findings]
+        alike = found[0].limit is not None and all(f.limit == found[0].limit for f in found)
+        return found[0] if alike else None
 
 
 def matched(reports: Sequence[AuditReport]) -> list[Row]:
@@ -73,8 +133,27 @@ def matched(reports: Sequence[AuditReport]) -> list[Row]:
 
 def _leading(metric: view.Metric) -> view.Metric:
     """The worst verdict first; under one verdict the group that goes furthest to the outside."""
-    ranked = sorted(metric.findings, key=lambda f: (view.severity(f), -_reach(f)))
-    return view.Metric(metric.id, tuple(ranked))
+    return view.Metric(metric.id, tuple(sorted(metric.findings, key=_rank)))
+
+
+def _rank(finding: Finding) -> tuple[int, float]:
+    return view.severity(finding), -_reach(finding)
+
+
+def _key(finding: Finding) -> tuple[tuple[str, str], ...]:
+    """What a finding is paired by; columns in any order."""
+    return tuple(sorted(finding.group.items()))
+
+
+def _apart(one: Estimate, other: Estimate) -> bool:
+    """Whether a value lies outside the interval of another; also where only one of them is there.
+
+    An end that is not known excludes nothing.
+    """
+    if one.value is None or other.value is None:
+        return one.value is not other.value
+    low, high = other.low, other.high
+    return (low is not None and one.value < low) or (high is not None and one.value > high)
 
 
 def _reach(finding: Finding) -> float:
@@ -93,14 +172,6 @@ def _reach(finding: Finding) -> float:
             return -value
         case Direction.MAX:
             return value
-
-
-def n_without(metric: view.Metric, *, hidden: bool) -> int:
-    """Groups without a number, withheld or not estimable, beside one that is shown with its own."""
-    if metric.first.estimate.value is None:
-        return 0
-    gone = [f.estimate for f in metric.findings if f.estimate.value is None]
-    return sum(is_hidden(e.reason) == hidden for e in gone)
 
 
 def told_apart(names: Sequence[str]) -> list[str]:

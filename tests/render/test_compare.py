@@ -1,4 +1,4 @@
-"""Reports side by side: of several groups the worst one is shown, and none is kept quiet."""
+"""Reports side by side: each group has its line, the worst comes first, and none is kept quiet."""
 
 from __future__ import annotations
 
@@ -40,27 +40,35 @@ def _finding(
     )  # fmt: skip
 
 
-def _page(*findings: Finding, lang: str = "en") -> str:
+def _report(*findings: Finding) -> AuditReport:
     section = Section(audit="bias.toy", title=message("fixture.toy", "Toy"), status=Status.RAN,
                       findings=findings)  # fmt: skip
-    report = fixture.report().model_copy(update={"sections": (section,)})
-    return compare([report, report], ["a.html", "b.html"], lang=lang)
+    return fixture.report().model_copy(update={"sections": (section,)})
 
 
-def test_without_a_limit_the_worst_group_is_the_one_furthest_from_zero() -> None:
+def _page(*findings: Finding, lang: str = "en") -> str:
+    return compare([_report(*findings)] * 2, ["a.html", "b.html"], lang=lang)
+
+
+def _lines(page: str) -> list[str]:
+    """Each line of a group as plain words, without spaces beside them."""
+    rows = re.split(r"<tr[^>]*>", page)
+    return [re.sub(r"(<[^>]+>\s*)+", "|", r) for r in rows if "race = " in r or "sex = " in r]
+
+
+def test_without_a_limit_the_group_furthest_from_zero_comes_first() -> None:
     """Five points fewer is worse than half a point more, or fewer."""
     page = _page(_finding("White", -0.004), _finding("Black", -0.051), _finding("Other", 0.02))
 
-    assert page.count("race = Black") == 2
-    assert "race = White" not in page
-    assert page.count("furthest from zero of 3 groups") == 2
-    assert "Without a limit it is the one furthest from zero." in page
+    groups = [line.split("|")[1] for line in _lines(page)]
+    assert groups == ["race = Black", "race = Other", "race = White"]
+    assert "or without a limit furthest from zero" in page
 
 
 @pytest.mark.parametrize(
     ("direction", "worst"), [("max", "high"), ("min", "low"), ("abs", "lowest")]
 )
-def test_with_a_limit_the_worst_group_goes_furthest_to_its_outside(
+def test_with_a_limit_the_group_that_goes_furthest_to_its_outside_comes_first(
     direction: str, worst: str
 ) -> None:
     """What counts is the side of the limit that is outside."""
@@ -71,15 +79,87 @@ def test_with_a_limit_the_worst_group_goes_furthest_to_its_outside(
         for group, value in values.items()
     ]
 
-    assert _page(*findings).count(f"race = {worst}, worst of") == 2
+    lines = _lines(_page(*findings))
+    assert len(lines) == len(values)
+    assert f"race = {worst}" in lines[0]
 
 
-def test_a_group_without_a_number_is_counted() -> None:
-    """The worst of the groups that can be estimated is shown, and how many cannot be."""
+def test_a_gap_that_was_repaired_is_seen_beside_a_worse_group() -> None:
+    """In both columns with its own value and word, although another group is worst in both."""
+    limit = Limit(metric=METRIC, value=0.05, direction="abs", owner="me", rationale="why")
+    other = _finding("Other", -0.071, limit=limit, verdict=Verdict.CANNOT_TELL)
+
+    def sex(value: float, verdict: Verdict, why: str | None = None) -> Finding:
+        reason = message(why, "Because.") if why else None
+        found = _finding("", value, limit=limit, verdict=verdict, reason=reason)
+        return found.model_copy(update={"group": {"sex": "Female"}})
+
+    before = _report(other, sex(-0.019, Verdict.WITHIN))
+    reduced = _report(other, sex(0.167, Verdict.INFO, "verdict.reduced"))
+    turned = _report(other, sex(0.308, Verdict.INFO, "verdict.turned"))
+
+    page = compare([before, reduced, turned], ["a.html", "b.html", "c.html"])
+    [line] = [line for line in _lines(page) if "sex = Female" in line]
+    said = ("Within limit", "-1.9", "Gap is smaller", "+16.7", "Gap turned around", "+30.8")
+    at = [line.replace("−", "-").index(word) for word in said]
+    assert at == sorted(at)
+    assert "±5" not in line  # it stands once over all groups
+    assert page.count("Limit for each line: within ±5 pp") == 1
+    page = compare([before, turned], ["a.html", "b.html"], lang="zh")
+    assert any("差距反转" in line for line in _lines(page))
+
+
+def test_a_limit_that_differs_between_reports_stands_in_each_cell() -> None:
+    """A report is judged by its own policy."""
+    limits = [Limit(metric=METRIC, value=x, direction="abs", owner="me", rationale="why")
+              for x in (0.05, 0.1)]  # fmt: skip
+    reports = [
+        _report(*(_finding(g, 0.01, limit=limit, verdict=Verdict.WITHIN) for g in "ab"))
+        for limit in limits
+    ]
+
+    page = compare(reports, ["a.html", "b.html"])
+    assert "Limit for each line" not in page
+    assert all("within ±5 pp" in line and "within ±10 pp" in line for line in _lines(page))
+
+
+def test_a_group_that_one_report_lacks_has_its_line() -> None:
+    """Also where only one of two reports has several groups."""
+    both = [_report(_finding("White", 0.01), _finding("Black", 0.02)),
+            _report(_finding("White", 0.01))]  # fmt: skip
+
+    lines = _lines(compare(both, ["a.html", "b.html"]))
+    assert ["not measured" in line for line in lines] == [True, False]
+
+
+def test_many_groups_fold_but_for_those_that_tell() -> None:
+    """Without a limit what differs stays open; with one every group does."""
+    same = [_finding(f"g{i}", 0.01) for i in range(10)]
+    reports = [_report(*same, _finding("moved", x)) for x in (0.0, 0.009)]
+
+    page = compare(reports, ["a.html", "b.html"])
+    shown, folded = page.split("<details>")
+    assert [line.split("|")[1] for line in _lines(shown)] == ["race = moved"]
+    assert len(_lines(folded.split("</details>")[0])) == 10
+    assert "10 groups without a limit, where no value lies outside" in folded
+    ids = re.findall(r' id="?([\w-]+)', page)
+    assert len(ids) == len(set(ids))
+    assert all(name in ids for found in re.findall(r'aria-labelledby="?([\w -]+)', page)
+               for name in found.split(" ", 2)[:1])  # fmt: skip
+
+    limit = Limit(metric=METRIC, value=0.1, direction="abs", owner="me", rationale="why")
+    judged = [_finding(f"g{i}", 0.01, limit=limit, verdict=Verdict.WITHIN) for i in range(12)]
+    assert "<details>" not in _page(*judged)
+    assert "<details>" not in _page(*same)
+    assert "<details>" in _page(*same, _finding("eleventh", 0.01))
+
+
+def test_a_group_without_a_number_says_why() -> None:
+    """In its own line, as it is one group of several."""
     findings = (_finding("White", 0.01), _finding("Black", None))
 
-    assert _page(*findings).count("furthest from zero of 2 groups, 1 of them is not estimable") == 2
-    assert _page(*findings, lang="zh").count("其中 1 个无法估计") == 2
+    [line] = [line for line in _lines(_page(*findings)) if "race = Black" in line]
+    assert line.count("Too few.") == 2
     assert "not estimable" not in _page(findings[0])
 
 
@@ -88,9 +168,8 @@ def test_a_number_that_is_withheld_is_not_called_inestimable() -> None:
     findings = (_finding("White", 0.01), _finding("Black", None, hidden()))
 
     page = _page(*findings)
-    assert page.count("2 groups, 1 of them is not shown, as it would tell of a few people") == 2
+    assert _lines(page)[1].count(hidden().text_en) == 2
     assert "not estimable" not in page
-    assert _page(*findings, lang="zh").count("其中 1 个不予显示") == 2
 
 
 @pytest.mark.parametrize("beyond", [False, True])
