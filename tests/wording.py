@@ -15,6 +15,11 @@ BANNED = re.compile(
     r"|fully private|\bconformant\b|\bin conformity\b|\bcompl(?:y|ies|ied|ying) with\b"
     r"|\bzero[- ]risk\b|\b(?:can ?not|can't|can never) be (?:re-?)?identified\b"
     r"|\banonymi[sz]ed (?:data|records|rows|samples|tables?)\b|\b(?:fully|truly) anonymi[sz]ed\b"
+    r"|\bsatisf(?:y|ies|ied|ying) (?:the )?(?:GDPR|PIPL|AI Act|EU AI Act|law|Article)\b"
+    r"|\bmeets? all (?:the )?requirements\b|\banonymi[sz]ed data ?sets?\b|\brisk[- ]free\b"
+    r"|\b100 ?% (?:private|safe|secure|anonymous|fair)\b|\bfree (?:of|from) discrimination\b"
+    r"|满足[^，。；]{0,20}(?:要求|规定|法规|条例)|(?:数据|记录|样本)(?:都|均)?(?:是|为)匿名"
+    r"|完全安全|没有歧视|无歧视|不存在歧视|(?:不含|不包含)(?:任何)?个人(?:信息|数据)"
     r"|符合[^，。；]{0,20}(?:要求|规定|法规|条例|标准)|已匿名|没有风险|不存在风险"
     r"|(?:无法|不能|不可)(?:被)?(?:重新)?识别"
     r"|合规|认证|完全匿名|绝对匿名|绝对安全|绝对隐私|无偏见|没有偏见|零偏见|零风险|无风险|毫无风险|保证",
@@ -25,6 +30,8 @@ BANNED = re.compile(
 ALLOWED = (
     "A certificate under the standard, or any presumption under the EU AI Act.",
     "获得该标准认证，或可据此推定满足欧盟《人工智能法》",
+    "不存在歧视（只检查了所声明的群体和这些指标）",
+    "除非另有证明，模型即不含个人数据",
     "匿名化是指个人信息经处理无法识别特定自然人且不能复原。",
     "guarantees differ: ",
 )

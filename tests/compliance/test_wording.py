@@ -81,7 +81,10 @@ def _locale(lang: str) -> str:
      "anonymised data", "anonymized records", "符合GDPR要求", "符合《个人信息保护法》的规定",
      "数据已匿名化", "没有风险", "无法识别个人", "个人不可被识别",
      "已通过合规认证", "数据完全匿名", "绝对安全", "模型无偏见", "零风险",
-     "No certificate under another standard."],
+     "No certificate under another standard.", "It satisfies the GDPR.",
+     "The model meets all requirements of Article 10.", "an anonymised dataset", "risk free",
+     "anonymized data sets", "100% private", "free of discrimination", "满足GDPR要求",
+     "数据是匿名的", "完全安全", "没有歧视", "不含个人信息"],
 )  # fmt: skip
 def test_a_claim_is_found(text: str) -> None:
     """Each banned word is found, and a denial that is not listed is no excuse."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import media
 import numpy as np
@@ -11,12 +12,15 @@ import pytest
 from elements import VOID, Attributes, Elements
 
 from genaudit import api
+from genaudit.audits import audits
+from genaudit.compliance.controls import Modality
 from genaudit.data import bundled
 from genaudit.data.schema import Schema
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy
 from genaudit.render.compare import compare
 from genaudit.render.html import to_html
+from genaudit.render.text import catalogue
 from genaudit.result import AuditReport
 from genaudit.run import run
 
@@ -141,3 +145,16 @@ def test_a_page_of_records_is_chinese(kind: str) -> None:
 
     assert foreign(page) == []
     assert len(page.encode()) < 300_000
+
+
+@pytest.mark.parametrize("modality", get_args(Modality))
+def test_every_kind_of_data_has_its_word(modality: str) -> None:
+    """No page says `audio` among Chinese words."""
+    assert re.search("[一-鿿]", catalogue("zh").get(f"modality.{modality}", ""))
+
+
+@pytest.mark.parametrize("access", sorted({n for a in audits().values() for n in a.needs}))
+def test_every_access_has_its_word(access: str) -> None:
+    """What an audit needs is an access, or data."""
+    known = catalogue("zh")
+    assert any(re.search("[一-鿿]", known.get(f"{k}:{access}", "")) for k in ("access", "data"))
