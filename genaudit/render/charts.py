@@ -405,7 +405,7 @@ def _tick(span: _Span, x: float, class_: str) -> str:
 
 
 def _dot(span: _Span, x: float, **more: object) -> str:
-    return _el("circle", cx=span.at(x), **more)
+    return _el("circle", r=4, cx=span.at(x), **more)
 
 
 def _ticks(span: _Span, words: Words) -> list[str]:

@@ -37,9 +37,8 @@ def test_shades_go_by_size_and_sign():
 
     assert found == [f"m{SHADES}", f"l{SHADES // 2}", "", "", "", ""]
     assert shade_of(0.0, 0.0) == ""
-    assert "background:color-mix(in srgb,var(--of) var(--part),transparent)" in style()
     for i in range(1, SHADES + 1):
-        assert f".m{i},.l{i}{{--part:{7 * i}%}}" in style()
+        assert f".m{i},.l{i}{{background:" in style()
 
 
 def test_names_on_both_sides_stand_in_one_order():
