@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, OptionError, check_seed
 from genaudit.mitigation.balance import balance
+from genaudit.mitigation.given import is_share, is_whole
 from genaudit.mitigation.groups import grouping_columns
 from genaudit.mitigation.history import noted
 from genaudit.mitigation.outcome import Mitigated
@@ -107,7 +107,7 @@ class Mitigation:
     def _check_numbers(self) -> None:
         uses, given, dpd = self.most_uses, self.strength, self.dpd
         if uses is not None:
-            if not _is_whole(uses) or uses < 1:
+            if not is_whole(uses) or uses < 1:
                 raise OptionError(f"Expected most_uses of at least 1, got {uses!r}.")
             self._set(most_uses=int(uses))
         if self.method != Method.REPAIR:
@@ -123,13 +123,13 @@ class Mitigation:
                 "Expected the gap that is wanted (dpd) with strength auto, and with it alone; got "
                 f"strength {given!r} and dpd {dpd!r}."
             )
-        name, number = ("dpd", dpd) if auto else ("strength", given)
-        real = isinstance(number, Real) and not isinstance(number, bool)
-        if not real or not 0 <= float(number) <= 1:  # type: ignore[arg-type]  # a number, by then
+        name = "dpd" if auto else "strength"
+        number: Any = getattr(self, name)
+        if not is_share(number):
             raise OptionError(
                 f"Expected {name} as a number from 0 to 1, or strength auto, got {number!r}."
             )
-        self._set(**{name: float(number)})  # type: ignore[arg-type]
+        self._set(**{name: float(number)})
 
     def _set(self, **values: Any) -> None:
         """Options as plain values: records keep them."""
@@ -271,12 +271,8 @@ class Mitigation:
             )
 
 
-def _is_whole(number: Any) -> bool:
-    return isinstance(number, Integral) and not isinstance(number, bool)
-
-
 def _rows(n: Any) -> int:
-    if not _is_whole(n) or n < 1:
+    if not is_whole(n) or n < 1:
         raise OptionError(f"Expected a whole number of rows, at least one row, got n = {n!r}.")
     return int(n)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import pandas as pd
 
 from genaudit.data.dataset import Dataset
 from genaudit.errors import DataError, GenauditWarning, OptionError
+from genaudit.mitigation.given import is_share
 from genaudit.mitigation.groups import Groups
 from genaudit.mitigation.outcome import Mitigated, some_of
 from genaudit.mitigation.reweigh import outcome_of
@@ -299,8 +299,7 @@ class _Scored:
 
 
 def _repaired(scored: _Scored, strength: float, rows: np.ndarray) -> Mitigated:
-    number = isinstance(strength, Real) and not isinstance(strength, bool)
-    if not number or not 0 <= float(strength) <= 1:
+    if not is_share(strength):
         raise OptionError(f"Expected a strength from 0 to 1, got {strength!r}.")
     _check_left(scored, float(strength))
     part, name = scored.samples.take(rows), scored.target.name

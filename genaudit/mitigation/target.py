@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from genaudit.data.schema import Schema
 from genaudit.errors import OptionError
+from genaudit.mitigation.given import is_share
 from genaudit.mitigation.groups import Cell, check_levels, grouping_columns, in_words
 from genaudit.reading import read_toml
 
@@ -185,8 +185,7 @@ def _level(name: str, given: Any, schema: Schema) -> str:
 
 
 def _share(given: Any, what: str) -> float:
-    number = isinstance(given, Real) and not isinstance(given, bool)
-    if not number or not 0 <= float(given) <= 1:
+    if not is_share(given):
         raise OptionError(f"Expected a share from 0 to 1 for {what}, got {given!r}; correct it.")
     return float(given)
 

@@ -79,7 +79,17 @@ class _GruSteps(torch.autograd.Function):
 def matrix_grads(
     ctx: Any, at: torch.Tensor, states: torch.Tensor, first: int = 2
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Gradients of the recurrent weight and bias of a whole batch, where they are asked for."""
+    """Gradients of the recurrent weight and bias of a whole batch, None where not asked for.
+
+    Args:
+        ctx: Of a `torch.autograd.Function` that has noted `with_bias`.
+        at: Gradients of what the recurrent weight adds, shape (t, n, gates * h).
+        states: The first state and those after every step, shape (t + 1, n, h).
+        first: Place of the weight among the function's inputs; the bias follows it.
+
+    Returns:
+        Shapes (gates * h, h) and (gates * h,).
+    """
     weight = bias = None
     if ctx.needs_input_grad[first]:
         weight = at.flatten(0, 1).t() @ states[:-1].flatten(0, 1)

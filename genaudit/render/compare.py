@@ -87,7 +87,9 @@ class Row:
     @cached_property
     def lines(self) -> tuple[Line, ...]:
         """Every group of any report, the worst first."""
-        found = [{_key(f): f for f in c.findings} if c is not None else {} for c in self.cells]
+        # Worst first, so that of two findings on one group the worse stays.
+        found = [{_key(f): f for f in c.findings[::-1]} if c is not None else {}
+                 for c in self.cells]  # fmt: skip
         keys = dict.fromkeys(key for groups in found for key in groups)
         lines = (Line(tuple(groups.get(key) for groups in found)) for key in keys)
         return tuple(sorted(lines, key=lambda line: line.worst))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from genaudit import validity
 from genaudit.data.disclosure import is_hidden
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text, catalogue, power_of_ten
@@ -274,9 +275,8 @@ def exposed(report: AuditReport) -> list[tuple[str, Finding | None]]:
         same = next((same for same in ranked if same), [])
         shown = [] if who == "group" else [f for f in same if _above_chance(f) > 0]
         judged = [f for f in same if f.limit]
-        worst = max(shown, key=_above_chance) if shown else max(judged or same, key=_upper,
-                                                                default=None)  # fmt: skip
-        out.append((who, worst))
+        may = max(judged or same, key=_upper, default=None)
+        out.append((who, max(shown, key=_above_chance, default=may)))
     return out
 
 
@@ -602,8 +602,11 @@ def answered(report: AuditReport, key: str) -> bool | None:
 
 def expired(report: AuditReport) -> bool:
     """Whether it was no longer valid on the day of its own audit: a page knows no other day."""
-    until, started = report.context.get("valid_until"), report.provenance.started
-    return isinstance(until, str) and started is not None and until < started[: len(until)]
+    try:
+        day = dt.date.fromisoformat((report.provenance.started or "")[:10])
+    except ValueError:
+        return False
+    return validity.expired(report.context, day) is not None
 
 
 def official(url: str) -> bool:
