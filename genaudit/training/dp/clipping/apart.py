@@ -26,9 +26,13 @@ _SAME = 1e-4
 _SHAKEN, _SHAKES = 200, 3
 
 #: Runs that tell chance from none at a glance; before records are said to be mixed; tries of units
-#: alone before that, and how many of them must be alike: one other order may put a few records at
-#: places like their own.
-_TWICE, _SURELY, _TRIES, _ALIKE = 2, 30, 20, 3
+#: alone before that.
+_TWICE, _SURELY, _TRIES = 2, 30, 20
+
+#: Tries that are alike from the first on settle it; so many of all, where chance was seen; and so
+#: many where none was: a chance too rare to be seen in 30 runs spoils few of 20 tries, while
+#: another order puts one or two records at places like their own in half of them.
+_AT_ONCE, _BY_CHANCE, _MOSTLY = 6, 3, 15
 
 
 class MixedError(OptionError):
@@ -121,12 +125,14 @@ class Trial:
         One coin for a whole batch (stochastic depth) may well fall alike a few times.
         """
         alike = 0
-        for _ in range(_TRIES):
+        for tried in range(1, _TRIES + 1):
             alone = self._alone(inside, whole, rounding=True)
             alike += bool(alone or (alone is None and self._beside(inside, whole, same=False)))
-            if alike == _ALIKE:
+            if alike == tried == _AT_ONCE:
                 return False
-        return True if self._steady(whole, _SURELY) else None
+        if self._steady(whole, _SURELY):
+            return alike < _MOSTLY
+        return False if alike >= _BY_CHANCE else None
 
     def _alone(self, inside: torch.Tensor, whole: Any, *, rounding: bool = False) -> bool | None:
         """Whether units give the same without the others and in another order; None = no run."""
