@@ -131,6 +131,15 @@ def test_a_limit_judges_shares_against_a_target():
         ({"group": "even"}, "'equal' or a share"),
         ({"group": {"a": True, "b": 0, "c": 0}}, "share between 0 and 1"),
         ("equal", "a table of sensitive columns"),
+        ([], "a table of sensitive columns"),
+        ([{"group": "a"}], "cells with a share between 0 and 1"),
+        ([{"share": 1}], "name a group of the same columns"),
+        ([{"group": "a", "share": 0.5}, {"hired": "no", "share": 0.5}], "of the same columns"),
+        ([{"group": "a", "share": 0.5}] * 2, "one share for each cell .a .group. has more"),
+        ([{"group": "a", "share": 0.5}, {"group": "b", "share": 0.4}], "sum to 1 .they sum to 0.9"),
+        ([{"grup": "a", "share": 1}], "expected sensitive columns .'group'., got 'grup'"),
+        ([{"group": "d", "share": 1}], "has no group 'd'; expected a, b, c"),
+        ([{"group": "a", "share": 0.5}, {"group": "b", "share": 0.5}], "c .group. has none; write 0"),
         ({"grup": "equal"}, "expected sensitive columns .'group'., got 'grup'"),
         ({"hired": "equal"}, "expected sensitive columns"),
         ({"group": {"a": 0.5, "d": 0.5}}, "has no group 'd'; expected a, b, c"),
@@ -141,6 +150,51 @@ def test_bad_targets_are_refused(target, said):
     """One sentence says what was expected, what came and what to do."""
     with pytest.raises(OptionError, match=said):
         targets(table(a=(40, 20), b=(20, 10)), target)
+
+
+TWO = Schema.from_dict(
+    {
+        "columns": {
+            "group": {"kind": "categorical", "role": "sensitive", "categories": ["a", "b"]},
+            "sex": {"kind": "categorical", "role": "sensitive", "categories": ["f", "m"]},
+        }
+    }
+)
+
+
+def pairs(**cells):
+    """Rows by group and sex: `af=40` is 40 rows of group a and sex f."""
+    rows = [{"group": cell[0], "sex": cell[1]} for cell, n in cells.items() for _ in range(n)]
+    return pd.DataFrame(rows)
+
+
+def test_people_of_two_groups_at_once_have_a_target_on_paper():
+    """40, 30 and 30 of 100 rows against a quarter each: +.15, +.05, +.05, and nobody is -.25."""
+    case = case_of(pairs(af=40, am=30, bf=30), pairs(af=50, am=50, bf=50, bm=50), schema=TWO)
+    cells = [{"group": g, "sex": s, "share": 0.25} for g in "ab" for s in "fm"]
+    options = find(NAME).configure({"target": cells})
+    find(NAME).check(case, options)
+
+    found = {tuple(f.group.values()): f for f in find(NAME)(case, options).findings
+             if f.metric == TARGET}  # fmt: skip
+
+    off = {cell: round(f.estimate.value, 9) for cell, f in found.items()}
+    assert off == {("a", "f"): 0.15, ("a", "m"): 0.05, ("b", "f"): 0.05, ("b", "m"): -0.25}
+    assert all(f.estimate.low < off[c] < f.estimate.high or off[c] == -0.25
+               for c, f in found.items())  # fmt: skip
+    alone = find(NAME).configure({"target": {"sex": "equal"}})
+    assert len([f for f in find(NAME)(case, alone).findings if f.metric == TARGET]) == 2
+
+
+def test_people_of_two_groups_that_nobody_is_are_listed():
+    """A cell that holds no row of either side is not estimable, and is there by its name."""
+    both = pairs(af=40, am=30, bf=30)
+
+    found = {tuple(f.group.values()): f for f in judged(NAME, case_of(both, both, schema=TWO))
+             if f.metric == INTERSECTION}  # fmt: skip
+
+    assert set(found) == {("a", "f"), ("a", "m"), ("b", "f"), ("b", "m")}
+    assert found["b", "m"].estimate.reason is not None
 
 
 def test_a_number_has_no_target():

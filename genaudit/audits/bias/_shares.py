@@ -175,7 +175,7 @@ def _estimable(made: Rate, real: Rate) -> bool:
 def intersections(
     case: AuditCase, groupings: Sequence[Grouping], most: int
 ) -> tuple[list[Finding], list[Message]]:
-    """Cells of two sensitive columns that hold anybody, up to `most` of them."""
+    """Every cell of two sensitive columns, up to `most`; those that hold nobody are listed, too."""
     findings: list[Finding] = []
     left_out: list[Message] = []
     present = [g for g in groupings if g.name not in case.samples.absent]
@@ -198,17 +198,16 @@ def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Findin
     method = by_person(_METHOD, case.train, case.samples)
     worth = worth_of_samples(case)
     parts = [_cross_codes(part, one, other) for part in case.subject.replicates]
-    for cell in np.unique(np.concatenate([real, made])):
-        if cell >= 0:
-            i, j = divmod(int(cell), shape[1])
-            yield share_finding(
-                {one.name: one.levels[i], other.name: other.levels[j]},
-                share_of(made == cell, case.samples.persons, worth),
-                share_of(real == cell, case.train.persons),
-                method,
-                told=bool(told[i, j]),
-                each=shares_of_each(case, parts, int(cell), worth) if parts else (),
-            )
+    for cell in range(math.prod(shape)):
+        i, j = divmod(cell, shape[1])
+        yield share_finding(
+            {one.name: one.levels[i], other.name: other.levels[j]},
+            share_of(made == cell, case.samples.persons, worth),
+            share_of(real == cell, case.train.persons),
+            method,
+            told=bool(told[i, j]),
+            each=shares_of_each(case, parts, cell, worth) if parts else (),
+        )
 
 
 def _cross_codes(data: Dataset, one: Grouping, other: Grouping) -> np.ndarray:

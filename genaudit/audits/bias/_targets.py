@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +28,7 @@ from genaudit.audits.bias._trainings import ALONE, Trainings
 from genaudit.audits.words import by_person
 from genaudit.case import AuditCase
 from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Column
 from genaudit.errors import OptionError
 from genaudit.result import Estimate, Finding, Message, message
 from genaudit.stats.intervals import Interval, wilson
@@ -42,6 +45,13 @@ _HEADING = message(
 #: The target of one column: shares of its groups, or the same for each.
 Wanted = Mapping[str, float] | Literal["equal"]
 
+#: A target: of columns one by one, or of people of several groups at once, as a mitigation takes
+#: it: cells with a level of every column and a `share`.
+Wants = Mapping[str, Wanted] | Sequence[Mapping[str, Any]]
+
+#: What of a cell is no column.
+_CELL_SHARE = "share"
+
 _OPTION = "Option 'target' of audit 'bias.representation'"
 
 
@@ -51,11 +61,14 @@ def shape(value: Any) -> str | None:
     >>> shape({"sex": "equal", "race": {"a": 0.3, "b": 0.7}})
     >>> shape({"race": {"a": 0.3, "b": 0.6}})
     "shares of 'race' that sum to 1 (they sum to 0.9)"
+    >>> shape([{"sex": "f", "race": "a", "share": 0.4}, {"sex": "m", "race": "a", "share": 0.6}])
     """
     if value is None:
         return None
+    if isinstance(value, list | tuple) and value:
+        return _misshapen_cells(value)
     if not isinstance(value, dict) or not value:
-        return "a table of sensitive columns, such as {sex = 'equal'}"
+        return "a table of sensitive columns, such as {sex = 'equal'}, or cells with a share each"
     return next((said for column, wanted in value.items() if (said := _misshapen(column, wanted))),
                 None)  # fmt: skip
 
@@ -71,38 +84,79 @@ def _misshapen(column: str, wanted: Any) -> str | None:
     return None
 
 
+def _misshapen_cells(cells: Sequence[Any]) -> str | None:
+    if not all(isinstance(c, dict) and _is_share(c.get(_CELL_SHARE)) for c in cells):
+        return (
+            "cells with a share between 0 and 1 each, such as {sex = 'f', race = 'a', share = 0.4}"
+        )
+    columns = list(cells[0].keys() - {_CELL_SHARE})
+    if not columns or any(c.keys() != cells[0].keys() for c in cells):
+        return "cells that name a group of the same columns each"
+    found = Counter(tuple(str(c[name]) for name in columns) for c in cells)
+    twice, times = found.most_common(1)[0]
+    if times > 1:
+        return (
+            f"one share for each cell ({in_words(dict(zip(columns, twice, strict=True)))} has more)"
+        )
+    total = math.fsum(c[_CELL_SHARE] for c in cells)
+    if abs(total - 1) > 1e-6:
+        return f"shares of cells that sum to 1 (they sum to {total:.6g})"
+    return None
+
+
 def _is_share(x: Any) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool) and 0 <= x <= 1
 
 
-def check_target(case: AuditCase, target: Mapping[str, Wanted] | None) -> None:
+def check_target(case: AuditCase, target: Wants | None) -> None:
     """Refuse a target that does not fit the sensitive columns and their groups.
 
     Raises:
         OptionError: a column that is not sensitive or is a number, or other groups than it has.
     """
+    if isinstance(target, Mapping):
+        for name, wanted in target.items():
+            column = _sensitive(case, name)
+            if not isinstance(wanted, str):
+                _check_levels(name, wanted, _stated(Grouping.of(column, case.train)))
+    elif target:
+        _check_cells(case, target)
+
+
+def _sensitive(case: AuditCase, name: str) -> Column:
     sensitive = {column.name: column for column in case.schema.sensitive}
-    for name, wanted in (target or {}).items():
-        if name not in sensitive:
-            known = ", ".join(map(repr, sensitive)) or "none"
-            raise OptionError(
-                f"{_OPTION}: expected sensitive columns ({known}), got {name!r}; correct its name "
-                "or the schema."
-            )
-        if not sensitive[name].discrete:
-            raise OptionError(
-                f"{_OPTION}: expected a column of categories, but {name!r} is a number, which has "
-                "no groups; leave it out, or bring it as categories."
-            )
-        if not isinstance(wanted, str):
-            _check_levels(name, wanted, _stated(Grouping.of(sensitive[name], case.train)))
+    if name not in sensitive:
+        known = ", ".join(map(repr, sensitive)) or "none"
+        raise OptionError(
+            f"{_OPTION}: expected sensitive columns ({known}), got {name!r}; correct its name "
+            "or the schema."
+        )
+    if not sensitive[name].discrete:
+        raise OptionError(
+            f"{_OPTION}: expected a column of categories, but {name!r} is a number, which has "
+            "no groups; leave it out, or bring it as categories."
+        )
+    return sensitive[name]
+
+
+def _check_cells(case: AuditCase, cells: Sequence[Mapping[str, Any]]) -> None:
+    names = _columns_of(cells)
+    levels = [_stated(Grouping.of(_sensitive(case, name), case.train)) for name in names]
+    for name, known in zip(names, levels, strict=True):
+        if unknown := sorted({str(c[name]) for c in cells} - set(known)):
+            raise _no_group(name, unknown[0], known)
+    given = _shares_of(names, cells)
+    if missing := next((cell for cell in product(*levels) if cell not in given), None):
+        raise OptionError(
+            f"{_OPTION}: expected a share for each cell, but "
+            f"{in_words(dict(zip(names, missing, strict=True)))} has none; write 0 where there "
+            "should be nobody."
+        )
 
 
 def _check_levels(name: str, wanted: Mapping[str, float], levels: Sequence[str]) -> None:
     if unknown := sorted(set(wanted) - set(levels)):
-        raise OptionError(
-            f"{_OPTION}: {name!r} has no group {unknown[0]!r}; expected {', '.join(levels)}."
-        )
+        raise _no_group(name, unknown[0], levels)
     if missing := [level for level in levels if level not in wanted]:
         raise OptionError(
             f"{_OPTION}: expected a share for each group of {name!r}, but {missing[0]!r} has none; "
@@ -110,40 +164,68 @@ def _check_levels(name: str, wanted: Mapping[str, float], levels: Sequence[str])
         )
 
 
+def _no_group(name: str, got: str, known: Sequence[str]) -> OptionError:
+    return OptionError(f"{_OPTION}: {name!r} has no group {got!r}; expected {', '.join(known)}.")
+
+
+def _columns_of(cells: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(name for name in cells[0] if name != _CELL_SHARE)
+
+
+def _shares_of(
+    names: Sequence[str], cells: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, ...], float]:
+    return {tuple(str(c[name]) for name in names): float(c[_CELL_SHARE]) for c in cells}
+
+
 def _stated(grouping: Grouping) -> tuple[str, ...]:
     return tuple(level for level in grouping.levels if level != NOT_STATED)
 
 
 def target_findings(
-    case: AuditCase, groupings: Sequence[Grouping], target: Mapping[str, Wanted] | None
+    case: AuditCase, groupings: Sequence[Grouping], target: Wants | None
 ) -> list[Finding]:
-    """One for each group of the columns that have a target."""
+    """One for each group of the columns that have a target, or for each cell of it."""
     by_name = {g.name: g for g in groupings}
-    return [f for name, wanted in (target or {}).items()
-            for f in _of_column(case, by_name[name], wanted)]  # fmt: skip
+    if isinstance(target, Mapping):
+        return [f for name, wanted in target.items()
+                for f in _of_column(case, by_name[name], wanted)]  # fmt: skip
+    if not target:
+        return []
+    names = _columns_of(target)
+    return list(_of_cells(case, [by_name[n] for n in names], _shares_of(names, target)))
 
 
 def _of_column(case: AuditCase, grouping: Grouping, wanted: Wanted) -> Iterator[Finding]:
-    lacks = absent(grouping.name) if grouping.name in case.samples.absent else None
-    levels, codes = _stated(grouping), grouping.codes(case.samples)
+    levels = _stated(grouping)
     if isinstance(wanted, str):
         wanted = dict.fromkeys(levels, 1 / len(levels))
-    stated = np.isin(codes, np.arange(len(levels)))
-    persons = case.samples.persons
-    mine = None if persons is None else persons[stated]
-    for i, level in enumerate(levels):
-        made = share_of(codes[stated] == i, mine, worth_of_samples(case))
-        each = [] if lacks else [_stated_share(case, grouping, part, i, len(levels))
-                                 for part in case.subject.replicates]  # fmt: skip
-        yield target_finding({grouping.name: level}, made, float(wanted[level]), lacks,
-                             by_person(_METHOD, case.samples), len(case.samples), each)  # fmt: skip
+    return _of_cells(case, [grouping], {(level,): float(wanted[level]) for level in levels})
 
 
-def _stated_share(case: AuditCase, grouping: Grouping, part: Dataset, i: int, n: int) -> Rate:
-    codes = grouping.codes(part)
-    stated = (codes >= 0) & (codes < n)
-    mine = None if part.persons is None else part.persons[stated]
-    return share_of(codes[stated] == i, mine, worth_of_samples(case))
+def _of_cells(
+    case: AuditCase, groupings: Sequence[Grouping], wanted: Mapping[tuple[str, ...], float]
+) -> Iterator[Finding]:
+    """One for each joint group of some columns; shares are of rows that state all of them."""
+    lacks = next((absent(g.name) for g in groupings if g.name in case.samples.absent), None)
+    made = _stated_shares(case, groupings, case.samples)
+    parts = [] if lacks else [_stated_shares(case, groupings, part)
+                              for part in case.subject.replicates]  # fmt: skip
+    method = by_person(_METHOD, case.samples)
+    for i, cell in enumerate(product(*map(_stated, groupings))):
+        group = {g.name: level for g, level in zip(groupings, cell, strict=True)}
+        yield target_finding(group, made[i], wanted[cell], lacks, method, len(case.samples),
+                             [part[i] for part in parts])  # fmt: skip
+
+
+def _stated_shares(case: AuditCase, groupings: Sequence[Grouping], data: Dataset) -> list[Rate]:
+    """Share of each joint group, in the order of `product`, among rows that state all columns."""
+    sizes = [len(_stated(g)) for g in groupings]
+    codes = [g.codes(data) for g in groupings]
+    stated = np.all([(c >= 0) & (c < n) for c, n in zip(codes, sizes, strict=True)], axis=0)
+    joint = np.ravel_multi_index([c[stated] for c in codes], sizes)
+    mine = None if data.persons is None else data.persons[stated]
+    return [share_of(joint == i, mine, worth_of_samples(case)) for i in range(math.prod(sizes))]
 
 
 def target_finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from genaudit.audits.bias._groups import (
     Grouping,
@@ -35,11 +36,12 @@ class Options:
     """max_intersections: most intersections of two sensitive columns that are looked at.
 
     target: sensitive column -> the shares that its groups should have, as `{Female = 0.5, Male =
-    0.5}` or `equal`; shares are of rows that state a group.
+    0.5}` or `equal`; or cells of several columns, as `[{sex = "Female", race = "White", share =
+    0.4}, ...]`. Shares are of rows that state a group.
     """
 
     max_intersections: int = ranged(60, 0)
-    target: Mapping[str, Wanted] | None = shaped(None, shape)
+    target: Mapping[str, Wanted] | Sequence[Mapping[str, Any]] | None = shaped(None, shape)
 
 
 def _check(case: AuditCase, options: Options) -> None:
