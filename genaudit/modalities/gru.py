@@ -28,22 +28,27 @@ class _GruSteps(torch.autograd.Function):
     ) -> torch.Tensor:
         """gates: inputs of reset, update and new gate, (t, n, 3 h); tap: zeros of that shape."""
         t, n, h = len(gates), *hidden.shape
-        rz, new = gates.new_empty(t, n, 2 * h), gates.new_empty(t, n, h)
-        inner, states = gates.new_empty(t, n, h), gates.new_empty(t + 1, n, h)
+        # A plane for each gate: rows of one among rows of others take five times as long.
+        to_r, to_z, to_n = (part.contiguous() for part in torch.split(gates, h, 2))
+        b_r = b_z = b_n = gates.new_zeros(h)
+        if bias is not None:
+            b_r, b_z, b_n = torch.split(bias, h)
+        w_r, w_z, w_n = (w.t() for w in torch.split(weight, h))
+        r, z, new, inner = torch.unbind(gates.new_empty(4, t, n, h))
+        torch.add(to_r, b_r, out=r)
+        torch.add(to_z, b_z, out=z)
+        states = gates.new_empty(t + 1, n, h)
         states[0] = hidden
-        w = weight.t()
         # All views at once: one by one they cost as much as what is computed.
-        at_rz, at_new = (part.unbind(0) for part in torch.split(gates, [2 * h, h], 2))
-        r, z = (part.unbind(0) for part in torch.split(rz, h, 2))
-        both, each, added, state = (x.unbind(0) for x in (rz, new, inner, states))
-        for i in range(t):
-            g = state[i] @ w if bias is None else torch.addmm(bias, state[i], w)
-            from_rz, from_new = torch.split(g, [2 * h, h], 1)
-            torch.add(at_rz[i], from_rz, out=both[i]).sigmoid_()
-            added[i].copy_(from_new)
-            torch.addcmul(at_new[i], r[i], from_new, out=each[i]).tanh_()
-            torch.lerp(each[i], state[i], z[i], out=state[i + 1])
-        ctx.save_for_backward(rz, new, inner, states, weight)
+        planes = zip(*(x.unbind(0) for x in (r, z, to_n, new, inner, states[1:])), strict=True)
+        state = states[0]
+        for r_i, z_i, to_n_i, new_i, inner_i, after in planes:
+            r_i.addmm_(state, w_r).sigmoid_()
+            z_i.addmm_(state, w_z).sigmoid_()
+            torch.addmm(b_n, state, w_n, out=inner_i)
+            torch.addcmul(to_n_i, r_i, inner_i, out=new_i).tanh_()
+            state = torch.lerp(new_i, state, z_i, out=after)
+        ctx.save_for_backward(r, z, new, inner, states, weight)
         ctx.with_bias, ctx.tapped = bias is not None, tap is not None
         # A copy: what comes next may change its input in place, as ReLU does.
         return states[1:].clone()
@@ -51,27 +56,24 @@ class _GruSteps(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        rz, new, inner, states, weight = ctx.saved_tensors
-        t, n, h = new.shape
-        r, z = rz[..., :h], rz[..., h:]
+        r, z, new, inner, states, weight = ctx.saved_tensors
         to_new = (1 - z) * (1 - new * new)
         to_update = (states[:-1] - new) * z * (1 - z)
         to_reset = inner * r * (1 - r)
-        at_gates = grad.new_empty(t, n, 3 * h)
-        at_inner = torch.empty_like(at_gates)
-        carry = torch.zeros(n, h, dtype=grad.dtype, device=grad.device)
-        pre = at_gates[..., 2 * h :].unbind(0)
-        reset, update, after = (part.unbind(0) for part in torch.split(at_inner, h, 2))
-        r_at, z_at, at, grads = (x.unbind(0) for x in (r, z, at_inner, grad))
-        new_at, update_at, reset_at = (x.unbind(0) for x in (to_new, to_update, to_reset))
-        for i in range(t - 1, -1, -1):
-            at_state = grads[i] + carry
-            torch.mul(at_state, new_at[i], out=pre[i])
-            torch.mul(pre[i], reset_at[i], out=reset[i])
-            torch.mul(at_state, update_at[i], out=update[i])
-            torch.mul(pre[i], r_at[i], out=after[i])
-            carry = at_state.mul_(z_at[i]).addmm_(at[i], weight)
-        at_gates[..., : 2 * h] = at_inner[..., : 2 * h]
+        w_r, w_z, w_n = torch.split(weight, new.shape[2])
+        at_r, at_z, at_n, at_inner_n = torch.unbind(new.new_empty(4, *new.shape))
+        each = (grad.contiguous(), r, z, to_new, to_update, to_reset, at_r, at_z, at_n, at_inner_n)
+        steps = [*zip(*(x.unbind(0) for x in each), strict=True)]
+        carry = torch.zeros_like(new[0])
+        for g, r_i, z_i, by_new, by_update, by_reset, reset, update, pre, after in reversed(steps):
+            at_state = g + carry
+            torch.mul(at_state, by_new, out=pre)
+            torch.mul(pre, by_reset, out=reset)
+            torch.mul(at_state, by_update, out=update)
+            torch.mul(pre, r_i, out=after)
+            carry = at_state.mul_(z_i).addmm_(reset, w_r).addmm_(update, w_z).addmm_(after, w_n)
+        at_gates = torch.cat([at_r, at_z, at_n], 2)
+        at_inner = torch.cat([at_r, at_z, at_inner_n], 2)
         at_tap = at_inner if ctx.tapped else None
         return at_gates, carry, *matrix_grads(ctx, at_inner, states), at_tap
 
