@@ -84,10 +84,10 @@ def samples(case: AuditCase, options: Options) -> Outcome:
     not picked, and beside each stands its distance to the nearest training record, in [0, 1], by
     the numbers that describe a record. No sample is shown that equals a real record or is nearer
     to it, or to a few that are alike, than to all others by far: the page would show a person's
-    record. Which samples are shown
-    follows from the seed and from the training data, so that nobody without these can tell which
-    were passed over. Samples that are nearer to training records than unseen real records are have
-    been remembered rather than made; those that are further away look like nothing real.
+    record. Which samples are shown follows from the seed and from the training data, so that
+    nobody without these can tell which were passed over. Samples that are nearer to training
+    records than unseen real records are have been remembered rather than made; those that are
+    further away look like nothing real.
     """
     distances = _distances(case)
     shown = _shown(case, options)
