@@ -102,6 +102,25 @@ def test_nothing_is_cut_off(browser: Any, pages: dict[str, Path], name: str, wid
     assert shown == ("block" if width == 390 else "table-cell")
 
 
+@pytest.mark.parametrize("name", ["en", "zh", "compare", *SHEETS])
+def test_signs_are_small(browser: Any, pages: dict[str, Path], tmp_path: Path, name: str) -> None:
+    """Each sign of a verdict is about as large as the letters beside it, wherever it stands."""
+    path = pages.get(name, tmp_path / "page.html")
+    if name in SHEETS:
+        path.write_text(to_html(SHEETS[name]()), "utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": 844})
+    page.goto(path.as_uri())
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('body svg:has(> use)')]"
+        ".map(e => e.getBoundingClientRect()).flatMap(r => [r.width, r.height])"
+    )
+    page.close()
+
+    assert len(sizes) > 20
+    assert 10 <= min(sizes)
+    assert max(sizes) <= 20
+
+
 def test_readable_without_script(browser: Any, pages: dict[str, Path]) -> None:
     """With scripts off the page shows the same text."""
     texts = []
