@@ -454,7 +454,7 @@ def mitigate(
     if place is not None:
         schema_of = found.samples.schema
         _write_mitigated(found, place, {
-            **chosen.step(schema_of, seed), "earlier": earlier, "source": who.name,
+            **chosen.step(schema_of, seed, found.repeats), "earlier": earlier, "source": who.name,
             "source_digest": who.digest, "cost": dict(found.cost), "tuning": found.tuning,
         })  # fmt: skip
     return found

@@ -11,7 +11,7 @@ import numpy as np
 
 from genaudit.data.dataset import Dataset, joined
 from genaudit.data.schema import Schema
-from genaudit.errors import OptionError
+from genaudit.errors import OptionError, check_seed
 from genaudit.ledger import Touch
 from genaudit.result import Claim, Message, Section
 
@@ -47,8 +47,8 @@ class Samples(Protocol):
         """The rows."""
 
     @property
-    def sections(self) -> tuple[Section, ...]:
-        """What a report shows of it, such as the strengths that were tried."""
+    def repeats(self) -> int:
+        """How often one of the rows that came stands among them at most."""
 
 
 #: One mitigation that samples went through: method, columns, target and options by their names.
@@ -58,8 +58,12 @@ Step = Mapping[str, Any]
 class Mitigation(Protocol):
     """What makes groups of generated rows alike (`genaudit.Mitigation`); it takes no real row."""
 
-    def step(self, schema: Schema | None, seed: int = 0) -> Step:
-        """What is done, as a record keeps it."""
+    @property
+    def repeats(self) -> int:
+        """How often it may use one row."""
+
+    def step(self, schema: Schema | None, seed: int = 0, repeats: int | None = None) -> Step:
+        """What is done, as a record keeps it; repeats: how often a row was used, where known."""
 
     def noted(self, steps: Sequence[Step]) -> Message:
         """What was done step by step, for a report."""
@@ -89,8 +93,9 @@ class Subject:
     claim is then about the recipe. claim: what its maker promises. touches: release touches behind
     the claim, if it carries them.
     mitigation: what was done to the samples to make groups alike, for the report. steps: the same
-    as data, in order; None where parts of the samples went through different ones. sections: what
-    the report shows of that beside its audits.
+    as data, in order; None where parts of the samples went through different ones. repeats: how
+    often one generated row stands among the samples at most, after it. sections: what the report
+    shows of that beside its audits.
     """
 
     name: str
@@ -106,6 +111,7 @@ class Subject:
     replicates: tuple[Dataset, ...] = ()
     mitigation: Message | None = None
     steps: tuple[Step, ...] | None = ()
+    repeats: int = 1
     sections: tuple[Section, ...] = ()
 
     @property
@@ -150,7 +156,8 @@ class Subject:
                 already, or it gives weights beside rows, which audits leave out.
         """
         how.check_counted()
-        earlier = self.earlier
+        check_seed(seed)
+        seed, earlier = int(seed), self.earlier
         retrain = self.retrain
         again = None
         if retrain is not None:
@@ -159,8 +166,9 @@ class Subject:
                 made = retrain(data, seeds)
                 return [s.mitigated(how, seed=k) for s, k in zip(made, seeds, strict=True)]
 
-        fixed, samples, parts, shown = self._samples_mitigated(how, seed)
-        step = how.step(None if samples is None else samples.schema, seed)
+        fixed, shown = self._settled(how, seed)
+        samples, parts, used = self._samples_mitigated(fixed, seed)
+        step = fixed.step(self._schema(seed), seed, used)
         return replace(
             self,
             samples=samples,
@@ -171,27 +179,35 @@ class Subject:
             retrain=again,
             mitigation=how.noted((*earlier, step)),
             steps=(*earlier, step),
-            sections=shown,
+            repeats=self.repeats * (used or how.repeats),
+            sections=(*self.sections, *shown),
         )
+
+    def _settled(self, how: Mitigation, seed: int) -> tuple[Mitigation, tuple[Section, ...]]:
+        """The mitigation with its strength tuned, once, and what is shown of that."""
+        of = self.draw if self.samples is None else self.samples
+        of = joined(self.replicates) if self.replicates else of
+        return (how, ()) if of is None else how.settled(of, seed=seed)
+
+    def _schema(self, seed: int) -> Schema | None:
+        """Of what is generated; a generator shows it by a row."""
+        if self.samples is not None:
+            return self.samples.schema
+        return None if self.draw is None else self.draw(1, seed).schema
 
     def _samples_mitigated(
         self, how: Mitigation, seed: int
-    ) -> tuple[Mitigation, Dataset | None, tuple[Dataset, ...], tuple[Section, ...]]:
-        """The mitigation for further draws, samples, those by training, and what is shown."""
+    ) -> tuple[Dataset | None, tuple[Dataset, ...], int | None]:
+        """Samples, those by training, and how often one row stands there; None where none do."""
         if self.replicates:
-            fixed, shown = how.settled(joined(self.replicates), seed=seed)
-            parts = tuple(
-                fixed.of_samples(part, seed=(seed + i) % 2**63).samples
-                for i, part in enumerate(self.replicates)
-            )
-            return fixed, joined(parts), parts, shown
-        if self.samples is not None:
-            found = how.of_samples(self.samples, seed=seed)
-            return how, found.samples, (), found.sections
-        if self.draw is None:
-            return how, None, (), ()
-        fixed, shown = how.settled(self.draw, seed=seed)
-        return fixed, None, (), shown
+            found = [how.of_samples(part, seed=(seed + i) % 2**63)
+                     for i, part in enumerate(self.replicates)]  # fmt: skip
+            parts = tuple(one.samples for one in found)
+            return joined(parts), parts, max(one.repeats for one in found)
+        if self.samples is None:
+            return None, (), None
+        one = how.of_samples(self.samples, seed=seed)
+        return one.samples, (), one.repeats
 
 
 def _mitigated(draw: Draw, how: Mitigation) -> Draw:

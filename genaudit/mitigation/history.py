@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from math import prod
 
 from genaudit.result import Message, message
 from genaudit.subject import Step
@@ -26,6 +27,18 @@ _WEIGHTED = message(
 )
 
 
+_REPEATED = message(
+    "remark.repeated",
+    "One generated row stands among them up to {n:integer} times. Audits of bias count each for as "
+    "little as if all did, so that their intervals are wide enough; others count rows as they are.",
+)
+
+
+def repeats(steps: Sequence[Step]) -> int:
+    """How often one generated row stands among samples at most, after all steps."""
+    return prod(step.get("repeats", 1) for step in steps if not step.get("weights"))
+
+
 def noted(steps: Sequence[Step]) -> Message | None:
     """What was done to samples, in order, for a report; None where nothing was.
 
@@ -41,7 +54,12 @@ def noted(steps: Sequence[Step]) -> Message | None:
                 what=what,
             )
         )
-    return _sentences([*said, _WEIGHTED] if weighted(steps) else said)
+    return _sentences([*said, *_repeated([steps]), *([_WEIGHTED] if weighted(steps) else [])])
+
+
+def _repeated(parts: Sequence[Sequence[Step]]) -> list[Message]:
+    most = max(map(repeats, parts), default=1)
+    return [message(_REPEATED.id, _REPEATED.text_en, n=most)] if most > 1 else []
 
 
 def noted_parts(parts: Sequence[Sequence[Step]]) -> Message | None:
@@ -55,7 +73,8 @@ def noted_parts(parts: Sequence[Sequence[Step]]) -> Message | None:
         what = reduce(lambda a, b: message("mitigation.also", "{one}; {other}", one=a, other=b),
                       ways)  # fmt: skip
         said.append(_some(len(each), len(parts), what))
-    return _sentences([*said, _WEIGHTED] if any(map(weighted, parts)) else said)
+    any_weighted = [_WEIGHTED] if any(map(weighted, parts)) else []
+    return _sentences([*said, *_repeated(parts), *any_weighted])
 
 
 def _some(k: int, n: int, what: Message) -> Message:
@@ -100,6 +119,9 @@ def _one(step: Step) -> Message:
     if columns := step.get("columns"):
         what = message("mitigation.by", "{what} by {columns}", what=what,
                        columns=", ".join(columns))  # fmt: skip
+    if isinstance(strength := step.get("strength"), float | int):
+        what = message("mitigation.strength", "{what} with strength {x:number}", what=what,
+                       x=round(float(strength), 3))  # fmt: skip
     return what
 
 

@@ -234,10 +234,17 @@ class Mitigation:
             return independent(samples, self._columns(samples.schema))
         return TargetTable.of(self.target, samples.schema, self.columns)
 
-    def step(self, schema: Schema | None, seed: int = 0) -> Step:
+    @property
+    def repeats(self) -> int:
+        """How often it may use one row."""
+        again = self.method in _TAKE["most_uses"] and not self.keep_rows
+        return (self.most_uses or MOST_USES) if again else 1
+
+    def step(self, schema: Schema | None, seed: int = 0, repeats: int | None = None) -> Step:
         """Method, columns, target, options and seed, as a record keeps them.
 
-        Without a schema columns are as they were given, and there is no table of shares.
+        Without a schema columns are as they were given, and there is no table of shares. repeats:
+        how often one row was used; as often as may be, where it is not known.
         """
         table = None
         if self.target is not None and schema is not None:
@@ -248,7 +255,7 @@ class Mitigation:
             "method": str(self.method), "columns": list(columns),
             "target": table.to_rows() if table else None,
             "strength": self.strength, "dpd": self.dpd, "most_uses": self.most_uses,
-            "weights": self.keep_rows, "seed": int(seed),
+            "weights": self.keep_rows, "seed": int(seed), "repeats": repeats or self.repeats,
         }  # fmt: skip
 
     def noted(self, steps: Sequence[Step]) -> Message:

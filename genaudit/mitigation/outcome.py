@@ -37,6 +37,11 @@ class Mitigated:
     tuning: Tuning | None = None
 
     @property
+    def repeats(self) -> int:
+        """How often one of the rows that came stands among them at most."""
+        return max(int(self.cost.get("most_uses", 1)), 1)
+
+    @property
     def sections(self) -> tuple[Section, ...]:
         """What a report shows of it beside a note."""
         return () if self.tuning is None else (self.tuning.section,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from genaudit.errors import DataError, fault
 from genaudit.mitigation.tradeoff import Tuning
@@ -19,7 +19,7 @@ class Done(BaseModel):
     """One mitigation: a method with its options, and its seed.
 
     target: a row for each cell, with its share. weights: whether rows were kept, with a weight
-    beside each.
+    beside each. repeats: how often one of the rows that came stands among those written at most.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -32,6 +32,7 @@ class Done(BaseModel):
     most_uses: int | None = None
     weights: bool = False
     seed: int
+    repeats: int = Field(default=1, ge=1)
 
 
 class MitigationRecord(Done):
@@ -57,14 +58,19 @@ class MitigationRecord(Done):
     def steps(self) -> tuple[Step, ...]:
         """All that was done to the samples, in order."""
         last = self.model_dump(include=set(Done.model_fields))
+        if self.tuning is not None:
+            last["strength"] = self.tuning.chosen
         return (*(one.model_dump() for one in self.earlier), last)
 
     @model_validator(mode="before")
     @classmethod
     def _of_weights(cls, found: Any) -> Any:
-        """Records once told of weights by their cost alone."""
+        """Records once told of weights, and of rows that were used again, by their cost alone."""
         if isinstance(found, dict) and isinstance(cost := found.get("cost"), dict):
-            return {"weights": "effective_rows" in cost, **found}
+            told: dict[str, Any] = {"weights": "effective_rows" in cost}
+            if isinstance(most := cost.get("most_uses"), int):
+                told["repeats"] = max(most, 1)
+            return {**told, **found}
         return found
 
     def to_json(self) -> str:

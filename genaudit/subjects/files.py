@@ -14,7 +14,7 @@ from genaudit.data.frame import flat
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning
 from genaudit.mitigation import record
-from genaudit.mitigation.history import common, noted_parts, weighted
+from genaudit.mitigation.history import common, noted_parts, repeats, weighted
 from genaudit.modalities import files
 from genaudit.result import Claim, Section
 from genaudit.subject import Subject
@@ -48,6 +48,7 @@ def from_files(
         digest=_digest(paths),
         mitigation=noted_parts(parts),
         steps=common(parts),
+        repeats=max(map(repeats, parts)),
         sections=_shown(done),
     )
 
@@ -88,6 +89,7 @@ def from_trainings(
         replicates=tuple(Dataset.of_samples(raw, schema) for raw in raws),
         mitigation=noted_parts(steps),
         steps=common(steps),
+        repeats=max(map(repeats, steps)),
     )
 
 

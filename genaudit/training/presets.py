@@ -79,7 +79,7 @@ _RECORDS: dict[tuple[str, str, bool], tuple[dict[str, Any], dict[str, Any], dict
     ),
     ("sequence", "vae", False): (
         {"private_learning_rate": 2e-3, "kl_rise": 0.3, "warm_end": 0.01},
-        {"steps": 600}, {"steps": 2600},
+        {"steps": 600}, {"steps": 1900, "private_learning_rate": 2.5e-3},
     ),
     ("sequence", "vae", True): (
         {"private_learning_rate": 8e-3, "hidden": (32,), "latent": 4, "batch_size": 256},

@@ -14,7 +14,7 @@ from genaudit.audits.bias._targets import TARGET
 from genaudit.audits.bias.representation import representation
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
-from genaudit.errors import OptionError
+from genaudit.errors import DataError, OptionError
 from genaudit.policy import Policy
 from genaudit.render.text import Text
 from genaudit.result import Limit, Section, Status, Verdict, message
@@ -132,6 +132,7 @@ def test_a_limit_judges_shares_against_a_target():
         ({"group": {"a": True, "b": 0, "c": 0}}, "share between 0 and 1"),
         ("equal", "a table of sensitive columns"),
         ([], "a table of sensitive columns"),
+        (({"group": "a", "share": 1},), "a table of sensitive columns"),
         ([{"group": "a"}], "cells with a share between 0 and 1"),
         ([{"share": 1}], "name a group of the same columns"),
         ([{"group": "a", "share": 0.5}, {"hired": "no", "share": 0.5}], "of the same columns"),
@@ -139,7 +140,10 @@ def test_a_limit_judges_shares_against_a_target():
         ([{"group": "a", "share": 0.5}, {"group": "b", "share": 0.4}], "sum to 1 .they sum to 0.9"),
         ([{"grup": "a", "share": 1}], "expected sensitive columns .'group'., got 'grup'"),
         ([{"group": "d", "share": 1}], "has no group 'd'; expected a, b, c"),
-        ([{"group": "a", "share": 0.5}, {"group": "b", "share": 0.5}], "c .group. has none; write 0"),
+        (
+            [{"group": "a", "share": 0.5}, {"group": "b", "share": 0.5}],
+            "c .group. has none; write 0",
+        ),
         ({"grup": "equal"}, "expected sensitive columns .'group'., got 'grup'"),
         ({"hired": "equal"}, "expected sensitive columns"),
         ({"group": {"a": 0.5, "d": 0.5}}, "has no group 'd'; expected a, b, c"),
@@ -150,6 +154,14 @@ def test_bad_targets_are_refused(target, said):
     """One sentence says what was expected, what came and what to do."""
     with pytest.raises(OptionError, match=said):
         targets(table(a=(40, 20), b=(20, 10)), target)
+
+
+def test_real_rows_of_one_outcome_are_refused():
+    """No gap exists there; zeros would look like fairness."""
+    case = case_of(table(a=(40, 20), b=(20, 10)), table(a=(0, 50), b=(0, 50)), schema=LETTERS)
+
+    with pytest.raises(DataError, match="'hired' of train has the value 'no' alone"):
+        find(NAME).check(case, find(NAME).configure({}))
 
 
 TWO = Schema.from_dict(

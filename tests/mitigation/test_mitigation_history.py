@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from rows import SCHEMA, draw, frame, samples
 
 import genaudit as ga
 from genaudit import api
+from genaudit.audits.bias._groups import share_of
 from genaudit.data.dataset import Dataset
 from genaudit.errors import GenauditWarning, OptionError
 from genaudit.mitigation import record, repair
 from genaudit.mitigation.groups import Groups
 from genaudit.plan import AuditPlan
 from genaudit.render.html import to_html
+from genaudit.stats.intervals import wilson
 from genaudit.subject import Subject
 from genaudit.subjects.files import from_files, from_trainings
 
@@ -95,12 +98,12 @@ def test_a_chain_is_told_in_order(tmp_path: Path) -> None:
     assert kept is not None
     assert [(one.method, one.strength) for one in kept.earlier] == [("repair", 1.0)]
     report = ga.audit(second, schema=SCHEMA, plan=PLAN)
-    both = "repaired by quantiles of groups by sex, then resampled to a target by sex"
+    both = "repaired by quantiles of groups by sex with strength 1, then resampled to a target by"
     assert both in to_html(report)
-    assert "修正结果标签，按 sex 分组，然后按目标比例重采样" in to_html(report, lang="zh")
+    assert "修正结果标签，按 sex 分组（强度 1），然后按目标比例重采样" in to_html(report, lang="zh")
 
     subject = Subject("s", "x", samples=samples(300)).mitigated(REPAIR).mitigated(RESAMPLE)
-    assert both in said(subject)
+    assert both in said(subject).replace("1.0", "1")
     assert "rejection" in said(from_files([second], SCHEMA).mitigated(ga.Mitigation("reject")))
     api.mitigate(subject, ga.Mitigation("reject"), out=second)
     kept = record.read(second)
@@ -137,3 +140,93 @@ def test_a_mix_is_not_mitigated_anew(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="all mitigated alike"):
         from_files([plain, path], SCHEMA).mitigated(RESAMPLE)
     assert isinstance(from_files([path], SCHEMA).mitigated(RESAMPLE).samples, Dataset)
+
+
+def test_the_strength_that_was_found_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a chain, in files that were tuned one by one, and of a subject."""
+    monkeypatch.setattr(repair, "_HALVINGS", 1)
+    auto = ga.Mitigation("repair", strength="auto", dpd=0.05)
+    first, second = fair(tmp_path / "a.csv", auto), tmp_path / "b.csv"
+    tuned = record.read(first)
+    assert tuned is not None
+    assert tuned.tuning is not None
+    api.mitigate(first, RESAMPLE, schema=SCHEMA, out=second)
+
+    kept = record.read(second)
+    assert kept is not None
+    assert kept.earlier[0].strength == tuned.tuning.chosen
+    assert f"with strength {tuned.tuning.chosen:g}" in said(from_files([second], SCHEMA))
+    subject = Subject("s", "x", samples=samples(300)).mitigated(auto).mitigated(RESAMPLE)
+    assert "by sex with strength" in said(subject)
+    assert len(subject.sections) == 1  # the trials stay in the report
+    other = fair(tmp_path / "c.csv", ga.Mitigation("repair", strength=0.125))
+    assert "with strength 0.125" in said(from_files([first, other], SCHEMA))
+    assert "in different ways" in said(from_files([first, other], SCHEMA))
+
+
+def test_a_generator_says_by_what_it_was_mitigated() -> None:
+    """Columns and shares are those of its schema, as with samples."""
+    subject = Subject("s", "x", draw=draw).mitigated(RESAMPLE)
+
+    assert subject.steps is not None
+    assert subject.steps[0]["columns"] == ["sex"]
+    assert len(subject.steps[0]["target"]) == 2
+    assert "to a target by sex" in said(subject)
+
+
+def test_rows_used_again_count_for_less(tmp_path: Path) -> None:
+    """Rows of a smaller group stand there twice; intervals are those of as many as came."""
+    few = pd.concat([frame(4000, 1).query("sex == 'F'").head(17),
+                     frame(4000, 2).query("sex == 'M'").head(400)])  # fmt: skip
+    few.to_csv(tmp_path / "few.csv", index=False)
+    out = tmp_path / "again.csv"
+    api.mitigate(tmp_path / "few.csv", RESAMPLE, schema=SCHEMA, out=out, n=68)
+    train = frame(3000, 3)
+    plan = AuditPlan(audits=("bias.representation",))
+
+    subject = from_files([out], SCHEMA)
+    gaps = {}
+    for path in (out, tmp_path / "few.csv"):
+        report = ga.audit(path, schema=SCHEMA, train=train, plan=plan)
+        (gaps[path],) = [f for _, f in report.findings()
+                         if f.metric == "bias.representation.label_gap"]  # fmt: skip
+
+    assert subject.repeats == 2
+    assert "up to 2 times" in said(subject)
+    again, once = gaps.values()
+    assert once.doubt is not None
+    assert again.doubt is not None  # 34 rows of 17 women are no more than these
+    assert again.estimate.high - again.estimate.low > once.estimate.high - once.estimate.low - 0.05
+    twice = Subject("s", "x", samples=samples(300)).mitigated(RESAMPLE)
+    assert twice.mitigated(RESAMPLE).repeats >= twice.repeats
+    assert Subject("s", "x", draw=draw).mitigated(RESAMPLE).repeats == 2
+
+
+def test_shares_of_rows_used_again_are_covered() -> None:
+    """The share of an attribute that has nothing to do with the mitigation, in 400 draws."""
+    rng, inside = np.random.default_rng(0), 0
+    for seed in range(400):
+        made = frame(300, seed).assign(age=np.where(rng.random(300) < 0.3, 20, 50))
+        subject = Subject("s", "x", samples=Dataset.of_samples(made, SCHEMA))
+        found = subject.mitigated(ga.Mitigation("resample", target="equal"), seed=seed)
+        assert found.samples is not None
+        hit = found.samples.frame["age"].to_numpy() == 20
+        low, high = wilson(*share_of(hit, None, 1 / found.repeats).independent, 0.95)
+        inside += low <= 0.3 <= high
+
+    assert inside / 400 >= 0.935
+
+
+def test_seeds_of_numpy_are_seeds() -> None:
+    """Of samples of several trainings as well."""
+    whole = from_trainings([frame(200, i) for i in range(3)], SCHEMA)
+
+    one, other = (whole.mitigated(RESAMPLE, seed=seed) for seed in (5, np.int64(5)))
+
+    assert one.samples is not None
+    assert other.samples is not None
+    assert one.samples.frame.equals(other.samples.frame)
+    with pytest.raises(OptionError, match="seed"):
+        whole.mitigated(RESAMPLE, seed=-1)

@@ -162,12 +162,13 @@ def worth_of_samples(case: AuditCase) -> float:
     """What a sample is worth of an independent one, where samples name no persons.
 
     Whoever makes rows of persons may make several for each, as the training rows have; as it is
-    not said which, each counts for as little as a training row.
+    not said which, each counts for as little as a training row. Where a mitigation used rows again
+    it is not said which either, so each counts as if it stood there as often as any does.
     """
-    persons = case.train.persons
+    persons, alone = case.train.persons, 1.0 / case.subject.repeats
     if persons is None or case.samples.persons is not None:
-        return 1.0
-    return equal_worth(persons) / len(persons)
+        return alone
+    return alone * equal_worth(persons) / len(persons)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,16 +278,24 @@ def within_bands(groupings: Iterable[Grouping]) -> list[Message]:
 
 
 def check_labels(case: AuditCase, _: object = None) -> None:
-    """Refuse real rows in which a whole group has no label: no rate of it exists there.
+    """Refuse real rows in which a whole group has no label, or all have the same one.
 
     Raises:
-        DataError: a group of ten or more rows, none of which has a value in the target column.
+        DataError: a group of ten or more rows, none of which has a value in the target column; or
+            ten or more rows whose values there are all the same.
     """
     target = case.schema.target
     for knowledge in (Knowledge.TRAIN, Knowledge.HOLDOUT):
         if target is None or knowledge not in case.data:
             continue
         data = case.data[knowledge]
+        labels = data.frame[target.name].dropna()
+        if len(labels) >= ESTIMABLE and len(set(labels)) == 1:
+            raise DataError(
+                f"Target column {target.name!r} of {knowledge} has the value {labels.iloc[0]!r} "
+                "alone, so that no gap exists there; bring rows of two outcomes, or give the "
+                "column another role."
+            )
         for column in case.schema.sensitive:
             grouping = Grouping.of(column, data)
             codes, labelled = grouping.codes(data), data.frame[target.name].notna().to_numpy()

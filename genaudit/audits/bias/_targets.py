@@ -65,7 +65,7 @@ def shape(value: Any) -> str | None:
     """
     if value is None:
         return None
-    if isinstance(value, list | tuple) and value:
+    if isinstance(value, list) and value:
         return _misshapen_cells(value)
     if not isinstance(value, dict) or not value:
         return "a table of sensitive columns, such as {sex = 'equal'}, or cells with a share each"
