@@ -11,7 +11,7 @@ import secrets
 import shutil
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,8 +38,9 @@ from genaudit.evidence import diff as differences
 from genaudit.evidence.diff import Difference
 from genaudit.ledger import UNDECLARED, Mark, PrivacyLedger, Scope, Touch, TouchKind
 from genaudit.mitigation import record as records
+from genaudit.mitigation.history import weighted
 from genaudit.mitigation.method import Mitigation
-from genaudit.mitigation.outcome import Mitigated
+from genaudit.mitigation.outcome import Mitigated, unweighted
 from genaudit.mitigation.record import MitigationRecord
 from genaudit.modalities import files
 from genaudit.plan import AuditPlan
@@ -50,7 +51,7 @@ from genaudit.render import form, html, json
 from genaudit.render.compare import compare
 from genaudit.render.forms import FORMS
 from genaudit.render.notebook import fragment
-from genaudit.result import AuditReport, Claim, Message, Registration, message
+from genaudit.result import AuditReport, Claim, Message, Registration, Verdict, message
 from genaudit.run import Progress, judge, run
 from genaudit.subject import Subject
 from genaudit.subjects.resolve import as_model, parse_claim, resolve, resolve_recipe, sample_frames
@@ -442,6 +443,9 @@ def mitigate(
             check_apart(written, [x for x in read if isinstance(x, str | Path) and _exists(x)])
     who = subject if isinstance(subject, Subject) else _whose_samples(subject, schema)
     earlier = who.earlier
+    if weighted(earlier) and who.samples is not None:
+        # Weights are of the rows that were, under the mix that was.
+        who = replace(who, samples=unweighted(who.samples))
     if place is not None and who.samples is not None:
         files.check_out(place, who.samples.schema.record)
     if who.draw is not None:
@@ -897,7 +901,8 @@ def bundle(
     """Write a report as a folder of evidence: pages, exports, and a statement on all of them.
 
     Its verdicts are set anew as of the day on which the audit began, so that the same report makes
-    the same files on any day; only where its validity is over today do they say that.
+    the same files on any day; only where its validity or one of its limits is over today do they
+    say that.
 
     Args:
         report: a report, or the path of its `audit.json`; with a recipient also a model folder,
@@ -926,10 +931,19 @@ def bundle(
         return bundles.write_model(report, place, recipient)
     stored = report if isinstance(report, AuditReport) else read_report(report)
     judged = check(stored, on=_day(stored))
+    late = _over(judged)
     if n := changed(stored, judged):
         warnings.warn(
             f"{n} of the stored verdicts are not what numbers and limits say; the bundle holds "
             "what they say.",
+            GenauditWarning,
+            stacklevel=2,
+        )
+    if late:
+        judged = check(stored)
+        warnings.warn(
+            f"Limits have expired since the audit ({', '.join(late)}), so the bundle says that "
+            "what they judge cannot be told; their owner must renew them first.",
             GenauditWarning,
             stacklevel=2,
         )
@@ -951,6 +965,12 @@ def changed(stored: AuditReport, judged: AuditReport) -> int:
     """How many verdicts of a report are others now that it was judged anew."""
     pairs = zip(stored.findings(), judged.findings(), strict=True)
     return sum(old.verdict != new.verdict for (_, old), (_, new) in pairs)
+
+
+def _over(report: AuditReport) -> list[str]:
+    """Metrics that were within a limit which is over today."""
+    within = (f for _, f in report.findings() if f.verdict is Verdict.WITHIN and f.limit)
+    return validity.over(((f.metric, f.limit and f.limit.expires) for f in within), today())
 
 
 def _day(report: AuditReport) -> dt.date:

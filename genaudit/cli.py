@@ -865,7 +865,8 @@ def diff(
 ) -> None:
     """What changed between two reports, worst first: exit 0 nothing is worse, 1 something is.
 
-    Exit 3 where nothing is worse, but what a limit judges in the old report is not in the new one.
+    Exit 3 where nothing is worse, but what a limit judges in the old report is judged in it alone,
+    or is not compared.
     """
     from genaudit import api
 
@@ -885,8 +886,9 @@ def diff(
     )
     if found.lost:
         _say(
-            f"Gone: {found.lost:,} of the findings that a limit judges in the old report; whether "
-            "they are worse cannot be told, so audit the new subject for them too."
+            f"Gone, judged no more, or not compared: {found.lost:,} of the findings that a limit "
+            "judges in the old report; whether they are worse cannot be told, so audit the new "
+            "subject as the old one."
         )
     raise typer.Exit(1 if found.worse else 3 if found.lost else 0)
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 
+#: What a claim of conformity names.
+_LAW = r"\b(?:GDPR|PIPL|AI Act|Articles? \d+)\b"
+_LAW_ZH = r"(?:GDPR|《|通用数据保护条例|个人信息保护法|人工智能法|个保法)"
+
 #: What no sentence may say of a generator, a data set or an audit.
 BANNED = re.compile(
     r"\bcompliant\b|\bcompliance\b|certif|\banonymous\b|\banonymity\b|\bunbiased\b|bias-free"
@@ -18,6 +22,16 @@ BANNED = re.compile(
     r"|\bsatisf(?:y|ies|ied|ying) (?:the )?(?:GDPR|PIPL|AI Act|EU AI Act|law|Article)\b"
     r"|\bmeets? all (?:the )?requirements\b|\banonymi[sz]ed data ?sets?\b|\brisk[- ]free\b"
     r"|\b100 ?% (?:private|safe|secure|anonymous|fair)\b|\bfree (?:of|from) discrimination\b"
+    r"|\b(?:is|are|was|were|been) (?:now )?anonymi[sz]ed\b|\bbias free\b|\bnon-?discriminatory\b"
+    r"|\bdoes not discriminate\b|\bno privacy risk\b|\bimpossible to (?:re-?)?identify\b"
+    r"|(?<!That )\b(?:nobody|no one|none) can be (?:re-?)?identified\b"
+    r"|\b(?:can ?not|never) leaks?\b"
+    r"|\bnot personal data\b|\baccredited\b|\badheres? to\b"
+    rf"|\b(?:fulfil(?:l?s|led)?|satisf(?:y|ies|ied)|meets?|pass(?:es|ed)?|in line with"
+    r"|conformity with)\b"
+    rf"[^.]{{0,40}}{_LAW}"
+    rf"|(?:GDPR|PIPL|AI Act)[- ]ready\b|(?:符合|满足|遵守|达到)[^，。；]{{0,6}}{_LAW_ZH}"
+    r"|达标|是匿名数据|不属于个人(?:信息|数据)|没有隐私风险|不会泄露|无偏差|公平无偏"
     r"|满足[^，。；]{0,20}(?:要求|规定|法规|条例)|(?:数据|记录|样本)(?:都|均)?(?:是|为)匿名"
     r"|完全安全|没有歧视|无歧视|不存在歧视|(?:不含|不包含)(?:任何)?个人(?:信息|数据)"
     r"|符合[^，。；]{0,20}(?:要求|规定|法规|条例|标准)|已匿名|没有风险|不存在风险"

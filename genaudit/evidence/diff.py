@@ -119,6 +119,14 @@ class Row:
             return False
         return self.old.verdict is not self.new.verdict
 
+    @property
+    def lost(self) -> bool:
+        """Whether a limit judges it in the old report, and what became of it cannot be told."""
+        if self.old is None or self.old.limit is None:
+            return False
+        judged = self.new is not None and self.new.limit is not None
+        return not judged or self.change is Change.NOT_COMPARED
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -143,9 +151,8 @@ class Difference:
 
     @property
     def lost(self) -> int:
-        """Findings that a limit judges in the old report, and that the new one does not have."""
-        gone = (row.old for row in self.rows if row.change is Change.ONLY_OLD)
-        return sum(finding is not None and finding.limit is not None for finding in gone)
+        """Findings that a limit judges in the old report alone, or whose values do not compare."""
+        return sum(row.lost for row in self.rows)
 
     def to_json(self) -> dict[str, Any]:
         """The same for a machine."""

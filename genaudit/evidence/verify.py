@@ -17,7 +17,7 @@ from genaudit.errors import IntegrityError, OptionError, reason
 from genaudit.evidence.sign import key_id, opened, parse_public, public_key, public_pem, signs
 from genaudit.evidence.statement import ATTESTATION, REPORT, SIGNER, canonical, loads, statement
 from genaudit.reading import path_of
-from genaudit.validity import expired, today
+from genaudit.validity import expired, over, today
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -34,17 +34,26 @@ class Verified:
 
     signer: SHA-256 of the key that signed it; empty where it is unsigned. known: whether that is
     the key that the verifier gave; else whoever damaged it could have signed it anew. expired:
-    until when its report was valid, where that is over today; else empty.
+    until when its report was valid, where that is over today; else empty. late: metrics within a
+    limit that is over today.
     """
 
     n_files: int
     signer: str
     known: bool
     expired: str = ""
+    late: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        over = f" Its report was valid until {self.expired}, so it is no pass any more."
-        return f"{self._whole()}{over if self.expired else ''}"
+        said = [self._whole()]
+        if self.expired:
+            said.append(f"Its report was valid until {self.expired}, so it is no pass any more.")
+        if self.late:
+            said.append(
+                f"Limits have expired since ({', '.join(self.late)}), so what they judge is no "
+                "pass any more."
+            )
+        return " ".join(said)
 
     def _whole(self) -> str:
         whole = f"{self.n_files} files, each as it was when the bundle was made"
@@ -78,11 +87,12 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
     files = {name: files.get(name) or _content(place) for name, place in places.items()}
     digests = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != ATTESTATION}
     _compare(stated, digests)
-    over = _over(_check_statement(payload, files, digests))
+    report = _check_statement(payload, files, digests)
+    until, late = _over(report), _late(report)
     signer = _signer(files, payload, signatures)
     if key is None:
         named = key_id(signer) if signer is not None else ""
-        return Verified(len(files), named, known=False, expired=over)
+        return Verified(len(files), named, known=False, expired=until, late=late)
     if signer is None:
         raise IntegrityError(
             f"Expected a signature in {ATTESTATION}, got none, so the key that was given cannot "
@@ -93,7 +103,7 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
             f"Expected a signature with the key that was given, {key_id(key)}, got one with "
             f"{key_id(signer)}; ask the signer which key is theirs."
         )
-    return Verified(len(files), key_id(key), known=True, expired=over)
+    return Verified(len(files), key_id(key), known=True, expired=until, late=late)
 
 
 def _places(folder: Path) -> dict[str, Path]:
@@ -184,6 +194,14 @@ def _until(report: Any) -> dict[str, str]:
 def _over(report: Any) -> str:
     """Until when a report was valid, where that is over today; else nothing."""
     return expired(_until(report), today()) or ""
+
+
+def _late(report: Any) -> tuple[str, ...]:
+    """Metrics of a report that lie within a limit which is over today."""
+    findings = (f for section in report["sections"] for f in section.get("findings", ()))
+    within = ((f["metric"], f["limit"].get("expires")) for f in findings
+              if f.get("verdict") == "within" and f.get("limit"))  # fmt: skip
+    return tuple(over(within, today()))
 
 
 def _signer(

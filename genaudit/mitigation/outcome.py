@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,13 @@ class Mitigated:
                 "rename it, or leave the weights out."
             )
         return frame.assign(**{WEIGHT: self.weights})
+
+
+def unweighted(samples: Dataset) -> Dataset:
+    """The samples without weights that an earlier mitigation put beside them."""
+    if WEIGHT not in samples.unplaced:
+        return samples
+    return replace(samples, unplaced=samples.unplaced.drop(columns=WEIGHT))
 
 
 def some_of(samples: Dataset, n: int | None, seed: int) -> np.ndarray:

@@ -31,9 +31,6 @@ Row = Sequence[str | float | None]
 #: Rows of a figure's table; longer ones are thinned evenly and the page says so.
 TABLE_ROWS = 60
 
-#: Lines of page one by verdict, which is one sheet of paper; all of them stand in their chapters.
-MOST_LINES = {"outside": 9, "cannot_tell": 6}
-
 #: Where the style sheet and its digest go; no text of a report holds a control sign.
 _STYLE, _HASH = "\0style\0", "\0hash\0"
 
@@ -66,7 +63,7 @@ def page(template: str, text: Text, **values: Any) -> str:
             moment=lambda at: moment(at, text),
             view=view,
             unmeasured=unmeasured,
-            most_lines=MOST_LINES,
+            most_lines=view.most_lines,
             ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
             figures=Figures(text, Numbers(text, short=True)),

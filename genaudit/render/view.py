@@ -78,12 +78,17 @@ def word(finding: Finding) -> str:
 def headline(report: AuditReport) -> str:
     """What the worst verdict of a report is called: also where only smaller gaps have a limit.
 
-    Where a limit of the policy was held against nothing, no report is within.
+    Where a limit of the policy was held against nothing, no report is within, nor free of limits.
     """
     limited = report.verdict is Verdict.INFO and any(f.limit for _, f in report.findings())
-    if (limited or report.verdict is Verdict.WITHIN) and unmeasured_limits(report):
+    if report.verdict in (Verdict.INFO, Verdict.WITHIN) and unmeasured_limits(report):
         return "unmeasured"
     return "smaller" if limited else report.verdict.value
+
+
+def judged(report: AuditReport) -> bool:
+    """Whether any finding has a limit."""
+    return any(f.limit for _, f in report.findings())
 
 
 def tone(report: AuditReport) -> str:
@@ -264,20 +269,49 @@ def exposed(report: AuditReport) -> list[tuple[str, Finding | None]]:
 
     What is shown comes first: the number whose interval begins furthest above chance. Where none
     does, what may be: the one whose interval reaches furthest, of those that a limit judges if
-    there are any, as an attack that tells nothing reaches furthest of all. Of groups what may be
-    counts alone: one of a few people has a wide interval, and is exposed all the same.
+    there are any, as an attack that tells nothing reaches furthest of all; one that leaves all open
+    comes last. Of groups those come first that are shown to be more exposed than others; without
+    any, what may be counts alone: one of a few people has a wide interval, and is exposed all the
+    same.
     """
     found = [f for _, f in report.findings() if f.estimate.value is not None]
     out: list[tuple[str, Finding | None]] = []
     for who, metrics in _EXPOSED.items():
         mine = [f for f in found if bool(f.group) == (who == "group")]
+        if who == "group":
+            mine = _of_more_exposed(mine) or mine
         ranked = ([f for f in mine if re.fullmatch(m, f.metric)] for m in metrics)
         same = next((same for same in ranked if same), [])
         shown = [] if who == "group" else [f for f in same if _above_chance(f) > 0]
-        judged = [f for f in same if f.limit]
-        may = max(judged or same, key=_upper, default=None)
+        telling = [f for f in same if _upper(f) < 1 or _above_chance(f) > 0] or same
+        judged = [f for f in telling if f.limit]
+        may = max(judged or telling, key=_upper, default=None)
         out.append((who, max(shown, key=_above_chance, default=may)))
     return out
+
+
+def _of_more_exposed(findings: Sequence[Finding]) -> list[Finding]:
+    """Those of the groups that are shown to be more exposed than all others."""
+    named = [f.group for f in findings
+             if f.metric == "privacy.groups.difference" and f.warning is not None]  # fmt: skip
+    return [f for f in findings if f.group in named]
+
+
+#: Lines of page one, which is one sheet of paper, in all and by verdict; all of them stand in their
+#: chapters. What stands before them takes the place of some.
+_LINES, _MOST_LINES, _LEAST_LINES = 15, {"outside": 9, "cannot_tell": 6}, 2
+
+
+def most_lines(report: AuditReport) -> dict[str, int]:
+    """How many metrics page one names by verdict, so that it stays one sheet."""
+    before = 2 * len(warnings(report)) + 2 * report.provenance.show_private + len(report.remarks)
+    if report.subject.claim is not None:
+        before += 3
+    left, found = _LINES - before, {}
+    for verdict, most in _MOST_LINES.items():
+        found[verdict] = min(most, max(left, _LEAST_LINES))
+        left -= min(found[verdict], len(headlines(report, Verdict(verdict))))
+    return found
 
 
 def _above_chance(finding: Finding) -> float:

@@ -84,7 +84,15 @@ def _locale(lang: str) -> str:
      "No certificate under another standard.", "It satisfies the GDPR.",
      "The model meets all requirements of Article 10.", "an anonymised dataset", "risk free",
      "anonymized data sets", "100% private", "free of discrimination", "满足GDPR要求",
-     "数据是匿名的", "完全安全", "没有歧视", "不含个人信息"],
+     "数据是匿名的", "完全安全", "没有歧视", "不含个人信息", "The samples are anonymised.",
+     "GDPR-ready", "fulfils Article 5 GDPR", "satisfies the requirements of GDPR",
+     "meets the requirements of Article 10", "in line with GDPR", "adheres to GDPR",
+     "passes the EU AI Act", "conformity with Article 50", "accredited",
+     "The data are not personal data.", "does not discriminate", "non-discriminatory", "bias free",
+     "no privacy risk", "impossible to re-identify", "Here nobody can be identified",
+     "It cannot leak.", "达标", "是匿名数据", "不属于个人信息", "没有隐私风险",
+     "不会泄露", "无偏差", "公平无偏",
+     "符合GDPR", "满足GDPR", "遵守《个人信息保护法》"],
 )  # fmt: skip
 def test_a_claim_is_found(text: str) -> None:
     """Each banned word is found, and a denial that is not listed is no excuse."""

@@ -202,6 +202,22 @@ def test_findings_of_one_report_alone_are_listed() -> None:
     assert found.rows[0] is rows["bias.toy.gap", "F"], "a new verdict stands first"
 
 
+def test_what_is_judged_no_more_or_not_compared_cannot_be_told() -> None:
+    """A limit that was taken out, and another number of samples that leak, pass no gate."""
+    metric = "privacy.distance.auc"
+    limit = next(limit for limit in Policy.read().limits if limit.metric == metric)
+    free = _finding(metric, _toy(0.5))
+    old, leak = (_finding(metric, _toy(x), limit=limit, verdict=v)
+                 for x, v in ((0.5, "within"), (0.95, "outside")))  # fmt: skip
+    fewer = _report([leak])
+    fewer = fewer.model_copy(update={"subject": fewer.subject.model_copy(update={"n": 600})})
+
+    assert diff(_report([old]), _report([free])).lost == 1
+    assert diff(_report([free]), _report([old])).lost == 0
+    assert diff(_report([old]), fewer).rows[0].change is Change.NOT_COMPARED
+    assert diff(_report([old]), fewer).lost == 1
+
+
 def test_a_judged_finding_that_is_gone_cannot_be_told(tmp_path: Path, run_cli: Cli) -> None:
     """Exit 3 and how many; one without a limit is listed as ever, and 1 for a worse one wins."""
     judged, free = _finding("privacy.distance.auc", _toy(0.5)), _finding("bias.toy.gap", _toy(0.1))
@@ -219,7 +235,8 @@ def test_a_judged_finding_that_is_gone_cannot_be_told(tmp_path: Path, run_cli: C
     assert {name: json.loads(out)["lost"] for name, (_, out, _) in told.items()} == {
         "old": 0, "free": 0, "gone": 1, "worse": 1,
     }  # fmt: skip
-    assert {name: "Gone: 1 of the findings" in err for name, (_, _, err) in told.items()} == {
+    said = "not compared: 1 of the findings"
+    assert {name: said in err for name, (_, _, err) in told.items()} == {
         "old": False, "free": False, "gone": True, "worse": True,
     }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import re
 import shutil
@@ -69,7 +70,54 @@ def test_audit_json_of_a_bundle_is_canonical_and_checks(bundles: Path, run_cli: 
     assert code == run_cli("check", place)[0]
 
 
-def test_a_limit_that_has_expired_since_changes_no_bundle(audited: Path, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("always")
+def test_a_limit_that_has_expired_since_passes_nowhere(tmp_path: Path, run_cli: Cli) -> None:
+    """Of an audit of two days ago whose limits ended yesterday nothing passes any more."""
+    [place] = _within(tmp_path)
+    report = api.read_report(place)
+    today = dt.datetime.now(dt.UTC).date()
+    started = f"{today - dt.timedelta(days=2)}T10:00:00Z"
+    limits = tuple(x.model_copy(update={"expires": today - dt.timedelta(days=1)})
+                   for x in report.policy.limits)  # fmt: skip
+    api.write_json(report.model_copy(update={
+        "policy": report.policy.model_copy(update={"limits": limits}), "registration": None,
+        "provenance": report.provenance.model_copy(update={"started": started}),
+    }), place)  # fmt: skip
+    out = tmp_path / "evidence"
+
+    code, _, err = run_cli("bundle", place, "--no-pdf", "--out", out)
+
+    stated = json.loads((out / "attestation.json").read_text())["payload"]
+    predicate = json.loads(base64.b64decode(stated))["predicate"]
+    assert code == 0
+    assert "Limits have expired since the audit" in err
+    assert predicate["result"] != "PASSED"
+    assert predicate["passedTests"] == []
+    assert "within" not in {f.verdict for _, f in api.read_report(out / "audit.json").findings()}
+    assert verify(out).late == ()
+
+
+def test_limits_that_expire_after_a_bundle_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever verifies it later; it is whole all the same."""
+    [place] = _within(tmp_path)
+    report = api.read_report(place)
+    today = dt.datetime.now(dt.UTC).date()
+    limits = tuple(x.model_copy(update={"expires": today}) for x in report.policy.limits)
+    policy = report.policy.model_copy(update={"limits": limits})
+    api.bundle(report.model_copy(update={"policy": policy, "registration": None}),
+               tmp_path / "evidence", pdf=False)  # fmt: skip
+
+    assert verify(tmp_path / "evidence").late == ()
+    later = today + dt.timedelta(days=1)
+    monkeypatch.setattr("genaudit.evidence.verify.today", lambda: later)
+    found = verify(tmp_path / "evidence")
+    assert found.late
+    assert "Limits have expired since (" in str(found)
+
+
+def test_a_limit_of_the_last_day_changes_no_bundle(audited: Path, tmp_path: Path) -> None:
     """Verdicts are those of the day of the audit, so the files are the same on any day."""
     report = api.read_report(audited)
     day = report.provenance.started[:10]

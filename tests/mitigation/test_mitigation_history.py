@@ -18,6 +18,7 @@ from genaudit.errors import GenauditWarning, OptionError
 from genaudit.mitigation import record, repair
 from genaudit.mitigation.groups import Groups
 from genaudit.plan import AuditPlan
+from genaudit.render.compare import compare
 from genaudit.render.html import to_html
 from genaudit.stats.intervals import wilson
 from genaudit.subject import Subject
@@ -230,3 +231,32 @@ def test_seeds_of_numpy_are_seeds() -> None:
     assert one.samples.frame.equals(other.samples.frame)
     with pytest.raises(OptionError, match="seed"):
         whole.mitigated(RESAMPLE, seed=-1)
+
+
+def test_weights_of_rows_that_were_do_not_travel_on(tmp_path: Path) -> None:
+    """They were counted for other rows, under another mix."""
+    first = fair(tmp_path / "w.csv", ga.Mitigation("reweigh", keep_rows=True))
+    assert "weight" in pd.read_csv(first)
+
+    with pytest.warns(GenauditWarning, match="which are left out"):
+        api.mitigate(first, RESAMPLE, schema=SCHEMA, out=tmp_path / "r.csv")
+
+    assert "weight" not in pd.read_csv(tmp_path / "r.csv")
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "were mitigated: outcomes"), ("zh", "这些样本经过偏差缓解处理")]
+)
+def test_reports_side_by_side_say_which_were_mitigated(
+    tmp_path: Path, lang: str, words: str
+) -> None:
+    """And how, and that it took no ε."""
+    plain = tmp_path / "p.csv"
+    frame(300, 9).to_csv(plain, index=False)
+    reports = [
+        ga.audit(path, schema=SCHEMA, plan=PLAN) for path in (plain, fair(tmp_path / "f.csv"))
+    ]
+
+    page = compare(reports, ["a.html", "b.html"], lang)
+
+    assert page.count(words) == 1

@@ -17,7 +17,7 @@ from genaudit.compliance.controls import readings
 from genaudit.render import json
 from genaudit.render.compare import compare
 from genaudit.render.html import to_html
-from genaudit.result import AuditReport
+from genaudit.result import AuditReport, Claim
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -34,6 +34,17 @@ def demo_audit() -> AuditReport:
     return report.model_copy(update={"controls": controls})
 
 
+def told_of() -> AuditReport:
+    """A copy of the training rows with a claim, warnings, and what would be hidden."""
+    report = sample.audited(copy=True)
+    subject = report.subject.model_copy(
+        update={"claim": Claim(epsilon=3, delta=1e-6, unit="person")}
+    )
+    shown = report.provenance.model_copy(update={"show_private": True})
+    context = {**report.context, "assessed_by": "The office of the data-protection officer " * 3}
+    return report.model_copy(update={"subject": subject, "provenance": shown, "context": context})
+
+
 #: Audits whose page one is one sheet: how long they are differs, so no one of them is enough.
 SHEETS = {
     "the full audit": full_audit,
@@ -41,6 +52,7 @@ SHEETS = {
     "the sample": sample.audited,
     "a quick audit": lambda: sample.audited(plan="quick"),
     "a copy of the training rows": lambda: sample.audited(copy=True),
+    "a copy with a claim": told_of,
 }
 
 

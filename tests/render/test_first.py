@@ -12,7 +12,7 @@ from test_size import full_audit
 
 from genaudit.render import view
 from genaudit.render.html import to_html
-from genaudit.result import AuditReport, Finding, Verdict
+from genaudit.result import AuditReport, Finding, Verdict, message
 
 
 def first(report: AuditReport, lang: str) -> str:
@@ -86,6 +86,48 @@ def test_what_is_shown_is_the_risk_before_what_may_be() -> None:
         (_, person), _ = view.exposed(_only(whole, *findings))
 
         assert person == worst
+
+
+def test_what_leaves_all_open_comes_last() -> None:
+    """A share of 12% that may be none or all says less than one that is at most 5%."""
+    whole = full_audit()
+    vacuous = _of(whole, "privacy.copies.near", 0.12, 0.0, 1.0)
+    bounded = _of(whole, "privacy.matches.share", 0.006, 0.0, 0.05)
+
+    (_, person), _ = view.exposed(_only(whole, vacuous, bounded))
+
+    assert person == bounded
+
+
+def test_the_group_that_is_shown_to_be_exposed_is_named() -> None:
+    """Not one of fewer people whose interval reaches further."""
+    whole = full_audit()
+
+    def of(metric: str, level: str, value: float, low: float, high: float) -> Finding:
+        return _of(whole, metric, value, low, high).model_copy(update={"group": {"sex": level}})
+
+    wide = of("privacy.groups.tpr_at_1pct_fpr", "Male", 0.69, 0.0, 0.88)
+    shown = of("privacy.groups.auc", "Female", 0.99, 0.98, 0.999)
+    gap = of("privacy.groups.difference", "Female", 0.02, 0.008, 0.03)
+    warned = gap.model_copy(update={"warning": message("w", "People of Female are exposed more.")})
+
+    _, (_, group) = view.exposed(_only(whole, wide, shown, warned))
+    _, (_, unshown) = view.exposed(_only(whole, wide, shown, gap))
+
+    assert group == shown
+    assert unshown == wide
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_report_is_free_of_limits_that_were_held_against_nothing(lang: str) -> None:
+    """Nothing is judged, and still the policy sets limits."""
+    whole = fixture.report()
+    free = next(f for _, f in whole.findings() if f.limit is None)
+    none = _only(whole, free)
+
+    assert none.verdict is Verdict.INFO
+    assert view.headline(none) == "unmeasured"
+    assert {"en": "No finding was judged.", "zh": "没有结果受到判断。"}[lang] in first(none, lang)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

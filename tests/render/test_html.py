@@ -354,11 +354,15 @@ def test_foreign_links_are_not_printed() -> None:
 
 
 def test_empty_report() -> None:
-    """A report of nothing says that nothing was measured."""
+    """A report of nothing says that nothing was measured, and is free of limits without any."""
     empty = REPORT.model_copy(update={"sections": (), "controls": (), "ledger": None})
     text = plain(to_html(empty))
+    free = empty.model_copy(update={"policy": REPORT.policy.model_copy(update={"limits": ()})})
 
-    assert "Nothing was judged" in text
+    assert "were held against nothing" in text
+    assert "No finding was judged." in text
+    assert "Every judged finding" not in text
+    assert "Nothing was judged: the policy sets no limit" in plain(to_html(free))
     assert text.count("nothing was measured") == 4
 
 
@@ -618,7 +622,7 @@ def test_comparison_shows_each_report() -> None:
     """Side by side: both verdicts, both claims, both links, and each metric with both numbers."""
     text = plain(COMPARED)
 
-    assert "2 generators compared" in text
+    assert "2 reports side by side" in text
     assert text.count("4 of 19 judged findings lie outside") == 2
     assert "ε = 3, δ = 10⁻⁵" in text
     assert "It makes no privacy claim" in text

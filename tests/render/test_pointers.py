@@ -20,7 +20,7 @@ from pointers import NUMBER, Index, Leaf
 from test_size import full_audit
 
 from genaudit.render import unmeasured, view
-from genaudit.render.html import MOST_LINES, to_html
+from genaudit.render.html import to_html
 from genaudit.render.text import Text, catalogue
 from genaudit.render.view import MOST_COLUMNS, chapters
 from genaudit.result import AuditReport, Verdict
@@ -89,7 +89,8 @@ class Page:
 
     def _cut(self) -> list[int]:
         """How many lines page one leaves to the chapters, and to the methods."""
-        metrics = (len(view.headlines(self._report, Verdict(v))) - n for v, n in MOST_LINES.items())
+        most = view.most_lines(self._report)
+        metrics = (len(view.headlines(self._report, Verdict(v))) - n for v, n in most.items())
         lost = len(unmeasured.everything(self._report, self._text)) - unmeasured.MOST
         return [n for n in (*metrics, lost) if n > 0]
 

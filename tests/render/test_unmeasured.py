@@ -6,8 +6,8 @@ import fixture
 import pytest
 
 from genaudit.audits import audits
-from genaudit.render import unmeasured
-from genaudit.render.html import MOST_LINES, to_html
+from genaudit.render import unmeasured, view
+from genaudit.render.html import to_html
 from genaudit.render.text import Text, catalogue
 from genaudit.result import AuditReport, Message, Section, Status, Verdict, message
 
@@ -154,5 +154,5 @@ def test_metrics_that_page_one_leaves_out_are_counted() -> None:
     report = made.model_copy(update={"sections": (section.model_copy(update={"findings": found}),)})
     first = to_html(report).split("<section class=chapter", 1)[0]
 
-    more = 20 - MOST_LINES["cannot_tell"]
+    more = 20 - view.most_lines(report)["cannot_tell"]
     assert f"{more} more metrics, set out in their chapters." in first
