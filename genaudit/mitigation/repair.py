@@ -181,15 +181,17 @@ class _Scored:
         groups.check_several()
         target = Target.of(samples.schema[outcome], samples)
         x, y = Features.of(samples, outcome).encode(samples), target.encode(samples)
-        if len(np.unique(y[y >= 0])) < 2:
+        if (found := len(np.unique(y[y >= 0]))) < 2:
             raise DataError(
-                f"Expected samples with two outcomes of {outcome!r} or more, got one; make more."
+                f"Expected samples with two outcomes of {outcome!r} or more, got "
+                f"{'one' if found else 'none'}; make more."
             )
         rows = np.bincount(groups.codes[(groups.codes >= 0) & (y >= 0)])
         if (rows >= MIN_ROWS).sum() < 2:
             raise DataError(
-                f"Expected samples with at least {MIN_ROWS} rows in each of two groups of "
-                f"{' and '.join(columns)}, got fewer; make more."
+                f"Expected samples with at least {MIN_ROWS} rows that have an outcome of "
+                f"{outcome!r} in each of two groups of {' and '.join(columns)}, got fewer; make "
+                "more."
             )
         luck = np.random.default_rng([seed, 0xD4A]).random((2, len(samples)))
         return cls(samples, target, groups, x, y, _chances(x, y, len(target.classes), seed), luck)

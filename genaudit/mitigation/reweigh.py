@@ -36,7 +36,10 @@ def independent(samples: Dataset, columns: Sequence[str]) -> TargetTable:
     counts = joint.counts.astype(float).reshape(-1, len({c[-1] for c in joint.cells}))
     total = counts.sum()
     if not total:
-        raise OptionError("Expected samples with a group and an outcome, got none.")
+        raise DataError(
+            f"Expected samples with an outcome of {outcome!r} and a group of "
+            f"{' and '.join(groups.columns)}, got none that has both; make such."
+        )
     if (counts.sum(axis=0) > 0).sum() < 2:
         raise DataError(
             f"Expected samples with two outcomes of {outcome!r} or more, got one; make more."
