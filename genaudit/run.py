@@ -359,14 +359,18 @@ _SIDES = {
 
 
 def _in_force(finding: Finding, on: dt.date) -> Finding:
-    """The judged finding, but `cannot_tell` where it is within a limit that has expired."""
+    """The judged finding, but `cannot_tell` where it passes by a limit that has expired.
+
+    It passes where it is within, and where a gap is told to be smaller or turned (`info`).
+    """
     expires = finding.limit.expires if finding.limit else None
-    if expires is None or on <= expires or finding.verdict is not Verdict.WITHIN:
+    passes = finding.verdict in (Verdict.WITHIN, Verdict.INFO)
+    if expires is None or on <= expires or not passes:
         return finding
     reason = message(
         "verdict.expired",
-        "The value lies within the limit, but the limit was valid until {expired} and this was "
-        "judged on {on}; its owner must renew it first.",
+        "The limit that it is held against was valid until {expired}, and this was judged on {on}; "
+        "its owner must renew it first.",
         expired=expires.isoformat(), on=on.isoformat(),
     )  # fmt: skip
     return finding.model_copy(update={"verdict": Verdict.CANNOT_TELL, "reason": reason})

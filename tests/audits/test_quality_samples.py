@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,6 +114,36 @@ def test_what_many_have_in_common_is_nobodys() -> None:
         figures = ask(AuditCase(case.subject, {**case.data, Knowledge.TRAIN: train})).figures
 
         assert bool(figures) is told
+
+
+def test_what_one_person_has_many_times_is_theirs() -> None:
+    """Ten rows of one person are one person's; ten pictures that are alike are no crowd."""
+    who = {"name": "who", "kind": "categorical", "role": "person"}
+    made = population("text", 120, 9).assign(record="ada")
+    for alone in (True, False):
+        base = case_of("text", n=120, samples=made)
+        schema = base.schema.replace(columns=[*(c.model_dump() for c in base.schema.columns), who])
+        frame = base.train.frame.assign(who=[f"p{i}" for i in range(len(base.train))])
+        frame.loc[:11, "record"] = "ada"
+        if alone:
+            frame.loc[:11, "who"] = "p0"
+        train = type(base.train).of(frame, schema)
+        subject = replace(base.subject, samples=type(base.train).of_samples(made, schema))
+
+        figures = ask(AuditCase(subject, {Knowledge.TRAIN: train})).figures
+
+        assert bool(figures) is not alone
+
+    base = case_of("image", n=120)
+    same = as_column([base.train.media[0]] * 120)
+    frame = base.train.frame.copy()
+    frame.loc[:11, "record"] = same[:12]
+    train = type(base.train).of(frame, base.schema)
+    copies = type(base.train).of_samples(base.samples.frame.iloc[:1].assign(record=same[:1]),
+                                         base.schema)  # fmt: skip
+    subject = replace(base.subject, samples=copies)
+
+    assert not ask(AuditCase(subject, {**base.data, Knowledge.TRAIN: train})).figures
 
 
 def test_which_are_shown_follows_from_seed_and_training_data() -> None:

@@ -286,13 +286,13 @@ def check_labels(case: AuditCase, _: object = None) -> None:
     """
     target = case.schema.target
     for knowledge in (Knowledge.TRAIN, Knowledge.HOLDOUT):
-        if target is None or knowledge not in case.data:
+        if target is None or not case.schema.sensitive or knowledge not in case.data:
             continue
         data = case.data[knowledge]
         labels = data.frame[target.name].dropna()
         if len(labels) >= ESTIMABLE and len(set(labels)) == 1:
             raise DataError(
-                f"Target column {target.name!r} of {knowledge} has the value {labels.iloc[0]!r} "
+                f"Target column {target.name!r} of {knowledge} has the value '{labels.iloc[0]}' "
                 "alone, so that no gap exists there; bring rows of two outcomes, or give the "
                 "column another role."
             )

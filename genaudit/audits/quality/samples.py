@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -207,12 +206,14 @@ def _key(case: AuditCase) -> str:
 class _Repeats:
     """Real records, to tell which samples repeat one.
 
-    count: how many rows hold each record. place, owner: of each different one, shapes (n, d) and
-    (n,); owner is None where each is a person's.
+    many: texts that at least ten persons have, or rows where none are named: they are nobody's.
+    held: all records. place, owner: of each different one, shapes (n, d) and (n,); owner is None
+    where each is a person's.
     """
 
     key: str
-    count: Counter[str]
+    many: frozenset[str]
+    held: frozenset[str]
     space: Space
     place: np.ndarray
     owner: np.ndarray | None
@@ -226,17 +227,26 @@ class _Repeats:
         first = np.flatnonzero(~records.duplicated().to_numpy())
         place = np.concatenate([space.encode(d).numbers for d in held])[first]
         owner = None
+        whose = pd.Series(np.arange(len(records)))
         if case.schema.person is not None:
             persons = [d.frame[case.schema.person.name].astype(str) for d in held]
-            owner = pd.factorize(pd.concat(persons))[0][first]
-        return cls(key, Counter(records), space, place, owner)
+            whose = pd.concat(persons, ignore_index=True)
+            owner = pd.factorize(whose)[0][first]
+        assert case.schema.record is not None, "only records are looked at"
+        many: frozenset[str] = frozenset()
+        if case.schema.record.kind is Kind.TEXT:
+            # A name that many have is no one's; a face or a voice is, however often it is there.
+            count = whose.groupby(records.to_numpy()).nunique()
+            many = frozenset(count.index[count >= SMALL_CELL])
+        return cls(key, many, frozenset(records), space, place, owner)
 
     def among(self, data: Dataset) -> np.ndarray:
-        """Which samples equal a record of a few rows, or are nearly equal to one, bools (n,)."""
-        held = data.frame[self.key].map(lambda record: self.count.get(record, 0)).to_numpy()
+        """Which samples equal a record of a few, or are nearly equal to one, bools (n,)."""
+        records = data.frame[self.key]
         place = self.space.encode(data).numbers
         near = nearer_by_far(place, self.place, self.owner, _ALIKE, _CROWD)[1]
-        return (near | (held > 0)) & (held < SMALL_CELL)
+        repeated = near | records.isin(self.held).to_numpy()
+        return np.asarray(repeated & ~records.isin(self.many).to_numpy())
 
 
 def _figure(case: AuditCase, rows: np.ndarray, distances: Distances) -> Figure:
@@ -268,7 +278,8 @@ def _description(case: AuditCase, n: int, distances: Distances) -> Message:
         "{n:integer} of {all:integer} samples, drawn at random and not by their quality. Beside "
         "each stands its distance to the nearest training record by the numbers that describe a "
         "record: 0 is the same, 1 as far as can be. Samples that equal a real record, or nearly do "
-        "by these numbers, are left out; a copy that is moved, mirrored or cut may be among them.",
+        "by these numbers, are left out, but for texts that ten or more have; a copy that is "
+        "moved, mirrored or cut may be among them.",
         n=n,
         all=len(case.samples),
     )
