@@ -213,9 +213,7 @@ def test_groups_of_a_few_rows_keep_their_outcomes() -> None:
     few = (raw["sex"] == "F") & (raw["sex"] == "F").cumsum().gt(12)
     some = Dataset.of_samples(raw[~few].reset_index(drop=True), SCHEMA)
 
-    with pytest.raises(
-        DataError, match="at least 30 rows that have an outcome of .paid. in each of two"
-    ):
+    with pytest.raises(DataError, match="at least 30 rows that have an outcome"):
         repair(some, ("sex",), 1.0)
 
     schema = SCHEMA.replace_columns(
