@@ -124,8 +124,10 @@ class Row:
         """Whether a limit judges it in the old report, and what became of it cannot be told."""
         if self.old is None or self.old.limit is None:
             return False
-        judged = self.new is not None and self.new.limit is not None
-        return not judged or self.change is Change.NOT_COMPARED
+        if self.new is None or self.new.limit is None:
+            return True
+        gone = self.old.estimate.value is not None and self.new.estimate.value is None
+        return gone or self.change is Change.NOT_COMPARED
 
 
 @dataclass(frozen=True)

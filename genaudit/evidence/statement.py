@@ -81,12 +81,13 @@ def _result(report: Mapping[str, Any], policy: str, *, expired: bool) -> dict[st
     measured = {f["metric"] for f in _findings(report)}
     missing = [x["metric"] for x in report["policy"]["limits"] if x["metric"] not in measured]
     over = ["valid_until: expired"] if expired else []
+    if not report["policy"]["limits"]:
+        over.append("policy: no limit set")
     unmeasured = (f"{m}: not measured" for m in missing)
     warned = sorted([*named.get("cannot_tell", []), *unmeasured, *over])
     failed = named.get("outside", [])
-    undecided = warned or not report["policy"]["limits"]
     return {
-        "result": "FAILED" if failed else "WARNED" if undecided else "PASSED",
+        "result": "FAILED" if failed else "WARNED" if warned else "PASSED",
         "configuration": [{"name": POLICY, "digest": {"sha256": policy}}],
         "passedTests": named.get("within", []),
         "warnedTests": warned,

@@ -39,8 +39,10 @@ def repeats(steps: Sequence[Step]) -> int:
     return prod(step.get("repeats", 1) for step in steps if not step.get("weights"))
 
 
-def noted(steps: Sequence[Step]) -> Message | None:
+def noted(steps: Sequence[Step], most: int = 1) -> Message | None:
     """What was done to samples, in order, for a report; None where nothing was.
+
+    most: how often one row stands there at most, where that is more than the steps say.
 
     Weights beside rows change no row, so a step that gave them is no mitigation of what is counted.
     """
@@ -54,18 +56,21 @@ def noted(steps: Sequence[Step]) -> Message | None:
                 what=what,
             )
         )
-    return _sentences([*said, *_repeated([steps]), *([_WEIGHTED] if weighted(steps) else [])])
+    return _sentences([*said, *_repeated([steps], most), *([_WEIGHTED] if weighted(steps) else [])])
 
 
-def _repeated(parts: Sequence[Sequence[Step]]) -> list[Message]:
-    most = max(map(repeats, parts), default=1)
+def _repeated(parts: Sequence[Sequence[Step]], most: int = 1) -> list[Message]:
+    most = max(most, *map(repeats, parts))
     return [message(_REPEATED.id, _REPEATED.text_en, n=most)] if most > 1 else []
 
 
-def noted_parts(parts: Sequence[Sequence[Step]]) -> Message | None:
-    """The same of samples in parts, of which some may have been mitigated, or in different ways."""
+def noted_parts(parts: Sequence[Sequence[Step]], most: int = 1) -> Message | None:
+    """The same of samples in parts, of which some may have been mitigated, or in different ways.
+
+    most: how often one row stands in all of them at most.
+    """
     if (shared := common(parts)) is not None:
-        return noted(shared)
+        return noted(shared, most)
     each = [what for part in parts if (what := _whole(part))]
     said = []
     if each:
@@ -74,7 +79,7 @@ def noted_parts(parts: Sequence[Sequence[Step]]) -> Message | None:
                       ways)  # fmt: skip
         said.append(_some(len(each), len(parts), what))
     any_weighted = [_WEIGHTED] if any(map(weighted, parts)) else []
-    return _sentences([*said, *_repeated(parts), *any_weighted])
+    return _sentences([*said, *_repeated(parts, most), *any_weighted])
 
 
 def _some(k: int, n: int, what: Message) -> Message:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from genaudit.errors import DataError, fault
+from genaudit.mitigation.resample import MOST_USES
 from genaudit.mitigation.tradeoff import Tuning
 from genaudit.reading import read_bytes
 from genaudit.subject import Step
@@ -33,6 +34,15 @@ class Done(BaseModel):
     weights: bool = False
     seed: int
     repeats: int = Field(default=1, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_often_as_may_be(cls, found: Any) -> Any:
+        """Records once did not tell how often a row was used."""
+        if not isinstance(found, dict) or "repeats" in found or found.get("weights"):
+            return found
+        again = found.get("method") in ("resample", "reweigh")
+        return {**found, "repeats": (found.get("most_uses") or MOST_USES) if again else 1}
 
 
 class MitigationRecord(Done):

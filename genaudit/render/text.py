@@ -37,8 +37,9 @@ _DATES: Mapping[str, str] = {"en": "en_GB"}
 #: Longest name that is shown whole; the rest is in its tooltip and in audit.json.
 LONGEST = 72
 
-#: Messages inside messages that are still said in the reader's language.
-_DEPTH = 4
+#: Messages inside messages that are still said in the reader's language: a chain of mitigations
+#: has one for each, and some inside each.
+_DEPTH = 20
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

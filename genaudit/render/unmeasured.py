@@ -15,6 +15,24 @@ from genaudit.result import AuditReport, Message, Section, Status, message
 MOST = 6
 
 
+#: Lines of a column of page one, of so many signs, that what was not measured may take.
+_COLUMN, _SIGNS = 33, 50
+
+
+def shown(lines: Sequence[Markup], taken: int) -> int:
+    """How many of these page one has room for; taken: lines of findings that others take."""
+    left = _COLUMN - 2 * taken
+    for n, line in enumerate(lines[:MOST]):
+        left -= 1 + sum(1 + (ord(sign) > _WIDE) for sign in line.striptags()) // _SIGNS
+        if left < 0:
+            return max(n, 1)
+    return min(len(lines), MOST)
+
+
+#: Signs beyond are as wide as two of Latin script.
+_WIDE = 0x2E7F
+
+
 @dataclass(frozen=True)
 class Idle:
     """Audits that were skipped for one reason."""

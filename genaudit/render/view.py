@@ -80,10 +80,26 @@ def headline(report: AuditReport) -> str:
 
     Where a limit of the policy was held against nothing, no report is within, nor free of limits.
     """
-    limited = report.verdict is Verdict.INFO and any(f.limit for _, f in report.findings())
-    if report.verdict in (Verdict.INFO, Verdict.WITHIN) and unmeasured_limits(report):
+    limited = report.verdict is Verdict.INFO and judged(report)
+    passes = report.verdict in (Verdict.INFO, Verdict.WITHIN)
+    if passes and not report.policy.limits and judged(report):
+        return "unlimited"  # what is held against the promise has limits that no policy sets
+    if passes and unmeasured_limits(report):
         return "unmeasured"
     return "smaller" if limited else report.verdict.value
+
+
+def room_taken(report: AuditReport) -> int:
+    """Lines of findings whose place on page one others take, about: claim, warnings, remarks."""
+    said = [*warnings(report), *report.remarks]
+    declared = [str(report.context.get(key, "")) for key in ("assessed_by", "purpose")]
+    return (
+        sum(1 + len(one.english) // 120 for one in said)
+        + len(warnings(report))
+        + sum(len(one) // 60 for one in declared)
+        + 2 * report.provenance.show_private
+        + 3 * (report.subject.claim is not None)
+    )
 
 
 def judged(report: AuditReport) -> bool:
@@ -93,8 +109,8 @@ def judged(report: AuditReport) -> bool:
 
 def tone(report: AuditReport) -> str:
     """The verdict in whose colour, and with whose symbol, a headline stands."""
-    called = headline(report)
-    return Verdict.CANNOT_TELL.value if called == "unmeasured" else report.verdict.value
+    own = {"unmeasured": Verdict.CANNOT_TELL, "unlimited": Verdict.INFO}
+    return own.get(headline(report), report.verdict).value
 
 
 def beyond(finding: Finding) -> bool:
@@ -304,10 +320,7 @@ _LINES, _MOST_LINES, _LEAST_LINES = 15, {"outside": 9, "cannot_tell": 6}, 2
 
 def most_lines(report: AuditReport) -> dict[str, int]:
     """How many metrics page one names by verdict, so that it stays one sheet."""
-    before = 2 * len(warnings(report)) + 2 * report.provenance.show_private + len(report.remarks)
-    if report.subject.claim is not None:
-        before += 3
-    left, found = _LINES - before, {}
+    left, found = _LINES - room_taken(report), {}
     for verdict, most in _MOST_LINES.items():
         found[verdict] = min(most, max(left, _LEAST_LINES))
         left -= min(found[verdict], len(headlines(report, Verdict(verdict))))

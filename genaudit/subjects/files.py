@@ -40,15 +40,16 @@ def from_files(
             )
     done = [_record(path) for path in paths]
     parts = [() if one is None else one.steps for one in done]
+    times = _repeats(done, [files.digest(path) for path in paths])
     return Subject(
         name=", ".join(Path(path).name for path in paths),
         kind="samples file" if len(paths) == 1 else "samples files, pooled",
         samples=Dataset.of_samples(pd.concat(raws, ignore_index=True), schema),
         claim=claim,
         digest=_digest(paths),
-        mitigation=noted_parts(parts),
+        mitigation=noted_parts(parts, times),
         steps=common(parts),
-        repeats=max(map(repeats, parts)),
+        repeats=times,
         sections=_shown(done),
     )
 
@@ -80,6 +81,8 @@ def from_trainings(
             )
     done = [None if isinstance(part, pd.DataFrame) else _record(part) for part in parts]
     steps = [() if one is None else one.steps for one in done]
+    digests = ["" if isinstance(part, pd.DataFrame) else files.digest(part) for part in parts]
+    times = _repeats(done, digests)
     return Subject(
         name=", ".join(names),
         kind="samples of one recipe",
@@ -87,9 +90,9 @@ def from_trainings(
         claim=claim,
         digest=_digest(paths) if len(paths) == len(parts) else None,
         replicates=tuple(Dataset.of_samples(raw, schema) for raw in raws),
-        mitigation=noted_parts(steps),
+        mitigation=noted_parts(steps, times),
         steps=common(steps),
-        repeats=max(map(repeats, steps)),
+        repeats=times,
     )
 
 
@@ -114,6 +117,24 @@ def _record(path: str | Path) -> record.MitigationRecord | None:
             stacklevel=3,
         )
     return found
+
+
+def _repeats(done: Sequence[record.MitigationRecord | None], digests: Sequence[str]) -> int:
+    """How often one row stands at most among files of which some were made from others.
+
+    Files that come from one file, or one from the other, hold the same rows.
+    """
+    names = [{digest, "" if one is None else one.source_digest or ""} - {""}
+             for one, digest in zip(done, digests, strict=True)]  # fmt: skip
+    times = [1 if one is None else repeats(one.steps) for one in done]
+    most = 1
+    for i in range(len(done)):
+        family, members = set(names[i]), {i}
+        while more := {j for j, own in enumerate(names) if own & family} - members:
+            members |= more
+            family = family.union(*(names[j] for j in more))
+        most = max(most, sum(times[j] for j in members))
+    return most
 
 
 def _shown(done: Sequence[record.MitigationRecord | None]) -> tuple[Section, ...]:

@@ -212,6 +212,12 @@ def test_what_is_judged_no_more_or_not_compared_cannot_be_told() -> None:
     fewer = _report([leak])
     fewer = fewer.model_copy(update={"subject": fewer.subject.model_copy(update={"n": 600})})
 
+    reason = message("gone", "The column is not there.")
+    none = old.model_copy(update={"estimate": Estimate.undefined(reason, n=1, method="m", unit="u"),
+                                  "verdict": "cannot_tell"})  # fmt: skip
+
+    assert diff(_report([old]), _report([none])).lost == 1
+    assert diff(_report([none]), _report([old])).lost == 0
     assert diff(_report([old]), _report([free])).lost == 1
     assert diff(_report([free]), _report([old])).lost == 0
     assert diff(_report([old]), fewer).rows[0].change is Change.NOT_COMPARED

@@ -260,3 +260,51 @@ def test_reports_side_by_side_say_which_were_mitigated(
     page = compare(reports, ["a.html", "b.html"], lang)
 
     assert page.count(words) == 1
+
+
+def test_a_long_chain_is_told_whole_in_both_languages(tmp_path: Path) -> None:
+    """Every step in the reader's language, every strength to its last digit."""
+    places = [fair(tmp_path / "0.csv")]
+    hows = [RESAMPLE, ga.Mitigation("repair", strength=0.625), ga.Mitigation("reject"),
+            ga.Mitigation("repair", strength=0.375)]  # fmt: skip
+    for i, how in enumerate(hows, 1):
+        places.append(tmp_path / f"{i}.csv")
+        api.mitigate(places[-2], how, schema=SCHEMA, out=places[-1])
+    report = ga.audit(places[-1], schema=SCHEMA, plan=PLAN)
+
+    zh = to_html(report, lang="zh")
+    for words in ("with strength 0.625", "with strength 0.375, then", "thinned by rejection"):
+        assert words.removesuffix(", then") in to_html(report)
+        assert words.removesuffix(", then") not in zh
+    assert "强度 0.625" in zh
+    assert "强度 0.375" in zh
+    assert "outcomes repaired" not in zh
+
+
+def test_records_that_do_not_tell_are_taken_as_often_as_may_be(tmp_path: Path) -> None:
+    """Chains that an older version wrote, the last step by its cost."""
+    first, second = fair(tmp_path / "a.csv", RESAMPLE), tmp_path / "b.csv"
+    api.mitigate(first, REPAIR, schema=SCHEMA, out=second)
+    told = json.loads(record.beside(second).read_text("utf-8"))
+    assert told.pop("repeats") == 1
+    assert told["earlier"][0].pop("repeats") == 2
+    record.beside(second).write_text(json.dumps(told), "utf-8")
+
+    assert from_files([second], SCHEMA).repeats == 2
+
+
+def test_files_that_were_made_from_one_another_hold_the_same_rows(tmp_path: Path) -> None:
+    """A row may stand in each of them; files of other rows do not add to it."""
+    plain, other = tmp_path / "p.csv", tmp_path / "o.csv"
+    frame(300, 9).to_csv(plain, index=False)
+    frame(300, 8).to_csv(other, index=False)
+    first, second = tmp_path / "a.csv", tmp_path / "b.csv"
+    api.mitigate(plain, RESAMPLE, schema=SCHEMA, out=first)
+    api.mitigate(first, REPAIR, schema=SCHEMA, out=second)
+
+    assert from_files([first, other], SCHEMA).repeats == 2
+    assert from_files([plain, first], SCHEMA).repeats == 3
+    pool = from_files([plain, first, second], SCHEMA)
+    assert pool.repeats == 5
+    assert "up to 5 times" in said(pool)
+    assert from_files([plain, other], SCHEMA).repeats == 1

@@ -151,6 +151,19 @@ def test_nothing_is_within_while_limits_were_held_against_nothing(lang: str) -> 
     assert "verdict t-cannot_tell" in to_html(few, lang)
 
 
+@pytest.mark.parametrize(("lang", "said"), [("en", "so nothing can pass"), ("zh", "未设限值")])
+def test_a_policy_without_limits_passes_nothing(lang: str, said: str) -> None:
+    """What is held against the promise alone may lie within, and still the gate says 3."""
+    whole = fixture.report()
+    within = next(f for _, f in whole.findings() if f.verdict is Verdict.WITHIN)
+    free = _only(whole, within)
+    free = free.model_copy(update={"policy": free.policy.model_copy(update={"limits": ()})})
+
+    assert view.headline(free) == "unlimited"
+    assert view.tone(free) == "info"
+    assert said in first(free, lang)
+
+
 @pytest.mark.parametrize(("lang", "said"), [("en", "not declared"), ("zh", "未声明")])
 def test_what_nobody_declared_is_said_to_be_so(lang: str, said: str) -> None:
     """Without a context the page says that nobody signed for it, and no risk is left unsaid."""

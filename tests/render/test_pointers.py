@@ -91,7 +91,8 @@ class Page:
         """How many lines page one leaves to the chapters, and to the methods."""
         most = view.most_lines(self._report)
         metrics = (len(view.headlines(self._report, Verdict(v))) - n for v, n in most.items())
-        lost = len(unmeasured.everything(self._report, self._text)) - unmeasured.MOST
+        missing = unmeasured.everything(self._report, self._text)
+        lost = len(missing) - unmeasured.shown(missing, view.room_taken(self._report))
         return [n for n in (*metrics, lost) if n > 0]
 
     def _counts(self) -> list[int]:
