@@ -213,8 +213,9 @@ def test_what_is_judged_no_more_or_not_compared_cannot_be_told() -> None:
     fewer = fewer.model_copy(update={"subject": fewer.subject.model_copy(update={"n": 600})})
 
     reason = message("gone", "The column is not there.")
-    none = old.model_copy(update={"estimate": Estimate.undefined(reason, n=1, method="m", unit=old.estimate.unit),
-                                  "verdict": "cannot_tell"})  # fmt: skip
+    unit = old.estimate.unit
+    gone = Estimate.undefined(reason, n=1, method="m", unit=unit)
+    none = old.model_copy(update={"estimate": gone, "verdict": "cannot_tell"})
 
     assert diff(_report([old]), _report([none])).lost == 1
     assert diff(_report([none]), _report([old])).lost == 0
