@@ -65,8 +65,8 @@ class Mitigation(Protocol):
     def step(self, schema: Schema | None, seed: int = 0, repeats: int | None = None) -> Step:
         """What is done, as a record keeps it; repeats: how often a row was used, where known."""
 
-    def noted(self, steps: Sequence[Step]) -> Message:
-        """What was done step by step, for a report."""
+    def noted(self, steps: Sequence[Step], repeats: int = 1) -> Message:
+        """What was done step by step, for a report; repeats: of a row, where that is more."""
 
     def check_counted(self) -> None:
         """Refuse what an audit would not see, such as weights beside rows."""
@@ -169,6 +169,7 @@ class Subject:
         fixed, shown = self._settled(how, seed)
         samples, parts, used = self._samples_mitigated(fixed, seed)
         step = fixed.step(self._schema(seed), seed, used)
+        repeats = self.repeats * (used or how.repeats)
         return replace(
             self,
             samples=samples,
@@ -177,9 +178,9 @@ class Subject:
             scores={},
             weights=None,
             retrain=again,
-            mitigation=how.noted((*earlier, step)),
+            mitigation=how.noted((*earlier, step), repeats),
             steps=(*earlier, step),
-            repeats=self.repeats * (used or how.repeats),
+            repeats=repeats,
             sections=(*self.sections, *shown),
         )
 

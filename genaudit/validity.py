@@ -12,6 +12,9 @@ from typing import Any
 
 _FORM = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
+#: Verdicts of a finding with a limit that lets it pass.
+_PASSES = ("within", "info")
+
 
 def today() -> dt.date:
     """The day by UTC, in which all days of reports are."""
@@ -35,16 +38,25 @@ def expired(context: Mapping[str, Any], on: dt.date) -> str | None:
     return None if day is not None and on <= day else str(until)
 
 
-def over(findings: Iterable[tuple[str, Any]], on: dt.date) -> list[str]:
-    """Metrics that lie within a limit whose last day was before a day.
+def expired_limits(findings: Iterable[tuple[str, str, Any]], on: dt.date) -> list[str]:
+    """Metrics that pass by a limit whose last day was before a day: it lets nothing pass any more.
 
-    findings: name of the metric of each finding within its limit, and the limit's last day.
+    They pass where they are within, and where a gap is told to be smaller or turned (`info`).
 
-    >>> over([("a", "2027-06-30"), ("b", None), ("c", "2027-07-01")], dt.date(2027, 7, 1))
+    Args:
+        findings: Metric, verdict, and last day of the limit (None = none) of each that has one.
+        on: The day.
+
+    >>> days = "2027-06-30", None, "2027-07-01"
+    >>> expired_limits(zip("abc", ("within", "info", "within"), days), dt.date(2027, 7, 1))
     ['a']
+    >>> other = [("d", "info", "2027-06-30"), ("e", "outside", "2027-06-30")]
+    >>> expired_limits(other, dt.date(2027, 7, 1))
+    ['d']
     """
-    days = [(metric, _day(last)) for metric, last in findings if last is not None]
-    return sorted({metric for metric, day in days if day is None or day < on})
+    passed = [(metric, _day(last)) for metric, verdict, last in findings
+              if verdict in _PASSES and last is not None]  # fmt: skip
+    return sorted({metric for metric, day in passed if day is None or day < on})
 
 
 def _day(text: Any) -> dt.date | None:

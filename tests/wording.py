@@ -23,7 +23,7 @@ BANNED = re.compile(
     r"|\bmeets? all (?:the )?requirements\b|\banonymi[sz]ed data ?sets?\b|\brisk[- ]free\b"
     r"|\b100 ?% (?:private|safe|secure|anonymous|fair)\b|\bfree (?:of|from) discrimination\b"
     r"|\b(?:is|are|was|were|been) (?:now )?anonymi[sz]ed\b|\bbias free\b|\bnon-?discriminatory\b"
-    r"|\bdoes not discriminate\b|\bno privacy risk\b|\bimpossible to (?:re-?)?identify\b"
+    r"|\bdoes not discriminate\b|\bimpossible to (?:re-?)?identify\b"
     r"|(?<!That )\b(?:nobody|no one|none) can be (?:re-?)?identified\b"
     r"|\b(?:can ?not|never) leaks?\b"
     r"|\bno individual can be (?:re-?)?identified\b|\bfree from bias\b|\bleak-free\b"

@@ -81,10 +81,9 @@ def _result(report: Mapping[str, Any], policy: str, *, expired: bool) -> dict[st
     measured = {f["metric"] for f in _findings(report)}
     missing = [x["metric"] for x in report["policy"]["limits"] if x["metric"] not in measured]
     over = ["valid_until: expired"] if expired else []
-    if not report["policy"]["limits"]:
-        over.append("policy: no limit set")
+    unlimited = [] if report["policy"]["limits"] else ["policy: no limit set"]
     unmeasured = (f"{m}: not measured" for m in missing)
-    warned = sorted([*named.get("cannot_tell", []), *unmeasured, *over])
+    warned = sorted([*named.get("cannot_tell", []), *unmeasured, *over, *unlimited])
     failed = named.get("outside", [])
     return {
         "result": "FAILED" if failed else "WARNED" if warned else "PASSED",

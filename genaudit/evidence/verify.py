@@ -17,7 +17,7 @@ from genaudit.errors import IntegrityError, OptionError, reason
 from genaudit.evidence.sign import key_id, opened, parse_public, public_key, public_pem, signs
 from genaudit.evidence.statement import ATTESTATION, REPORT, SIGNER, canonical, loads, statement
 from genaudit.reading import path_of
-from genaudit.validity import expired, over, today
+from genaudit.validity import expired, expired_limits, today
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -34,8 +34,8 @@ class Verified:
 
     signer: SHA-256 of the key that signed it; empty where it is unsigned. known: whether that is
     the key that the verifier gave; else whoever damaged it could have signed it anew. expired:
-    until when its report was valid, where that is over today; else empty. late: metrics within a
-    limit that is over today.
+    until when its report was valid, where that is over today; else empty. late: metrics that
+    pass by a limit which is over today.
     """
 
     n_files: int
@@ -197,11 +197,11 @@ def _over(report: Any) -> str:
 
 
 def _late(report: Any) -> tuple[str, ...]:
-    """Metrics of a report that lie within a limit which is over today."""
+    """Metrics of a report that pass by a limit which is over today."""
     findings = (f for section in report["sections"] for f in section.get("findings", ()))
-    within = ((f["metric"], f["limit"].get("expires")) for f in findings
-              if f.get("verdict") == "within" and f.get("limit"))  # fmt: skip
-    return tuple(over(within, today()))
+    limited = ((f["metric"], f.get("verdict"), f["limit"].get("expires"))
+               for f in findings if f.get("limit"))  # fmt: skip
+    return tuple(expired_limits(limited, today()))
 
 
 def _signer(

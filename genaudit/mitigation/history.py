@@ -27,13 +27,6 @@ _WEIGHTED = message(
 )
 
 
-_REPEATED = message(
-    "remark.repeated",
-    "One generated row stands among them up to {n:integer} times. Audits of bias count each for as "
-    "little as if all did, so that their intervals are wide enough; others count rows as they are.",
-)
-
-
 def repeats(steps: Sequence[Step]) -> int:
     """How often one generated row stands among samples at most, after all steps."""
     return prod(step.get("repeats", 1) for step in steps if not step.get("weights"))
@@ -42,9 +35,9 @@ def repeats(steps: Sequence[Step]) -> int:
 def noted(steps: Sequence[Step], most: int = 1) -> Message | None:
     """What was done to samples, in order, for a report; None where nothing was.
 
-    most: how often one row stands there at most, where that is more than the steps say.
-
     Weights beside rows change no row, so a step that gave them is no mitigation of what is counted.
+
+    most: how often one row stands there at most, where that is more than the steps say.
     """
     said = []
     if what := _whole(steps):
@@ -56,12 +49,23 @@ def noted(steps: Sequence[Step], most: int = 1) -> Message | None:
                 what=what,
             )
         )
-    return _sentences([*said, *_repeated([steps], most), *([_WEIGHTED] if weighted(steps) else [])])
+    return _sentences([*said, *_counted([steps], most)])
 
 
-def _repeated(parts: Sequence[Sequence[Step]], most: int = 1) -> list[Message]:
-    most = max(most, *map(repeats, parts))
-    return [message(_REPEATED.id, _REPEATED.text_en, n=most)] if most > 1 else []
+def _counted(parts: Sequence[Sequence[Step]], most: int) -> list[Message]:
+    """How audits count rows that were used again, and rows with weights."""
+    said, most = [], max(most, *map(repeats, parts))
+    if most > 1:
+        said.append(
+            message(
+                "remark.repeated",
+                "One generated row stands among them up to {n:integer} times. Audits of bias count "
+                "each for as little as if all did, so that their intervals are wide enough; others "
+                "count rows as they are.",
+                n=most,
+            )
+        )
+    return [*said, _WEIGHTED] if any(map(weighted, parts)) else said
 
 
 def noted_parts(parts: Sequence[Sequence[Step]], most: int = 1) -> Message | None:
@@ -78,8 +82,7 @@ def noted_parts(parts: Sequence[Sequence[Step]], most: int = 1) -> Message | Non
         what = reduce(lambda a, b: message("mitigation.also", "{one}; {other}", one=a, other=b),
                       ways)  # fmt: skip
         said.append(_some(len(each), len(parts), what))
-    any_weighted = [_WEIGHTED] if any(map(weighted, parts)) else []
-    return _sentences([*said, *_repeated(parts, most), *any_weighted])
+    return _sentences([*said, *_counted(parts, most)])
 
 
 def _some(k: int, n: int, what: Message) -> Message:

@@ -19,7 +19,7 @@ from genaudit.mitigation.history import noted
 from genaudit.mitigation.outcome import Mitigated
 from genaudit.mitigation.reject import reject
 from genaudit.mitigation.repair import repair, tuned
-from genaudit.mitigation.resample import MOST_USES, factor, resample
+from genaudit.mitigation.resample import MOST_USES, factor, most_used, resample
 from genaudit.mitigation.reweigh import independent, lacks, reweigh
 from genaudit.mitigation.target import Spec, TargetTable
 from genaudit.result import Message, Section
@@ -237,8 +237,7 @@ class Mitigation:
     @property
     def repeats(self) -> int:
         """How often it may use one row."""
-        again = self.method in _TAKE["most_uses"] and not self.keep_rows
-        return (self.most_uses or MOST_USES) if again else 1
+        return most_used(self.method, self.most_uses, weights=self.keep_rows)
 
     def step(self, schema: Schema | None, seed: int = 0, repeats: int | None = None) -> Step:
         """Method, columns, target, options and seed, as a record keeps them.
@@ -258,9 +257,12 @@ class Mitigation:
             "weights": self.keep_rows, "seed": int(seed), "repeats": repeats or self.repeats,
         }  # fmt: skip
 
-    def noted(self, steps: Sequence[Step]) -> Message:
-        """What was done to samples, step by step, and what it cost in privacy."""
-        said = noted(steps)
+    def noted(self, steps: Sequence[Step], repeats: int = 1) -> Message:
+        """What was done to samples, step by step, and what it cost in privacy.
+
+        repeats: how often one row stands there at most, where that is more than the steps say.
+        """
+        said = noted(steps, repeats)
         assert said is not None, "something was done"
         return said
 

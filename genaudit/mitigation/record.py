@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from genaudit.errors import DataError, fault
-from genaudit.mitigation.resample import MOST_USES
+from genaudit.mitigation.resample import most_used
 from genaudit.mitigation.tradeoff import Tuning
 from genaudit.reading import read_bytes
 from genaudit.subject import Step
@@ -39,10 +39,11 @@ class Done(BaseModel):
     @classmethod
     def _as_often_as_may_be(cls, found: Any) -> Any:
         """Records once did not tell how often a row was used."""
-        if not isinstance(found, dict) or "repeats" in found or found.get("weights"):
+        if not isinstance(found, dict) or "repeats" in found:
             return found
-        again = found.get("method") in ("resample", "reweigh")
-        return {**found, "repeats": (found.get("most_uses") or MOST_USES) if again else 1}
+        most = most_used(found.get("method", ""), found.get("most_uses"),
+                         weights=bool(found.get("weights")))  # fmt: skip
+        return {**found, "repeats": most}
 
 
 class MitigationRecord(Done):

@@ -16,6 +16,11 @@ from genaudit.mitigation.target import TargetTable, apportioned
 MOST_USES = 2
 
 
+def most_used(method: str, most_uses: int | None, *, weights: bool) -> int:
+    """How often a mitigation may use one row: a method that draws rows anew, so often."""
+    return (most_uses or MOST_USES) if method in ("resample", "reweigh") and not weights else 1
+
+
 def resample(
     samples: Dataset,
     target: TargetTable,

@@ -63,7 +63,6 @@ def page(template: str, text: Text, **values: Any) -> str:
             moment=lambda at: moment(at, text),
             view=view,
             unmeasured=unmeasured,
-            most_lines=view.most_lines,
             ledger_lines=lines,
             sentences=view.Sentences(text, numbers),
             figures=Figures(text, Numbers(text, short=True)),

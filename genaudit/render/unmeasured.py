@@ -8,29 +8,25 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from genaudit.render.text import Text, catalogue
-from genaudit.render.view import unmeasured_limits
+from genaudit.render.view import room_taken, unmeasured_limits
 from genaudit.result import AuditReport, Message, Section, Status, message
 
 #: Lines of page one, which is one sheet of paper; more of them stand in full among the methods.
 MOST = 6
 
+#: Lines of a column of page one that these may take, signs of a line, and beyond which signs are as
+#: wide as two.
+_COLUMN, _SIGNS, _WIDE = 33, 50, 0x2E7F
 
-#: Lines of a column of page one, of so many signs, that what was not measured may take.
-_COLUMN, _SIGNS = 33, 50
 
-
-def shown(lines: Sequence[Markup], taken: int) -> int:
-    """How many of these page one has room for; taken: lines of findings that others take."""
-    left = _COLUMN - 2 * taken
+def shown(report: AuditReport, lines: Sequence[Markup]) -> int:
+    """How many of the lines of `everything` page one has room for."""
+    left = _COLUMN - 2 * room_taken(report)
     for n, line in enumerate(lines[:MOST]):
         left -= 1 + sum(1 + (ord(sign) > _WIDE) for sign in line.striptags()) // _SIGNS
         if left < 0:
             return max(n, 1)
     return min(len(lines), MOST)
-
-
-#: Signs beyond are as wide as two of Latin script.
-_WIDE = 0x2E7F
 
 
 @dataclass(frozen=True)

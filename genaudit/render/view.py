@@ -89,19 +89,6 @@ def headline(report: AuditReport) -> str:
     return "smaller" if limited else report.verdict.value
 
 
-def room_taken(report: AuditReport) -> int:
-    """Lines of findings whose place on page one others take, about: claim, warnings, remarks."""
-    said = [*warnings(report), *report.remarks]
-    declared = [str(report.context.get(key, "")) for key in ("assessed_by", "purpose")]
-    return (
-        sum(1 + len(one.english) // 120 for one in said)
-        + len(warnings(report))
-        + sum(len(one) // 60 for one in declared)
-        + 2 * report.provenance.show_private
-        + 3 * (report.subject.claim is not None)
-    )
-
-
 def judged(report: AuditReport) -> bool:
     """Whether any finding has a limit."""
     return any(f.limit for _, f in report.findings())
@@ -300,8 +287,8 @@ def exposed(report: AuditReport) -> list[tuple[str, Finding | None]]:
         same = next((same for same in ranked if same), [])
         shown = [] if who == "group" else [f for f in same if _above_chance(f) > 0]
         telling = [f for f in same if _upper(f) < 1 or _above_chance(f) > 0] or same
-        judged = [f for f in telling if f.limit]
-        may = max(judged or telling, key=_upper, default=None)
+        limited = [f for f in telling if f.limit]
+        may = max(limited or telling, key=_upper, default=None)
         out.append((who, max(shown, key=_above_chance, default=may)))
     return out
 
@@ -316,6 +303,19 @@ def _of_more_exposed(findings: Sequence[Finding]) -> list[Finding]:
 #: Lines of page one, which is one sheet of paper, in all and by verdict; all of them stand in their
 #: chapters. What stands before them takes the place of some.
 _LINES, _MOST_LINES, _LEAST_LINES = 15, {"outside": 9, "cannot_tell": 6}, 2
+
+
+def room_taken(report: AuditReport) -> int:
+    """Lines of findings whose place on page one others take, about: claim, warnings, remarks."""
+    said = [*warnings(report), *report.remarks]
+    declared = [str(report.context.get(key, "")) for key in ("assessed_by", "purpose")]
+    return (
+        sum(1 + len(one.english) // 120 for one in said)
+        + len(warnings(report))
+        + sum(len(one) // 60 for one in declared)
+        + 2 * report.provenance.show_private
+        + 3 * (report.subject.claim is not None)
+    )
 
 
 def most_lines(report: AuditReport) -> dict[str, int]:

@@ -92,7 +92,12 @@ def _locale(lang: str) -> str:
      "no privacy risk", "impossible to re-identify", "Here nobody can be identified",
      "It cannot leak.", "达标", "是匿名数据", "不属于个人信息", "没有隐私风险",
      "不会泄露", "无偏差", "公平无偏",
-     "符合GDPR", "满足GDPR", "遵守《个人信息保护法》"],
+     "符合GDPR", "满足GDPR", "遵守《个人信息保护法》",
+     "No individual can be identified.", "free from bias", "There are no privacy risks.",
+     "zero privacy risk", "does not leak", "leak-free", "conforming to the AI Act",
+     "conforms with ISO 42001", "not personal information", "approved by the regulator",
+     "不会泄漏", "没有任何风险", "不存在隐私风险", "不含偏见", "不是个人信息",
+     "不涉及个人信息", "满足第10条"],
 )  # fmt: skip
 def test_a_claim_is_found(text: str) -> None:
     """Each banned word is found, and a denial that is not listed is no excuse."""

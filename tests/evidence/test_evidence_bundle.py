@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import pandas as pd
 import pytest
 from test_check_codes import _within
 
@@ -25,7 +26,7 @@ from genaudit.evidence.statement import canonical, statement
 from genaudit.evidence.verify import verify
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy, content
-from genaudit.result import AuditReport
+from genaudit.result import AuditReport, Limit, Verdict
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -70,44 +71,68 @@ def test_audit_json_of_a_bundle_is_canonical_and_checks(bundles: Path, run_cli: 
     assert code == run_cli("check", place)[0]
 
 
-@pytest.mark.filterwarnings("always")
-def test_a_limit_that_has_expired_since_passes_nowhere(tmp_path: Path, run_cli: Cli) -> None:
-    """Of an audit of two days ago whose limits ended yesterday nothing passes any more."""
+def _reduced() -> AuditReport:
+    """Women are paid as often as men among samples, a quarter as often among real rows."""
+    schema = Schema.from_dict({"columns": {
+        "sex": {"kind": "categorical", "categories": ["F", "M"], "role": "sensitive"},
+        "paid": {"kind": "categorical", "categories": ["no", "yes"], "role": "target"},
+    }})  # fmt: skip
+
+    def rows(women: int) -> pd.DataFrame:
+        paid = ["yes"] * women + ["no"] * (1000 - women) + ["yes"] * 800 + ["no"] * 200
+        return pd.DataFrame({"sex": ["F"] * 1000 + ["M"] * 1000, "paid": paid})
+
+    limit = Limit(metric="bias.representation.label_gap_change", direction="abs", value=0.05,
+                  owner="o", rationale="r")  # fmt: skip
+    return api.audit(
+        rows(800), train=rows(200), schema=schema, plan=AuditPlan(audits=("bias.representation",)),
+        policy=Policy(name="p", owner="o", limits=(limit,)),
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["within", "smaller"])
+def passing(request: pytest.FixtureRequest, tmp_path: Path) -> AuditReport:
+    """A report that its limits let pass: within, or with a gap that is told to be smaller."""
+    if request.param == "smaller":
+        return _reduced()
     [place] = _within(tmp_path)
-    report = api.read_report(place)
-    today = dt.datetime.now(dt.UTC).date()
-    started = f"{today - dt.timedelta(days=2)}T10:00:00Z"
-    limits = tuple(x.model_copy(update={"expires": today - dt.timedelta(days=1)})
-                   for x in report.policy.limits)  # fmt: skip
-    api.write_json(report.model_copy(update={
-        "policy": report.policy.model_copy(update={"limits": limits}), "registration": None,
-        "provenance": report.provenance.model_copy(update={"started": started}),
-    }), place)  # fmt: skip
+    return api.read_report(place)
+
+
+def _ending(report: AuditReport, last: dt.date, started: dt.date) -> AuditReport:
+    """The report with this last day of its limits, of an audit on that day."""
+    limits = tuple(x.model_copy(update={"expires": last}) for x in report.policy.limits)
+    made = report.provenance.model_copy(update={"started": f"{started}T10:00:00Z"})
+    policy = report.policy.model_copy(update={"limits": limits})
+    return report.model_copy(update={"policy": policy, "registration": None, "provenance": made})
+
+
+def test_a_limit_that_has_expired_since_passes_nowhere(
+    passing: AuditReport, tmp_path: Path
+) -> None:
+    """Of an audit of two days ago whose limits ended yesterday nothing passes any more."""
+    today, day = dt.datetime.now(dt.UTC).date(), dt.timedelta(days=1)
+    report = _ending(passing, today - day, today - 2 * day)
     out = tmp_path / "evidence"
 
-    code, _, err = run_cli("bundle", place, "--no-pdf", "--out", out)
+    with pytest.warns(GenauditWarning, match="Limits have expired since the audit"):
+        api.bundle(report, out, pdf=False)
 
     stated = json.loads((out / "attestation.json").read_text())["payload"]
     predicate = json.loads(base64.b64decode(stated))["predicate"]
-    assert code == 0
-    assert "Limits have expired since the audit" in err
-    assert predicate["result"] != "PASSED"
+    limited = [f for _, f in api.read_report(out / "audit.json").findings() if f.limit]
+    assert predicate["result"] == "WARNED"
     assert predicate["passedTests"] == []
-    assert "within" not in {f.verdict for _, f in api.read_report(out / "audit.json").findings()}
+    assert {f.verdict for f in limited} == {Verdict.CANNOT_TELL}
     assert verify(out).late == ()
 
 
 def test_limits_that_expire_after_a_bundle_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    passing: AuditReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By whoever verifies it later; it is whole all the same."""
-    [place] = _within(tmp_path)
-    report = api.read_report(place)
     today = dt.datetime.now(dt.UTC).date()
-    limits = tuple(x.model_copy(update={"expires": today}) for x in report.policy.limits)
-    policy = report.policy.model_copy(update={"limits": limits})
-    api.bundle(report.model_copy(update={"policy": policy, "registration": None}),
-               tmp_path / "evidence", pdf=False)  # fmt: skip
+    api.bundle(_ending(passing, today, today), tmp_path / "evidence", pdf=False)
 
     assert verify(tmp_path / "evidence").late == ()
     later = today + dt.timedelta(days=1)

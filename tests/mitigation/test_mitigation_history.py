@@ -308,3 +308,11 @@ def test_files_that_were_made_from_one_another_hold_the_same_rows(tmp_path: Path
     assert pool.repeats == 5
     assert "up to 5 times" in said(pool)
     assert from_files([plain, other], SCHEMA).repeats == 1
+
+    third = tmp_path / "c.csv"
+    api.mitigate(plain, RESAMPLE, schema=SCHEMA, out=third, seed=1)
+    api.mitigate([first, third], REPAIR, schema=SCHEMA, out=second)
+    again = from_files([second], SCHEMA)
+    assert again.repeats == from_files([first, third], SCHEMA).repeats == 4
+    assert "up to 4 times" in said(again)
+    assert "up to 4 times" in said(from_files([first, third], SCHEMA).mitigated(REPAIR))

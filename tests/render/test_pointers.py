@@ -92,7 +92,7 @@ class Page:
         most = view.most_lines(self._report)
         metrics = (len(view.headlines(self._report, Verdict(v))) - n for v, n in most.items())
         missing = unmeasured.everything(self._report, self._text)
-        lost = len(missing) - unmeasured.shown(missing, view.room_taken(self._report))
+        lost = len(missing) - unmeasured.shown(self._report, missing)
         return [n for n in (*metrics, lost) if n > 0]
 
     def _counts(self) -> list[int]:
