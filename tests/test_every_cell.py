@@ -310,6 +310,31 @@ def test_no_window_is_a_unit(unit: str | None, tmp_path: Path) -> None:
     assert "with --unit record" not in str(refused.value)
 
 
+@pytest.mark.parametrize("role", ["person", "id"])
+@pytest.mark.parametrize("unit", [None, "record"])
+def test_no_part_of_a_series_is_a_unit(role: str, unit: str | None, tmp_path: Path) -> None:
+    """Series that were cut before they came are parts of their entity's as windows are."""
+    schema = ga.Schema.from_dict({"rows": "public", "columns": {
+        "series": {"kind": "sequence", "channels": ["u"], "channel_bounds": [[0, 1]],
+                   "max_length": 3, "entity": "who", "time": "t"},
+        "who": {"kind": "categorical", "role": role},
+        "side": {"kind": "categorical", "categories": ["left", "right"]},
+    }})  # fmt: skip
+    np.savez(
+        tmp_path / "cut.npz", series=np.full((16, 3, 1), 0.5, np.float32),
+        who=np.repeat([f"p{i}" for i in range(8)], 2), side=np.repeat(["left", "right"], 8),
+    )  # fmt: skip
+
+    with pytest.raises(GenauditError, match="--rows-per-person") as refused:
+        ga.train(
+            tmp_path / "cut.npz", schema, model="vae", epsilon=5, delta=1e-3, unit=unit,
+            ledger=tmp_path / "ledger.sqlite", **SMALL,
+        )  # fmt: skip
+
+    assert "series" in str(refused.value)
+    assert "with --unit record" not in str(refused.value)
+
+
 def test_another_sampling_rate_is_refused(tmp_path: Path) -> None:
     """Sounds of another rate than the schema declares would have other pitches."""
     place = tiny.write("audio", tiny.frame_of("audio", 6), tmp_path, "sounds")

@@ -8,7 +8,7 @@ from typing import Any
 
 from genaudit.errors import OptionError
 from genaudit.training import presets
-from genaudit.training.recipe import Recipe, Settled
+from genaudit.training.recipe import Recipe, Settled, warm_steps
 
 #: Kinds of records, as a sentence names them.
 _WORDS = {
@@ -100,22 +100,32 @@ USES: Mapping[str, Use] = {
 
 @dataclass(frozen=True)
 class Silence:
-    """A value of one option under which others change nothing. among: cells that it is said of."""
+    """A value of one option under which others change nothing.
+
+    when: says it of all values that a training takes. others: have an effect `only` there; `why`
+    none of them has one else. among: cells that it is said of.
+    """
 
     option: str
-    value: float
-    silenced: tuple[str, ...]
+    when: Callable[[Mapping[str, Any]], bool]
+    others: tuple[str, ...]
+    only: str
     why: str
     among: Callable[[Cell], bool]
 
 
+def _warm_steps(taken: Mapping[str, Any]) -> int:
+    return warm_steps(taken["warm"], taken["steps"])
+
+
 SILENCES = (
-    Silence("warm", 1.0, ("learning_rate", "n_critic", "r1"), "no step has a discriminator",
-            lambda c: c.warm),
-    Silence("warm", 0.0, ("warm_learning_rate", "warm_end"), "no step is a warm start",
-            lambda c: c.warm),
-    Silence("kl", 0.0, ("kl_rise", "free_bits"), "the divergence has no weight",
-            _VAES_OF_RECORDS.by),
+    Silence("warm", lambda t: _warm_steps(t) == t["steps"],
+            ("learning_rate", "private_learning_rate", "n_critic", "r1"),
+            "where a step has a discriminator", "no step has a discriminator", lambda c: c.warm),
+    Silence("warm", lambda t: not _warm_steps(t), ("warm_learning_rate", "warm_end"),
+            "where a step is a warm start", "no step is a warm start", lambda c: c.warm),
+    Silence("kl", lambda t: t["kl"] == 0, ("kl_rise", "free_bits"),
+            "where kl is not 0", "the divergence has no weight", _VAES_OF_RECORDS.by),
 )  # fmt: skip
 
 
@@ -146,10 +156,11 @@ def check(recipe: Recipe, kind: str) -> None:
         )
     for name, silence in _silenced(recipe, kind).items():
         raise OptionError(
-            f"Expected {name} only where {silence.option} is not {silence.value:g}, got "
-            f"{_shown(recipe, name)} beside {silence.option} = {silence.value:g}, where it changes "
+            f"Expected {name} only {silence.only}, got {_shown(recipe, name)} beside "
+            f"{silence.option} = {_taken(recipe, kind)[silence.option]:g}, where it changes "
             f"nothing, as {silence.why}; leave one of them out."
         )
+    _check_turns(recipe, kind)
 
 
 def without_idle(recipe: Recipe, kind: str) -> Recipe:
@@ -173,19 +184,36 @@ def _idle(recipe: Recipe, kind: str) -> list[str]:
 
 def _silenced(recipe: Recipe, kind: str) -> dict[str, Silence]:
     """Options that are given, and change nothing beside the value of another."""
-    cell, usual = Cell.of(recipe, kind), _usual(recipe, kind)
-
-    def taken(name: str) -> Any:
-        given = getattr(recipe, name)
-        return usual[name] if given is None else given
-
+    cell, usual, taken = Cell.of(recipe, kind), _usual(recipe, kind), _taken(recipe, kind)
     return {
         name: silence
         for silence in SILENCES
-        if silence.among(cell) and taken(silence.option) == silence.value
-        for name in silence.silenced
+        if silence.among(cell) and silence.when(taken)
+        for name in silence.others
         if _given(name, getattr(recipe, name), usual[name])
     }
+
+
+def _check_turns(recipe: Recipe, kind: str) -> None:
+    """Refuse a generator whose turn never comes.
+
+    Raises:
+        OptionError: a discriminator takes fewer steps than one step of the generator waits for.
+    """
+    cell, taken = Cell.of(recipe, kind), _taken(recipe, kind)
+    turns = taken["steps"] - (_warm_steps(taken) if cell.warm else 0)
+    if cell.adversarial and 0 < turns < recipe.n_critic:
+        raise OptionError(
+            f"Expected n_critic of at most {turns:,}, the steps that have a discriminator, got "
+            f"n_critic = {recipe.n_critic:,}, with which the generator would never learn from it; "
+            "lower n_critic, or raise steps."
+        )
+
+
+def _taken(recipe: Recipe, kind: str) -> dict[str, Any]:
+    """What each option is in a training by the recipe."""
+    given = {name: getattr(recipe, name) for name in Recipe.model_fields}
+    return _usual(recipe, kind) | {n: value for n, value in given.items() if value is not None}
 
 
 def _given(name: str, value: Any, usual: Any) -> bool:

@@ -196,6 +196,11 @@ class Settled(BaseModel):
     average: float = 0.995
 
 
+def warm_steps(warm: float, steps: int) -> int:
+    """How many of the steps are a warm start that is to be this share of them."""
+    return round(warm * steps)
+
+
 def check_delta(delta: float, n: int) -> None:
     """Refuse a δ at which a mechanism may publish whole records.
 

@@ -27,7 +27,7 @@ from genaudit.training.prepared import (
     media_nets_of,
     net_options,
 )
-from genaudit.training.recipe import Recipe, Settled
+from genaudit.training.recipe import Recipe, Settled, warm_steps
 
 _FAMILIES: Mapping[str, type[MediaGan | MediaVae]] = {
     "gan": MediaGan, "cgan": MediaGan, "vae": MediaVae,
@@ -152,7 +152,7 @@ def _tuning(recipe: Recipe, settled: Settled) -> Tuning:
         kl=settled.kl,
         kl_rise=settled.kl_rise,
         free_bits=settled.free_bits,
-        warm_steps=round(settled.warm * settled.steps),
+        warm_steps=warm_steps(settled.warm, settled.steps),
         warm_learning_rate=settled.warm_learning_rate,
         warm_end=settled.warm_end,
     )

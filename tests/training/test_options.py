@@ -134,31 +134,59 @@ def test_an_option_is_refused_where_nothing_uses_it(name: str) -> None:
     assert refused
 
 
+#: Values by which others change nothing: option, value, steps of a training that was found so.
+SILENT: list[tuple[str, float, int]] = [
+    ("warm", 1.0, 8), ("warm", 0.999, 8), ("warm", 0.0, 8), ("warm", 0.01, 8), ("kl", 0.0, 8),
+]  # fmt: skip
+
+
+def _silenced_by(option: str, value: float) -> tuple[str, ...]:
+    taken = {"warm": 0.5, "kl": 1.0, "steps": 8, option: value}
+    (found,) = [s for s in SILENCES if s.option == option and s.when(taken)]
+    return found.others
+
+
 @pytest.mark.parametrize(
-    ("name", "silence"),
-    [pytest.param(name, s, id=f"{name} beside {s.option} = {s.value:g}")
-     for s in SILENCES for name in s.silenced],
-)  # fmt: skip
-def test_an_option_is_refused_beside_a_value_that_silences_it(name: str, silence: Any) -> None:
-    """The sentence names both; with another value of the other it is taken."""
-    family = "vae" if silence.option == "kl" else "cgan"
-    beside = Recipe.of(family=family, **{silence.option: silence.value, name: OTHER[name]})
-    with pytest.raises(OptionError, match=f"got {name} = .* beside {silence.option} = ") as error:
+    ("option", "value", "steps", "name"),
+    [(*case, name) for case in SILENT for name in _silenced_by(*case[:2])],
+)
+def test_an_option_is_refused_beside_a_value_that_silences_it(
+    option: str, value: float, steps: int, name: str
+) -> None:
+    """The sentence names both, by what steps are rounded to; with another value it is taken."""
+    family = "vae" if option == "kl" else "cgan"
+    fields = {
+        "family": family,
+        "steps": steps,
+        name: {**OTHER, "private_learning_rate": 0.02}[name],
+    }
+    beside = Recipe.of(**fields, **{option: value})
+    with pytest.raises(OptionError, match=f"got {name} = .* beside {option} = ") as error:
         check(beside, "sequence")
 
-    assert silence.why in str(error.value)
+    assert "changes nothing, as " in str(error.value)
     check(without_idle(beside, "sequence"), "sequence")
-    check(Recipe.of(family=family, **{silence.option: 0.5, name: OTHER[name]}), "sequence")
+    check(Recipe.of(**fields, **{option: 0.5}), "sequence")
 
 
-@pytest.mark.parametrize("silence", SILENCES, ids=lambda s: f"{s.option} = {s.value:g}")
-def test_what_is_silenced_changes_nothing(silence: Any) -> None:
+@pytest.mark.parametrize(("option", "value", "steps"), SILENT)
+def test_what_is_silenced_changes_nothing(option: str, value: float, steps: int) -> None:
     """Else it would be refused for no reason."""
-    family = "vae" if silence.option == "kl" else "cgan"
-    base = _recipe("text", family, False, **{silence.option: silence.value})
-    for name in silence.silenced:
-        other = base.model_copy(update={name: OTHER[name]})
+    family = "vae" if option == "kl" else "cgan"
+    base = _recipe("text", family, False, **{option: value, "steps": steps})
+    for name in _silenced_by(option, value):
+        other = base.model_copy(update={name: {**OTHER, "private_learning_rate": 0.02}[name]})
         assert _same(_released(base), _released(other)), name
+
+
+@pytest.mark.parametrize("kind", ["table", "text"])
+def test_a_generator_has_its_turn(kind: str) -> None:
+    """Else the discriminator alone would learn."""
+    fields = {"family": "cgan", "steps": 8, **({} if kind == "table" else {"warm": 0.5})}
+    turns = 8 if kind == "table" else 4
+    check(Recipe.of(**fields, n_critic=turns), kind)
+    with pytest.raises(OptionError, match=f"n_critic of at most {turns}, .* never learn"):
+        check(Recipe.of(**fields, n_critic=turns + 1), kind)
 
 
 def _released(recipe: Recipe) -> dict[str, np.ndarray]:

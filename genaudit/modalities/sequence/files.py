@@ -8,7 +8,9 @@ shape (n,), and attributes, shape (n,) each.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from datetime import time as clock
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +141,7 @@ def _times(cells: pd.Series, source: str) -> np.ndarray:
     Raises:
         DataError: a time is missing, or they are neither all numbers nor all of ISO 8601.
     """
-    if pd.api.types.is_timedelta64_dtype(cells):
-        cells = cells.dt.total_seconds()
+    durations = cells.astype("int64") if pd.api.types.is_timedelta64_dtype(cells) else None
     cells = cells.astype(object)
     missing = _missing(cells)
     if missing.any():
@@ -149,11 +150,14 @@ def _times(cells: pd.Series, source: str) -> np.ndarray:
             f"{len(cells):,} rows, the first of them row {int(missing.argmax()) + 1:,}, of column "
             f"{cells.name!r}; fill in these times, or drop such rows."
         )
-    numbers = pd.to_numeric(cells, errors="coerce").astype(float).to_numpy()
-    no_number = ~np.isfinite(numbers)
+    if durations is not None:
+        return durations.to_numpy()
+    # Whole numbers stay whole: as floats, nanoseconds since 1970 would be equal.
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy()
+    no_number = ~np.isfinite(numbers.astype(float))
     if not no_number.any():
         return numbers
-    moments = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
+    moments = _moments(cells)
     no_moment = moments.isna().to_numpy(dtype=bool)
     if not no_moment.any():
         return moments.astype("int64").to_numpy()
@@ -163,6 +167,28 @@ def _times(cells: pd.Series, source: str) -> np.ndarray:
         f"got {cells.iloc[int(bad.argmax())]!r} in row {int(bad.argmax()) + 1:,} of column "
         f"{cells.name!r}; write them like 1, 2, 3, like 2019-12-31 or like 2019-12-31T18:30."
     )
+
+
+def _moments(cells: pd.Series) -> pd.Series:
+    """Moments of ISO 8601, NaT where a cell is none: calendar dates, or week dates, or hours."""
+    found = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
+    for parse in (datetime.fromisoformat, _hour):
+        if found.isna().any():
+            others = pd.to_datetime(cells.map(lambda c, parse=parse: _parsed(c, parse)), utc=True)
+            found = found if others.isna().any() else others
+    return found
+
+
+def _parsed(cell: object, parse: Callable[[str], datetime]) -> datetime | None:
+    try:
+        return parse(cell) if isinstance(cell, str) else None
+    except ValueError:
+        return None
+
+
+def _hour(cell: str) -> datetime:
+    """A time of day, of any one day."""
+    return datetime.combine(date(1970, 1, 2), clock.fromisoformat(cell))
 
 
 def _missing(cells: pd.Series) -> np.ndarray:

@@ -116,7 +116,7 @@ def check(recipe: Recipe, data: Dataset, book: Book) -> None:
     Raises:
         BudgetError: a person has more than one row and no cap is declared.
     """
-    if data.schema.person is None:
+    if data.schema.person is None and _entity(data.schema) is None:
         return
     book.charge(
         TouchKind.UNACCOUNTED, "rows of each person are counted, shown to the operator",
@@ -129,8 +129,10 @@ def check_rows(recipe: Recipe, data: Dataset) -> None:
     """The check itself; the ledger must say first that rows are looked at.
 
     Raises:
-        BudgetError: a person has more than one row and no cap is declared.
+        BudgetError: a person has more than one row and no cap is declared, or an entity more than
+            one series and each of them is to be a unit.
     """
+    _check_series(recipe, data)
     person = data.schema.person
     if person is None:
         return
@@ -141,12 +143,36 @@ def check_rows(recipe: Recipe, data: Dataset) -> None:
         warnings.warn(_group(recipe, most), GenauditWarning, stacklevel=5)
     elif recipe.rows_per_person is None:
         what, single = "rows", ", or protect single rows with --unit record"
-        if are_windows(data.schema):
-            what, single = "windows", ""
+        if _entity(data.schema) is not None:
+            what, single = ("windows" if are_windows(data.schema) else "series"), ""
         raise BudgetError(
             f"Column {person.name!r} names persons with several {what}. Declare how many {what} of "
             f"one person may be used (--rows-per-person 5; others are left out){single}."
         )
+
+
+def _check_series(recipe: Recipe, data: Dataset) -> None:
+    """Refuse series of one entity as units, whoever has cut them.
+
+    Raises:
+        BudgetError: an entity has several, and each of them would be a unit.
+    """
+    entity = _entity(data.schema)
+    if entity is None or unit_of(recipe, data.schema) != "record":
+        return
+    most = int(data.frame[entity].value_counts().max())
+    if most > 1:
+        raise BudgetError(
+            f"Expected the unit person, as up to {most:,} series are of one {entity!r} and not "
+            f"independent of each other, got one record; give the column {entity!r} the role "
+            "person, leave --unit out and declare --rows-per-person."
+        )
+
+
+def _entity(schema: Schema) -> str | None:
+    """The column that says whose series a record is; None where no column of the schema does."""
+    entity = schema.record.entity if schema.record else None
+    return entity if entity in schema.names else None
 
 
 def _group(recipe: Recipe, k: int) -> str:

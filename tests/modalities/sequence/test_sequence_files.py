@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,44 @@ def test_dates_are_in_their_order(tmp_path: Path, suffix: str) -> None:
         rows.to_csv(path, index=False)
     else:
         rows["when"] = pd.to_datetime(rows["when"], format="ISO8601")
+        rows.to_parquet(path)
+
+    frame = files.read(path, "train", COLUMN)
+
+    assert [s[:, 1].tolist() for s in frame["series"]] == [[10, 20, 30], [40, 50]]
+
+
+FINE = [9007199254740993, 6, 9007199254740992, 5, 9007199254740994]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        FINE,
+        pd.to_timedelta(FINE),
+        ["2020-W02", "2020-W10", "2019-W52-1", "2020-W03-4", "2020-02-01"],
+        ["09:30", "18:30:05", "08:15", "11:00", "23:59"],
+        [
+            "2020-01-01T00:00:00.000000002",
+            "2020-01-01T00:00:00.000000003",
+            "2020-01-01",
+            "2020",
+            "2021",
+        ],
+    ],
+    ids=["whole", "durations", "weeks", "hours", "nanoseconds"],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_times_that_are_fine_or_rare(tmp_path: Path, times: Any, suffix: str) -> None:
+    """None is rounded to another, and week dates and times of day are of ISO 8601 too."""
+    if suffix == ".csv" and isinstance(times, pd.TimedeltaIndex):
+        pytest.skip("a duration in a CSV is a text")
+    rows = pd.read_csv(io.StringIO(PANEL))
+    rows["when"] = times
+    path = tmp_path / f"panel{suffix}"
+    if suffix == ".csv":
+        rows.to_csv(path, index=False)
+    else:
         rows.to_parquet(path)
 
     frame = files.read(path, "train", COLUMN)
