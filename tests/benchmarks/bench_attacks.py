@@ -7,6 +7,9 @@ designed, those of odd seeds were not.
 
     python tests/benchmarks/bench_attacks.py --seeds 4
 
+`cps_mixtape` is read from the archive of the package causaldata that GENAUDIT_CAUSALDATA names
+(causaldata-0.1.5.tar.gz, not installed).
+
 Generators: `bootstrap` (training rows with noise on numbers), `between` (of a training row some
 columns of another), `copula` (Gaussian copula), `copies` (fresh rows, one in twenty a training
 row), and our families with the preset quick, without and with differential privacy.
@@ -15,8 +18,10 @@ row), and our families with the preset quick, without and with differential priv
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import tarfile
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -36,7 +41,7 @@ from genaudit.subject import Subject
 
 ATTACKS = ("distance", "density", "likelihood_ratio", "neighbourhood", "classifier", "monte_carlo",
            "column_error", "ensemble")  # fmt: skip
-SETS = ("arrests", "wage", "meps", "adult")
+SETS = ("arrests", "wage", "meps", "adult", "cps_mixtape")
 ROWS = 1000
 
 Make = Callable[[pd.DataFrame, pd.DataFrame, Schema, int], pd.DataFrame]
@@ -113,11 +118,34 @@ GENERATORS: dict[str, Make] = {
 
 
 def table_of(name: str) -> tuple[pd.DataFrame, Schema]:
-    """A bundled data set, or Adult from where GENAUDIT_ADULT says."""
+    """A bundled data set, or one from where an environment variable says."""
+    if name == "cps_mixtape":
+        return mixtape(Path(os.environ["GENAUDIT_CAUSALDATA"]))
     if name != "adult":
         return bundled.load(name)
     path = Path(os.environ["GENAUDIT_ADULT"]) / "train.csv"
     return pd.read_csv(path, dtype=str, keep_default_na=False), Schema.read("adult")
+
+
+def mixtape(archive: Path) -> tuple[pd.DataFrame, Schema]:
+    """Men of the Current Population Survey with their earnings in dollars, as causaldata has them.
+
+    Source: Dehejia & Wahba 1999; its column of treatment is 0 for all, and left out.
+    """
+    with tarfile.open(archive) as opened:
+        (member,) = (m for m in opened.getnames() if m.endswith("/cps_mixtape.dta"))
+        file = opened.extractfile(member)
+        assert file is not None
+        rows = pd.read_stata(io.BytesIO(file.read())).drop(columns=["data_id", "treat"])
+    flags = ["black", "hisp", "marr", "nodegree"]
+    columns = {
+        "age": {"kind": "integer", "bounds": [16, 55]},
+        "educ": {"kind": "integer", "bounds": [0, 18]},
+        **{name: {"kind": "categorical", "categories": ["0", "1"]} for name in flags},
+        **{name: {"kind": "numeric", "bounds": [0, 30_000]} for name in ("re74", "re75", "re78")},
+    }
+    schema = Schema.from_dict({"id": "cps_mixtape", "rows": "public", "columns": columns})
+    return rows.astype(dict.fromkeys(flags, str)), schema
 
 
 def samples(cell: str, kept: Path | None, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
