@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -89,3 +91,52 @@ def test_an_estimate_holds_what_live_quality_makes(monkeypatch: pytest.MonkeyPat
             tiny.frame_of("text"), schema, model="vae", steps=2, hidden=(8,), latent=16,
             batch_size=1,
         )  # fmt: skip
+
+
+#: Prints what a training was said to take and by how much the process grew, in MiB.
+_GROWN = """
+import resource, sys, tempfile, warnings
+warnings.simplefilter("ignore")
+import numpy as np, pandas as pd
+import genaudit as ga
+from genaudit.data.record import as_column
+from genaudit.errors import OptionError
+from genaudit.training import prepared
+
+rng, size, batch = np.random.default_rng(0), [32, 32, 1], 256
+pictures = [rng.integers(0, 255, size, dtype=np.uint8) for _ in range(2 * batch)]
+schema = ga.Schema.from_dict({"rows": "public", "columns": {
+    "face": {"kind": "image", "size": size},
+    "side": {"kind": "categorical", "role": "sensitive", "categories": ["a", "b"]}}})
+frame = pd.DataFrame({"face": as_column(pictures), "side": rng.choice(["a", "b"], 2 * batch)})
+budget = {"epsilon": 3, "delta": 1e-5} if sys.argv[1] == "private" else {}
+
+def train():
+    place = tempfile.mkdtemp() + "/ledger.sqlite"
+    ga.train(frame, schema, model="gan", steps=3, batch_size=batch, hidden=(32,), ledger=place,
+             **budget)
+
+most, prepared.MAX_BYTES = prepared.MAX_BYTES, 1 << 25
+try:
+    train()
+except OptionError as error:
+    said = int(str(error).split("about ")[1].split()[0].replace(",", ""))
+prepared.MAX_BYTES = most
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+train()
+print(said >> 20, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are in KiB on Linux alone")
+@pytest.mark.parametrize("regime", ["plain", "private"])
+def test_an_estimate_is_about_what_is_taken(regime: str) -> None:
+    """A private step holds the gradients of all layers at once, and the estimate says so."""
+    done = subprocess.run(
+        [sys.executable, "-c", _GROWN, regime], capture_output=True, text=True, check=True
+    )
+    said, grown = map(int, done.stdout.split())
+
+    assert grown < 1.4 * said + 100
+    assert grown > said / 3
