@@ -411,7 +411,7 @@ def test_copies_fail_the_gate(arrests_files: Path, tmp_path: Path, run_cli: Cli)
     """A file of training rows is outside: exit 0 from the audit, 1 with `--gate`."""
     train = arrests_files / "train.csv"
     words = ("audit", train, "--train", train, "--holdout", arrests_files / "holdout.csv",
-             "--schema", "arrests", "--out", tmp_path / "a.json")  # fmt: skip
+             "--schema", "arrests", "--plan", "quick", "--out", tmp_path / "a.json")  # fmt: skip
 
     assert run_cli(*words)[0] == 0
     code, _, err = run_cli(*words, "--gate")
@@ -420,6 +420,7 @@ def test_copies_fail_the_gate(arrests_files: Path, tmp_path: Path, run_cli: Cli)
     assert "privacy.copies.exact" in err
 
 
+@pytest.mark.slow
 def test_degenerate_samples_are_findings(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """What would be refused in real data is a finding in samples: exit 0, sections that ran."""
     train, holdout, samples = (

@@ -23,7 +23,7 @@ def test_audit_of_two_files_loads_no_torch(arrests_files: Path, tmp_path: Path) 
     _, modules = _imported(
         "audit", str(arrests_files / "samples.csv"), "--train", str(arrests_files / "train.csv"),
         "--holdout", str(arrests_files / "holdout.csv"), "--schema", "arrests",
-        "--out", str(tmp_path / "audit.json"), cwd=tmp_path,
+        "--plan", "quick", "--out", str(tmp_path / "audit.json"), cwd=tmp_path,
     )  # fmt: skip
 
     assert "genaudit.run" in modules

@@ -23,6 +23,7 @@ from genaudit.plan import AuditPlan
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_python_in_the_readme_runs(
     arrests: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

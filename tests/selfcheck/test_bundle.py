@@ -231,7 +231,7 @@ def test_records_are_found(kind: str, tmp_path: Path) -> None:
             scan(tmp_path, sought, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", all_but(range(4), range(20), LONG))
 def test_honest_releases_pass(seed: int, tmp_path: Path) -> None:
     """Levels, schema, marginals, weights, and rows drawn from the same population, in any form."""
     rng = np.random.default_rng(seed + 100)

@@ -121,7 +121,7 @@ def test_coded_records_are_found(name: str) -> None:
     assert _status(CODES, HOLDS[name](CODES)) is Status.FAILED
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", all_but(range(4), range(20), LONG))
 def test_what_is_honest_passes(seed: int) -> None:
     """Weights, noise, made rows, small whole numbers, levels and edges are nobody's."""
     rng = np.random.default_rng(seed + 1)

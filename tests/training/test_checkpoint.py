@@ -368,6 +368,7 @@ def test_an_audit_knows_a_ledger_that_was_rolled_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::genaudit.errors.GenauditWarning")
+@pytest.mark.slow
 def test_a_few_kills_leave_a_true_ledger(tmp_path: Path) -> None:
     """Killed at random moments, gone on with, rolled back and copied: every read is counted."""
     duration = kills.usual_duration(tmp_path / "warm")

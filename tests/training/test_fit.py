@@ -623,6 +623,7 @@ def test_plan_reads_nothing(private: bool) -> None:
     assert "400" not in "\n".join(plan(_recipe("cgan", private=True), hidden))
 
 
+@pytest.mark.slow
 def test_dependence_is_learned() -> None:
     """A column that copies another is a copy in the samples, and the target keeps its rates."""
     rng = np.random.default_rng(0)
