@@ -310,19 +310,28 @@ def test_no_window_is_a_unit(unit: str | None, tmp_path: Path) -> None:
     assert "with --unit record" not in str(refused.value)
 
 
-@pytest.mark.parametrize("role", ["person", "id"])
-@pytest.mark.parametrize("unit", [None, "record"])
-def test_no_part_of_a_series_is_a_unit(role: str, unit: str | None, tmp_path: Path) -> None:
-    """Series that were cut before they came are parts of their entity's as windows are."""
+@pytest.mark.parametrize(
+    ("entity", "role", "unit"),
+    [("who", "person", None), ("who", "person", "record"), ("who", "id", "record"),
+     ("who", "id", None), ("piece", "person", "record")],
+)  # fmt: skip
+def test_no_part_of_a_series_is_a_unit(
+    entity: str, role: str, unit: str | None, tmp_path: Path
+) -> None:
+    """Series that were cut before they came are parts of their entity's as windows are.
+
+    So they are of a person's where each piece is an entity of its own.
+    """
     schema = ga.Schema.from_dict({"rows": "public", "columns": {
         "series": {"kind": "sequence", "channels": ["u"], "channel_bounds": [[0, 1]],
-                   "max_length": 3, "entity": "who", "time": "t"},
+                   "max_length": 3, "entity": entity, "time": "t"},
         "who": {"kind": "categorical", "role": role},
+        "piece": {"kind": "categorical", "role": "id"},
         "side": {"kind": "categorical", "categories": ["left", "right"]},
     }})  # fmt: skip
     np.savez(
         tmp_path / "cut.npz", series=np.full((16, 3, 1), 0.5, np.float32),
-        who=np.repeat([f"p{i}" for i in range(8)], 2), side=np.repeat(["left", "right"], 8),
+        who=np.repeat([f"p{i}" for i in range(8)], 2), piece=np.arange(16).astype(str), side=np.repeat(["left", "right"], 8),
     )  # fmt: skip
 
     with pytest.raises(GenauditError, match="--rows-per-person") as refused:

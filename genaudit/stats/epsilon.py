@@ -114,7 +114,8 @@ def one_run_counts(
     """Guesses and right ones: a share of highest scores as members, one of lowest as none.
 
     Args:
-        scores: Attack scores, shape (m,), higher = member; ties are broken by position.
+        scores: Attack scores, shape (m,), higher = member; ties are broken by a fixed shuffle, as
+            candidates may stand in an order that tells of their coins.
         members: Boolean, shape (m,).
         shares: Of the candidates, each at most a half; fixed before scores are seen.
         top: Guess members alone, where a low score is no sign of anything.
@@ -122,7 +123,8 @@ def one_run_counts(
     >>> one_run_counts(np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False]), (0.5,))
     [(4, 2)]
     """
-    order = np.argsort(scores, kind="stable")
+    shuffled = np.random.default_rng(len(scores)).permutation(len(scores))
+    order = shuffled[np.argsort(scores[shuffled], kind="stable")]
     found = []
     for share in shares:
         k = int(share * len(scores))

@@ -165,8 +165,8 @@ def check_size(recipe: Recipe, schema: Schema, layout: Layout, settled: Settled,
             f"memory; expected at most {MAX_BYTES:,}. Bring fewer records, or smaller ones."
         )
     nets = media_nets_of(recipe, schema, layout, settled)
-    # Made records stand beside a batch; a private step keeps the gradients of all layers beside what
-    # the layers made, where a plain one lets go of either as it goes.
+    # Made records stand beside a batch; a private step keeps the gradients of all layers beside
+    # what the layers made, where a plain one lets go of either as it goes.
     seen = (4 if recipe.private else 2) * batch
     # Live quality makes records between steps, beside the weights, and more than a small batch has.
     size = max(nets.n_bytes(seen), nets.n_bytes(0) + nets.made_bytes(chunk_of(nets)))

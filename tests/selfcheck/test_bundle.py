@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from long import LONG, all_but
 
 from genaudit.training.dp.selfcheck.bundle import readings, scan
 from genaudit.training.dp.selfcheck.outcome import Status, Stopped

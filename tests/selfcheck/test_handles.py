@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from long import LONG, all_but
 
 from genaudit.training.dp.selfcheck.bench import Bench
 from genaudit.training.dp.selfcheck.handles import generator

@@ -45,7 +45,7 @@ class Game:
     one. shift: distances of other members and the non-members to the rest of train, which stands in
     for the samples, so that what tells members apart is not memory but another population;
     near_reference of those members is that of every other one. told: scores of learners that tell
-    members from non-members without any sample. n_distinct: different samples.
+    members from non-members without any sample, the strongest last. n_distinct: different samples.
     rows: where the members are in train, the non-members among the unseen rows, and, in the
     reference, rows that occur once like them.
     """
@@ -80,11 +80,11 @@ def unlike(calm: Sides, shift: Sides, told: tuple[Sides, ...], tau: float = TAU)
     calm: distances to the nearest reference row. shift, told: as those of a `Game`.
     """
     shifted = log_ratio(calm[0][1::2], shift[0], tau), log_ratio(calm[1], shift[1], tau)
-    for members, others in (calm, shifted, *told):
-        low, high = auc(members, others).interval(DOUBT_CONFIDENCE)
-        if not low <= 0.5 <= high:
-            return UNLIKE
-    return None
+    nearness = [auc(*scores).interval(DOUBT_CONFIDENCE) for scores in (calm, shifted)]
+    # A learner that is wrong more often than by chance has learned nothing.
+    learned = [auc(*scores).interval(DOUBT_CONFIDENCE)[0] for scores in told]
+    alike = all(low <= 0.5 <= high for low, high in nearness) and all(x <= 0.5 for x in learned)
+    return None if alike else UNLIKE
 
 
 def log_ratio(far: np.ndarray, near: np.ndarray, tau: float) -> np.ndarray:

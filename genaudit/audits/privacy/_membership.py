@@ -65,7 +65,8 @@ def outcome(case: AuditCase, audit: str, name: Message, score: Callable[[Game], 
     played, reach = game(case)
     if played is None:
         return Outcome(undefined(audit, name, reach.n_train), not_measured=left_out(case))
-    attack = Attack(audit, name, score(played), played.near_reference, REFERENCE_ALONE, reach)
+    blind = strongest_blind(played.told, played.near_reference)
+    attack = Attack(audit, name, score(played), *blind, reach)
     doubt = played.doubt() or holdout_seen(case)
     # What its rate means says `privacy.distance`; once is enough for a reader.
     said = ((area(attack), note(played)), (rate(attack, 0.01), None))
@@ -117,6 +118,21 @@ def _part(reach: Reach) -> Message:
 
 
 REFERENCE_ALONE = message("privacy.attack.blind", "An attacker who sees the reference alone")
+
+_LEARNER = message(
+    "privacy.attack.blind_learner",
+    "Trees that learned from the other half of members and non-members alone",
+)
+
+
+def strongest_blind(told: tuple[Sides, ...], near_reference: Sides) -> tuple[Sides, Message]:
+    """Scores of the strongest attacker who has not seen the subject, and who that is.
+
+    Args:
+        told: As those of a `Game`; empty where there are too few rows to learn from.
+        near_reference: Distances to the nearest reference row.
+    """
+    return (told[-1], _LEARNER) if told else (near_reference, REFERENCE_ALONE)
 
 
 def _halves(

@@ -30,7 +30,7 @@ from genaudit.audits.privacy._game import (
     some,
     unlike,
 )
-from genaudit.audits.privacy._membership import REFERENCE_ALONE, Attack, area, rate, undefined
+from genaudit.audits.privacy._membership import Attack, area, rate, strongest_blind, undefined
 from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy._shift import told_apart
 from genaudit.audits.privacy.copies import holdout_seen
@@ -68,8 +68,8 @@ class Asked:
     records: as the model reads them, in random order. place: where each of the three kinds, one
     after the other, stands in that order, shape (n,). n_members, n_others: of the first two kinds.
     around: the nearest reference rows of each, itself left out, as positions among them, shape
-    (n, k). near_reference: distance of members and non-members to the nearest. doubt: why no attack
-    on them can be believed, if there is a reason.
+    (n, k). blind: scores of the strongest attacker who has not seen the model, and who that is.
+    doubt: why no attack on them can be believed, if there is a reason.
     """
 
     records: Dataset
@@ -77,7 +77,7 @@ class Asked:
     n_members: int
     n_others: int
     around: np.ndarray
-    near_reference: Sides
+    blind: tuple[Sides, Message]
     doubt: Message | None
 
     def calibrated(self, scores: np.ndarray) -> tuple[Sides, float]:
@@ -116,9 +116,7 @@ def outcome(
         return Outcome(undefined(audit, name, len(case.train)))
     found = case.once(("privacy.scored", score, asked), lambda: _scores(case, score, asked))
     sides, slope = asked.calibrated(found)
-    attack = Attack(
-        audit, name, sides, asked.near_reference, REFERENCE_ALONE, _everything(case, asked)
-    )
+    attack = Attack(audit, name, sides, *asked.blind, _everything(case, asked))
     said = _note(asked, slope)
     findings = (area(attack).model_copy(update={"note": said}), rate(attack, 0.01))
     return Outcome(tuple(f.model_copy(update={"doubt": asked.doubt}) for f in findings))
@@ -149,11 +147,13 @@ def _ask(case: AuditCase, options: ScoredOptions) -> Asked | None:
     raw = case.train.take(members), case.non_members.take(others), case.reference.take(calm)
     records, place = _mixed(raw, rng)
     around = [_around(space, rows, pool, own=rows is pool) for rows in (member, other, pool)]
-    doubt = unlike(calmness, shift, told_apart(member, other, case.rng("privacy.shift")))
+    told = told_apart(member, other, case.rng("privacy.shift"))
+    doubt = unlike(calmness, shift, told)
     if doubt is None and Access.SAMPLES in case.subject.access:
         doubt = holdout_seen(seen)
     return Asked(
-        records, place, len(members), len(others), np.concatenate(around), calmness, doubt
+        records, place, len(members), len(others), np.concatenate(around),
+        strongest_blind(told, calmness), doubt,
     )  # fmt: skip
 
 

@@ -157,16 +157,18 @@ def _check_series(recipe: Recipe, data: Dataset) -> None:
     Raises:
         BudgetError: an entity has several, and each of them would be a unit.
     """
-    entity = _entity(data.schema)
+    entity, person = _entity(data.schema), data.schema.person
     if entity is None or unit_of(recipe, data.schema) != "record":
         return
-    most = int(data.frame[entity].value_counts().max())
-    if most > 1:
-        raise BudgetError(
-            f"Expected the unit person, as up to {most:,} series are of one {entity!r} and not "
-            f"independent of each other, got one record; give the column {entity!r} the role "
-            "person, leave --unit out and declare --rows-per-person."
-        )
+    # Pieces that have names of their own are a person's all the same.
+    for owner in (entity, *([person.name] if person else [])):
+        most = int(data.frame[owner].value_counts().max())
+        if most > 1:
+            raise BudgetError(
+                f"Expected the unit person, as up to {most:,} series are of one {owner!r} and not "
+                f"independent of each other, got one record; give the column {owner!r} the role "
+                "person, leave --unit out and declare --rows-per-person."
+            )
 
 
 def _entity(schema: Schema) -> str | None:
