@@ -331,7 +331,8 @@ def test_no_part_of_a_series_is_a_unit(
     }})  # fmt: skip
     np.savez(
         tmp_path / "cut.npz", series=np.full((16, 3, 1), 0.5, np.float32),
-        who=np.repeat([f"p{i}" for i in range(8)], 2), piece=np.arange(16).astype(str), side=np.repeat(["left", "right"], 8),
+        who=np.repeat([f"p{i}" for i in range(8)], 2), piece=np.arange(16).astype(str),
+        side=np.repeat(["left", "right"], 8),
     )  # fmt: skip
 
     with pytest.raises(GenauditError, match="--rows-per-person") as refused:
