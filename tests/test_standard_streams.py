@@ -56,6 +56,7 @@ def test_no_command_ends_otherwise_without_a_reader(code: int, words: list[str])
     assert _unheard(*words, both=True) == code
 
 
+@pytest.mark.slow
 def test_characters_that_an_encoding_lacks_are_escaped(tmp_path: Path) -> None:
     """Texts say what they can, JSON stays JSON, and the verdict is the same."""
     [place] = _outside(tmp_path)

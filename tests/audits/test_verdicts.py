@@ -52,6 +52,7 @@ def test_verdicts_hold_where_nothing_is_beyond(scenario):
 _ALIKE, _APART = (0.25,) * 8, (0.28, 0.22, *(0.25,) * 6)
 
 
+@pytest.mark.slow
 def test_a_widened_gap_of_learners_is_not_preserved():
     """Among real rows small groups seem as far apart by chance, so that a widening is swallowed."""
     n, sizes = 40, (5000, 5000, *(300,) * 6)

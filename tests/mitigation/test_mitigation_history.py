@@ -205,6 +205,7 @@ def test_rows_used_again_count_for_less(tmp_path: Path) -> None:
     assert Subject("s", "x", draw=draw).mitigated(RESAMPLE).repeats == 2
 
 
+@pytest.mark.slow
 def test_shares_of_rows_used_again_are_covered() -> None:
     """The share of an attribute that has nothing to do with the mitigation, in 400 draws."""
     rng, inside = np.random.default_rng(0), 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny
+from long import LONG
 
 import genaudit as ga
 from genaudit.data.dataset import Dataset
@@ -34,10 +34,6 @@ CELLS = list(itertools.product(tiny.KINDS, FAMILIES, (False, True)))
 #: Options of each training that no test changes. Noise has a seed, so that equal ones are equal.
 SMALL: dict[str, Any] = {"steps": 8, "batch_size": 16, "hidden": (6,)}
 BUDGET: dict[str, Any] = {"epsilon": 8.0, "delta": 1e-3, "noise_seed": 0}
-
-
-#: Every cell that uses an option takes half an hour.
-LONG = pytest.mark.skipif(not os.environ.get("GENAUDIT_SOAK"), reason="half an hour: make soak")
 
 
 def _recipe(kind: str, family: str, private: bool, **fields: Any) -> Recipe:
@@ -77,7 +73,7 @@ def _used() -> list[Any]:
         quick = family != "cgan" and kind in ("table", "text")
         quick &= private == (name in ("max_grad_norm", "marginal_fraction", "noise"))
         quick &= not private or kind == "table"
-        marks = () if quick else (pytest.mark.slow, LONG)
+        marks = () if quick else LONG  # half an hour
         found.append(pytest.param(name, kind, family, private, told, marks=marks))
     return found
 
