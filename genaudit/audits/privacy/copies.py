@@ -405,7 +405,10 @@ def _note(keys: dict[str, Keys], counts: Counts, *, nearer: bool) -> Message:
         return message(
             "privacy.copies.nearer_note",
             "{note} Found is a record where a sample is less than a third as far from it as from "
-            "any other, in training and holdout data, by the numbers that describe a record.",
+            "any other, in training and holdout data, by the numbers that describe a record. These "
+            "need not see a copy that a person would know: an image that is brighter, of other "
+            "contrast, mirrored, turned or moved, a sound that is louder, softer or later, a "
+            "series on another scale, a text in other case.",
             note=note,
         )
     if counts.least_rows is None:

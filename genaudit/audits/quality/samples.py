@@ -11,6 +11,15 @@ import numpy as np
 import pandas as pd
 from scipy.signal import resample_poly
 
+from genaudit.audits.quality._likeness import (
+    ALIKE,
+    CROWD,
+    LETTERS,
+    Traits,
+    Wordings,
+    bare,
+    likeness,
+)
 from genaudit.case import MEDIA, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL
@@ -50,10 +59,8 @@ _SECONDS, _RATE = 2, 8000
 #: colours), and characters of a text.
 _SIDE, _STEPS, _CHANNELS, _CHARACTERS = 96, 100, 6, 400
 
-#: A sample is not shown unless ten records of anybody else are at most so many times as far as the
-#: nearest: sooner than one counts as a near copy, as a picture that is shown cannot be taken back,
-#: and of a few, as two pictures of one face are not each other's crowd.
-_ALIKE, _CROWD = 2.0, SMALL_CELL
+#: Nearness from which on all samples are near to training records, as altered copies would be.
+_ALL_NEAR = 0.9
 
 #: Samples among which those to show are looked for, at a time, and how often.
 _TRIED, _TRIES = 240, 20
@@ -83,22 +90,32 @@ def samples(case: AuditCase, options: Options) -> Outcome:
     not picked, and beside each stands its distance to the nearest training record, in [0, 1], by
     the numbers that describe a record. No sample is shown that equals a real record or is nearer
     to it, or to a few that are alike, than to all others by far: the page would show a person's
-    record. Which samples are shown follows from the seed and from the training data, so that
+    record; nor one that looks like a real record altered: brighter, turned, louder, in other
+    case. None is shown where samples as a whole are nearer to training records than unseen records
+    are, by far. Which samples are shown follows from the seed and from the training data, so that
     nobody without these can tell which were passed over. Samples that are nearer to training
     records than unseen real records are have been remembered rather than made; those that are
     further away look like nothing real.
     """
-    distances = _distances(case)
-    shown = _shown(case, options)
-    figures = (_figure(case, shown, distances),) if len(shown) else ()
-    left_out = () if len(shown) else (_NOTHING,)
-    return Outcome((_finding(case, distances, options),), figures, left_out)
+    distances, repeats = _distances(case), _Repeats.of(case)
+    finding, shown = _finding(case, distances, options), _shown(case, options, repeats)
+    reason = _NOTHING
+    if len(shown) and (finding.estimate.low or 0.0) > _ALL_NEAR:
+        shown, reason = shown[repeats.nobodys(case, shown)], _ALL_ALIKE
+    if not len(shown):
+        return Outcome((finding,), (), (reason,))
+    return Outcome((finding,), (_figure(case, shown, distances),))
 
 
+_ALL_ALIKE = message(
+    "quality.samples.all_near",
+    "A look at samples: none is shown, as samples as a whole are nearer to training records than "
+    "unseen records are by far, so that those that seem to repeat no record may be altered copies.",
+)
 _NOTHING = message(
     "quality.samples.nothing",
     "A look at samples: none can be shown, as those that were drawn are no records, or repeat real "
-    "ones.",
+    "ones as they are or altered.",
 )
 
 
@@ -175,16 +192,15 @@ def _whole(data: Dataset) -> np.ndarray:
     return np.asarray(data.frame[data.schema.record.name].notna().to_numpy())
 
 
-def _shown(case: AuditCase, options: Options) -> np.ndarray:
+def _shown(case: AuditCase, options: Options, repeats: _Repeats) -> np.ndarray:
     """Positions of samples to show: drawn, without those that a real record can be seen in."""
     assert case.schema.record is not None, "only records are looked at"
     most = min(options.max_shown, _MOST_SOUNDS if case.schema.record.kind is Kind.AUDIO else 60)
     order = np.random.default_rng(_secret(case)).permutation(np.flatnonzero(_whole(case.samples)))
-    repeats = _Repeats.of(case)
     chosen: list[int] = []
     for start in range(0, min(len(order), _TRIED * _TRIES), _TRIED):
         rows = order[start : start + _TRIED]
-        chosen += rows[~repeats.among(case.described.samples.take(rows))].tolist()
+        chosen += rows[~repeats.among(case, rows)].tolist()
         if len(chosen) >= most:
             break
     return np.array(chosen[:most], dtype=np.int64)
@@ -207,46 +223,75 @@ class _Repeats:
     """Real records, to tell which samples repeat one.
 
     many: texts that at least ten persons have, or rows where none are named: they are nobody's.
-    held: all records. place, owner: of each different one, shapes (n, d) and (n,); owner is None
-    where each is a person's.
+    held: all records; texts in both by their letters alone. place, owner: of each different one,
+    shapes (n, d) and (n,); owner is None where each is a person's. like: what tells altered ones.
     """
 
-    key: str
     many: frozenset[str]
     held: frozenset[str]
     space: Space
     place: np.ndarray
     owner: np.ndarray | None
+    like: Traits | Wordings
 
     @classmethod
     def of(cls, case: AuditCase) -> _Repeats:
         """All that the auditor holds."""
-        space, key, held = _distances(case).space, _key(case), list(case.described.data.values())
-        records = pd.concat([d.frame[key] for d in held], ignore_index=True)
+        column, space, held = case.schema.record, _distances(case).space, list(case.data.values())
+        assert column is not None, "only records are looked at"
+        seen = [case.described.data[k] for k in case.data]
+        records = pd.concat([d.frame[_key(case)] for d in seen], ignore_index=True)
+        whose, forms = _whose(held), _forms(records, column)
         # Of records that are equal none is nearer than the others.
         first = np.flatnonzero(~records.duplicated().to_numpy())
-        place = np.concatenate([space.encode(d).numbers for d in held])[first]
-        owner = None
-        whose = pd.Series(np.arange(len(records)))
-        if case.schema.person is not None:
-            persons = [d.frame[case.schema.person.name].astype(str) for d in held]
-            whose = pd.concat(persons, ignore_index=True)
-            owner = pd.factorize(whose)[0][first]
-        assert case.schema.record is not None, "only records are looked at"
-        many: frozenset[str] = frozenset()
-        if case.schema.record.kind is Kind.TEXT:
+        place = np.concatenate([space.encode(d).numbers for d in seen])[first]
+        owner, many = None if whose is None else whose[first], frozenset[str]()
+        media, of_media = np.concatenate([d.media for d in held])[first], owner
+        if column.kind is Kind.TEXT:
             # A name that many have is no one's; a face or a voice is, however often it is there.
-            count = whose.groupby(records.to_numpy()).nunique()
-            many = frozenset(count.index[count >= SMALL_CELL])
-        return cls(key, many, frozenset(records), space, place, owner)
+            many = _of_many(forms, whose)
+            media, of_media = records.to_numpy(dtype=object), whose
+        like = likeness(column, media, of_media)
+        return cls(many, frozenset(forms), space, place, owner, like)
 
-    def among(self, data: Dataset) -> np.ndarray:
-        """Which samples equal a record of a few, or are nearly equal to one, bools (n,)."""
-        records = data.frame[self.key]
-        place = self.space.encode(data).numbers
-        near = nearer_by_far(place, self.place, self.owner, _ALIKE, _CROWD)[1]
-        repeated = near | records.isin(self.held).to_numpy()
-        return np.asarray(repeated & ~records.isin(self.many).to_numpy())
+    def among(self, case: AuditCase, rows: np.ndarray) -> np.ndarray:
+        """Which samples equal a record of a few, or look like one of theirs, bools (n,)."""
+        column, seen = case.schema.record, case.described.samples.take(rows)
+        assert column is not None, "only records are looked at"
+        forms, media = _forms(seen.frame[_key(case)], column), case.samples.media[rows]
+        if column.kind is Kind.TEXT:
+            # What is cut away is not shown, and does not make the rest anybody else's.
+            media = np.array([text[:_CHARACTERS] for text in media], dtype=object)
+        place = self.space.encode(seen).numbers
+        near = nearer_by_far(place, self.place, self.owner, ALIKE, CROWD)[1]
+        repeated = near | self.like.known(media) | forms.isin(self.held).to_numpy()
+        return np.asarray(repeated & ~self.nobodys(case, rows))
+
+    def nobodys(self, case: AuditCase, rows: np.ndarray) -> np.ndarray:
+        """Which samples are texts that many have, bools (n,)."""
+        column, seen = case.schema.record, case.described.samples.take(rows)
+        assert column is not None, "only records are looked at"
+        return _forms(seen.frame[_key(case)], column).isin(self.many).to_numpy(dtype=bool)
+
+
+def _whose(held: list[Dataset]) -> np.ndarray | None:
+    """A number for the person of each record, shape (n,); None where the schema names no person."""
+    person = held[0].schema.person
+    if person is None:
+        return None
+    return pd.factorize(pd.concat([d.frame[person.name].astype(str) for d in held]))[0]
+
+
+def _forms(records: pd.Series, column: Column) -> pd.Series:
+    """What is equal in records that are the same to a reader: the letters of texts."""
+    return records.map(bare) if column.kind is Kind.TEXT else records
+
+
+def _of_many(forms: pd.Series, whose: np.ndarray | None) -> frozenset[str]:
+    """Texts of at least ten persons, or rows where none are named."""
+    persons = pd.Series(np.arange(len(forms)) if whose is None else whose)
+    count = persons.groupby(forms.to_numpy()).nunique()
+    return frozenset(count.index[count >= SMALL_CELL])
 
 
 def _figure(case: AuditCase, rows: np.ndarray, distances: Distances) -> Figure:
@@ -278,17 +323,53 @@ def _description(case: AuditCase, n: int, distances: Distances) -> Message:
         "{n:integer} of {all:integer} samples, drawn at random and not by their quality. Beside "
         "each stands its distance to the nearest training record by the numbers that describe a "
         "record: 0 is the same, 1 as far as can be. Samples that equal a real record, or nearly do "
-        "by these numbers, are left out, but for texts that ten or more have; a copy that is "
-        "moved, mirrored or cut may be among them.",
+        "by these numbers, are left out, but for texts that ten or more have.",
         n=n,
         all=len(case.samples),
     )
-    parts = [said]
+    assert case.schema.record is not None, "only records are looked at"
+    parts = [said, _altered(case.schema.record.kind)]
     if (middle := _usual(case, distances)) is not None:
         text = "Half of the unseen real records are nearer than {x:number} to one, half are not."
         parts.append(message("figure.media.usual", text, x=float(f"{middle:.3g}")))
     parts += _shortened(case)
     return _sentences(parts)
+
+
+def _altered(kind: Kind) -> Message:
+    """Which altered copies are looked for, and that others are not."""
+    match kind:
+        case Kind.IMAGE:
+            return message(
+                "figure.media.altered_image",
+                "So are those that seem to be a real image brighter or darker, of other contrast, "
+                "in grey or with its colours exchanged, mirrored, turned by right angles, or "
+                "shifted a little with what leaves at one edge coming back at the other; copies "
+                "that are cut, warped, moved or altered in other ways may be among those shown.",
+            )
+        case Kind.AUDIO:
+            return message(
+                "figure.media.altered_sound",
+                "So are those that seem to be a real sound louder or softer, with a little noise, "
+                "or a little later; copies that are cut, played at another speed or pitch, or "
+                "altered in other ways may be among those shown.",
+            )
+        case Kind.TEXT:
+            return message(
+                "figure.media.altered_text",
+                "So are those that seem to be a real text in other case, spacing or punctuation "
+                "or, where they have {n:integer} letters or more, with a few words or letters "
+                "changed; copies in another order or in other words, and parts of texts that were "
+                "put together, may be among those shown.",
+                n=LETTERS,
+            )
+        case _:
+            return message(
+                "figure.media.altered_series",
+                "So are those that seem to be a real series with its channels on other scales; "
+                "copies that are cut, moved in time, upside down or altered in other ways may be "
+                "among those shown.",
+            )
 
 
 def _shortened(case: AuditCase) -> Iterator[Message]:
