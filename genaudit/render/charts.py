@@ -388,10 +388,11 @@ def _line(
 ) -> list[str]:
     """The marks of one line; heights are in the style sheet, as a report may hold hundreds."""
     value, low, high = estimate
-    # As wide as the whole strip by the style sheet: what lies beyond its ends is cut off.
+    # As wide as the whole strip by the style sheet, which knows them by having no width: what lies
+    # beyond its ends is cut off.
     starts = (None if limits[0] is None else span.percent(limits[0]) - 100,
               None if limits[1] is None else span.percent(limits[1]))  # fmt: skip
-    parts = [_el("rect", class_="far", x=_share(x)) for x in starts if x is not None]
+    parts = [_el("rect", x=_share(x)) for x in starts if x is not None]
     if low is not None and high is not None:
         start, end = span.percent(low), span.percent(high)
         parts.append(_el("rect", x=_share(start), width=_share(max(end - start, 0))))

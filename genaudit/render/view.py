@@ -143,12 +143,18 @@ class Metric:
     def prominent(self) -> bool:
         """Whether a limit judges it or something is to be said of it: it then has a card.
 
-        A bound on epsilon always has one, as it means nothing without its delta and its method.
+        A bound on epsilon always has one, as it means nothing without its delta and its method. Of
+        many columns a warning stands beside their lines: a card would have all of them.
         """
-        return any(
-            f.limit or f.warning or f.reason or f.needed or f.estimate.unit == "ε"
-            for f in self.findings
-        )
+        if any(f.limit or f.reason or f.needed or f.estimate.unit == "ε" for f in self.findings):
+            return True
+        return not self.of_many_columns and any(f.warning for f in self.findings)
+
+    @property
+    def of_many_columns(self) -> bool:
+        """Whether it is of more columns of the data than have a line each."""
+        each = all("column" in f.group for f in self.findings)
+        return each and len(self.findings) > MOST_COLUMNS
 
     @property
     def single(self) -> bool:
@@ -159,14 +165,12 @@ class Metric:
 def told(metric: Metric) -> tuple[Finding, ...]:
     """Findings that have a line each: of many columns of the data those furthest from zero.
 
-    Groups of people all have one.
+    Groups of people all have one, and so has what is warned of.
     """
-    if len(metric.findings) <= MOST_COLUMNS or not all(
-        "column" in f.group for f in metric.findings
-    ):
+    if not metric.of_many_columns:
         return metric.findings
     by_size = sorted(metric.findings, key=lambda f: -abs(f.estimate.value or 0.0))
-    return tuple(f for f in metric.findings if f in by_size[:MOST_COLUMNS])
+    return tuple(f for f in metric.findings if f.warning or f in by_size[:MOST_COLUMNS])
 
 
 def names_its_group(finding: Finding) -> bool:
