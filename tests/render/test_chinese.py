@@ -118,7 +118,6 @@ def reports() -> dict[str, AuditReport]:
     }  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::genaudit.errors.GenauditWarning")
 def test_every_text_of_a_real_page_is_chinese(reports: dict[str, AuditReport]) -> None:
     """Nothing that an audit, the ledger, a clause or a chart says is left in English."""
