@@ -95,6 +95,7 @@ ALTERED: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "scaled": ("sequence", lambda x: 0.4 * x + 0.3),
     "upper": ("text", str.upper),
     "title": ("text", str.title),
+    "accents": ("text", lambda text: text.replace("e", "é").replace("a", "à").replace("o", "ö")),
     "without_spaces": ("text", lambda x: x.replace(" ", "")),
     "first_word_gone": ("text", lambda x: x.split(" ", 1)[1]),
     "last_word_gone": ("text", lambda x: x.rsplit(" ", 1)[0]),

@@ -55,12 +55,13 @@ _BLOCK = 5_000_000
 
 
 def bare(text: str) -> str:
-    """The letters and digits of a text without case; all of it where there are none.
+    """The letters and digits of a text without case and accents; all of it where there are none.
 
-    >>> bare("Ada L. O'Neil, 36") == bare("ADA L ONEIL 36")
+    >>> bare("Adèle L. O'Neil, 36") == bare("ADELE L ONEIL 36")
     True
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Accents come apart from their letters, and are neither letters nor digits.
+    folded = unicodedata.normalize("NFKD", text).casefold()
     return "".join(filter(str.isalnum, folded)) or folded
 
 

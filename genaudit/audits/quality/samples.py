@@ -350,25 +350,25 @@ def _altered(kind: Kind) -> Message:
         case Kind.AUDIO:
             return message(
                 "figure.media.altered_sound",
-                "So are those that seem to be a real sound louder or softer, with a little noise, "
-                "or a little later; copies that are cut, played at another speed or pitch, or "
-                "altered in other ways may be among those shown.",
+                "So are those that seem to be a real sound louder or softer but not clipped, with "
+                "very little noise, or a little later; copies that are cut, distorted, noisy or "
+                "played at another speed or pitch may be among those shown.",
             )
         case Kind.TEXT:
             return message(
                 "figure.media.altered_text",
-                "So are those that seem to be a real text in other case, spacing or punctuation "
-                "or, where they have {n:integer} letters or more, with a few words or letters "
-                "changed; copies in another order or in other words, and parts of texts that were "
-                "put together, may be among those shown.",
+                "So are those that seem to be a real text in other case, spacing or punctuation, "
+                "without its accents or, where they have {n:integer} letters or more, with one or "
+                "two words or letters changed; copies with more changes, in another order or "
+                "script, and parts of texts that were put together may be among those shown.",
                 n=LETTERS,
             )
         case _:
             return message(
                 "figure.media.altered_series",
                 "So are those that seem to be a real series with its channels on other scales; "
-                "copies that are cut, moved in time, upside down or altered in other ways may be "
-                "among those shown.",
+                "copies that are cut, moved in time, upside down, noisy or with one channel "
+                "exchanged may be among those shown.",
             )
 
 
