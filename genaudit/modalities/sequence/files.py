@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from datetime import time as clock
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,6 @@ def _times(cells: pd.Series, source: str) -> np.ndarray:
     Raises:
         DataError: a time is missing, or they are neither all numbers nor all of ISO 8601.
     """
-    durations = cells.astype("int64") if pd.api.types.is_timedelta64_dtype(cells) else None
     cells = cells.astype(object)
     missing = _missing(cells)
     if missing.any():
@@ -150,8 +150,6 @@ def _times(cells: pd.Series, source: str) -> np.ndarray:
             f"{len(cells):,} rows, the first of them row {int(missing.argmax()) + 1:,}, of column "
             f"{cells.name!r}; fill in these times, or drop such rows."
         )
-    if durations is not None:
-        return durations.to_numpy()
     # Whole numbers stay whole: as floats, nanoseconds since 1970 would be equal.
     numbers = pd.to_numeric(cells, errors="coerce").to_numpy()
     no_number = ~np.isfinite(numbers.astype(float))
@@ -165,23 +163,35 @@ def _times(cells: pd.Series, source: str) -> np.ndarray:
     raise DataError(
         f"Expected all times of {source} to be numbers, or all to be dates or moments of ISO 8601, "
         f"got {cells.iloc[int(bad.argmax())]!r} in row {int(bad.argmax()) + 1:,} of column "
-        f"{cells.name!r}; write them like 1, 2, 3, like 2019-12-31 or like 2019-12-31T18:30."
+        f"{cells.name!r}; write them like 1, 2, 3, 2019-12-31, 2019-12-31T18:30 or 18:30."
     )
 
 
 def _moments(cells: pd.Series) -> pd.Series:
-    """Moments of ISO 8601, NaT where a cell is none: calendar dates, or week dates, or hours."""
-    found = pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True)
-    for parse in (datetime.fromisoformat, _hour):
-        if found.isna().any():
-            others = pd.to_datetime(cells.map(lambda c, parse=parse: _parsed(c, parse)), utc=True)
-            found = found if others.isna().any() else others
-    return found
+    """Moments of ISO 8601, NaT where a cell is none: calendar dates, week dates, hours, durations.
+
+    All cells are of one of them, that which most of them are of.
+    """
+    read: tuple[Callable[[], pd.Series], ...] = (
+        lambda: pd.to_datetime(cells, errors="coerce", format="ISO8601", utc=True),
+        lambda: pd.to_datetime(cells.map(partial(_parsed, parse=datetime.fromisoformat)), utc=True),
+        lambda: pd.to_datetime(cells.map(partial(_parsed, parse=_hour)), utc=True),
+        lambda: pd.to_timedelta(cells, errors="coerce"),
+    )
+    best: pd.Series | None = None
+    for found in (one() for one in read):
+        if best is None or found.isna().sum() < best.isna().sum():
+            best = found
+        if not best.isna().any():
+            break
+    assert best is not None, "there are ways to read them"
+    return best
 
 
 def _parsed(cell: object, parse: Callable[[str], datetime]) -> datetime | None:
+    """What a text says, or an hour; None where it says no such thing."""
     try:
-        return parse(cell) if isinstance(cell, str) else None
+        return parse(str(cell)) if isinstance(cell, str | clock) else None
     except ValueError:
         return None
 

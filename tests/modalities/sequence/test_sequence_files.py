@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 from pathlib import Path
 from typing import Any
@@ -78,14 +79,14 @@ FINE = [9007199254740993, 6, 9007199254740992, 5, 9007199254740994]
             "2020",
             "2021",
         ],
+        [f"P{n}D" for n in (2, 10, 1, 9, 30)],
+        [dt.time(9, 30), dt.time(18), dt.time(8), dt.time(11), dt.time(23)],
     ],
-    ids=["whole", "durations", "weeks", "hours", "nanoseconds"],
+    ids=["whole", "durations", "weeks", "hours", "nanoseconds", "days", "clock"],
 )
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_times_that_are_fine_or_rare(tmp_path: Path, times: Any, suffix: str) -> None:
     """None is rounded to another, and week dates and times of day are of ISO 8601 too."""
-    if suffix == ".csv" and isinstance(times, pd.TimedeltaIndex):
-        pytest.skip("a duration in a CSV is a text")
     rows = pd.read_csv(io.StringIO(PANEL))
     rows["when"] = times
     path = tmp_path / f"panel{suffix}"
@@ -146,6 +147,7 @@ def test_windows_are_of_one_entity(tmp_path: Path) -> None:
         ("0.75,30", "0.75,", "channel 'b' of panel.csv, got '' in row 5"),
         ("x,3,", "x,,", "got none in 1 of 5 rows, the first of them row 5, of column 'when'"),
         ("x,3,", ",3,", "Expected an entity in every row of panel.csv, got none in row 5"),
+        ("y,10,1", "y,10:5,1", "got '10:5' in row 2 of column 'when'"),
         ("x,3,", "x,wk3,", "got 'wk3' in row 5 of column 'when'; write them like 1, 2, 3"),
         ("who,when", "whose,when", "Expected a column 'who'"),
         ("town", "series", "a name of their own"),
