@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from long import all_but
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -32,6 +33,10 @@ def model_dir(arrests_files: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     )  # fmt: skip
     model.save(folder / "model")
     return folder / "model"
+
+
+#: A plan that takes seconds, and the one that is taken where none is named.
+PLANS = pytest.mark.parametrize("plan", all_but({"quick"}, ["quick", "standard"]))
 
 
 @pytest.fixture(scope="session")
@@ -224,14 +229,17 @@ def test_flipped_byte_is_an_integrity_error(
         assert err.count("\n") == 1
 
 
-def test_audit_is_reproducible(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+@PLANS
+def test_audit_is_reproducible(
+    plan: str, arrests_files: Path, tmp_path: Path, run_cli: Cli
+) -> None:
     """The same files and seed give the same audit.json but for times."""
     pages = []
     for name in ("a.json", "b.json"):
         code, _, err = run_cli(
             "audit", arrests_files / "samples.csv", "--train", arrests_files / "train.csv",
             "--holdout", arrests_files / "holdout.csv", "--schema", "arrests",
-            "--plan", "quick", "--out", tmp_path / name,
+            "--plan", plan, "--out", tmp_path / name,
         )  # fmt: skip
         assert code == 0, err
         pages.append(TIMES.sub("", (tmp_path / name).read_text("utf-8")))
@@ -405,11 +413,12 @@ def test_check_of_metrics_that_nobody_measured(
     assert "not_measured" in {row["verdict"] for row in json.loads(out)}
 
 
-def test_copies_fail_the_gate(arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
+@PLANS
+def test_copies_fail_the_gate(plan: str, arrests_files: Path, tmp_path: Path, run_cli: Cli) -> None:
     """A file of training rows is outside: exit 0 from the audit, 1 with `--gate`."""
     train = arrests_files / "train.csv"
     words = ("audit", train, "--train", train, "--holdout", arrests_files / "holdout.csv",
-             "--schema", "arrests", "--plan", "quick", "--out", tmp_path / "a.json")  # fmt: skip
+             "--schema", "arrests", "--plan", plan, "--out", tmp_path / "a.json")  # fmt: skip
 
     assert run_cli(*words)[0] == 0
     code, _, err = run_cli(*words, "--gate")

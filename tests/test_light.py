@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from long import all_but
+
 
 def _imported(*words: str, cwd: Path) -> tuple[str, set[str]]:
     done = subprocess.run(
@@ -18,12 +21,13 @@ def _imported(*words: str, cwd: Path) -> tuple[str, set[str]]:
     return done.stderr, {line.rpartition("|")[2].strip() for line in lines}
 
 
-def test_audit_of_two_files_loads_no_torch(arrests_files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("plan", all_but({"quick"}, ["quick", "standard"]))
+def test_audit_of_two_files_loads_no_torch(plan: str, arrests_files: Path, tmp_path: Path) -> None:
     """Samples against train and holdout: not one module of torch or Opacus is imported."""
     _, modules = _imported(
         "audit", str(arrests_files / "samples.csv"), "--train", str(arrests_files / "train.csv"),
         "--holdout", str(arrests_files / "holdout.csv"), "--schema", "arrests",
-        "--plan", "quick", "--out", str(tmp_path / "audit.json"), cwd=tmp_path,
+        "--plan", plan, "--out", str(tmp_path / "audit.json"), cwd=tmp_path,
     )  # fmt: skip
 
     assert "genaudit.run" in modules

@@ -102,8 +102,9 @@ USES: Mapping[str, Use] = {
 class Silence:
     """A value of one option under which others change nothing.
 
-    when: says it of all values that a training takes. others: have an effect `only` there; `why`
-    none of them has one else. among: cells that it is said of.
+    when: whether the values that a training takes are so. others: change nothing then. only: where
+    they change something, and why: what keeps them from it, as a sentence says both. among: cells
+    that it is said of.
     """
 
     option: str
@@ -144,7 +145,7 @@ def check(recipe: Recipe, kind: str) -> None:
     A value that is taken anyway, such as one that a trained model's recipe holds, passes.
 
     Raises:
-        OptionError: there is one.
+        OptionError: there is one, or so large an `n_critic` that the generator never has its turn.
     """
     for name in _idle(recipe, kind):
         what, then = name, f"leave {name} out"

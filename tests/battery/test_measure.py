@@ -15,7 +15,7 @@ from genaudit.stats.multiplicity import holm
 
 @pytest.mark.parametrize(
     ("runs", "some"),
-    [(1, ("noise",)), pytest.param(3, tuple(worlds.WORLDS), marks=pytest.mark.slow)],
+    [(1, ("noise", "shifted")), pytest.param(3, tuple(worlds.WORLDS), marks=pytest.mark.slow)],
 )
 def test_every_probe_keeps_its_false_alarm_rate(runs, some):
     """A reduced run of the whole battery: no metric and no bound alarms more than it may.

@@ -126,6 +126,14 @@ def test_false_alarms_on_noise(m):
     assert over / runs <= alpha + 2 * np.sqrt(alpha * (1 - alpha) / runs)
 
 
+def test_an_order_by_coins_proves_nothing() -> None:
+    """Equal scores say nothing of candidates that stand sorted by what their coins decided."""
+    members = np.arange(400) < 200
+    for sorted_ in (members, ~members):
+        assert one_run_bound(np.zeros(400), sorted_, 0.0, 0.05)[0] == 0
+        assert one_run_chance(np.zeros(400), sorted_, 0.0, 1e-6, 0.05) > 0.05
+
+
 def test_members_alone_are_guessed() -> None:
     """Where half of the members show and nobody else, that half proves more than all guesses."""
     members = np.arange(400) % 2 == 0

@@ -114,7 +114,7 @@ def check(recipe: Recipe, data: Dataset, book: Book) -> None:
     """Refuse persons with several rows unless their cap is declared; that look is in the ledger.
 
     Raises:
-        BudgetError: a person has more than one row and no cap is declared.
+        BudgetError: as `check_rows`.
     """
     if data.schema.person is None and _entity(data.schema) is None:
         return
@@ -129,8 +129,8 @@ def check_rows(recipe: Recipe, data: Dataset) -> None:
     """The check itself; the ledger must say first that rows are looked at.
 
     Raises:
-        BudgetError: a person has more than one row and no cap is declared, or an entity more than
-            one series and each of them is to be a unit.
+        BudgetError: a person has more than one row and no cap is declared, or an entity or a person
+            more than one series and each of them is to be a unit.
     """
     _check_series(recipe, data)
     person = data.schema.person
@@ -152,16 +152,16 @@ def check_rows(recipe: Recipe, data: Dataset) -> None:
 
 
 def _check_series(recipe: Recipe, data: Dataset) -> None:
-    """Refuse series of one entity as units, whoever has cut them.
+    """Refuse series of one entity or person as units, whoever has cut them.
 
     Raises:
-        BudgetError: an entity has several, and each of them would be a unit.
+        BudgetError: one has several, and each of them would be a unit.
     """
     entity, person = _entity(data.schema), data.schema.person
     if entity is None or unit_of(recipe, data.schema) != "record":
         return
     # Pieces that have names of their own are a person's all the same.
-    for owner in (entity, *([person.name] if person else [])):
+    for owner in dict.fromkeys((entity, person.name if person else entity)):
         most = int(data.frame[owner].value_counts().max())
         if most > 1:
             raise BudgetError(

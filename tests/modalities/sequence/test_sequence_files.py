@@ -31,6 +31,17 @@ def panel(folder: Path, text: str = PANEL) -> Path:
     return path
 
 
+def timed(folder: Path, times: Any, suffix: str) -> Path:
+    """The panel with other times, which stand in the order of its own."""
+    rows = pd.read_csv(io.StringIO(PANEL)).assign(when=times)
+    path = folder / f"timed{suffix}"
+    if suffix == ".csv":
+        rows.to_csv(path, index=False)
+    else:
+        rows.to_parquet(path)
+    return path
+
+
 def test_a_panel(tmp_path: Path) -> None:
     """Steps are in the order of time, and what is the same throughout is an attribute."""
     frame = files.read(panel(tmp_path), "train", COLUMN)
@@ -48,15 +59,8 @@ TIMES = ["2019-12-05", "2020-01-31", "2019-11-25", "2019-01-01", "2019-12-31T18:
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_dates_are_in_their_order(tmp_path: Path, suffix: str) -> None:
     """Days and moments of ISO 8601 stand in the order of time, as text or as such."""
-    rows = pd.read_csv(io.StringIO(PANEL))
-    rows["when"] = TIMES
-    path = tmp_path / f"dated{suffix}"
-    if suffix == ".csv":
-        rows.to_csv(path, index=False)
-    else:
-        rows["when"] = pd.to_datetime(rows["when"], format="ISO8601")
-        rows.to_parquet(path)
-
+    typed = pd.to_datetime(pd.Series(TIMES), format="ISO8601")
+    path = timed(tmp_path, TIMES if suffix == ".csv" else typed, suffix)
     frame = files.read(path, "train", COLUMN)
 
     assert [s[:, 1].tolist() for s in frame["series"]] == [[10, 20, 30], [40, 50]]
@@ -87,15 +91,7 @@ FINE = [9007199254740993, 6, 9007199254740992, 5, 9007199254740994]
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_times_that_are_fine_or_rare(tmp_path: Path, times: Any, suffix: str) -> None:
     """None is rounded to another, and week dates and times of day are of ISO 8601 too."""
-    rows = pd.read_csv(io.StringIO(PANEL))
-    rows["when"] = times
-    path = tmp_path / f"panel{suffix}"
-    if suffix == ".csv":
-        rows.to_csv(path, index=False)
-    else:
-        rows.to_parquet(path)
-
-    frame = files.read(path, "train", COLUMN)
+    frame = files.read(timed(tmp_path, times, suffix), "train", COLUMN)
 
     assert [s[:, 1].tolist() for s in frame["series"]] == [[10, 20, 30], [40, 50]]
 
