@@ -137,7 +137,7 @@ def test_an_option_is_refused_where_nothing_uses_it(name: str) -> None:
 #: Values of one option by which others change nothing, in the steps of `SMALL`.
 SILENT = [("warm", 1.0), ("warm", 0.999), ("warm", 0.0), ("warm", 0.01), ("kl", 0.0)]
 
-#: All tables and records use this one, but for a training without a discriminator.
+#: With the one option that every cell uses, but for trainings without a discriminator.
 OTHERS = {**OTHER, "private_learning_rate": 0.02}
 
 
