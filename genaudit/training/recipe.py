@@ -26,8 +26,9 @@ class Recipe(BaseModel):
     condition: columns to condition on; None = target and sensitive columns. Not for `gan`.
     recurrent: whether the generator of a GAN goes step by step; None = on series and texts, and of
         a `cgan` on sounds. One that does learns from the likelihood of records first.
-    steps: batches of records. batch_size: records in a batch (expected, where private), and as many
-        made records beside them. n_critic: steps on records for each step of the generator.
+    steps: batches of records. batch_size: records in a batch (expected, where private), at most
+        half of them all, and as many made records beside them. n_critic: steps on records for each
+        step of the generator.
     private_learning_rate: of what sees records; learning_rate: of the generator of a GAN.
     max_grad_norm: bound on what one record can move the sum of gradients, L2.
     hidden: widths of layers; networks of images, series, sounds and texts have one. latent: of a

@@ -144,6 +144,7 @@ def mixtape(archive: Path) -> tuple[pd.DataFrame, Schema]:
         **{name: {"kind": "categorical", "categories": ["0", "1"]} for name in flags},
         **{name: {"kind": "numeric", "bounds": [0, 30_000]} for name in ("re74", "re75", "re78")},
     }
+    columns["black"]["role"] = "sensitive"  # what a conditional GAN is conditioned on
     schema = Schema.from_dict({"id": "cps_mixtape", "rows": "public", "columns": columns})
     return rows.astype(dict.fromkeys(flags, str)), schema
 
