@@ -139,7 +139,7 @@ class Policy(BaseModel):
                 f"expected {', '.join(Limit.model_fields)}."
             )
         try:
-            return cls.model_validate(
+            policy = cls.model_validate(
                 {
                     **data,
                     "limits": [{"owner": owner, **limit} for limit in limits],
@@ -154,6 +154,21 @@ class Policy(BaseModel):
                 f"The policy in {source} is not usable at {_place(first['loc'], limits)}: {said}; "
                 "correct the file."
             ) from error
+        return policy._answered_for(source)
+
+    def _answered_for(self, source: str) -> Policy:
+        """The same policy, where somebody stands for each of its limits and says why."""
+        said = {"name": self.name, "owner": self.owner}
+        for limit in self.limits:
+            said[f"owner of the limit on {limit.metric}"] = limit.owner
+            said[f"rationale of the limit on {limit.metric}"] = limit.rationale
+        empty = next((what for what, text in said.items() if not text.strip()), None)
+        if empty is not None:
+            raise OptionError(
+                f"The policy in {source} leaves the {empty} empty; expected some words, as a "
+                "report names who set a limit and why. Fill it in."
+            )
+        return self
 
 
 #: What of a limit counts as what a policy says; a field of a later version does not.

@@ -14,8 +14,8 @@ import numpy as np
 from genaudit.audits.privacy._membership import rate_estimate
 from genaudit.audits.privacy.distance import TPR_01
 from genaudit.calibration import LEVEL
-from genaudit.stats.epsilon import many_runs_epsilon, one_run_bound
-from genaudit.stats.modelled import gaussian_shift, gaussian_shift_of_sums
+from genaudit.stats.epsilon import DYADIC, many_runs_epsilon, one_run_bound, one_run_counts
+from genaudit.stats.modelled import gaussian_shift, gaussian_shift_of_sums, one_run_shift
 from genaudit.stats.split import of_coins
 
 #: Candidates of one run; runs with and without a record; delta of the claims.
@@ -58,6 +58,12 @@ def _gaussian_sums(rng: np.random.Generator, shift: float) -> bool:
     return gaussian_shift_of_sums(scores[coins], scores[~coins], LEVEL) > shift
 
 
+def _by_curve(rng: np.random.Generator, shift: float) -> bool:
+    coins = _coins(rng)
+    counts = one_run_counts(rng.normal(shift * coins, 1.0), coins, DYADIC)
+    return one_run_shift(len(coins), counts, LEVEL) > shift
+
+
 def _rare_rate(rng: np.random.Generator) -> bool:
     """A rate at one false accusation in a thousand, which worlds are too small to show."""
     members, others = rng.normal(size=(2, 1500))
@@ -80,6 +86,8 @@ BOUNDS: dict[str, Callable[[np.random.Generator], bool]] = {
     "gaussian.guesses, pure noise": lambda rng: _gaussian(rng, 0.0),
     "gaussian.guesses, mu = 1": lambda rng: _gaussian(rng, 1.0),
     "gaussian.sums, mu = 1": lambda rng: _gaussian_sums(rng, 1.0),
+    "f-DP.one_run, pure noise": lambda rng: _by_curve(rng, 0.0),
+    "f-DP.one_run, mu = 1": lambda rng: _by_curve(rng, 1.0),
     "matches of coins, pure noise": _coin_matches,
     TPR_01: _rare_rate,
 }

@@ -6,6 +6,8 @@ sides, or more equal rows than a random split of the same rows makes, makes a ho
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -47,7 +49,8 @@ def check_disjoint(
             f"{np.isin(other, mine).mean():.1%} of the {names[1]} rows equal a {names[0]} row. So "
             f"{len(np.intersect1d(mine, other)):,} different rows are in both; expected at most "
             f"{most:,}, as in {_N_SPLITS} random splits of the same rows. Bring rows that "
-            + ("were not trained on." if names[0] == "train" else f"are not in {names[0]} too.")
+            + ("were not trained on" if names[0] == "train" else f"are not in {names[0]} too")
+            + ", split at random: rows that are left once equal ones are taken out are rarer."
         )
 
 
@@ -73,16 +76,43 @@ def _units(data: Dataset) -> np.ndarray:
 def _most_by_chance(
     sides: tuple[np.ndarray, np.ndarray], units: tuple[np.ndarray, np.ndarray]
 ) -> int | None:
-    """Most rows on both sides of any random split, where the given one has more; else None.
+    """Most rows on both sides of any random split, where the given one has more; else None."""
+    extremes = _splits_before(sides, units, lambda split, given: split >= given)
+    return None if extremes is None else max(extremes)
 
-    The given split of honest rows is one among 1,000 random ones, so it is the only one with most
-    rows on both sides with a chance of at most 1 in 1,000, whatever the sizes of the sides and
-    however rows repeat. The first random split that has as many ends the search, so honest data
-    cost few of them.
+
+def parted(
+    sides: tuple[np.ndarray, np.ndarray], units: tuple[np.ndarray | None, np.ndarray | None]
+) -> bool:
+    """Whether fewer different rows are on both sides than in any of 999 random splits of the same.
+
+    So it is where the rows of one side were taken out of the other: what is left there is rarer
+    than the rest, and whoever can tell rare rows from common ones tells the two sides apart.
+
+    Args:
+        sides: Hashes of the rows of each side, shapes (n,) and (m,).
+        units: For each row of each side, the number of what is dealt as a whole, from 0; None where
+            that is the row.
+    """
+    whole = [np.arange(len(s)) if u is None else u for s, u in zip(sides, units, strict=True)]
+    fewer = _splits_before(sides, (whole[0], whole[1]), lambda split, given: split <= given)
+    return fewer is not None
+
+
+def _splits_before(
+    sides: tuple[np.ndarray, np.ndarray], units: tuple[np.ndarray, np.ndarray],
+    as_far: Callable[[int, int], bool],
+) -> list[int] | None:  # fmt: skip
+    """Rows on both sides of each of 999 random splits; None once a split goes as far as the given.
+
+    The given split of honest rows is one among 1,000 random ones, so none of the others goes as far
+    with a chance of at most 1 in 1,000, whatever the sizes of the sides and however rows repeat.
+    The first that does ends the search, so honest data cost few of them.
 
     Args:
         sides: Hashes of the rows of each side, shapes (n,) and (m,).
         units: For each row of each side, the number of what is dealt as a whole, from 0.
+        as_far: Whether a split with so many rows on both sides goes as far as the given one.
 
     Source: Hope 1968, J. R. Stat. Soc. B 30 (Monte Carlo test).
     """
@@ -99,9 +129,9 @@ def _most_by_chance(
         inside = np.bincount(cells[label[dealt]], minlength=len(kinds))
         return int(((inside > 0) & (inside < size)).sum())
 
-    rng, given, most = np.random.default_rng(0x5911), on_both(label), 0
+    rng, given, found = np.random.default_rng(0x5911), on_both(label), list[int]()
     for _ in range(_N_SPLITS):
-        most = max(most, on_both(rng.permutation(label)))
-        if most >= given:
+        found.append(on_both(rng.permutation(label)))
+        if as_far(found[-1], given):
             return None
-    return most
+    return found

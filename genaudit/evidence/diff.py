@@ -35,7 +35,8 @@ BETTER: Mapping[str, Direction] = {
     **{metric: Direction.MAX for metric in SHARES if metric.startswith("privacy.")},
     **dict.fromkeys(
         (
-            "privacy.canaries.epsilon", "privacy.canaries.excess", "privacy.claim.epsilon",
+            "privacy.canaries.epsilon", "privacy.canaries.epsilon_fdp",
+            "privacy.canaries.epsilon_gaussian", "privacy.canaries.excess", "privacy.claim.epsilon",
             "privacy.claim.excess", "privacy.claim.unaccounted", "privacy.groundhog.epsilon",
             "privacy.groups.auc", "privacy.groups.tpr_at_1pct_fpr", "privacy.inference.risk",
             "privacy.inference.worst",

@@ -7,10 +7,20 @@ bounds may be too high; `stats.epsilon` has those that suppose nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from statistics import NormalDist
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import beta, norm
+
+#: Shifts beyond this are not told apart: a guess of so large a one errs once in 10⁵⁶.
+_MAX_SHIFT = 32.0
+
+#: Where the search for a shift ends.
+_NEAR = 1e-4
+
+_NORMAL = NormalDist()
 
 
 def gaussian_epsilon(shift: float, delta: float) -> float:
@@ -74,3 +84,61 @@ def gaussian_shift_of_sums(members: np.ndarray, others: np.ndarray, alpha: float
     apart = float(np.mean(members) - np.mean(others))
     error = math.sqrt(1 / len(members) + 1 / len(others))
     return max(0.0, apart - float(norm.isf(alpha)) * error)
+
+
+def one_run_refutes(m: int, r: int, v: int, shift: float, alpha: float) -> bool:
+    """Whether v of r right guesses in one run are too many for a mechanism no worse than Gaussian.
+
+    Guesses need not be independent: the trade-off curve alone is supposed, for all candidates
+    together. The chance of the worst output is followed from v right guesses down to none; it is
+    refuted where the parts of all numbers of right guesses would sum to more than one.
+
+    Args:
+        m: Candidates, each a member by its own fair coin.
+        r: Guesses, chosen without looking at the coins.
+        v: Right ones.
+        shift: mu of the trade-off curve, >= 0.
+        alpha: Chance of refuting what is true.
+
+    Source: Mahloujifar, Melis, Chaudhuri 2024, Auditing f-Differential Privacy in One Run, the
+    recursion of its algorithm for a numerical upper bound, with two choices for each candidate.
+
+    >>> one_run_refutes(100, 100, 60, 0.0, 0.05), one_run_refutes(100, 100, 55, 0.0, 0.05)
+    (True, False)
+    """
+    right, wrong = alpha * v / m, alpha * (r - v) / m
+    for i in range(v - 1, -1, -1):
+        if right + wrong > r / m or right >= 1:
+            return True
+        if right > 0:
+            worse = _NORMAL.cdf(_NORMAL.inv_cdf(right) - shift)
+            if worse > wrong:
+                right += i / (r - i) * (worse - wrong)
+                wrong = worse
+    return right + wrong > r / m
+
+
+def one_run_shift(m: int, counts: Iterable[tuple[int, int]], alpha: float) -> float:
+    """Lower bound on mu from guesses in one run, of a mechanism no worse than a Gaussian.
+
+    Args:
+        m: Candidates, each a member by its own fair coin.
+        counts: Guesses and right ones, by how many are guessed; that was settled before the scores.
+        alpha: Chance of a bound above the true mu; each number of guesses has its share.
+
+    >>> round(gaussian_epsilon(one_run_shift(1000, [(1000, 691)], 0.05), 1e-6), 2)  # mu = 1
+    1.48
+    """
+    tried = [(r, v) for r, v in counts if r > 0]
+    best = 0.0
+    for r, v in tried:
+        each = alpha / len(tried)
+        low, high = best, _MAX_SHIFT
+        if not one_run_refutes(m, r, v, low, each):
+            continue
+        while high - low > _NEAR:
+            middle = (low + high) / 2
+            refuted = one_run_refutes(m, r, v, middle, each)
+            low, high = (middle, high) if refuted else (low, middle)
+        best = low
+    return best

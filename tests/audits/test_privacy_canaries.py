@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from subjects import judged, make_case, with_canaries
 
-from genaudit.audits.privacy.canaries import AUC, EPSILON, EXCESS, _epsilon
+from genaudit.audits.privacy.canaries import AUC, EPSILON, EXCESS, FDP, GAUSSIAN, _epsilon
 from genaudit.case import AuditCase, Knowledge
 from genaudit.result import Finding, Verdict, message
 
@@ -56,12 +56,25 @@ def test_honest_generators_prove_nothing() -> None:
     assert above / RUNS <= ALPHA + 2 * np.sqrt(ALPHA * (1 - ALPHA) / RUNS)
 
 
+def test_models_stand_beside_the_bound_and_judge_nothing() -> None:
+    """The more is supposed the larger the bound; each says what it supposes, none has a verdict."""
+    found = _found(with_canaries(make_case("honest", 3), share=0.5))
+
+    shown = [found[m].estimate.value or 0 for m in (EPSILON, FDP, GAUSSIAN)]
+    assert 1 < shown[0] < shown[1] < shown[2]
+    for metric in (FDP, GAUSSIAN):
+        assert found[metric].verdict is Verdict.INFO
+        assert "model-based" in found[metric].label.english
+        assert "model-based: supposes" in found[metric].estimate.method
+        assert (found[metric].estimate.low or 0) <= (found[metric].estimate.value or 0)
+
+
 def test_without_a_claim_epsilon_is_told_alone() -> None:
     """Nothing is claimed, so nothing is beyond it; δ is said."""
     case = with_canaries(make_case("honest", 3), share=1.0)
     found = _found(replace(case, subject=replace(case.subject, claim=None), _cache={}))
 
-    assert set(found) == {EPSILON, AUC}
+    assert set(found) == {EPSILON, FDP, GAUSSIAN, AUC}
     assert found[EPSILON].verdict is Verdict.INFO
     assert "1e-06" in found[EPSILON].label.english
 

@@ -9,6 +9,7 @@ from genaudit.battery import worlds
 from genaudit.battery.bounds import BOUNDS
 from genaudit.battery.measure import COINS, calibrate, faults, visible
 from genaudit.calibration import LEVEL, Calibration, Rate, allowed
+from genaudit.data.overlap import row_hashes
 from genaudit.errors import OptionError
 from genaudit.stats.multiplicity import holm
 
@@ -40,9 +41,11 @@ def test_every_probe_keeps_its_false_alarm_rate(runs, some):
     assert all(r.runs <= runs for r in found.rates if r.world != COINS)
 
 
-def test_shift_raises_doubt():
+@pytest.mark.parametrize("world", worlds.SHIFTED)
+def test_shift_raises_doubt(world):
     """Where the holdout is of another population, attacks say so themselves, in every run."""
-    found = calibrate(["privacy.distance", "privacy.ensemble"], worlds=["shifted"], runs=5)
+    names = ["privacy.distance", "privacy.ensemble", "privacy.copies", "privacy.matches"]
+    found = calibrate(names[: 2 if world == "shifted" else 4], worlds=[world], runs=5)
 
     assert [r.doubted for r in found.rates] == [5] * len(found.rates)
     assert not any(r.outside for r in found.rates)
@@ -56,7 +59,12 @@ def test_worlds_are_null(world):
 
     assert case.train.frame.equals(again.train.frame)
     assert not case.train.frame.equals(other.train.frame)
-    assert (len(case.train), len(case.holdout), len(case.samples)) == worlds.SIZES
+    sizes = len(case.train), len(case.holdout), len(case.samples)
+    if world == "cleaned":  # of what repeats, one row is left
+        assert all(0.8 * n < left < n for left, n in zip(sizes[:2], worlds.SIZES, strict=False))
+        assert not np.isin(row_hashes(case.holdout.frame), row_hashes(case.train.frame)).any()
+    else:
+        assert sizes == worlds.SIZES
 
 
 def test_faults_name_what_alarms_too_often():

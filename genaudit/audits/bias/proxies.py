@@ -140,7 +140,7 @@ def proxies(case: AuditCase, _options: NoOptions) -> Outcome:
         asked = Asked.of(case, g)
         findings.append(_auc_finding(case, asked))
         ties = list(_ties(case, asked))
-        findings += _named([t.finding for t in ties])
+        findings += _named([t.finding for t in ties], g.name)
         figures += _figure(g, ties)
     numbers = [_a_number(c) for c in case.schema.sensitive if not c.discrete]
     return with_words(Outcome(tuple(findings), tuple(figures), tuple(numbers)), groupings)
@@ -445,7 +445,7 @@ def _levels(coded: Coded, known: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(kept, np.cumsum(kept) - 1, kept.sum())
 
 
-def _named(findings: Sequence[Finding]) -> Iterator[Finding]:
+def _named(findings: Sequence[Finding], sensitive: str) -> Iterator[Finding]:
     """The findings, with a warning at the ties that are closer than in real data."""
     p = {i: f.estimate.p_above(0.0) for i, f in enumerate(findings)
          if f.estimate.value is not None}  # fmt: skip
@@ -453,9 +453,10 @@ def _named(findings: Sequence[Finding]) -> Iterator[Finding]:
     for i, f in enumerate(findings):
         warning = message(
             "bias.proxies.stronger",
-            "“{column}” gives the sensitive column away more than in real data (corrected for "
-            "{n:integer} columns, at 5%).",
+            "“{column}” gives “{sensitive}” away more than in real data (corrected for {n:integer} "
+            "columns, at 5%).",
             column=f.group[COLUMN_WORD.text_en],
+            sensitive=sensitive,
             n=len(p),
         )
         yield f.model_copy(update={"warning": warning}) if i in more else f

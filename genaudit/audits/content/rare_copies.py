@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import binom
 
 from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, shown_of, smallest
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
@@ -96,7 +97,11 @@ def rare_copies(case: AuditCase, options: RareCopiesOptions) -> Outcome:
     blind = _hits(tables, rare, reference, columns)
     # A row that has lost one cell is still found by all others.
     n_unreadable = Gaps.of(samples, columns, *tables).n_rows(2)
-    findings = (_overall(found, blind, case, n_unreadable), *_by_group(found, len(case.train)))
+    unlike = _unlike(blind) or incomparable(case)
+    findings = (
+        _overall(found, blind, case, n_unreadable, unlike),
+        *_by_group(found, len(case.train), unlike),
+    )
     return Outcome(findings, not_measured=_left_out((*samples.absent, *unread)))
 
 
@@ -158,8 +163,9 @@ def _hits(
 
 
 def _overall(
-    found: tuple[Rare, Rare], blind: tuple[Rare, Rare], case: AuditCase, n_unreadable: int
-) -> Finding:
+    found: tuple[Rare, Rare], blind: tuple[Rare, Rare], case: AuditCase, n_unreadable: int,
+    unlike: Message | None,
+) -> Finding:  # fmt: skip
     train, unseen = found
     (hits, n), (control_hits, n_control) = train.count(), unseen.count()
     n_rows = len(case.train)
@@ -173,7 +179,7 @@ def _overall(
             "content.rare_copies.blind",
             "Real rows that the generator never saw, in place of its samples",
         ),
-        doubt=_few(min(n, n_control)) or _unlike(blind),
+        doubt=_few(min(n, n_control)) or unlike,
         note=message(
             "content.rare_copies.note",
             "{n} rare training rows and {control} equally rare unseen rows can be told apart from "
@@ -199,7 +205,7 @@ def _null(unseen: Rare, n_rows: int) -> Estimate:
     return difference(*halves)
 
 
-def _by_group(found: tuple[Rare, Rare], n_rows: int) -> Iterator[Finding]:
+def _by_group(found: tuple[Rare, Rare], n_rows: int, unlike: Message | None) -> Iterator[Finding]:
     """Who is exposed most: the same difference in each group of each sensitive column."""
     train, unseen = found
     for column in train.table.schema.sensitive:
@@ -225,7 +231,7 @@ def _by_group(found: tuple[Rare, Rare], n_rows: int) -> Iterator[Finding]:
                 estimate=_difference(hits, n, control_hits, n_control, n_rows)
                 if reason is None
                 else Estimate.undefined(reason, n=n_rows, method=_METHOD, unit=_UNIT),
-                doubt=_few(least) if reason is None else None,
+                doubt=(_few(least) or unlike) if reason is None else None,
             )
 
 

@@ -15,7 +15,7 @@ from scipy.stats import binom
 from genaudit.audits._power import POWER_CONFIDENCE, default_limit, shown, smallest
 from genaudit.audits.privacy._game import Game, Sides, game, left_out
 from genaudit.audits.privacy._reach import Reach, auc_ceiling, auc_detectable
-from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.case import AuditCase, Outcome
 from genaudit.data.disclosure import taken_for
 from genaudit.result import Estimate, Finding, Message, message
@@ -67,7 +67,7 @@ def outcome(case: AuditCase, audit: str, name: Message, score: Callable[[Game], 
         return Outcome(undefined(audit, name, reach.n_train), not_measured=left_out(case))
     blind = strongest_blind(played.told, played.near_reference)
     attack = Attack(audit, name, score(played), *blind, reach)
-    doubt = played.doubt() or holdout_seen(case)
+    doubt = played.doubt() or incomparable(case)
     # What its rate means says `privacy.distance`; once is enough for a reader.
     said = ((area(attack), note(played)), (rate(attack, 0.01), None))
     found = tuple(f.model_copy(update={"doubt": doubt, "note": n}) for f, n in said)

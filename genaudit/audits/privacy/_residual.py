@@ -26,7 +26,7 @@ from genaudit.audits._power import (
 from genaudit.audits.privacy._game import UNLIKE, Game, Sides
 from genaudit.audits.privacy._membership import limits
 from genaudit.audits.privacy._reach import Reach
-from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase
 from genaudit.data.disclosure import SMALL_CELL, taken_for
@@ -156,7 +156,7 @@ def findings(
     case: AuditCase, played: Game, guesses: Guesses, audit: str, labels: Sequence[Message]
 ) -> tuple[Finding, ...]:
     """Risk over all guesses and in the worst part, under these labels."""
-    doubt = played.doubt() or holdout_seen(case) or guesses.doubt()
+    doubt = played.doubt() or incomparable(case) or guesses.doubt()
     found = (overall(f"{audit}.risk", labels[0], guesses), _worst(audit, labels[1], guesses))
     return tuple(f.model_copy(update={"doubt": doubt}) for f in found)
 

@@ -33,7 +33,7 @@ from genaudit.audits.privacy._game import (
 from genaudit.audits.privacy._membership import Attack, area, rate, strongest_blind, undefined
 from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy._shift import told_apart
-from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Outcome, ranged
 from genaudit.data.dataset import Dataset
@@ -43,7 +43,6 @@ from genaudit.modalities.table.gaps import compared
 from genaudit.modalities.table.search import Encoded
 from genaudit.modalities.table.space import Space, one_each
 from genaudit.result import Message, message
-from genaudit.subject import Access
 
 #: Nearest reference rows whose scores say what is usual.
 NEIGHBOURS = 10
@@ -148,9 +147,7 @@ def _ask(case: AuditCase, options: ScoredOptions) -> Asked | None:
     records, place = _mixed(raw, rng)
     around = [_around(space, rows, pool, own=rows is pool) for rows in (member, other, pool)]
     told = told_apart(member, other, case.rng("privacy.shift"))
-    doubt = unlike(calmness, shift, told)
-    if doubt is None and Access.SAMPLES in case.subject.access:
-        doubt = holdout_seen(seen)
+    doubt = unlike(calmness, shift, told) or incomparable(seen)
     return Asked(
         records, place, len(members), len(others), np.concatenate(around),
         strongest_blind(told, calmness), doubt,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,15 @@ from genaudit.data.disclosure import SMALL_CELL
 from genaudit.modalities.table.gaps import Gaps, compared
 from genaudit.modalities.table.space import Keys, Space
 from genaudit.result import Claim, Estimate, Finding, Message, message
-from genaudit.stats.epsilon import one_run_bound, one_run_chance
+from genaudit.stats.epsilon import DYADIC, one_run_bound, one_run_chance, one_run_counts
 from genaudit.stats.intervals import Interval
+from genaudit.stats.modelled import gaussian_epsilon, gaussian_shift, one_run_shift
 from genaudit.subject import Access
 
 EPSILON = "privacy.canaries.epsilon"
 EXCESS = "privacy.canaries.excess"
+FDP = "privacy.canaries.epsilon_fdp"
+GAUSSIAN = "privacy.canaries.epsilon_gaussian"
 AUC = "privacy.canaries.auc"
 
 #: δ at which ε is told where nobody claims one.
@@ -32,6 +36,14 @@ _DELTA = 1e-6
 _ALPHA = 0.05
 
 _METHOD = "one run, nested guesses about fair coins; supposes nothing of the mechanism"
+_BY_CURVE = (
+    "one run, guesses about fair coins; model-based: supposes that all canaries together are told "
+    "apart no better than by Gaussian noise"
+)
+_BY_NOISE = (
+    "one run, guesses about fair coins; model-based: supposes independent Gaussian noise for each "
+    "canary"
+)
 
 
 @dataclass(frozen=True)
@@ -50,9 +62,11 @@ class CanariesOptions:
     title="Canaries that a coin put into the training, and the ε that they prove",
     needs={Access.SAMPLES, Knowledge.CANARIES},
     source="Steinke, Nasr, Jagielski 2023, Privacy Auditing with One (1) Training Run, section 5; "
-    "Chen et al. 2020, GAN-Leaks, section 4.4 (calibration by a reference)",
+    "Mahloujifar, Melis, Chaudhuri 2024, Auditing f-Differential Privacy in One Run; Dong, Roth, "
+    "Su 2022 (Gaussian differential privacy); Chen et al. 2020, GAN-Leaks, section 4.4 "
+    "(calibration by a reference)",
     options=CanariesOptions,
-    metrics=(EPSILON, EXCESS, AUC),
+    metrics=(EPSILON, EXCESS, FDP, GAUSSIAN, AUC),
 )
 def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
     """Which of some made-up rows were trained on, guessed from the samples alone.
@@ -64,6 +78,11 @@ def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
     guesses bounds ε from below whatever the generator does: a mechanism that keeps to ε lets each
     guess be right with chance e^ε / (1 + e^ε) at most. How many are guessed, members alone or both
     sides, is settled before anybody looks at a coin.
+
+    Beside it stand two bounds that suppose a model, and say so: one for a mechanism whose trade-off
+    between the two errors is no worse than that of Gaussian noise, and one for noise that is
+    Gaussian and independent for each canary, as is nearly so in private training of many records.
+    They are larger, and wrong where the model is; no verdict follows from them.
     """
     scores, coins, attack = _attack(case, options)
     members, others = attack.scores
@@ -78,7 +97,9 @@ def canaries(case: AuditCase, options: CanariesOptions) -> Outcome:
     if min(len(members), len(others)) < SMALL_CELL:
         return Outcome((_undefined(len(members) + len(others)),))
     whole = area(attack).model_copy(update={"label": _AREA, "note": note})
-    return Outcome((*_epsilon(scores, coins, case.subject.claim, note), whole))
+    claim = case.subject.claim
+    found = (*_epsilon(scores, coins, claim, note), *_modelled(scores, coins, claim))
+    return Outcome((*found, whole))
 
 
 def _attack(case: AuditCase, options: CanariesOptions) -> tuple[np.ndarray, np.ndarray, Attack]:
@@ -156,6 +177,42 @@ def _epsilon(
     return beyond, found
 
 
+def _modelled(scores: np.ndarray, coins: np.ndarray, claim: Claim | None) -> Iterator[Finding]:
+    """The bounds that suppose a model, for information."""
+    delta = _DELTA if claim is None else claim.delta
+    for metric, method, shift in ((FDP, _BY_CURVE, _by_curve), (GAUSSIAN, _BY_NOISE, _by_noise)):
+
+        def bound(alpha: float, shift: Shift = shift) -> float:
+            return gaussian_epsilon(shift(scores, coins, alpha), delta)
+
+        def interval(confidence: float, bound: Callable[[float], float] = bound) -> Interval:
+            return bound((1 - confidence) / 2), math.inf
+
+        yield Finding(
+            metric=metric,
+            label=_MODELLED[metric],
+            estimate=Estimate.of(
+                bound(_ALPHA), interval, n=len(scores), method=method, unit="ε"
+            ),
+            chance=0.0,
+        )  # fmt: skip
+
+
+#: From scores and coins to a lower bound on mu of a Gaussian at a level.
+Shift = Callable[[np.ndarray, np.ndarray, float], float]
+
+
+def _by_curve(scores: np.ndarray, coins: np.ndarray, alpha: float) -> float:
+    each = alpha / len(_TOP)
+    counts = (one_run_counts(scores, coins, DYADIC, top=top) for top in _TOP)
+    return max(one_run_shift(len(coins), found, each) for found in counts)
+
+
+def _by_noise(scores: np.ndarray, coins: np.ndarray, alpha: float) -> float:
+    ((guessed, right),) = one_run_counts(scores, coins, (1 / 2,))
+    return gaussian_shift(guessed, right, alpha)
+
+
 #: Guesses about both sides, and about members alone: where a generator repeats rows, that a canary
 #: is not repeated is no sign of anything. Both are tried, and each has half of the level.
 _TOP = (False, True)
@@ -198,3 +255,13 @@ _AREA = message(
 _BLIND = message(
     "privacy.canaries.blind", "An attacker without the samples, who goes by the reference alone"
 )
+_MODELLED = {
+    FDP: message(
+        "privacy.canaries.epsilon_fdp",
+        "ε that canaries prove of a mechanism no worse than Gaussian noise (f-DP, model-based)",
+    ),
+    GAUSSIAN: message(
+        "privacy.canaries.epsilon_gaussian",
+        "ε that canaries prove if the noise is Gaussian and independent for each (model-based)",
+    ),
+}

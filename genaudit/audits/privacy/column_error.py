@@ -21,6 +21,9 @@ _MOST, _TREES, _LEAF = 3000, 20, 10
 #: Most frequent levels of a column that are predicted; all others are one.
 _LEVELS = 6
 
+#: Rows without which trees of a number cannot be grown at all.
+_FEWEST = 2
+
 #: Numbers lie on a scale of 0 to 1: errors below this share of it are all as small.
 _FINE = 0.02
 
@@ -72,7 +75,7 @@ def _learned(case: AuditCase, played: Game) -> Sides:
 def _number_error(rows: np.ndarray, asked: np.ndarray, j: int, unit: int, seed: int) -> np.ndarray:
     """Log of how far guesses of a number are off; 0 where there is none, or nothing to learn."""
     known = ~np.isnan(rows[:, j])
-    if not known.any():
+    if known.sum() < _FEWEST:
         return np.zeros(len(asked))
     learner = HistGradientBoostingRegressor(
         max_iter=_TREES, learning_rate=0.3, min_samples_leaf=_LEAF,

@@ -20,6 +20,7 @@ from genaudit.audits._power import (
 from genaudit.audits.words import listed
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
+from genaudit.data.overlap import parted
 from genaudit.data.schema import Column
 from genaudit.modalities.describe import Description
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
@@ -214,12 +215,13 @@ def copies(case: AuditCase, _options: NoOptions) -> Outcome:
     tables = hashed(case)
     keys, gaps = tables.keys, tables.gaps
     hiding = gaps.n_hiding(keys["samples"], keys["train"])
-    exact = _finding("privacy.copies.exact", _EXACT, keys, exact_hits, hiding)
+    unlike = incomparable(case)
+    exact = _finding("privacy.copies.exact", _EXACT, keys, exact_hits, hiding, unlike)
     if case.description is None:
         # A row that has lost one cell may still be a near copy by all others.
-        near = _finding("privacy.copies.near", _NEAR, keys, near_hits, gaps.n_rows(2))
+        near = _finding("privacy.copies.near", _NEAR, keys, near_hits, gaps.n_rows(2), unlike)
     else:
-        near = _finding("privacy.copies.near", _NEARER, keys, place_hits, gaps.n_rows())
+        near = _finding("privacy.copies.near", _NEARER, keys, place_hits, gaps.n_rows(), unlike)
     findings = (exact, near)
     return Outcome(findings, not_measured=tuple(_left_out(case.samples, tables)))
 
@@ -293,15 +295,38 @@ UNLIKE = message(
 _HOLDOUT_SEEN = message(
     "privacy.copies.holdout_seen",
     "The samples repeat holdout rows beyond chance: the generator, or whoever made the samples, "
-    "has seen the holdout, so nothing can be told by comparing with it.",
+    "has seen the holdout, or rows that repeat were taken out of the real tables. Nothing can be "
+    "told by comparing with it.",
 )
 
 
-def holdout_seen(case: AuditCase) -> Message | None:
-    """Why no attack can be judged, where the samples hold rows of the holdout; else None."""
+_PARTED = message(
+    "privacy.copies.parted",
+    "Fewer rows stand in train and in the holdout alike than in any of 999 random splits of both, "
+    "as where rows were taken out of the holdout because train has them. What is left is rarer "
+    "than train, so nothing can be told by comparing with it. Split at random, before rows are "
+    "removed.",
+)
+
+
+def incomparable(case: AuditCase) -> Message | None:
+    """Why nothing can be told by holding train against the holdout, if there is a reason."""
+    return case.once("privacy.incomparable", lambda: _incomparable(case))
+
+
+def _incomparable(case: AuditCase) -> Message | None:
+    record = case.description and case.schema[case.description.column.name]
+    columns = (record,) if record else case.schema.modelled
+    train, holdout = (Keys.of(table, columns) for table in (case.train, case.holdout))
+    if parted((train.exact, holdout.exact), (train.owner, holdout.owner)):
+        return _PARTED
+    if Access.SAMPLES not in case.subject.access:
+        return None
     keys = hashed(case).keys
     main = count(keys["train"], keys["holdout"], keys["samples"], exact_hits)
     blind = count(keys["train"], keys["unseen"], keys["other"], exact_hits)
+    if min(blind.n_members, blind.n_controls) and blind.unequal():
+        return UNLIKE
     return _HOLDOUT_SEEN if main.n_controls and main.controls_seen(blind) else None
 
 
@@ -352,6 +377,7 @@ def _finding(
     keys: dict[str, Keys],
     find: Callable[[Keys, Keys], Hits],
     n_unreadable: int,
+    unlike: Message | None,
 ) -> Finding:
     main = count(keys["train"], keys["holdout"], keys["samples"], find, n_unreadable)
     null = count(keys["unseen"], keys["reference"], keys["samples"], find)
@@ -370,7 +396,7 @@ def _finding(
         return finding
     limit = default_limit(metric)
     seen = main.controls_favoured() or main.controls_seen(blind)
-    doubt = UNLIKE if blind.unequal() else _HOLDOUT_SEEN if seen else None
+    doubt = UNLIKE if blind.unequal() else unlike or (_HOLDOUT_SEEN if seen else None)
     power = {
         "warning": _few_repeated(main, limit, estimate) if find is exact_hits else None,
         "ceiling": main.low_if(1.0, 0.5, main.visible),

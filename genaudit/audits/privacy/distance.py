@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from genaudit.audits.privacy._game import TAU, Sides, game, left_out
 from genaudit.audits.privacy._membership import Attack, area, note, rate, rate_estimate, undefined
 from genaudit.audits.privacy._reach import Reach
-from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.disclosure import SMALL_CELL, shown_share
 from genaudit.result import Figure, message, words_of
@@ -72,7 +72,7 @@ def distance(case: AuditCase, options: DistanceOptions) -> Outcome:
         "privacy.distance", _NAME, played.log_ratios(options.tau), played.near_reference, _BLIND,
         reach,
     )  # fmt: skip
-    doubt = played.doubt(options.tau) or holdout_seen(case)
+    doubt = played.doubt(options.tau) or incomparable(case)
     findings = (area(attack), rate(attack, 0.01), rate(attack, 0.001))
     said = note(played)
     done = tuple(f.model_copy(update={"doubt": doubt, "note": f.note or said}) for f in findings)

@@ -20,7 +20,7 @@ from genaudit.audits.privacy._membership import (
     rate,
 )
 from genaudit.audits.privacy._reach import Reach
-from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.disclosure import SMALL_CELL
 from genaudit.result import LADDER, Estimate, Figure, Finding, Message, message
@@ -76,7 +76,7 @@ def _exposure(case: AuditCase) -> Outcome:
     played, _ = game(case)
     if played is None:
         return Outcome((), not_measured=(_NOBODY,))
-    doubt = played.doubt() or holdout_seen(case)
+    doubt = played.doubt() or incomparable(case)
     parts = [part for g in groupings for part in _parts(case, played, g)]
     scores = ensemble.scores(case, played)
     found = [f for p in parts if p.enough for f in _findings(scores, played, p, doubt)]

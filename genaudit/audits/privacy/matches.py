@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from genaudit.audits._power import DOUBT_CONFIDENCE, default_limit, shown, shown_of
 from genaudit.audits.privacy._pool import Pool
-from genaudit.audits.privacy.copies import BLIND, UNLIKE, hashed, holdout_seen
+from genaudit.audits.privacy.copies import BLIND, UNLIKE, hashed, incomparable
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, Split, audit, ranged
 from genaudit.modalities.table.space import Keys, exact_hits
 from genaudit.result import Claim, Estimate, Finding, Message, message
@@ -63,7 +63,7 @@ def matches(case: AuditCase, options: MatchOptions) -> Outcome:
     found = Matches.of(case)
     blind = found.blind.pool
     unlike = min(blind.n, blind.n_others) > 0 and blind.unequal()
-    doubt = UNLIKE if unlike else holdout_seen(case)
+    doubt = UNLIKE if unlike else incomparable(case)
     share = _share(found).model_copy(update={"doubt": doubt})
     if case.split is None:
         return Outcome((share,))

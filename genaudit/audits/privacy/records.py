@@ -11,7 +11,7 @@ from genaudit.audits.privacy._game import Game, Sides, game, left_out, log_ratio
 from genaudit.audits.privacy._membership import REFERENCE_ALONE, note, undefined
 from genaudit.audits.privacy._pool import Pool
 from genaudit.audits.privacy._reach import Reach
-from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.disclosure import taken_for
 from genaudit.modalities.table.search import Encoded
@@ -77,7 +77,7 @@ def records(case: AuditCase, _options: NoOptions) -> Outcome:
         chance=0.0,
         ceiling=main.ceiling(),
         detectable=main.detectable(),
-        doubt=played.doubt() or holdout_seen(case),
+        doubt=played.doubt() or incomparable(case),
         note=note(played),
     )
     return Outcome((finding,), not_measured=gone)

@@ -16,7 +16,7 @@ from genaudit.audits.privacy._predicates import (
 )
 from genaudit.audits.privacy._reach import Reach
 from genaudit.audits.privacy._residual import MAX_ATTACKS, NO_ROWS, Guesses, overall, undefined
-from genaudit.audits.privacy.copies import holdout_seen
+from genaudit.audits.privacy.copies import incomparable
 from genaudit.case import AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.modalities.table.gaps import compared
 from genaudit.modalities.table.space import one_row_each
@@ -118,7 +118,7 @@ def _finding(case: AuditCase, played: Game, tables: Tables, kind: str, most: int
     reach: Reach = replace(played.reach, n_searched=searched)
     part = tuple(np.zeros(len(side), dtype=int) for side in right)
     guesses = Guesses(right, blind, (part[0], part[1]), (kind,), reach)
-    doubt = played.doubt() or holdout_seen(case) or guesses.doubt()
+    doubt = played.doubt() or incomparable(case) or guesses.doubt()
     found = overall(f"{_ID}.{kind}", _LABELS[kind], guesses, played.reach)
     return found.model_copy(update={"doubt": doubt})
 
