@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from genaudit.data.dataset import Dataset
-from genaudit.data.overlap import check_disjoint, row_hashes
+from genaudit.data.overlap import check_disjoint, parted, row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError
 
@@ -175,3 +175,37 @@ def test_hashes_see_which_column_a_value_is_in() -> None:
     two = row_hashes(pd.DataFrame({"a": [2.0], "b": [1.0]}))
 
     assert one != two
+
+
+def _parted(one: np.ndarray, two: np.ndarray) -> bool:
+    return parted((one, two), (None, None))
+
+
+def test_random_splits_are_not_parted() -> None:
+    """At most one of 300 honest splits, of rows that repeat often, seldom, or not at all."""
+    rng, found = np.random.default_rng(0), 0
+    for i in range(300):
+        rows = rng.permutation(rng.integers(0, (30, 2000, 10**9)[i % 3], 1000))
+        found += _parted(rows[:400], rows[400:])
+
+    assert found <= 1
+
+
+@pytest.mark.parametrize("clean", ["holdout", "both"])
+def test_rows_taken_out_of_the_holdout_are_noticed(clean: str) -> None:
+    """Where rows repeat, none on both sides is no chance; of single rows it says nothing."""
+    rng = np.random.default_rng(1)
+    rows = rng.zipf(1.5, 2000) % 500
+    train, holdout = rows[:1000], rows[1000:]
+    train = np.unique(train) if clean == "both" else train
+
+    assert _parted(train, holdout[~np.isin(holdout, train)])
+    assert not _parted(np.arange(500), np.arange(500, 1000))
+
+
+def test_rows_of_a_person_are_dealt_together() -> None:
+    """Persons whose rows are all alike share none with others; that is no sign of cleaning."""
+    person = np.repeat(np.arange(50), 4)
+
+    assert not parted((person, person + 50), (person, person))
+    assert _parted(person, person + 50)
