@@ -46,7 +46,7 @@ from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import PROMISED, Policy
 from genaudit.reading import path_of, read_bytes, read_text, read_toml
-from genaudit.registration import check_report, register, standing
+from genaudit.registration import check_report, check_same, register, standing
 from genaudit.render import form, html, json
 from genaudit.render.compare import compare
 from genaudit.render.forms import FORMS
@@ -920,6 +920,7 @@ def bundle(
         DataError: the report cannot be read.
         OptionError: key or recipient are none, the policy is another one than that of the report,
             or `out` cannot be written.
+        IntegrityError: the report has other limits than the policy whose digest it names.
     """
     from genaudit.evidence import bundle as bundles
 
@@ -932,6 +933,9 @@ def bundle(
             )
         return bundles.write_model(report, place, recipient)
     stored = report if isinstance(report, AuditReport) else read_report(report)
+    check_report(stored, "the report")
+    if policy is not None:
+        check_same(Policy.read(policy), stored, "the report")
     judged = check(stored, on=_day(stored))
     late = _late(judged)
     if n := changed(stored, judged):

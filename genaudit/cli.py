@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -723,6 +724,8 @@ def report(
                 f"Expected --format html for several reports, got {format}; write them one by one."
             )
         api.write_comparison(audit_json, out, lang=lang.value)
+        for place in audit_json:
+            _say_expired(api.read_report(place), f"the report {place}")
         _say(f"Wrote {out}.")
         return
     stored = api.read_report(audit_json[0])
@@ -755,13 +758,13 @@ def _check_shown(places: Sequence[Path]) -> None:
             )
 
 
-def _say_expired(report: AuditReport) -> bool:
+def _say_expired(report: AuditReport, what: str = "this report") -> bool:
     """Say where the validity of a report is over."""
     from genaudit import api
 
     if (until := api.expired(report)) is None:
         return False
-    _say(f"Expired: this report was valid until {until}, and today is {api.today()}, so it "
+    _say(f"Expired: {what} was valid until {until}, and today is {api.today()}, so it "
          "lets nothing pass; audit again.")  # fmt: skip
     return True
 
@@ -838,7 +841,8 @@ def bundle(
     elif not audit_json.is_dir():
         _say("It is unsigned: `genaudit verify` then finds damage, not forgery (--key signs it).")
     if recipient is not None:
-        _say(f"Its recipient reads it with: age -d -i key.txt {written.path} | tar xf -")
+        file = shlex.quote(str(written.path))
+        _say(f"Its recipient reads it with: age -d -i key.txt {file} | tar xf -")
 
 
 @app.command()

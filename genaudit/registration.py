@@ -88,11 +88,13 @@ def check_report(report: AuditReport, where: str) -> None:
     """Refuse a report whose limits are not those that were held against the ledger.
 
     Raises:
-        IntegrityError: a digest of its policy is another one, or its times contradict its word that
-            the policy stood before the first audit.
+        IntegrityError: a digest of its policy is another one, its limits are not those of the
+            bundled file whose digest it names, or its times contradict its word that the policy
+            stood before the first audit.
     """
     known = report.registration
     if known is None:
+        check_same(Policy.read(), report, where)
         return
     if (known.content, known.digest) != (content(report.policy), report.policy.digest):
         raise IntegrityError(
@@ -104,6 +106,21 @@ def check_report(report: AuditReport, where: str) -> None:
             f"Expected the policy in {where} to be registered before the first audit, as it says, "
             f"got {known.time or 'no time'} and {known.first_audit or 'this audit'}; take the "
             "audit.json that `genaudit audit` wrote."
+        )
+
+
+def check_same(policy: Policy, report: AuditReport, where: str) -> None:
+    """Refuse a report that names a policy's file by its digest and has other limits.
+
+    Raises:
+        IntegrityError: it does.
+    """
+    same = report.policy.digest == policy.digest
+    if same and content(report.policy) != content(policy):
+        raise IntegrityError(
+            f"The limits in {where} are not those of the policy {policy.name}, version "
+            f"{policy.version}, whose file they name by its digest {policy.digest[:12]}...; take "
+            "the audit.json that `genaudit audit` wrote."
         )
 
 

@@ -247,6 +247,39 @@ def test_limits_that_were_changed_in_a_report_are_found(policy: Path, tmp_path: 
             api.read_report(place)
 
 
+@pytest.mark.parametrize("change", ["dropped", "widened"])
+def test_limits_under_the_digest_of_the_bundled_policy_are_its_own(
+    change: str, tmp_path: Path
+) -> None:
+    """A report that names the bundled file and judges by less is exit code 4, in a bundle too."""
+    report = _audit(tmp_path / "a.csv", None, train=_rows())
+    limits = list(report.policy.limits)
+    limits = limits[1:] if change == "dropped" else [
+        limits[0].model_copy(update={"value": 0.9}), *limits[1:]
+    ]  # fmt: skip
+    policy = report.policy.model_copy(update={"limits": tuple(limits)})
+    forged = report.model_copy(update={"policy": policy})
+    place = tmp_path / "a.json"
+    place.write_text(forged.model_dump_json(), "utf-8")
+
+    assert api.read_report(api.write_json(report, tmp_path / "b.json")) == report
+    with pytest.raises(IntegrityError, match="are not those of the policy genaudit default"):
+        api.read_report(place)
+    with pytest.raises(IntegrityError, match="are not those of the policy"):
+        api.bundle(forged, tmp_path / "evidence", pdf=False)
+
+
+def test_a_bundle_takes_no_other_limits_than_its_policy(policy: Path, tmp_path: Path) -> None:
+    """The file beside a report says what was applied, whatever digest the report names."""
+    report = _audit(tmp_path / "a.csv", policy, train=_rows())
+    none = report.policy.model_copy(update={"limits": ()})
+    forged = report.model_copy(update={"policy": none, "registration": None})
+
+    with pytest.raises(IntegrityError, match="are not those of the policy"):
+        api.bundle(forged, tmp_path / "evidence", policy=policy, pdf=False)
+    assert not (tmp_path / "evidence").exists()
+
+
 def _told(report: AuditReport, place: Path, **changed: str) -> Path:
     """A report's file with other words on its registration."""
     told = json.loads(report.model_dump_json())

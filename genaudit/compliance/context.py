@@ -10,7 +10,7 @@ import datetime as dt
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
     StrictStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from genaudit import validity
@@ -52,6 +53,15 @@ class Context(BaseModel):
     purpose: StrictStr | None = None
     valid_until: Annotated[str, BeforeValidator(_day)] | None = None
     applicability: dict[str, StrictBool] = {}
+
+    @model_validator(mode="after")
+    def _spelled(self) -> Self:
+        """What is nearly the name of a field is one misspelt, and would silently have no effect."""
+        for name in self.__pydantic_extra__:
+            plain = name.casefold().replace("-", "_").replace(" ", "_")
+            if near := difflib.get_close_matches(plain, type(self).model_fields, n=1, cutoff=0.8):
+                raise ValueError(f"{name!r} is no field of a report (did you mean {near[0]!r}?)")
+        return self
 
     @field_validator("applicability")
     @classmethod

@@ -118,8 +118,8 @@ def contents(
     texts |= {
         **pages,
         "controls.oscal.json": to_catalogue(report),
-        "results.oscal.json": to_oscal(report, evidence),
-        "bom.cdx.json": to_cyclonedx(report),
+        "results.oscal.json": to_oscal(report, evidence, on),
+        "bom.cdx.json": to_cyclonedx(report, on),
         "results.sarif": to_sarif(report, policy, POLICY, on),
         "junit.xml": to_junit(report, on),
         "modelcard.md": to_card(report, on),

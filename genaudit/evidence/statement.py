@@ -75,7 +75,10 @@ def _no_constant(name: str) -> None:
 
 
 def _result(report: Mapping[str, Any], policy: str, *, expired: bool) -> dict[str, Any]:
-    """Metrics by verdict; what cannot be told, or was not measured, is a warning and no pass."""
+    """Metrics by verdict; what cannot be told, or was not measured, is a warning and no pass.
+
+    So is a gap that became smaller without ending within its limit.
+    """
     judged = [f for f in _findings(report) if f["limit"] is not None]
     named = _by(judged, lambda f: f["verdict"])
     measured = {f["metric"] for f in _findings(report)}
@@ -83,7 +86,8 @@ def _result(report: Mapping[str, Any], policy: str, *, expired: bool) -> dict[st
     over = ["valid_until: expired"] if expired else []
     unlimited = [] if report["policy"]["limits"] else ["policy: no limit set"]
     unmeasured = (f"{m}: not measured" for m in missing)
-    warned = sorted([*named.get("cannot_tell", []), *unmeasured, *over, *unlimited])
+    reduced = (f"{m}: reduced, not within its limit" for m in named.get("info", []))
+    warned = sorted([*named.get("cannot_tell", []), *reduced, *unmeasured, *over, *unlimited])
     failed = named.get("outside", [])
     return {
         "result": "FAILED" if failed else "WARNED" if warned else "PASSED",

@@ -87,8 +87,7 @@ def verify(folder: str | Path, public: str | Path | None = None) -> Verified:
     files = {name: files.get(name) or _content(place) for name, place in places.items()}
     digests = {n: hashlib.sha256(c).hexdigest() for n, c in files.items() if n != ATTESTATION}
     _compare(stated, digests)
-    report = _check_statement(payload, files, digests)
-    until, late = _over(report), _late(report)
+    until, late = _check_statement(payload, files, digests)
     signer = _signer(files, payload, signatures)
     if key is None:
         named = key_id(signer) if signer is not None else ""
@@ -170,18 +169,24 @@ def _compare(stated: dict[str, str], found: dict[str, str]) -> None:
         raise _damaged(f"{changed[0]!r} as it was when the bundle was made, got other content")
 
 
-def _check_statement(payload: bytes, files: dict[str, bytes], digests: dict[str, str]) -> Any:
-    """Write the statement again from the files; it can say nothing else. The report is returned."""
+def _check_statement(
+    payload: bytes, files: dict[str, bytes], digests: dict[str, str]
+) -> tuple[str, tuple[str, ...]]:
+    """Write the statement again from the files; it can say nothing else.
+
+    Returns until when the report was valid, where that is over, and what passes by limits that are.
+    """
     try:
         report = loads(files[REPORT])
         again = [canonical(statement(digests, report))]
         if _until(report):
             again.append(canonical(statement(digests, report, expired=True)))
+        over = _over(report), _late(report)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(f"a report in {REPORT!r}, got none that can be read") from error
     if payload not in again:
         raise _damaged(f"what the files say in {ATTESTATION!r}, got something else")
-    return report
+    return over
 
 
 def _until(report: Any) -> dict[str, str]:

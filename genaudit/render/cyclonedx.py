@@ -8,6 +8,7 @@ Source: ECMA-424, CycloneDX 1.7, sections on modelCard, declarations and definit
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -17,9 +18,9 @@ from genaudit.result import AuditReport, ControlReading, Finding, Verdict
 _SUBJECT = "subject"
 
 
-def to_cyclonedx(report: AuditReport) -> str:
-    """The report as a CycloneDX BOM (JSON)."""
-    ids = form.Ids(form.digest(report))
+def to_cyclonedx(report: AuditReport, on: dt.date | None = None) -> str:
+    """The report as a CycloneDX BOM (JSON), which says where its validity was over on a day."""
+    ids, over = form.Ids(form.digest(report)), form.over(report, on)
     bom = {
         "$schema": "http://cyclonedx.org/schema/bom-1.7.schema.json",
         "bomFormat": "CycloneDX",
@@ -37,9 +38,10 @@ def to_cyclonedx(report: AuditReport) -> str:
                 "plan": report.provenance.plan, "seed": str(report.provenance.seed),
                 "command": report.provenance.command, "policy": report.policy.name,
                 "policy.sha256": report.policy.digest,
+                "valid_until": form.context(report, "valid_until"), "expired": over,
             }),
         },
-        "declarations": _declarations(report, ids),
+        "declarations": _declarations(report, ids, over),
         "definitions": {"standards": _standards(report)},
     }  # fmt: skip
     return form.dumps(bom)
@@ -110,7 +112,7 @@ def _claim(report: AuditReport) -> list[dict[str, str]]:
     })  # fmt: skip
 
 
-def _declarations(report: AuditReport, ids: form.Ids) -> dict[str, Any]:
+def _declarations(report: AuditReport, ids: form.Ids, over: str) -> dict[str, Any]:
     judged = [
         (f, f"audit.json#/sections/{i}/findings/{j}")
         for i, section in enumerate(report.sections)
@@ -124,8 +126,8 @@ def _declarations(report: AuditReport, ids: form.Ids) -> dict[str, Any]:
     }
     summary = (
         "What the findings of one audit say about paraphrases of clauses; no legal judgement, and "
-        "no score. Evidence lies in audit.json."
-    )
+        f"no score. Evidence lies in audit.json. {over}"
+    ).strip()
     return {
         "assessors": [assessor],
         "attestations": [

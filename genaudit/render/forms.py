@@ -23,20 +23,16 @@ def _sarif(report: AuditReport, on: dt.date | None = None) -> str:
     return to_sarif(report, to_policy(report.policy), on=on)
 
 
-def _oscal(report: AuditReport, _on: dt.date | None = None) -> str:
-    return to_oscal(report, {})
+def _oscal(report: AuditReport, on: dt.date | None = None) -> str:
+    return to_oscal(report, {}, on)
 
 
-def _cyclonedx(report: AuditReport, _on: dt.date | None = None) -> str:
-    return to_cyclonedx(report)
-
-
-#: Name, as `genaudit report --format` takes it -> the report in that form, and where it has a place
-#: for it that its validity was over on a day.
+#: Name, as `genaudit report --format` takes it -> the report in that form, which says where its
+#: validity was over on a day.
 FORMS: Mapping[str, _Form] = {
     "junit": to_junit,
     "sarif": _sarif,
     "oscal": _oscal,
-    "cyclonedx": _cyclonedx,
+    "cyclonedx": to_cyclonedx,
     "card": to_card,
 }

@@ -9,6 +9,7 @@ Source: NIST OSCAL 1.2.1, models catalog and assessment-results.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +24,9 @@ VERSION = "1.2.1"
 _READ = (
     ControlState.WITHIN, ControlState.OUTSIDE, ControlState.CANNOT_TELL, ControlState.NOT_MEASURED,
 )  # fmt: skip
+
+#: What a state is about.
+_ABOUT = "About the limits of the policy, and not about the clause."
 
 _JUDGED = {ControlState.WITHIN: "satisfied", ControlState.OUTSIDE: "not-satisfied"}
 
@@ -44,10 +48,11 @@ def to_catalogue(report: AuditReport) -> str:
     return form.dumps({"catalog": catalogue})
 
 
-def to_oscal(report: AuditReport, files: Mapping[str, str]) -> str:
+def to_oscal(report: AuditReport, files: Mapping[str, str], on: dt.date | None = None) -> str:
     """What the audit found, as OSCAL assessment results.
 
-    files: name -> SHA-256 of what is the evidence, which lies beside it.
+    files: name -> SHA-256 of what is the evidence, which lies beside it. on: a day; a report whose
+    validity was over by then satisfies nothing.
     """
     ids = form.Ids(form.digest(report))
     judged = [c for c in report.controls if c.state in _JUDGED]
@@ -57,7 +62,7 @@ def to_oscal(report: AuditReport, files: Mapping[str, str]) -> str:
         "import-ap": {"href": f"#{ids.of('plan')}", "remarks": "Plan and policy are given there."},
         **({"local-definitions": {"objectives-and-methods": [_objective(c) for c in judged]}}
            if judged else {}),
-        "results": [_results(report, ids)],
+        "results": [_results(report, ids, form.over(report, on))],
         "back-matter": {"resources": _resources(report, ids, files)},
     }  # fmt: skip
     return form.dumps({"assessment-results": results})
@@ -143,7 +148,7 @@ def _objective_id(control: ControlReading) -> str:
     return f"{_token(control.id)}_limits"
 
 
-def _results(report: AuditReport, ids: form.Ids) -> dict[str, Any]:
+def _results(report: AuditReport, ids: form.Ids, over: str) -> dict[str, Any]:
     subject = ids.of("subject")
     observed = [
         _observation(report, ids, subject, finding, f"#/sections/{i}/findings/{j}")
@@ -153,7 +158,9 @@ def _results(report: AuditReport, ids: form.Ids) -> dict[str, Any]:
     read = [_reading(report, ids, subject, c, i) for i, c in enumerate(report.controls)]
     limits = [_unmeasured(report, ids, limit.metric) for limit in form.unmeasured(report)]
     left = form.limitations(report)
-    found = [_finding(report, ids, c) for c in report.controls if c.state in _JUDGED]
+    found = [_finding(report, ids, c, over) for c in report.controls if c.state in _JUDGED]
+    missing = "Not measured:\n\n" + "\n".join(f"- {form.marked(x)}" for x in left) if left else ""
+    remarks = "\n\n".join(text for text in (over, missing) if text)
     return {
         "uuid": ids.of("result"),
         "title": "Findings and readings of clauses",
@@ -168,8 +175,7 @@ def _results(report: AuditReport, ids: form.Ids) -> dict[str, Any]:
         "reviewed-controls": {"control-selections": [_selection(report)]},
         "observations": [*observed, *read, *limits] or [_nothing(report, ids)],
         **({"findings": found} if found else {}),
-        **({"remarks": "Not measured:\n\n" + "\n".join(f"- {form.marked(x)}" for x in left)}
-           if left else {}),
+        **({"remarks": remarks} if remarks else {}),
     }  # fmt: skip
 
 
@@ -255,7 +261,14 @@ def _nothing(report: AuditReport, ids: form.Ids) -> dict[str, Any]:
     }
 
 
-def _finding(report: AuditReport, ids: form.Ids, control: ControlReading) -> dict[str, Any]:
+def _finding(
+    report: AuditReport, ids: form.Ids, control: ControlReading, over: str
+) -> dict[str, Any]:
+    """Whether the objective is satisfied; by a report that is over nothing is."""
+    within = control.state is ControlState.WITHIN
+    state, reason = _JUDGED[control.state], "pass" if within else "fail"
+    if within and over:
+        state, reason = "not-satisfied", "other"
     about = {*control.findings}
     related = [_observed(ids, f) for _, f in report.findings() if f.metric in about]
     return {
@@ -267,9 +280,9 @@ def _finding(report: AuditReport, ids: form.Ids, control: ControlReading) -> dic
             "target-id": _objective_id(control),
             "props": _props({"state": control.state.value}),
             "status": {
-                "state": _JUDGED[control.state],
-                "reason": "pass" if control.state is ControlState.WITHIN else "fail",
-                "remarks": "About the limits of the policy, and not about the clause.",
+                "state": state,
+                "reason": reason,
+                "remarks": " ".join([_ABOUT, over]).strip(),
             },
         },
         "related-observations": [

@@ -127,6 +127,19 @@ def test_a_limit_that_has_expired_since_passes_nowhere(
     assert verify(out).late == ()
 
 
+def test_a_smaller_gap_is_a_warning_and_no_pass(tmp_path: Path) -> None:
+    """It is reduced, and not within its limit; it does not vanish from the statement either."""
+    api.bundle(_reduced(), tmp_path / "evidence", pdf=False)
+
+    stated = json.loads((tmp_path / "evidence" / "attestation.json").read_text())["payload"]
+    predicate = json.loads(base64.b64decode(stated))["predicate"]
+    assert predicate["result"] == "WARNED"
+    assert (predicate["passedTests"], predicate["failedTests"]) == ([], [])
+    [warned] = predicate["warnedTests"]
+    assert warned.startswith("bias.representation.label_gap_change [sex=")
+    assert warned.endswith(": reduced, not within its limit")
+
+
 def test_limits_that_expire_after_a_bundle_are_told(
     passing: AuditReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +161,7 @@ def test_a_limit_of_the_last_day_changes_no_bundle(audited: Path, tmp_path: Path
     day = report.provenance.started[:10]
     limits = tuple(x.model_copy(update={"expires": day}) for x in report.policy.limits)
     dated: AuditReport = report.model_copy(
-        update={"policy": report.policy.model_copy(update={"limits": limits})}
+        update={"policy": report.policy.model_copy(update={"limits": limits, "digest": ""})}
     )
     api.bundle(dated, tmp_path / "evidence", pdf=False)
 
@@ -172,7 +185,7 @@ def test_a_report_without_a_time_is_bundled(audited: Path, tmp_path: Path) -> No
     report = api.read_report(audited)
     made = report.provenance.model_copy(update={"started": None})
     limits = tuple(x.model_copy(update={"expires": "2999-01-01"}) for x in report.policy.limits)
-    policy = report.policy.model_copy(update={"limits": limits})
+    policy = report.policy.model_copy(update={"limits": limits, "digest": ""})
     undated = report.model_copy(update={"provenance": made, "policy": policy})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -282,10 +295,13 @@ def test_a_registered_policy_is_put_in_as_it_is(tmp_path: Path, run_cli: Cli) ->
 def test_an_expired_report_passes_nowhere(
     until: str, over: bool, tmp_path: Path, run_cli: Cli
 ) -> None:
-    """All of its limits are kept, and still statement, JUnit, SARIF, card and verify say it."""
+    """All of its limits are kept, and still statement, exports, side by side and verify say it."""
     [place] = _within(tmp_path)
     told = json.loads(place.read_text("utf-8"))
     place.write_text(json.dumps(told | {"context": {"valid_until": until}}), "utf-8")
+    code, _, err = run_cli("report", place, place, "--out", tmp_path / "both.html")
+    assert (code, err.count(f"{place} was valid until {until}")) == (0, 2 * over)
+    assert (tmp_path / "both.html").read_text("utf-8").count(until[:4]) >= 2
     out = tmp_path / "evidence"
     code, _, err = run_cli("bundle", place, "--no-pdf", "--out", out)
     checked, said, _ = run_cli("verify", out)
@@ -300,7 +316,9 @@ def test_an_expired_report_passes_nowhere(
     assert predicate["warnedTests"] == (["valid_until: expired"] if over else [])
     assert case is not None
     assert (case.find("skipped") is not None) == over
-    for text in (err, said, (out / "modelcard.md").read_text("utf-8"), json.dumps(notes)):
+    written = [(out / name).read_text("utf-8")
+               for name in ("modelcard.md", "results.oscal.json", "bom.cdx.json")]  # fmt: skip
+    for text in (err, said, json.dumps(notes), *written):
         assert (f"was valid until {until}" in text) == over
 
 

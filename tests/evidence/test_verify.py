@@ -238,6 +238,23 @@ def test_a_report_that_is_none_is_found(bundle: Callable[[str], Path], keys: Pat
         assert "'audit.json'" in damaged(folder, keys / "signer.pub")
 
 
+@pytest.mark.parametrize("limit", ['"x"', "[1]", "7"])
+def test_a_report_whose_limits_are_none_is_found(bundle: Callable[[str], Path], limit: str) -> None:
+    """A statement written anew over a report that cannot be read is refused all the same."""
+    folder = bundle("unsigned")
+    report = json.loads((folder / "audit.json").read_text("utf-8"))
+    for section in report["sections"]:
+        for finding in section["findings"]:
+            finding["limit"] = json.loads(limit)
+    (folder / "audit.json").write_text(json.dumps(report))
+    files = {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "attestation.json"}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    stated = statements.statement(digests, report)
+    (folder / "attestation.json").write_bytes(envelope(statements.canonical(stated), None))
+
+    assert "'audit.json'" in damaged(folder)
+
+
 def test_no_folder_and_no_key_are_usage_errors(bundles: Path, keys: Path, run_cli: Cli) -> None:
     """What is not there, or no Ed25519 public key, ends with 2 and one sentence."""
     calls = [("nowhere",), (bundles / "signed" / "audit.json" / "nowhere",)]
