@@ -33,7 +33,7 @@ bench: $(VENV)/.dev
 	$(if $(GENAUDIT_ADULT),$(BIN)/python tests/benchmarks/bench_sentence.py)
 	$(BIN)/python tests/benchmarks/bench_risks.py $(if $(PEERS),--peers $(PEERS)) --copied 0 0.1 --out reports/benchmarks/risks.md
 	$(BIN)/python tests/benchmarks/bench_bias.py --out reports/benchmarks/bias.md
-	$(BIN)/python tests/benchmarks/bench_shadow.py
+	$(BIN)/python tests/benchmarks/bench_shadow.py --out reports/benchmarks/shadow.md
 	$(BIN)/python tests/benchmarks/bench_canaries.py --out reports/benchmarks/canaries.md
 	$(BIN)/python tests/benchmarks/bench_cells.py --models $(VENV)/.models --out reports/benchmarks/cells
 	$(BIN)/python tests/benchmarks/bench_models.py $(VENV)/.models --out reports/benchmarks/models.md

@@ -452,7 +452,7 @@ def _named(findings: Sequence[Finding], sensitive: str) -> Iterator[Finding]:
     more = holm(p, _ALPHA)
     for i, f in enumerate(findings):
         warning = message(
-            "bias.proxies.stronger",
+            "bias.proxies.gives_away",
             "“{column}” gives “{sensitive}” away more than in real data (corrected for {n:integer} "
             "columns, at 5%).",
             column=f.group[COLUMN_WORD.text_en],
