@@ -191,7 +191,7 @@ def main() -> None:
         "", "## Attacks by trainings again", "",
         f"{len(train):,} training rows of arrests, {given.attacks} trainings again. Area under the "
         "ROC curve with its 95% interval, and the least ε that the attack proves; above chance is "
-        "bold. Private models and rows that nothing depends on should not be.", "",
+        "bold, as private models should not be.", "",
         f"| generator | {' | '.join(ATTACKS)} | CPU seconds of all |",
         "|---|" + "---|" * (len(ATTACKS) + 1),
     ):  # fmt: skip
