@@ -159,7 +159,8 @@ def judge(
     Over the limited findings of a chapter the chance of any false `outside` is at most
     `policy.alpha` (Holm 1979). `within` needs the whole 95% interval inside the limit, so a wrong
     `within` has at most a chance of 2.5%. A gap that has moved beyond the limit by becoming smaller
-    is `info`, as no such change amplifies anything. What cannot be told says how many rows would.
+    is `info`, as no such change amplifies anything; one that was turned around, and is beyond the
+    limit the other way, is `cannot_tell`. What cannot be told says how many rows would.
     """
     sections, on = list(sections), on or dt.datetime.now(dt.UTC).date()
     flagged: set[tuple[int, int]] = set()
@@ -303,7 +304,8 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
     elif finding.doubt is not None:
         verdict, reason = Verdict.CANNOT_TELL, finding.doubt
     elif flagged and _reduced(finding, limit):
-        verdict, reason = Verdict.INFO, _smaller(finding, limit)
+        reason = _smaller(finding, limit)
+        verdict = Verdict.CANNOT_TELL if reason is _TURNED else Verdict.INFO
     elif flagged:
         verdict, reason = Verdict.OUTSIDE, None
     elif _p_outside(finding.estimate, limit) < 0.05:

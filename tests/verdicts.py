@@ -229,7 +229,8 @@ def fairness(
 
     def draw(rng: np.random.Generator) -> list[Finding]:
         made, real = (_rates(n, p, rng) for n, p in zip(sizes, rates, strict=True))
-        return [Finding(metric=FAIRNESS, label=_SAID, estimate=epsilon_change(made, real, rng))]
+        found = epsilon_change([made], [real], rng)
+        return [Finding(metric=FAIRNESS, label=_SAID, estimate=found)]
 
     made, real = (_epsilon(p) for p in rates)
     return Scenario(name, draw, np.array([made - real]), FAIRNESS, limit)

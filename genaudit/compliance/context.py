@@ -57,9 +57,11 @@ class Context(BaseModel):
     @model_validator(mode="after")
     def _spelled(self) -> Self:
         """What is nearly the name of a field is one misspelt, and would silently have no effect."""
+        fields = list(type(self).model_fields)
         for name in self.__pydantic_extra__:
             plain = name.casefold().replace("-", "_").replace(" ", "_")
-            if near := difflib.get_close_matches(plain, type(self).model_fields, n=1, cutoff=0.8):
+            near = difflib.get_close_matches(plain, fields, n=1, cutoff=0.85)
+            if near and not plain.startswith(f"{near[0]}_"):  # `purpose_zh` is a field of its own
                 raise ValueError(f"{name!r} is no field of a report (did you mean {near[0]!r}?)")
         return self
 

@@ -15,6 +15,7 @@ from genaudit.audits import find
 from genaudit.audits.bias._groups import Rate
 from genaudit.audits.bias.differential_fairness import (
     CHANGE,
+    EPSILON,
     epsilon,
     epsilon_change,
     smoothed_epsilon,
@@ -39,8 +40,8 @@ def test_the_published_number_to_all_digits():
     """Eight groups of adult.test have the ε that two other implementations agree on."""
     rates = [Rate(k, n) for k, n in ADULT_TEST]
 
-    assert math.isclose(smoothed_epsilon(rates), PUBLISHED, rel_tol=1e-14)
-    assert math.isclose(epsilon(rates, rng()).value, PUBLISHED, rel_tol=1e-9)
+    assert math.isclose(smoothed_epsilon([rates]), PUBLISHED, rel_tol=1e-14)
+    assert math.isclose(epsilon([rates], rng()).value, PUBLISHED, rel_tol=1e-9)
 
 
 @pytest.mark.skipif("GENAUDIT_ADULT" not in os.environ, reason="needs Adult")
@@ -71,15 +72,15 @@ def test_equals_a_loop():
         abs(math.log(f(a) / f(b))) for a, b in product(p, p) for f in (lambda x: x, lambda x: 1 - x)
     )
 
-    assert math.isclose(smoothed_epsilon(rates), naive)
+    assert math.isclose(smoothed_epsilon([rates]), naive)
 
 
 def test_equal_groups_reach_zero_and_apart_ones_do_not():
     """The interval of equal rates begins at 0; .31 against .11 is apart in large groups."""
-    equal = epsilon([Rate(250, 1000)] * 4, rng())
-    apart = epsilon([Rate(2790, 9000), Rate(495, 4500)], rng())
+    equal = epsilon([[Rate(250, 1000)] * 4], rng())
+    apart = epsilon([[Rate(2790, 9000), Rate(495, 4500)]], rng())
     wider = epsilon_change(
-        [Rate(2790, 9000), Rate(300, 4500)], [Rate(2790, 9000), Rate(495, 4500)], rng()
+        [[Rate(2790, 9000), Rate(300, 4500)]], [[Rate(2790, 9000), Rate(495, 4500)]], rng()
     )
 
     assert equal.low == 0 == equal.value
@@ -161,3 +162,74 @@ def test_honest_samples_do_not_amplify():
 
     assert honest.low <= 0 <= honest.high
     assert skewed.low > 0
+
+
+THREE = Schema.from_dict(
+    {
+        "columns": {
+            "sex": {"kind": "categorical", "role": "sensitive", "categories": ["f", "m"]},
+            "out": {"kind": "categorical", "role": "target",
+                    "categories": ["reject", "appeal", "grant"]},
+        }
+    }
+)  # fmt: skip
+
+
+def three(**sexes):
+    """Rows by sex: `three(f=(reject, appeal, grant))`."""
+    rows = [{"sex": sex, "out": y}
+            for sex, counts in sexes.items()
+            for y, n in zip(("reject", "appeal", "grant"), counts, strict=True)
+            for _ in range(n)]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_every_outcome_counts_by_a_loop():
+    """Three outcomes, smoothed by a third each, against the definition."""
+    rates = [[Rate(k, 1000) for k in row] for row in ((500, 300), (250, 450), (250, 250))]
+    p = [[(r.k + 1 / 3) / (r.n + 1) for r in row] for row in rates]
+    naive = max(abs(math.log(row[0] / row[1])) for row in p)
+
+    assert math.isclose(smoothed_epsilon(rates), naive)
+    assert epsilon(rates, rng()).low < naive < epsilon(rates, rng()).high
+
+
+def test_bias_in_an_outcome_that_is_not_the_favoured_one_is_seen():
+    """Grants are equal; every refused woman is rejected, and every refused man may appeal."""
+    even = three(f=(1500, 1500, 1000), m=(1500, 1500, 1000))
+    split = three(f=(3000, 0, 1000), m=(0, 3000, 1000))
+    case = case_of(split, even, schema=THREE)
+    found = {f.metric: f for f in judged(NAME, case)}
+    [said] = [m for m in find("bias.representation")(case).not_measured
+              if m.id == "bias.other_outcomes"]  # fmt: skip
+
+    assert found[EPSILON].estimate.low > 5
+    assert found[CHANGE].estimate.low > 5
+    assert "other than “grant”" in said.english
+
+
+def test_an_outcome_of_a_few_people_is_one_with_others():
+    """Four women may appeal in real rows: no number tells of them, and the note says so."""
+    real = three(f=(1500, 4, 1000), m=(1500, 400, 1000))
+    change = next(f for f in judged(NAME, case_of(real, real, schema=THREE))
+                  if f.metric == CHANGE)  # fmt: skip
+
+    assert change.estimate.value == 0
+    assert "count as one: appeal" in change.note.english
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.1])
+def test_intervals_of_three_outcomes_cover(apart):
+    """95% intervals of the change over multinomial draws hold the truth in 93.5% and more."""
+    draws, p = np.random.default_rng(6), np.array([0.5, 0.3, 0.2])
+    away = p + apart * np.array([-1, 1, 0])
+    truth, covered = float(np.log(away / p).max(initial=0) if apart else 0), 0
+    for _ in range(120):
+        made = draws.multinomial(2000, p), draws.multinomial(1000, away)
+        real = draws.multinomial(2000, p), draws.multinomial(1000, p)
+        sides = [[[Rate(int(k), int(of.sum())) for k, of in zip(y, pair, strict=True)]
+                  for y in zip(*pair, strict=True)] for pair in (made, real)]  # fmt: skip
+        found = epsilon_change(*sides, draws)
+        covered += found.low <= truth <= found.high
+
+    assert covered / 120 >= 0.935 - 2 * math.sqrt(0.05 * 0.95 / 120)

@@ -476,3 +476,53 @@ def test_honest_samples_of_two_columns_are_rarely_accused():
 
     assert accused / 100 <= 0.01 + 2 * np.sqrt(0.01 * 0.99 / 100)
     assert np.mean(held) >= 0.935
+
+
+def paid(rates, seed, n=3000):
+    """Men and women who get the outcome at these rates, and a column that says nothing."""
+    rng = np.random.default_rng(seed)
+    men = rng.random(n) < 0.5
+    yes = rng.random(n) < np.where(men, *rates)
+    return pd.DataFrame({"sex": np.where(men, "m", "f"), "noise": rng.random(n),
+                         "paid": np.where(yes, "yes", "no")})  # fmt: skip
+
+
+PAID = Schema.from_dict(
+    {
+        "columns": {
+            "sex": {"kind": "categorical", "role": "sensitive", "categories": ["f", "m"]},
+            "noise": {"kind": "numeric", "bounds": [0, 1]},
+            "paid": {"kind": "boolean", "role": "target", "categories": ["no", "yes"]},
+        }
+    }
+)
+
+
+def test_groups_that_trade_places_are_not_within():
+    """As wide as before and the other way round: the sizes of both gaps do not differ."""
+    samples, train, holdout = paid((0.1, 0.9), 1), paid((0.9, 0.1), 2), paid((0.9, 0.1), 3)
+    turned = {f.metric: f for f in judged("bias.downstream",
+              case_of(samples, train, holdout, schema=PAID)) if f.limit}  # fmt: skip
+    alike = {f.metric: f for f in judged("bias.downstream",
+             case_of(train, train[::-1], holdout, schema=PAID)) if f.limit}  # fmt: skip
+
+    assert abs(turned[GAP].estimate.value) < 0.01
+    for metric, found in turned.items():
+        assert found.verdict is Verdict.CANNOT_TELL
+        assert found.doubt.id == "bias.downstream.turned"
+        assert alike[metric].doubt is None
+    assert "for m (sex) than for f (sex) by models of real rows" in turned[GAP].doubt.english
+
+
+@pytest.mark.parametrize(("lost", "says"), [("f", "bias.downstream.no_label"),
+                                            ("no", "bias.one_label")])  # fmt: skip
+def test_samples_that_teach_nothing_are_doubted(lost, says):
+    """No label in a whole group, or one outcome alone: a smaller gap is no merit of theirs."""
+    samples, train, holdout = paid((0.6, 0.4), 1), paid((0.6, 0.4), 2), paid((0.6, 0.4), 3)
+    samples.loc[(samples["sex"] == lost) | (samples["paid"] == lost), "paid"] = None
+    case = case_of(samples, train, holdout, schema=PAID)
+    limited = [f for name in ("bias.downstream", "bias.cost") for f in judged(name, case)
+               if f.limit and f.estimate.value is not None]  # fmt: skip
+
+    assert len(limited) > 1
+    assert {f.doubt.id for f in limited} == {says}

@@ -235,13 +235,13 @@ def test_a_gap_that_halves_is_told_and_one_that_doubles_is_outside():
 def test_a_gap_that_turns_around_is_told_as_that():
     """Group b trails a by 0.4 in real rows and leads by 0.2 among samples: smaller, and turned.
 
-    A lead within the limit, which chance may give, is not called one.
+    It is no pass: the lead is beyond the limit. One within it, which chance may give, is none.
     """
     train = table(a=(1600, 400), b=(800, 1200))
     turned = found(table(a=(800, 1200), b=(1200, 800)), train, CHANGE)["b"]
     level = found(table(a=(980, 1020), b=(1000, 1000)), train, CHANGE)["b"]
 
-    assert (turned.verdict, turned.reason.id) == (Verdict.INFO, "verdict.turned")
+    assert (turned.verdict, turned.reason.id) == (Verdict.CANNOT_TELL, "verdict.turned")
     assert (level.verdict, level.reason.id) == (Verdict.INFO, "verdict.reduced")
 
 
@@ -580,3 +580,38 @@ def test_honest_samples_are_rarely_accused():
     ]
 
     assert np.mean(accused) <= 0.01 + 2 * np.sqrt(0.01 * 0.99 / 40)
+
+
+FLAGS = Schema.from_dict(
+    {
+        "columns": {
+            "disabled": {"kind": "integer", "bounds": [0, 1], "role": "sensitive"},
+            "hired": {"kind": "boolean", "role": "target", "categories": ["no", "yes"]},
+        }
+    }
+)
+
+
+def test_a_number_that_most_rows_share_still_makes_groups():
+    """One in five is 1: below 1 and 1 and above; nobody is in a band by name alone."""
+
+    def rows(ones):
+        return pd.DataFrame({"disabled": [1] * ones + [0] * (2000 - ones),
+                             "hired": ["yes", "no"] * 1000})  # fmt: skip
+
+    found = {f.group["disabled"]: f
+             for f in judged("bias.representation", case_of(rows(40), rows(400), schema=FLAGS))
+             if f.metric == "bias.representation.share_difference"}  # fmt: skip
+
+    assert set(found) == {"below 1", "1 and above"}
+    assert {f.verdict for f in found.values()} == {Verdict.OUTSIDE}
+    assert found["1 and above"].estimate.value == pytest.approx(-0.18)
+
+
+def test_one_outcome_among_samples_is_no_fairness():
+    """All are hired: no gap is left, and nothing is concluded from that."""
+    train = table(a=(1600, 400), b=(1590, 410))
+    for metric in (LABEL_GAP, CHANGE):
+        gap = found(table(a=(2000, 0), b=(2000, 0)), train, metric)["b"]
+        assert gap.doubt.id == "bias.one_label"
+        assert gap.verdict is not Verdict.WITHIN

@@ -69,6 +69,13 @@ def test_a_context_that_is_not_usable_is_refused(text: str, says: str, tmp_path:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["assessed_on", "assessed_at", "purpose_zh", "valid_until_note",
+                                  "valid_from", "contact", "scope"])  # fmt: skip
+def test_names_of_its_own_are_kept(name: str, tmp_path: Path) -> None:
+    """What lies near a field's name but is another is the operator's."""
+    assert read(_written(tmp_path, f"{name} = 'x'")) == {name: "x"}
+
+
 def test_a_context_of_python_is_checked_too() -> None:
     """Dates are taken, names that are no text and values that are no JSON are not."""
     assert checked({"valid_until": dt.date(2027, 6, 30)}) == {"valid_until": "2027-06-30"}

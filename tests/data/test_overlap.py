@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from genaudit.data.dataset import Dataset
-from genaudit.data.overlap import check_disjoint, parted, row_hashes
+from genaudit.data.overlap import check_disjoint, lopsided, parted, row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError
 
@@ -209,3 +209,30 @@ def test_rows_of_a_person_are_dealt_together() -> None:
 
     assert not parted((person, person + 50), (person, person))
     assert _parted(person, person + 50)
+
+
+def _near(rows: np.ndarray) -> np.ndarray:
+    """Each row without one column each; `rows` of shape (n, 2)."""
+    return rows[:, ::-1].astype(np.uint64)
+
+
+def test_random_splits_are_seldom_lopsided() -> None:
+    """One in a thousand may be: more than two of 200 are not, but for one time in a thousand."""
+    rng = np.random.default_rng(2)
+    found = 0
+    for _ in range(200):
+        rows = rng.zipf(1.7, (600, 2)).clip(max=50)
+        found += lopsided((_near(rows[:250]), _near(rows[250:])), (None, None))
+
+    assert found <= 2
+
+
+def test_common_rows_that_are_left_on_one_side_are_noticed() -> None:
+    """Repeats removed from both sides together: no row is left twice, twins in one column are."""
+    rng = np.random.default_rng(3)
+    rows = rng.zipf(1.7, (4000, 2)).clip(max=50)
+    first = np.unique(rows, axis=0, return_index=True)[1]
+    train, holdout = np.sort(first[first < 2000]), np.sort(first[first >= 2000])
+
+    assert not parted((train, holdout), (None, None))  # by the place of a row: all are single
+    assert lopsided((_near(rows[train]), _near(rows[holdout])), (None, None))

@@ -12,12 +12,12 @@ import pandas as pd
 from fairlearn.metrics import MetricFrame, mean_prediction
 from scipy.stats import norm
 
-from genaudit.audits.bias._groups import Grouping
+from genaudit.audits.bias._groups import ESTIMABLE, Grouping, in_words, one_label
 from genaudit.audits.learners import Comparison
 from genaudit.case import AuditCase
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import in_tens, shown_cells, shown_parts
-from genaudit.result import Estimate
+from genaudit.result import Estimate, Message, message
 from genaudit.stats.clusters import equal_worth, mean_variance, n_units
 from genaudit.stats.components import component_interval
 from genaudit.stats.halves import middle_halves
@@ -289,6 +289,25 @@ parity_gap = Gap()
 
 #: Larger of the gaps in true and in false positive rates of groups.
 odds_gap = Gap(by_label=True)
+
+
+def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None:
+    """Why models of samples say nothing of a gap: the samples lack labels that they could learn."""
+    labels = found.target.encode(case.samples)
+    if len(np.unique(labels[labels >= 0])) < 2:
+        return one_label()
+    grouping = table.grouping
+    codes = grouping.codes(case.samples)
+    for i in np.unique(table.group):
+        mine = codes == i
+        if mine.sum() >= ESTIMABLE and (labels[mine] < 0).all():
+            return message(
+                "bias.downstream.no_label",
+                "No generated row of {group} has a label, so that models trained on samples "
+                "learned nothing about this group.",
+                group=in_words({grouping.name: grouping.levels[int(i)]}),
+            )
+    return None
 
 
 def fairlearn_gap(table: Table, gap: Gap, selected: np.ndarray) -> float:

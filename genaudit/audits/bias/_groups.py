@@ -36,6 +36,8 @@ _NOT_STATED = message("group.not_stated", NOT_STATED)
 class Grouping:
     """One sensitive column as groups. Numbers are cut at quartiles of the real rows, by name.
 
+    Where three of four real rows or more share the smallest value, at those of the other rows.
+
     levels: names of the groups; the last is `(not stated)` where a value is missing somewhere.
     edges: the quartiles, for a numeric column.
     said: levels that are words of ours and no names of the data.
@@ -55,8 +57,7 @@ class Grouping:
         if column.discrete:
             levels = levels_of(column, values)
         else:
-            quartiles = np.quantile(values.dropna().to_numpy(dtype=float), (0.25, 0.5, 0.75))
-            edges = tuple(float(e) for e in np.unique(quartiles))
+            edges = _edges(values.dropna().to_numpy(dtype=float))
             said = tuple(_bands(column, edges))
             levels = tuple(band.english for band in said)
         if any(_unstated(d, column.name) for d in (real, *others)):
@@ -368,6 +369,29 @@ def absent(column: str) -> Message:
     return message("bias.absent", "Generated rows have no column {column}.", column=column)
 
 
+def one_label() -> Message:
+    """The doubt of a gap among samples that all have the same outcome."""
+    return message(
+        "bias.one_label",
+        "All generated rows that have an outcome have the same one: whoever gets it alike for want "
+        "of any other is not treated alike.",
+    )
+
+
+def other_outcomes(target: Target) -> list[Message]:
+    """What is not measured of a target of several outcomes, of which one is favoured."""
+    if len(target.classes) < 3:
+        return []
+    return [
+        message(
+            "bias.other_outcomes",
+            "Gaps in outcomes of {column} other than “{outcome}”, which count as one here; "
+            "differential fairness looks at each.",
+            column=target.name, outcome=target.classes[-1],
+        )
+    ]  # fmt: skip
+
+
 def no_sensitive() -> Message:
     """What is not measured where the schema names no sensitive column."""
     return message(
@@ -386,6 +410,20 @@ def no_target() -> Message:
 
 def _unstated(data: Dataset, column: str) -> bool:
     return column not in data.absent and bool(data.frame[column].isna().any())
+
+
+def _edges(values: np.ndarray) -> tuple[float, ...]:
+    """Where numbers are cut, so that nobody is in the lowest band by name alone.
+
+    >>> _edges(np.array([0, 0, 0, 0, 1])), _edges(np.array([0, 0, 1, 2, 3]))
+    ((1.0,), (1.0, 2.0))
+    """
+    least = values.min() if len(values) else 0
+    for rows in (values, values[values > least]):
+        edges = np.unique(np.quantile(rows, (0.25, 0.5, 0.75))) if len(rows) else rows
+        if (edges > least).any():
+            return tuple(float(e) for e in edges[edges > least])
+    return tuple(float(e) for e in np.unique(values))  # one value, or none: one group
 
 
 def _bands(column: Column, edges: tuple[float, ...]) -> Iterable[Message]:

@@ -16,6 +16,8 @@ from genaudit.audits.bias._groups import (
     few,
     in_words,
     no_target,
+    one_label,
+    other_outcomes,
     outcome,
     scarcer,
     side,
@@ -126,7 +128,8 @@ def label_findings(
     if column is None:
         return [], [no_target()]
     target = Target.of(column, case.train)
-    return [f for g in groupings for f in _of_grouping(case, g, target)], []
+    found = [f for g in groupings for f in _of_grouping(case, g, target)]
+    return found, other_outcomes(target)
 
 
 def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterator[Finding]:
@@ -142,6 +145,7 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
     lacks = absent(missing[0]) if missing else None
     parts = () if missing else case.subject.replicates
     of_each = [favoured_rates(part, grouping, target, worth) for part in parts]
+    alike = one_label() if made and sum(made.k) in (0, sum(made.n)) else None
     for i, level in enumerate(grouping.levels):
         if i != reference:
             group = {grouping.name: level}
@@ -150,19 +154,28 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
             each = [(r[i], r[reference]) for r in of_each]
             pairs = [None if r is None else (r[i], r[reference]) for r in (made, real, unseen)]
             told = [r is not None and bool(r.told[[i, reference]].all()) for r in (real, unseen)]
-            yield gap_finding(
+            found = gap_finding(
                 message(LABEL_GAP, "Rate of “{outcome}” among generated rows of {group} minus that "
                         "of {reference}", **said),
                 group, pairs[0], lacks, rows[0], by_person(_METHODS[LABEL_GAP], case.samples),
                 each, reference=grouping.levels[reference],
             )  # fmt: skip
-            yield change_finding(
+            yield _doubted(found, alike)
+            change = change_finding(
                 message(CHANGE, "How far the gap between {group} and {reference} in the rate of "
                         "“{outcome}” among generated rows is from that among real rows", **said),
                 group, pairs, told, lacks, rows,
                 by_person(_METHODS[CHANGE], case.train, case.samples), each,
                 reference=grouping.levels[reference],
             )  # fmt: skip
+            yield _doubted(change, alike)
+
+
+def _doubted(finding: Finding, doubt: Message | None) -> Finding:
+    """The finding with a doubt, if it has none of its own and there is a number to doubt."""
+    if doubt is None or finding.doubt is not None or finding.estimate.value is None:
+        return finding
+    return finding.model_copy(update={"doubt": doubt})
 
 
 def gap_finding(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genaudit.audits.bias import conditional
-from genaudit.audits.bias._gaps import UNIT, Gap, Table, gap_change, rate_change
+from genaudit.audits.bias._gaps import UNIT, Gap, Table, gap_change, rate_change, untaught
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
@@ -185,7 +185,9 @@ def _gap_finding(
         group=group,
         sides=as_real(estimate, len(table.group)),
         null=None if halves is None else estimate_of(halves, "null"),
-        doubt=few(scarce) if min(n, of_reference) < JUDGED else found.doubt,
+        doubt=few(scarce)
+        if min(n, of_reference) < JUDGED
+        else found.doubt or untaught(case, pair, found),
         note=_effect(pair, i, reference, estimate),
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Literal
 
 import numpy as np
@@ -28,9 +29,9 @@ from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Finding, Message, Side, message, words_of
-from genaudit.stats.contrast import difference
 from genaudit.stats.extremes import largest_interval
 from genaudit.stats.intervals import Interval
+from genaudit.stats.maxima import Maxima, Source
 from genaudit.subject import Access
 
 EPSILON = "bias.differential_fairness.epsilon"
@@ -39,12 +40,15 @@ CHANGE = "bias.differential_fairness.change"
 _UNIT = "log ratio of rates"
 _METHODS = {
     EPSILON: "bounds of the largest of several log ratios, rows with a label",
-    CHANGE: "bounds of the largest of several log ratios on both sides combined (MOVER), rows with "
-    "a label",
+    CHANGE: "difference of the largest log ratios, over all that may be the largest, rows with a "
+    "label",
 }  # fmt: skip
 
-#: What Dirichlet(1) adds to each of the two labels of a group.
-_ALPHA = 0.5
+#: What Dirichlet smoothing adds to a group's rows, spread evenly over the outcomes.
+_CONCENTRATION = 1.0
+
+#: Rates of each outcome in each group; a single line is an outcome, and its absence the other.
+Outcomes = Sequence[Sequence[Rate]]
 
 #: Draws of the errors of all log ratios.
 _N_DRAWS = 1000
@@ -87,7 +91,8 @@ def differential_fairness(case: AuditCase, options: Options) -> Outcome:
     Somebody who learns a person's outcome from the samples learns something about their group: at
     worst by the factor e^ε, which is the largest ratio of the rates of any outcome between any two
     groups. It sees what a single gap hides: intersections of all sensitive columns, rare outcomes,
-    ratios. Rates are smoothed as if a group had one row more, half with each outcome. Groups with
+    ratios. Of a target of three outcomes or more each is looked at. Rates are smoothed as if a
+    group had one row more, spread evenly over the outcomes. Groups with
     fewer than 30 rows with a label on either side take no part and are named.
     """
     if not case.schema.sensitive:
@@ -127,78 +132,135 @@ def _n_groups(columns: Sequence[Grouping]) -> int:
 # Estimates ---------------------------------------------------------------------------------------
 
 
-def smoothed_epsilon(rates: Sequence[Rate]) -> float:
+def smoothed_epsilon(rates: Outcomes) -> float:
     """Largest |log p(y | a) / p(y | b)| over outcomes y and groups a, b, with smoothed rates.
 
-    Source: Foulds et al. 2020, equation 8, concentration 1 spread over two outcomes.
+    Source: Foulds et al. 2020, equation 8, concentration 1 spread over the outcomes.
     """
-    logs = _log_rates(rates)
-    return float(np.max(np.ptp(logs, axis=1)))
+    return float(np.max(np.ptp(np.log(_smoothed(rates)), axis=1)))
 
 
-def _log_rates(rates: Sequence[Rate]) -> np.ndarray:
-    """Smoothed log rates of the outcome and of its absence, shape (2, groups)."""
-    k, n = (np.array([getattr(r, name) for r in rates], dtype=float) for name in ("k", "n"))
-    p = (k + _ALPHA) / (n + 2 * _ALPHA)
-    return np.log(np.stack([p, 1 - p]))
+def _smoothed(rates: Outcomes) -> np.ndarray:
+    """Smoothed rates of the outcomes, shape (outcomes, groups), two or more of them."""
+    k, n = (np.array([[getattr(r, name) for r in of] for of in rates], dtype=float)
+            for name in ("k", "n"))  # fmt: skip
+    if len(k) == 1:
+        k, n = np.vstack([k, n - k]), np.vstack([n, n])
+    return np.asarray((k + _CONCENTRATION / len(k)) / (n + _CONCENTRATION))
 
 
-def epsilon(
-    rates: Sequence[Rate], rng: np.random.Generator, method: str = _METHODS[EPSILON]
-) -> Estimate:
+def epsilon(rates: Outcomes, rng: np.random.Generator, method: str = _METHODS[EPSILON]) -> Estimate:
     """ε of at least two groups."""
     bounds = _Bounds(rates, rng)
     return Estimate.of(
-        bounds.value, bounds.interval, n=sum(r.n for r in rates), method=method, unit=_UNIT
+        bounds.value, bounds.interval, n=sum(r.n for r in rates[0]), method=method, unit=_UNIT
     )
 
 
 def epsilon_change(
-    made: Sequence[Rate],
-    real: Sequence[Rate],
+    made: Outcomes,
+    real: Outcomes,
     rng: np.random.Generator,
     method: str = _METHODS[CHANGE],
 ) -> Estimate:
-    """ε of generated rows minus that of real ones, for the same groups in the same order."""
-    one, other = _Bounds(made, rng), _Bounds(real, rng)
+    """ε of generated rows minus that of real ones, for the same groups in the same order.
+
+    Each is a largest of many noisy ratios and lies too high, by another amount on each side. The
+    interval is what two have in common, each at half of the error: over all ratios that may be the
+    largest (`stats.maxima`), which is narrow where one is clearly ahead, and the bounds of both
+    sides apart, which are where many are alike.
+    """
+    sides = [_Bounds(side, rng) for side in (made, real)]
+    value, paired = sides[0].value - sides[1].value, _maxima(made, real)
+
+    def interval(confidence: float) -> Interval:
+        half = confidence if paired is None else (1 + confidence) / 2
+        (low, high), (least, most) = (side.interval((1 + half) / 2) for side in sides)
+        low, high = low - most, high - least
+        if paired is not None:
+            ends = paired.interval(half)
+            low, high = max(low, ends[0]), min(high, ends[1])
+        return min(low, value), max(high, value)
+
     return Estimate.of(
-        one.value - other.value,
-        lambda c: difference(one.value, one.interval(c), other.value, other.interval(c)),
-        n=min(sum(r.n for r in side) for side in (made, real)),
+        value,
+        interval,
+        n=min(sum(r.n for r in side[0]) for side in (made, real)),
         method=method,
         unit=_UNIT,
     )
 
 
-def lead_variance(rates: Sequence[Rate]) -> float:
+#: Most ratios of rates that are compared with each other one by one.
+_MOST_RATIOS = 1500
+
+
+def _maxima(made: Outcomes, real: Outcomes) -> Maxima | None:
+    """The largest log ratios of both sides; None where too many may be them."""
+    n_outcomes, n_groups = _smoothed(made).shape
+    n_ratios = n_outcomes * n_groups * (n_groups - 1)
+    if n_ratios > _MOST_RATIOS:
+        return None
+    one = np.eye(n_groups)
+    pairs = np.array([one[i] - one[j] for i, j in permutations(range(n_groups), 2)])
+    sides = [_covariance(side) for side in (made, real)]
+    none = np.zeros_like(sides[0])
+    first, second = (np.log(_smoothed(side)).ravel() for side in (made, real))
+    sources = [
+        Source(np.block([[sides[0], none], [none, none]])),
+        Source(np.block([[none, none], [none, sides[1]]])),
+    ]
+    return Maxima(first, second, np.kron(np.eye(n_outcomes), pairs), sources)
+
+
+def _covariance(rates: Outcomes) -> np.ndarray:
+    """Of the log rates, outcome by outcome, shape (outcomes * groups, ...): a multinomial's."""
+    p = _smoothed(rates)
+    n = np.array([r.independent[1] for r in rates[0]]) + _CONCENTRATION
+    found = np.zeros((*p.shape, *p.shape))
+    for g in range(p.shape[1]):
+        found[:, g, :, g] = (np.diag(1 / p[:, g]) - 1) / n[g]
+    return found.reshape(p.size, p.size)
+
+
+def lead_variance(rates: Outcomes) -> float:
     """Variance of the log ratio that is the largest."""
-    logs = _log_rates(rates)
-    y = int(np.argmax(np.ptp(logs, axis=1)))
-    ends = [rates[int(at(logs[y]))] for at in (np.argmax, np.argmin)]
-    p = [(r.k + _ALPHA) / (r.n + 2 * _ALPHA) for r in ends]
-    p = p if y == 0 else [1 - x for x in p]
-    return sum((1 - x) / (x * (r.independent[1] + 1)) for x, r in zip(p, ends, strict=True))
+    p = _smoothed(rates)
+    y = int(np.argmax(np.ptp(np.log(p), axis=1)))
+    ends = int(np.argmax(p[y])), int(np.argmin(p[y]))
+    return sum((1 - p[y, g]) / (p[y, g] * (rates[0][g].independent[1] + 1)) for g in ends)
 
 
 class _Bounds:
     """ε of some groups with its interval at every confidence, from one set of draws."""
 
-    def __init__(self, rates: Sequence[Rate], rng: np.random.Generator) -> None:
-        logs, p = _log_rates(rates), np.exp(_log_rates(rates))
-        n = np.array([r.independent[1] for r in rates]) + 2 * _ALPHA
-        # The two outcomes of a group err as one: what one gains the other loses.
-        slope = np.stack([1 / p[0], -1 / p[1]]) * np.sqrt(p[0] * p[1] / n)
-        one, other = np.nonzero(~np.eye(len(rates), dtype=bool))
+    def __init__(self, rates: Outcomes, rng: np.random.Generator) -> None:
+        p = _smoothed(rates)
+        logs, n = np.log(p), np.array([r.independent[1] for r in rates[0]]) + _CONCENTRATION
+        slope = np.sqrt((1 - p) / (p * n))
+        one, other = np.nonzero(~np.eye(p.shape[1], dtype=bool))
         self.value = float(np.max(np.ptp(logs, axis=1)))
         self._values = (logs[:, one] - logs[:, other]).ravel()
         self._se = np.hypot(slope[:, one], slope[:, other]).ravel()
-        moved = rng.standard_normal((_N_DRAWS, 1, len(rates))) * slope
+        moved = _moved(p, n, rng)
         apart = (moved[..., one] - moved[..., other]).reshape(_N_DRAWS, -1)
         self._errors = apart / self._se
 
     def interval(self, confidence: float) -> Interval:
         low, high = largest_interval(self._values, self._se, self._errors, confidence)
         return max(low, 0.0), high
+
+
+def _moved(p: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Errors of log rates as chance moves them, shape (draws, outcomes, groups).
+
+    Of the outcomes of a group, what one gains the others lose: rates err as a multinomial does.
+    """
+    if len(p) == 2:
+        drawn = rng.standard_normal((_N_DRAWS, 1, p.shape[1]))
+        return np.asarray(drawn * np.stack([1 / p[0], -1 / p[1]]) * np.sqrt(p[0] * p[1] / n))
+    free = np.sqrt(p / n) * rng.standard_normal((_N_DRAWS, *p.shape))
+    return np.asarray((free - p * free.sum(axis=1, keepdims=True)) / p)
 
 
 # Findings ----------------------------------------------------------------------------------------
@@ -211,7 +273,8 @@ def _of_columns(
     missing = [n for n in (*(g.name for g in columns), target.name) if n in case.samples.absent]
     made = None if missing else _rates(case.samples, columns, target, worth_of_samples(case))
     unseen = _rates(case.holdout, columns, target) if Knowledge.HOLDOUT in case.data else None
-    kept = _large(real, told=True) & (_large(made) if made else True)
+    kept = _large(real[0], told=True) & (_large(made[0]) if made else True)
+    shown = _shown(real, kept)
     rows = len(case.samples), len(case.train)
     label = {"columns": listed([g.name for g in columns]), "outcome": outcome(target)}
     for metric, text in (
@@ -234,17 +297,21 @@ def _of_columns(
                 columns=listed([g.name for g in columns]),
                 minimum=JUDGED,
             )
-        elif metric == CHANGE and unseen and (both := kept & _large(unseen, told=True)).sum() > 1:
-            null = epsilon_change(_some(unseen, both), _some(real, both), rng, method)
+        elif metric == CHANGE and unseen and (
+            both := kept & _large(unseen[0], told=True)
+        ).sum() > 1:  # fmt: skip
+            too = [y for y in shown if y in _shown(unseen, both)]
+            null = epsilon_change(_some(unseen, both, too), _some(real, both, too), rng, method)
         if reason is not None or made is None:
             n = min(len(d) for d in data)
             estimate = Estimate.undefined(
                 reason or absent(target.name), n=n, method=method, unit=_UNIT
             )
         elif metric == EPSILON:
-            estimate = epsilon(_some(made, kept), rng, method)
+            estimate = epsilon(_some(made, kept, shown), rng, method)
         else:
-            estimate = epsilon_change(_some(made, kept), _some(real, kept), rng, method)
+            sides = _some(made, kept, shown), _some(real, kept, shown)
+            estimate = epsilon_change(*sides, rng, method)
         yield Finding(
             metric=metric,
             label=message(metric, text, **label),
@@ -253,20 +320,19 @@ def _of_columns(
             group={g.name: _ALL.text_en for g in columns},
             words=words_of(_ALL),
             null=null and _of_all(null, data),
-            sides=() if reason or made is None else _sides(metric, made, real, kept, rows),
-            note=_note(columns, kept),
+            sides=()
+            if reason or made is None
+            else _sides(metric, _some(made, kept, shown), _some(real, kept, shown), rows),
+            note=_note(columns, kept, [target.classes[y] for y in _lost(target, real, shown)]),
         )
 
 
-def _sides(
-    metric: str, made: GroupRates, real: GroupRates, kept: np.ndarray, rows: tuple[int, int]
-) -> tuple[Side, ...]:
+def _sides(metric: str, made: Outcomes, real: Outcomes, rows: tuple[int, int]) -> tuple[Side, ...]:
     """What both sides add to the variance, that of the ratio which leads on each."""
     sides: list[Side] = []
     kinds: tuple[Literal["generated", "real"], ...] = ("generated", "real")
     for kind, rates, n in zip(kinds, (made, real), rows, strict=True):
-        variance = lead_variance(_some(rates, kept))
-        sides.append(Side(kind=kind, n=n, variance=variance))
+        sides.append(Side(kind=kind, n=n, variance=lead_variance(rates)))
     return tuple(sides[:1] if metric == EPSILON else sides)
 
 
@@ -277,15 +343,36 @@ def _of_all(estimate: Estimate, data: Sequence[Dataset]) -> Estimate:
 
 def _rates(
     data: Dataset, columns: tuple[Grouping, ...], target: Target, worth: float = 1.0
-) -> GroupRates:
-    """How often each group, or each cell of several columns, gets the favoured outcome."""
+) -> list[GroupRates]:
+    """How often each group, or each cell of several columns, gets each outcome.
+
+    The favoured one comes first; of two outcomes the other is its absence, and not counted again.
+    """
     code = np.zeros(len(data), dtype=np.int64)
     for grouping in columns:
         mine = grouping.codes(data)
         code = np.where((code >= 0) & (mine >= 0), code * len(grouping.levels) + mine, -1)
-    classes = target.encode(data)
-    favoured = np.where(classes < 0, -1, classes == target.favoured)
-    return GroupRates.of(code, favoured, _n_groups(columns), data.persons, worth)
+    classes, n_groups = target.encode(data), _n_groups(columns)
+    return [
+        GroupRates.of(code, np.where(classes < 0, -1, classes == y), n_groups, data.persons, worth)
+        for y in _outcomes(target)
+    ]
+
+
+def _outcomes(target: Target) -> list[int]:
+    """Classes that are counted, the favoured one first."""
+    others = range(len(target.classes) - 1) if len(target.classes) > 2 else ()
+    return [target.favoured, *others]
+
+
+def _shown(rates: Sequence[GroupRates], kept: np.ndarray) -> list[int]:
+    """Places of the outcomes whose rates may be printed of all groups that take part."""
+    return [y for y, of in enumerate(rates) if y == 0 or of.told[kept].all()]
+
+
+def _lost(target: Target, rates: Sequence[GroupRates], shown: Sequence[int]) -> list[int]:
+    """Classes whose rates may not be printed, as few people of a group have them."""
+    return [c for y, c in enumerate(_outcomes(target)) if len(rates) > 1 and y not in shown]
 
 
 def _large(rates: GroupRates, *, told: bool = False) -> np.ndarray:
@@ -294,12 +381,38 @@ def _large(rates: GroupRates, *, told: bool = False) -> np.ndarray:
     return enough & rates.told if told else enough
 
 
-def _some(rates: GroupRates, kept: np.ndarray) -> list[Rate]:
-    return [rates[int(i)] for i in np.flatnonzero(kept)]
+def _some(rates: Sequence[GroupRates], kept: np.ndarray, shown: Sequence[int]) -> Outcomes:
+    """Rates of some groups and outcomes; all outcomes that are not shown are one more."""
+    found = [[rates[y][int(i)] for i in np.flatnonzero(kept)] for y in shown]
+    if len(shown) == 1:
+        return found
+    left = [replace(of[0], k=max(of[0].n - sum(r.k for r in of), 0))
+            for of in zip(*found, strict=True)]  # fmt: skip
+    return [*found, left] if len(shown) < len(rates) else found
 
 
-def _note(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message | None:
-    """Which groups take no part; None where all do."""
+def _note(
+    columns: tuple[Grouping, ...], kept: np.ndarray, lost: Sequence[str] = ()
+) -> Message | None:
+    """Which groups take no part, and which outcomes are one; None where all are told apart."""
+    parts = [m for m in (_left_out(columns, kept), _as_one(lost)) if m is not None]
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    return message("bias.differential_fairness.notes", "{first} {second}", first=parts[0],
+                   second=parts[1])  # fmt: skip
+
+
+def _as_one(lost: Sequence[str]) -> Message | None:
+    if not lost:
+        return None
+    return message(
+        "bias.differential_fairness.as_one",
+        "Outcomes that few people of a group have count as one: {outcomes}.",
+        outcomes=listed(lost),
+    )
+
+
+def _left_out(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message | None:
     names: list[str | Message] = []
     shape = [len(g.levels) for g in columns]
     for i in np.flatnonzero(~kept):

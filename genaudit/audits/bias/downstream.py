@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 
+from genaudit.audits._power import default_limit
 from genaudit.audits.bias import _strata as strata
 from genaudit.audits.bias._gaps import (
     GAP_METHOD,
@@ -20,6 +22,7 @@ from genaudit.audits.bias._gaps import (
     odds_gap,
     parity_gap,
     rate_change,
+    untaught,
 )
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
@@ -31,6 +34,7 @@ from genaudit.audits.bias._groups import (
     in_words,
     no_sensitive,
     no_target,
+    other_outcomes,
     outcome,
     too_few,
     with_words,
@@ -149,7 +153,7 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
         *strata.figure(within, control),
     )
     known = [*groupings, *([] if control is None else [control])]
-    unmeasured += within_bands(groupings)
+    unmeasured += [*within_bands(groupings), *other_outcomes(target)]
     return with_words(Outcome((*findings, *within), figures, tuple(unmeasured)), known)
 
 
@@ -167,7 +171,8 @@ def _findings(
     for metric, enough in ((GAP, judged), (ODDS, filled)):
         rows = table.where(np.flatnonzero(enough))
         short = enough & (least < JUDGED) if metric == ODDS else np.zeros_like(enough)
-        doubt = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
+        few_rows = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
+        doubt = few_rows or untaught(case, rows, found) or _turned(metric, rows, found)
         yield _gap_finding(metric, rows, found, case, n_resamples, int(sizes.sum()), doubt)
     told = table.told
     for i, level in enumerate(table.grouping.levels):
@@ -220,6 +225,39 @@ def _gap_finding(
         doubt=doubt,
         note=note,
     )
+
+
+def _turned(metric: str, table: Table, found: Comparison) -> Message | None:
+    """That two groups have traded places beyond the limit, which no difference of sizes shows.
+
+    Of every pair that models of real rows show one ahead; intervals of single groups are held
+    against each other, which shows it later than need be and never too soon.
+    """
+    cells = [table.y >= 0] if metric == GAP else [table.y == y for y in (1, 0)]
+    for cell in cells:
+        groups = [int(g) for g in np.unique(table.group)]
+        real, made = (
+            {g: selection_rate(side[:, cell & (table.group == g)]) for g in groups}
+            for side in (table.real, table.made)
+        )
+        for a, b in permutations(groups, 2):
+            if _ahead(real[a], real[b]) and _ahead(made[b], made[a], default_limit(metric)):
+                name = table.grouping.name
+                return message(
+                    "bias.downstream.turned",
+                    "Turned around: “{outcome}” is predicted more often for {group} than for "
+                    "{reference} by models of real rows, and less often, by more than the limit, "
+                    "by models of samples. That the gap is as wide as before says nothing.",
+                    outcome=outcome(found.target),
+                    group=in_words({name: table.grouping.levels[a]}),
+                    reference=in_words({name: table.grouping.levels[b]}),
+                )
+    return None
+
+
+def _ahead(one: Estimate, other: Estimate, by: float = 0.0) -> bool:
+    """Whether the first share is shown to be larger, by more than so much."""
+    return one.low is not None and other.high is not None and one.low - other.high > by
 
 
 def _few_of_a_label(table: Table, groups: np.ndarray) -> Message:

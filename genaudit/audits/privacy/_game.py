@@ -69,8 +69,10 @@ class Game:
 
     def doubt(self, tau: float = TAU) -> Message | None:
         """Why no attack can be believed, if there is a reason."""
-        if self.n_distinct < MIN_DISTINCT:
-            return _FEW
+        return _FEW if self.n_distinct < MIN_DISTINCT else self.unlike(tau)
+
+    def unlike(self, tau: float = TAU) -> Message | None:
+        """Why none can be, where that is members and non-members themselves."""
         return unlike(self.near_reference, self.shift, self.told, tau)
 
 

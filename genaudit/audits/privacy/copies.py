@@ -17,10 +17,11 @@ from genaudit.audits._power import (
     shown_of,
     smallest,
 )
+from genaudit.audits.privacy._game import game
 from genaudit.audits.words import listed
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
 from genaudit.data.dataset import Dataset
-from genaudit.data.overlap import parted
+from genaudit.data.overlap import lopsided, parted
 from genaudit.data.schema import Column
 from genaudit.modalities.describe import Description
 from genaudit.modalities.table.gaps import Gaps, compared, not_compared
@@ -302,15 +303,18 @@ _HOLDOUT_SEEN = message(
 
 _PARTED = message(
     "privacy.copies.parted",
-    "Fewer rows stand in train and in the holdout alike than in any of 999 random splits of both, "
-    "as where rows were taken out of the holdout because train has them. What is left is rarer "
-    "than train, so nothing can be told by comparing with it. Split at random, before rows are "
-    "removed.",
+    "Rows that repeat, or nearly so, stand in train and in the holdout otherwise than random "
+    "splits of both have them, as where rows were taken out of the holdout because train has them. "
+    "What is left is rarer than train, so nothing can be told by comparing with it. Split at "
+    "random, and remove repeats before that, if at all.",
 )
 
 
 def incomparable(case: AuditCase) -> Message | None:
-    """Why nothing can be told by holding train against the holdout, if there is a reason."""
+    """Why nothing can be told by holding train against the holdout, if there is a reason.
+
+    Samples have a part in the last one alone: whoever makes them could not hide a leak by them.
+    """
     return case.once("privacy.incomparable", lambda: _incomparable(case))
 
 
@@ -318,7 +322,8 @@ def _incomparable(case: AuditCase) -> Message | None:
     record = case.description and case.schema[case.description.column.name]
     columns = (record,) if record else case.schema.modelled
     train, holdout = (Keys.of(table, columns) for table in (case.train, case.holdout))
-    if parted((train.exact, holdout.exact), (train.owner, holdout.owner)):
+    owners = train.owner, holdout.owner
+    if parted((train.exact, holdout.exact), owners) or lopsided((train.near, holdout.near), owners):
         return _PARTED
     if Access.SAMPLES not in case.subject.access:
         return None
@@ -327,6 +332,9 @@ def _incomparable(case: AuditCase) -> Message | None:
     blind = count(keys["train"], keys["unseen"], keys["other"], exact_hits)
     if min(blind.n_members, blind.n_controls) and blind.unequal():
         return UNLIKE
+    played, _ = game(case)
+    if played is not None and (doubt := played.unlike()) is not None:
+        return doubt
     return _HOLDOUT_SEEN if main.n_controls and main.controls_seen(blind) else None
 
 
