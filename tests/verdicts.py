@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
@@ -223,22 +224,35 @@ def learners(
 
 def fairness(
     name: str, sizes: tuple[Sequence[int], Sequence[int]],
-    rates: tuple[Sequence[float], Sequence[float]], limit: float = 0.0,
+    rates: tuple[Sequence[Any], Sequence[Any]], limit: float = 0.0,
 ) -> Scenario:  # fmt: skip
-    """Change of differential fairness, one number of all groups."""
+    """Change of differential fairness, one number of all groups.
+
+    rates: of each group, of the outcome, or of all of three and more outcomes.
+    """
 
     def draw(rng: np.random.Generator) -> list[Finding]:
-        made, real = (_rates(n, p, rng) for n, p in zip(sizes, rates, strict=True))
-        found = epsilon_change([made], [real], rng)
-        return [Finding(metric=FAIRNESS, label=_SAID, estimate=found)]
+        made, real = (_outcomes(n, p, rng) for n, p in zip(sizes, rates, strict=True))
+        return [Finding(metric=FAIRNESS, label=_SAID, estimate=epsilon_change(made, real, rng))]
 
     made, real = (_epsilon(p) for p in rates)
     return Scenario(name, draw, np.array([made - real]), FAIRNESS, limit)
 
 
-def _epsilon(rates: Sequence[float]) -> float:
-    p = np.array([rates, np.subtract(1, rates)])
+def _epsilon(rates: Sequence[Any]) -> float:
+    p = np.array(rates, dtype=float).T
+    p = np.array([p, 1 - p]) if p.ndim == 1 else p
     return float(np.ptp(np.log(p), axis=1).max())
+
+
+def _outcomes(
+    sizes: Sequence[int], rates: Sequence[Any], rng: np.random.Generator
+) -> list[list[Rate]]:
+    """Rates of each outcome in each group; of two outcomes, of the first."""
+    if np.ndim(rates) == 1:
+        return [_rates(sizes, rates, rng)]
+    drawn = np.array([rng.multinomial(n, p) for n, p in zip(sizes, rates, strict=True)]).T
+    return [[Rate(int(k), int(n)) for k, n in zip(y, sizes, strict=True)] for y in drawn]
 
 
 def _rates(sizes: Sequence[int], rates: Sequence[float], rng: np.random.Generator) -> list[Rate]:

@@ -159,6 +159,17 @@ def _of_fairness() -> Iterator[Scenario]:
     sizes = ((3000, 1500), (6000, 3000))
     rates = ((0.31, 0.07), (0.31, 0.11))
     yield fairness("change of differential fairness, 2 groups: .31/.11 to .31/.07", sizes, rates)
+    rates = ((0.5, 0.4), (0.5, 0.5))
+    yield fairness("change of differential fairness, 2 groups: .5/.5 to .5/.4", sizes, rates)
+    # A third outcome that is as likely in both groups; the other two are dealt otherwise.
+    even, odd = (0.5, 0.3, 0.2), (0.4, 0.4, 0.2)
+    yield fairness(
+        "change of differential fairness, 3 outcomes: none", sizes, ((even, odd), (even, odd))
+    )
+    yield fairness(
+        "change of differential fairness, 3 outcomes: .5/.3 to .4/.4", sizes,
+        ((even, odd), (even, even)),
+    )  # fmt: skip
 
 
 def _of_learners() -> Iterator[Scenario]:
