@@ -11,19 +11,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
-from genaudit.audits.bias._gaps import Table, fairlearn_gap, gap_change, parity_gap
+from genaudit.audits import find
+from genaudit.audits.bias._gaps import Gap, Table, fairlearn_gap, gap_change, parity_gap
 from genaudit.audits.bias._groups import Grouping, Rate
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, change_finding, gap_finding
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_finding
 from genaudit.audits.bias._targets import TARGET, target_finding
+from genaudit.audits.bias.conditional import DISPARITY
+from genaudit.audits.bias.cost import GAP as COST
+from genaudit.audits.bias.cost import gap_between
 from genaudit.audits.bias.differential_fairness import CHANGE as FAIRNESS
 from genaudit.audits.bias.differential_fairness import epsilon_change
 from genaudit.audits.bias.downstream import GAP as LEARNED
+from genaudit.case import AuditCase, Knowledge
+from genaudit.data.dataset import Dataset
+from genaudit.data.schema import Schema
 from genaudit.policy import Policy
 from genaudit.result import Direction, Finding, Limit, Section, Status, Verdict, message
 from genaudit.run import judge
+from genaudit.subject import Subject
 
 _SAID = message("bench.bias", "bench")
 
@@ -220,6 +229,72 @@ def learners(
         return [Finding(metric=LEARNED, label=_SAID, estimate=change)]
 
     return Scenario(name, draw, np.array([np.ptp(rates[0]) - np.ptp(rates[1])]), LEARNED, limit)
+
+
+def costs(
+    name: str, sizes: Sequence[int], right: tuple[Sequence[float], Sequence[float]],
+    limit: float = 0.0, *, k: int = 8, alike: float = 0.95, spread: float = 0.05,
+) -> Scenario:  # fmt: skip
+    """How much further accuracy about the second of two groups falls behind that about the first.
+
+    right: accuracies of learners on samples, and on real rows. k, alike, spread: as of `learners`.
+    """
+    group = np.repeat(np.arange(2), sizes)
+    edges = [norm.ppf(p) * np.sqrt(1 + spread**2) for p in right]
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        real, own = rng.standard_normal((2, len(group)))
+        said = alike * real + np.sqrt(1 - alike**2) * own, real
+        made, base = (
+            score < (edge + spread * rng.standard_normal((k, 2)))[:, group]
+            for score, edge in zip(said, edges, strict=True)
+        )
+        y = (rng.random(len(group)) < 0.25).astype(int)
+        table = Table(Grouping("one", ("0", "1")), group, y, base, made, own=True)
+        change = gap_between(table, 1, made) - gap_between(table, 1, base)
+        found = gap_change(table, Gap(pair=(0, 1)), change, rng, 300)
+        return [Finding(metric=COST, label=_SAID, estimate=found)]
+
+    (made, other), (base, of_base) = right
+    return Scenario(name, draw, np.array([(made - other) - (base - of_base)]), COST, limit)
+
+
+#: A group, a number and a level that go by it.
+_DESCRIBED = Schema.from_dict(
+    {
+        "columns": {
+            "one": {"kind": "categorical", "role": "sensitive", "categories": ["0", "1"]},
+            "number": {"kind": "numeric", "bounds": [-50, 50]},
+            "level": {"kind": "categorical", "categories": ["a", "b", "c"]},
+        }
+    }
+)
+
+
+def disparities(
+    name: str, sizes: Sequence[int], apart: float, truth: float, limit: float = 0.0
+) -> Scenario:  # fmt: skip
+    """How much worse the second of two groups is described: its numbers lie `apart` deviations off.
+
+    sizes: of both groups, in train, holdout and samples. truth: what the estimate is on average at
+    these sizes; distances of as many real rows are taken off, so it is less than half of `apart`,
+    to which it grows with the rows.
+    """
+
+    def rows(rng: np.random.Generator, off: float) -> pd.DataFrame:
+        group = np.repeat(np.arange(2), sizes)
+        number = rng.standard_normal(len(group)) * 5 + 5 * off * group
+        level = np.array(["a", "b", "c"])[rng.choice(3, len(group), p=(0.5, 0.3, 0.2))]
+        return pd.DataFrame({"one": group.astype(str), "number": number, "level": level})
+
+    def draw(rng: np.random.Generator) -> list[Finding]:
+        data = {k: Dataset.of(rows(rng, 0.0), _DESCRIBED, k.value)
+                for k in (Knowledge.TRAIN, Knowledge.HOLDOUT)}  # fmt: skip
+        made = Dataset.of_samples(rows(rng, apart), _DESCRIBED)
+        case = AuditCase(Subject("drawn", "samples", made), data, seed=int(rng.integers(2**31)))
+        return [f for f in find("bias.conditional")(case).findings if f.metric == DISPARITY]
+
+    return Scenario(name, draw, np.array([truth]), DISPARITY, limit)
 
 
 def fairness(

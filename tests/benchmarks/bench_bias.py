@@ -32,6 +32,8 @@ from verdicts import (
     Tally,
     against_target,
     changes,
+    costs,
+    disparities,
     fairness,
     gaps,
     learners,
@@ -70,6 +72,7 @@ def scenarios() -> Iterator[Scenario]:
     yield from _of_changes()
     yield from _of_fairness()
     yield from _of_learners()
+    yield from _of_costs()
 
 
 def _of_shares() -> Iterator[Scenario]:
@@ -192,6 +195,18 @@ def _of_learners() -> Iterator[Scenario]:
                    (flat, (0.35, 0.15, *(0.25,) * 6)))  # fmt: skip
     flat, wide = (0.25,) * 20, (0.31, *(0.25,) * 19)
     yield learners(f"{name}, 20 groups, equal rates: 1 pp beyond", many, (wide, flat), 0.05)
+
+
+def _of_costs() -> Iterator[Scenario]:
+    name, sizes, equal = "change of the accuracy gap", (3000, 1500), ((0.85, 0.80),) * 2
+    yield costs(f"{name}: none", sizes, equal)
+    yield costs(f"{name}, 200 rows of the group: none", (3000, 200), equal)
+    yield costs(f"{name}: at the limit", sizes, ((0.84, 0.74), (0.85, 0.80)), 0.05)
+    yield costs(f"{name}: 6 pp beyond", sizes, ((0.84, 0.68), (0.85, 0.80)), 0.05)
+    name = "how much worse a group is described"
+    yield disparities(f"{name}: none", (1500, 500), 0.0, 0.0)
+    # The mean of 500 draws of another seed, whose standard error is .0016.
+    yield disparities(f"{name}: .06 beyond", (1500, 500), 0.3, 0.114, 0.05)
 
 
 # Peers -------------------------------------------------------------------------------------------
