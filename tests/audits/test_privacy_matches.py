@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from subjects import SCHEMA, case_of, make_case, population
+from subjects import SCHEMA, case_of, judged, make_case, population
 
 from genaudit.api import audit as run_audit
 from genaudit.audits.privacy._pool import Pool
@@ -104,6 +104,15 @@ def test_sides_of_fair_coins_are_about_equal():
 
     assert coin.doubt.id == "privacy.matches.no_coins"
     assert split.doubt is None
+
+
+def test_a_few_samples_could_not_have_shown_anything():
+    """One row of 800 handed out is an eighth of a percent of them, and no word on the generator."""
+    train, holdout = population(800, 1), population(800, 2)
+    [share] = judged("privacy.matches", case_of(train[:1], train, holdout))
+
+    assert share.ceiling <= share.limit.value
+    assert share.verdict is Verdict.CANNOT_TELL
 
 
 def test_a_pool_on_paper():

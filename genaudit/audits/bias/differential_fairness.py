@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import permutations
 from typing import Literal
 
@@ -300,7 +300,7 @@ def _of_columns(
         elif metric == CHANGE and unseen and (
             both := kept & _large(unseen[0], told=True)
         ).sum() > 1:  # fmt: skip
-            too = [y for y in shown if y in _shown(unseen, both)]
+            too = shown if _shown(unseen, both) == shown else [0]
             null = epsilon_change(_some(unseen, both, too), _some(real, both, too), rng, method)
         if reason is not None or made is None:
             n = min(len(d) for d in data)
@@ -323,7 +323,7 @@ def _of_columns(
             sides=()
             if reason or made is None
             else _sides(metric, _some(made, kept, shown), _some(real, kept, shown), rows),
-            note=_note(columns, kept, [target.classes[y] for y in _lost(target, real, shown)]),
+            note=_note(columns, kept, as_one=len(shown) < len(real)),
         )
 
 
@@ -366,13 +366,12 @@ def _outcomes(target: Target) -> list[int]:
 
 
 def _shown(rates: Sequence[GroupRates], kept: np.ndarray) -> list[int]:
-    """Places of the outcomes whose rates may be printed of all groups that take part."""
-    return [y for y, of in enumerate(rates) if y == 0 or of.told[kept].all()]
+    """Places of the outcomes that are told apart: all, or the favoured one alone.
 
-
-def _lost(target: Target, rates: Sequence[GroupRates], shown: Sequence[int]) -> list[int]:
-    """Classes whose rates may not be printed, as few people of a group have them."""
-    return [c for y, c in enumerate(_outcomes(target)) if len(rates) > 1 and y not in shown]
+    Where few people of a group have one of the others, what the rest leaves over would tell them.
+    """
+    all_told = all(of.told[kept].all() for of in rates)
+    return list(range(len(rates))) if all_told else [0]
 
 
 def _large(rates: GroupRates, *, told: bool = False) -> np.ndarray:
@@ -382,34 +381,23 @@ def _large(rates: GroupRates, *, told: bool = False) -> np.ndarray:
 
 
 def _some(rates: Sequence[GroupRates], kept: np.ndarray, shown: Sequence[int]) -> Outcomes:
-    """Rates of some groups and outcomes; all outcomes that are not shown are one more."""
-    found = [[rates[y][int(i)] for i in np.flatnonzero(kept)] for y in shown]
-    if len(shown) == 1:
-        return found
-    left = [replace(of[0], k=max(of[0].n - sum(r.k for r in of), 0))
-            for of in zip(*found, strict=True)]  # fmt: skip
-    return [*found, left] if len(shown) < len(rates) else found
+    """Rates of some groups and outcomes."""
+    return [[rates[y][int(i)] for i in np.flatnonzero(kept)] for y in shown]
 
 
-def _note(
-    columns: tuple[Grouping, ...], kept: np.ndarray, lost: Sequence[str] = ()
-) -> Message | None:
-    """Which groups take no part, and which outcomes are one; None where all are told apart."""
-    parts = [m for m in (_left_out(columns, kept), _as_one(lost)) if m is not None]
+def _note(columns: tuple[Grouping, ...], kept: np.ndarray, *, as_one: bool) -> Message | None:
+    """Which groups take no part, and that outcomes are one; None where all are told apart."""
+    parts = [m for m in (_left_out(columns, kept), _AS_ONE if as_one else None) if m is not None]
     if len(parts) < 2:
         return parts[0] if parts else None
     return message("bias.differential_fairness.notes", "{first} {second}", first=parts[0],
                    second=parts[1])  # fmt: skip
 
 
-def _as_one(lost: Sequence[str]) -> Message | None:
-    if not lost:
-        return None
-    return message(
-        "bias.differential_fairness.as_one",
-        "Outcomes that few people of a group have count as one: {outcomes}.",
-        outcomes=listed(lost),
-    )
+_AS_ONE = message(
+    "bias.differential_fairness.as_one",
+    "All outcomes but the favoured one count as one, as few people of some group have one of them.",
+)
 
 
 def _left_out(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message | None:

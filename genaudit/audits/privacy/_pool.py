@@ -38,16 +38,19 @@ class Pool:
         turned = Pool(self.others_hit, self.n_others, self.hit, self.n)
         return any(p.interval(DOUBT_CONFIDENCE)[0] > 0 for p in (self, turned))
 
-    def ceiling(self) -> float:
-        """Low end had every member been hit."""
-        return self._low_if(1.0, 0.5)
+    def ceiling(self, most: int | None = None) -> float:
+        """Low end had every member been hit, or as many as there are samples to hit them."""
+        return self._low_if(self._reached(most), 0.5)
 
-    def detectable(self, limit: float = 0.0) -> float | None:
+    def detectable(self, limit: float = 0.0, most: int | None = None) -> float | None:
         """Smallest share hit beside chance that shows four times of five; None where none does.
 
-        limit: what its low end has to be beyond.
+        limit: what its low end has to be beyond. most: members that can be hit at all.
         """
-        return smallest(lambda share: self._low_if(share, 0.2) > limit, limit, 1.0)
+        return smallest(lambda s: self._low_if(s, 0.2) > limit, limit, self._reached(most))
+
+    def _reached(self, most: int | None) -> float:
+        return 1.0 if most is None else min(1.0, most / self.n)
 
     def _low_if(self, share: float, quantile: float) -> float:
         caused = int(binom.ppf(quantile, self.n, share))

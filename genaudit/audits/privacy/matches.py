@@ -102,6 +102,7 @@ class Matches:
 
     null: of two parts of the holdout. blind: of train and unseen rows with real rows for samples.
     n_train, n_holdout: rows, or persons, told apart or not. n_unreadable: samples that may match.
+    n_samples: all of them.
     """
 
     main: Found
@@ -110,6 +111,7 @@ class Matches:
     n_train: int
     n_holdout: int
     n_unreadable: int
+    n_samples: int
     persons: bool
 
     @classmethod
@@ -129,6 +131,7 @@ class Matches:
             n_train,
             n_holdout,
             gaps.n_hiding(samples, train),
+            len(samples),
             persons=train.owner is not None,
         )
 
@@ -173,7 +176,11 @@ def _share(found: Matches) -> Finding:
     )
     if estimate.value is None:
         return finding
-    power = {"ceiling": pool.ceiling(), "detectable": pool.detectable(default_limit(SHARE))}
+    most = found.n_samples
+    power = {
+        "ceiling": pool.ceiling(most),
+        "detectable": pool.detectable(default_limit(SHARE), most),
+    }
     return finding.model_copy(update=power)
 
 
