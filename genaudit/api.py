@@ -372,18 +372,24 @@ def audit(
 
 
 def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -> list[Touch]:
-    """The touches of this audit, and one of its subject where the ledger is in use.
+    """The touches of this audit, and one of its subject.
 
-    By it a policy that is registered after a first look at a subject is told from one before. Files
-    alone are no private data: their audit makes no ledger.
+    By it a policy that is registered after a first look at a subject is told from one before, so
+    that it is written where nothing else is too. Only where that has no place for a ledger, and no
+    private data were read, does the audit go on without.
     """
-    if who.digest is None or not (touches or book.exists()):
+    if who.digest is None:
         return list(touches)
-    looked = Touch(
-        dataset=f"subject:{who.name}", kind=TouchKind.PUBLIC, scope=Scope.AUDIT,
-        purpose="audit reads the subject", digest=book.content_digest(who.digest.encode()),
-    )  # fmt: skip
-    return [*touches, book.append(looked).touch]
+    try:
+        looked = Touch(
+            dataset=f"subject:{who.name}", kind=TouchKind.PUBLIC, scope=Scope.AUDIT,
+            purpose="audit reads the subject", digest=book.content_digest(who.digest.encode()),
+        )  # fmt: skip
+        return [*touches, book.append(looked).touch]
+    except OptionError:
+        if touches or book.exists():
+            raise
+        return []
 
 
 def _split(split: Split | str | None) -> Split | None:
@@ -863,7 +869,7 @@ def write_json(report: AuditReport, path: str | Path) -> Path:
 
 def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
     """Write the report as one self-contained page; its verdicts are set anew, as `check` does."""
-    page = html.to_html(check(report), lang=lang)
+    page = html.to_html(check(report), lang=lang, on=today())
     return write_text(path_of(path, "a file to write"), page)
 
 
@@ -994,9 +1000,10 @@ def write_comparison(reports: Sequence[str | Path], path: str | Path, lang: str 
     out = path_of(path, "a file to write")
     places = [Path(place) for place in reports]
     pages = [p.with_suffix(".html") if p.with_suffix(".html").is_file() else p for p in places]
-    links = [Path(os.path.relpath(page, out.parent)).as_posix() for page in pages]
+    # "./", as a name may hold a colon, before which a link has its scheme.
+    links = [f"./{Path(os.path.relpath(page, out.parent)).as_posix()}" for page in pages]
     found = [check(read_report(place)) for place in places]
-    return write_text(out, compare(found, links, lang=lang))
+    return write_text(out, compare(found, links, lang=lang, on=today()))
 
 
 def _is_bundled(table: object) -> bool:

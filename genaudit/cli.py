@@ -775,7 +775,9 @@ def check(
     policy: Annotated[Path | None, typer.Option("--policy", help="Policy (TOML).")] = None,
     as_json: Json = False,
 ) -> None:
-    """Judge anew: exit 0 within, 1 outside, 3 cannot tell, not measured, no limit or expired."""
+    """Judge anew: exit 0 within (or a gap that became smaller), 1 outside, 3 cannot tell, not
+    measured, no limit or expired.
+    """
     from genaudit import api
 
     found = api.check(api.read_report(audit_json), policy)
@@ -870,7 +872,7 @@ def diff(
     """What changed between two reports, worst first: exit 0 nothing is worse, 1 something is.
 
     Exit 3 where nothing is worse, but what a limit judges in the old report is judged in it alone,
-    or is not compared.
+    is doubted in the new one, or is not compared; or where the new report has expired.
     """
     from genaudit import api
 
@@ -894,7 +896,8 @@ def diff(
             "judges in the old report; whether they are worse cannot be told, so audit the new "
             "subject as the old one."
         )
-    raise typer.Exit(1 if found.worse else 3 if found.lost else 0)
+    over = _say_expired(found.new, f"the report {new}")
+    raise typer.Exit(1 if found.worse else 3 if found.lost or over else 0)
 
 
 def _diff_cells(row: Any) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import Entry, PrivacyLedger, Reader, Registered, Scope, Touch, TouchKind
 from genaudit.policy import Policy, content
-from genaudit.result import AuditReport, Registration
+from genaudit.result import AuditReport, Estimate, Registration
 from genaudit.touches import said
 
 #: Messages of purposes, as an audit writes them.
@@ -73,7 +73,7 @@ def standing(
     first = next((e for e in entries if _same(e.touch, touches)), None)
     found = _entry(policy, entries)
     looked = first.touch.time if first else ""
-    if found is None:
+    if found is None or not touches:  # what was looked at has no name, and may have been before
         return Registration(
             state="never", first_audit=looked, digest=policy.digest, content=content(policy)
         )
@@ -89,9 +89,16 @@ def check_report(report: AuditReport, where: str) -> None:
 
     Raises:
         IntegrityError: a digest of its policy is another one, its limits are not those of the
-            bundled file whose digest it names, or its times contradict its word that the policy
-            stood before the first audit.
+            bundled file whose digest it names, its times contradict its word that the policy stood
+            before the first audit, or a number has two intervals at one level.
     """
+    for _, finding in report.findings():
+        for estimate in (finding.estimate, finding.null, finding.baseline):
+            if estimate is not None and not _agrees(estimate):
+                raise IntegrityError(
+                    f"The interval of {finding.metric} in {where} is not that of its own ladder at "
+                    f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
+                )
     known = report.registration
     if known is None:
         check_same(Policy.read(), report, where)
@@ -107,6 +114,12 @@ def check_report(report: AuditReport, where: str) -> None:
             f"got {known.time or 'no time'} and {known.first_audit or 'this audit'}; take the "
             "audit.json that `genaudit audit` wrote."
         )
+
+
+def _agrees(estimate: Estimate) -> bool:
+    """Whether the interval is that of the ladder's rung at its level, if there is one."""
+    rung = next((b for b in estimate.ladder if b.confidence == estimate.confidence), None)
+    return rung is None or (rung.low, rung.high) == (estimate.low, estimate.high)
 
 
 def check_same(policy: Policy, report: AuditReport, where: str) -> None:

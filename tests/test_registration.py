@@ -116,12 +116,47 @@ def test_a_holdout_that_was_seen_is_data_that_was_seen(policy: Path, tmp_path: P
     assert _state(seen) == "after"
 
 
+@pytest.mark.parametrize("first", ["default", "chosen"])
+def test_a_first_look_at_files_alone_is_a_look(first: str, policy: Path, tmp_path: Path) -> None:
+    """Where there was no ledger before it makes one, or the policy would seem to come before."""
+    _audit(tmp_path / "a.csv", None if first == "default" else policy)
+    api.register_policy(policy)
+
+    assert _state(_audit(tmp_path / "a.csv", policy)) == "after"
+    (tmp_path / "no").write_text("a file where the ledger's folder would be")
+    kept = _audit(tmp_path / "a.csv", None, ledger=tmp_path / "no" / "ledger.sqlite")
+    assert kept.registration is None  # nothing private was read, so it goes on without
+
+
+def test_what_has_no_name_is_never_known_to_be_new(policy: Path) -> None:
+    """A sampler in code: nobody can tell whether it was looked at before the policy was entered."""
+
+    def draw(n: int, seed: int) -> pd.DataFrame:
+        return pd.concat([_rows(seed % 50)] * (n // 30 + 1))[:n]
+
+    api.register_policy(policy)
+    report = api.audit(draw, schema=SCHEMA, policy=policy, plan=PLAN)
+    assert _state(report) == "never"
+
+
+def test_a_number_with_two_intervals_is_refused(tmp_path: Path) -> None:
+    """An end that was edited in sight, and not in the ladder that verdicts are set by."""
+    place = api.write_json(_audit(tmp_path / "a.csv", None, train=_rows()), tmp_path / "a.json")
+    told = json.loads(place.read_text("utf-8"))
+    estimate = next(f["estimate"] for s in told["sections"] for f in s["findings"]
+                    if f["estimate"]["high"] is not None)  # fmt: skip
+    estimate["high"] += 0.01
+    place.write_text(json.dumps(told), "utf-8")
+
+    with pytest.raises(IntegrityError, match="is not that of its own ladder at 95%"):
+        api.read_report(place)
+
+
 def test_a_policy_that_nobody_registered_is_never_pre_registered(
     policy: Path, tmp_path: Path
 ) -> None:
     """Nor one that was changed since, in its file or in memory; the bundled one has no standing."""
     assert _state(_audit(tmp_path / "a.csv", policy)) == "never"
-    assert not PrivacyLedger().exists()
     assert _audit(tmp_path / "a.csv", None).registration is None
     api.register_policy(policy)
     read = Policy.read(policy)

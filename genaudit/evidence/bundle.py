@@ -113,7 +113,7 @@ def contents(
     """
     policy = _policy(report, given)
     texts = {REPORT: dumps(report), POLICY: policy}
-    pages = {f"report.{lang}.html": to_html(report, lang) for lang in LANGUAGES}
+    pages = {f"report.{lang}.html": to_html(report, lang, on) for lang in LANGUAGES}
     evidence = digests({name: text.encode() for name, text in texts.items()})
     texts |= {
         **pages,

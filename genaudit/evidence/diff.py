@@ -128,7 +128,8 @@ class Row:
         if self.new is None or self.new.limit is None:
             return True
         gone = self.old.estimate.value is not None and self.new.estimate.value is None
-        return gone or self.change is Change.NOT_COMPARED
+        doubted = self.old.doubt is None and self.new.doubt is not None
+        return gone or doubted or self.change is Change.NOT_COMPARED
 
 
 @dataclass(frozen=True)

@@ -198,7 +198,8 @@ def _until(report: Any) -> dict[str, str]:
 
 def _over(report: Any) -> str:
     """Until when a report was valid, where that is over today; else nothing."""
-    return expired(_until(report), today()) or ""
+    until = expired(_until(report), today())
+    return "" if until is None else until or "an empty day"
 
 
 def _late(report: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,8 +18,13 @@ from genaudit.result import AuditReport, Direction, Estimate, Figure, Finding, M
 KEY_METRICS = ("privacy.", "bias.downstream.", "quality.utility.")
 
 
-def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "en") -> str:
-    """The page; `links` are where each full report lies, relative to it.
+def compare(
+    reports: Sequence[AuditReport],
+    links: Sequence[str],
+    lang: str = "en",
+    on: dt.date | None = None,
+) -> str:
+    """The page; `links` are where each full report lies, relative to it. on: as of `to_html`.
 
     Raises:
         OptionError: fewer than two reports, as many links as reports are not given, or the language
@@ -40,6 +46,7 @@ def compare(reports: Sequence[AuditReport], links: Sequence[str], lang: str = "e
         key_figures=key_figures(names, rows),
         tradeoffs=tradeoffs(names, reports),
         names=names,
+        on=on,
     )
 
 

@@ -35,14 +35,16 @@ TABLE_ROWS = 60
 _STYLE, _HASH = "\0style\0", "\0hash\0"
 
 
-def to_html(report: AuditReport, lang: str = "en") -> str:
+def to_html(report: AuditReport, lang: str = "en", on: dt.date | None = None) -> str:
     """The page; the same report in the same language is the same text.
+
+    on: a day, by which its validity may be over; only then does the page say so, and differ.
 
     Raises:
         OptionError: the language is not known.
     """
     text = Text(lang)
-    return page("report.html", text, report=report)
+    return page("report.html", text, report=report, on=on)
 
 
 def page(template: str, text: Text, **values: Any) -> str:

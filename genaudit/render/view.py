@@ -651,13 +651,19 @@ def answered(report: AuditReport, key: str) -> bool | None:
     return answer if isinstance(answer, bool) else None
 
 
-def expired(report: AuditReport) -> bool:
-    """Whether it was no longer valid on the day of its own audit: a page knows no other day."""
+def expired(report: AuditReport, on: dt.date | None = None) -> str:
+    """That its validity was over on the day of its own audit, or on a later one, as a message's id.
+
+    Nothing where it was not.
+    """
     try:
         day = dt.date.fromisoformat((report.provenance.started or "")[:10])
     except ValueError:
-        return False
-    return validity.expired(report.context, day) is not None
+        day = None
+    if day is not None and validity.expired(report.context, day) is not None:
+        return "page.expired"
+    late = on is not None and validity.expired(report.context, on) is not None
+    return "page.expired.since" if late else ""
 
 
 def official(url: str) -> bool:

@@ -248,6 +248,20 @@ def test_a_judged_finding_that_is_gone_cannot_be_told(tmp_path: Path, run_cli: C
     }  # fmt: skip
 
 
+def test_what_is_doubted_or_expired_lets_nothing_pass(tmp_path: Path, run_cli: Cli) -> None:
+    """A verdict that a doubt took away is gone; by a report that is over nothing passes."""
+    judged = _finding("privacy.distance.auc", _toy(0.5))
+    doubted = judged.model_copy(update={"doubt": message("toy.doubt", "Not alike.")})
+    old, new = (api.write_json(_report([f]), tmp_path / f"{i}.json")
+                for i, f in enumerate((judged, doubted)))  # fmt: skip
+    over = _report([judged]).model_copy(update={"context": {"valid_until": "2020-01-01"}})
+    late = api.write_json(over, tmp_path / "late.json")
+
+    assert run_cli("diff", old, new)[0] == 3
+    code, _, err = run_cli("diff", old, late)
+    assert (code, "late.json was valid until 2020-01-01" in err) == (3, True)
+
+
 #: The gap of real rows in the tests below.
 REAL = -0.128
 

@@ -152,6 +152,18 @@ def test_a_report_that_was_born_expired_says_so() -> None:
     assert "在本次审计之前已过期" in pages[1]
 
 
+def test_a_report_that_has_expired_since_says_so_from_then_on() -> None:
+    """Made before its last day was over a page is the same on every day."""
+    report = fixture.report()
+    began = dt.date.fromisoformat((report.provenance.started or "")[:10])
+    dated = report.model_copy(update={"context": {"valid_until": began.isoformat()}})
+    late = to_html(dated, on=began + dt.timedelta(days=1))
+
+    assert to_html(dated, on=began) == to_html(dated)
+    assert "expired since; nothing passes by it" in late
+    assert "此后已过期" in to_html(dated, "zh", began + dt.timedelta(days=1))
+
+
 def test_without_a_claim_the_page_says_so() -> None:
     """A subject that promises nothing is said to promise nothing."""
     assert "It makes no privacy claim" in plain(to_html(fixture.report(claim=False)))
