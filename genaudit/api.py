@@ -1000,8 +1000,9 @@ def write_comparison(reports: Sequence[str | Path], path: str | Path, lang: str 
     out = path_of(path, "a file to write")
     places = [Path(place) for place in reports]
     pages = [p.with_suffix(".html") if p.with_suffix(".html").is_file() else p for p in places]
-    # "./", as a name may hold a colon, before which a link has its scheme.
-    links = [f"./{Path(os.path.relpath(page, out.parent)).as_posix()}" for page in pages]
+    links = [Path(os.path.relpath(page, out.parent)).as_posix() for page in pages]
+    # What stands before a colon would be a scheme.
+    links = [f"./{link}" if ":" in link.partition("/")[0] else link for link in links]
     found = [check(read_report(place)) for place in places]
     return write_text(out, compare(found, links, lang=lang, on=today()))
 
