@@ -127,6 +127,7 @@ def _peak_mib() -> float:
 
 
 @pytest.mark.slow
+# Elsewhere nothing tells the peak of this process alone; CI runs on Linux and never skips it.
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 def test_many_levels_need_little_memory() -> None:
     """A column with 50,000 levels neither explodes in memory nor is refused."""

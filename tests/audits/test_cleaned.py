@@ -20,8 +20,7 @@ NAMES = sorted(
     and (name.startswith("privacy.") or name == "content.rare_copies")
 )
 
-
-#: Columns but one: repeats are told by them.
+#: Some columns, by which repeats are told.
 _SOME = ["age", "colour", "sex", "checks", "citizen", "employed", "year"]
 
 
