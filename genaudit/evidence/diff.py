@@ -45,8 +45,8 @@ BETTER: Mapping[str, Direction] = {
             "privacy.reconstruction.worst", "privacy.rmia.epsilon",
             "privacy.singling_out.multivariate", "privacy.singling_out.univariate",
             "bias.conditional.disparity", "bias.conditional.excess",
-            "bias.continuous.curve_distance", "bias.cost.accuracy_gap_change",
-            "bias.differential_fairness.change", "bias.differential_fairness.epsilon",
+            "bias.continuous.curve_distance", "bias.differential_fairness.change",
+            "bias.differential_fairness.epsilon",
             "bias.downstream.equalized_odds_change", "bias.downstream.gap_change",
             "bias.downstream.stratum_gap_change", "content.personal_data.column_rate",
             "content.personal_data.rate", "content.rare_copies.group_rate",
@@ -60,6 +60,7 @@ BETTER: Mapping[str, Direction] = {
         (
             "privacy.groups.difference", "bias.continuous.outcome_gap_change",
             "bias.continuous.slope_change", "bias.continuous.superiority_change",
+            "bias.cost.accuracy_gap_change",
             "bias.downstream.selection_rate_change", "bias.predicted.share_difference",
             "bias.representation.intersection_share_difference", "bias.representation.label_gap",
             "bias.representation.label_gap_change", "bias.representation.share_difference",

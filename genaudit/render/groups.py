@@ -25,6 +25,9 @@ LINES: dict[str, dict[str, float]] = {
     "exposure": {"privacy.groups.auc": 0.5},
 }
 
+#: Words in the place of a group's name where a finding is of no single group.
+_NO_GROUP = {"group.all", "group.any_two", "group.any_two_others"}
+
 _METRICS = {metric: (line, even) for line, known in LINES.items() for metric, even in known.items()}
 
 
@@ -126,7 +129,7 @@ def _of_groups(report: AuditReport) -> Iterator[tuple[str, str, Finding]]:
         if finding.metric in _METRICS and len(finding.group) == 1:
             ((column, level),) = finding.group.items()
             word = finding.words.get(level)
-            if word is None or word.id != "group.all":
+            if word is None or word.id not in _NO_GROUP:
                 yield column, level, finding
 
 

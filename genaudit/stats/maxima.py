@@ -88,6 +88,18 @@ class Maxima:
         low = self._end(other, mine, tail, up=False)
         return low, high
 
+    def changes(self, tail: float) -> tuple[np.ndarray, np.ndarray]:
+        """One-sided limits of first(p) - second(p) of every contrast, each of shape (P,)."""
+        values = self.contrasts @ (self.first - self.second)
+        half = self._reach([[m.change for m in of] for of in self._singles], tail)
+        return values - half, values + half
+
+    def firsts(self, tail: float) -> tuple[np.ndarray, np.ndarray]:
+        """One-sided limits of first(p) of every contrast, each of shape (P,)."""
+        values = self.contrasts @ self.first
+        half = self._reach([[m.first for m in of] for of in self._singles], tail)
+        return values - half, values + half
+
     def _end(self, own: np.ndarray, others: np.ndarray, tail: float, *, up: bool) -> float:
         """One end: over `own` the better of the contrast with itself and with all of `others`."""
         sign = 1.0 if up else -1.0
@@ -121,17 +133,41 @@ class Maxima:
         return np.flatnonzero(near)
 
     def _half(self, variance: Callable[[_Products], np.ndarray], tail: float) -> np.ndarray:
-        """How far Student's t interval of some contrasts reaches, from their variance by source.
+        """How far the interval of some contrasts reaches, from their variance by source."""
+        return self._reach([[variance(m) for m in of] for of in self._products], tail)
+
+    def _reach(self, variances: Sequence[Sequence[np.ndarray]], tail: float) -> np.ndarray:
+        """How far Student's t interval reaches; variances of each source, the largest counts.
 
         Source: Satterthwaite 1946, equation 17.
         """
         total = inverse = np.zeros(())
-        for source, products in zip(self.sources, self._products, strict=True):
-            found = np.max([variance(m) for m in products], axis=0)
+        for source, known in zip(self.sources, variances, strict=True):
+            found = np.max(known, axis=0)
             total, inverse = total + found, inverse + found**2 / source.df
         with np.errstate(divide="ignore", invalid="ignore"):
             df = np.where(inverse > 0, total**2 / inverse, np.inf)
         return np.where(total > 0, t.isf(tail, df) * np.sqrt(total), 0.0)
+
+    @cached_property
+    def _singles(self) -> list[list[_Single]]:
+        """By source: of its covariance, and of the one instead."""
+        return [
+            [self._single(c, s.least) for c in (s.covariance, s.instead) if c is not None]
+            for s in self.sources
+        ]
+
+    def _single(self, covariance: np.ndarray, least: np.ndarray | None) -> _Single:
+        c = len(self.first)
+        blocks = (covariance[:c, :c], covariance[c:, c:], covariance[:c, c:])
+        own, other, between = (((self.contrasts @ b) * self.contrasts).sum(axis=1) for b in blocks)
+        floor = self._floor(least)
+        return _Single(np.maximum(own + other - 2 * between, floor), np.maximum(own, floor))
+
+    def _floor(self, least: np.ndarray | None) -> np.ndarray:
+        """Variance that no contrast falls below, shape (P,)."""
+        w = self.contrasts
+        return np.zeros(len(w)) if least is None else ((w != 0) * least).max(axis=1)
 
     @cached_property
     def _products(self) -> list[list[_Products]]:
@@ -146,8 +182,15 @@ class Maxima:
         w, c = self.contrasts, len(self.first)
         blocks = (covariance[:c, :c], covariance[c:, c:], covariance[:c, c:])
         own, other, between = (w @ block @ w.T for block in blocks)
-        floor = np.zeros(len(w)) if least is None else ((w != 0) * least).max(axis=1)
-        return own, other, between, floor
+        return own, other, between, self._floor(least)
+
+
+@dataclass(frozen=True, eq=False)
+class _Single:
+    """Variances of each contrast by itself, shape (P,): of its change, and on the first side."""
+
+    change: np.ndarray
+    first: np.ndarray
 
 
 #: Covariances (P, P) of contrasts of the first side, of the second, and between the two; (P,).

@@ -18,11 +18,13 @@ from genaudit.audits.bias.differential_fairness import (
     EPSILON,
     epsilon,
     epsilon_change,
+    ratios_apart,
     smoothed_epsilon,
 )
 from genaudit.data.schema import Schema
 
 NAME = "bias.differential_fairness"
+ANY = "any two groups"
 
 #: Rows above 50K and all rows of adult.test by White, Male, United-States (0 and 1, in this order).
 ADULT_TEST = ((18, 184), (58, 852), (103, 361), (177, 938), (31, 310), (483, 4075), (171, 764),
@@ -141,9 +143,9 @@ def fairness_of(samples, train, **options):
 def test_few_people_are_named_and_take_no_part():
     """A cell of 20 is named in the note; with one group left there is no number."""
     train = letters(ax=(100, 100), bx=(100, 100), cy=(10, 10))
-    [both, _] = fairness_of(train, train).findings
+    [both, *_] = fairness_of(train, train).findings
     alone = fairness_of(train, train, max_groups=3)
-    [part, _] = [f for f in alone.findings if set(f.group) == {"part"}]
+    [part, *_] = [f for f in alone.findings if set(f.group) == {"part"}]
 
     assert "c & y" in both.note.params["groups"]
     assert both.estimate.value is not None
@@ -199,7 +201,7 @@ def test_bias_in_an_outcome_that_is_not_the_favoured_one_is_seen():
     even = three(f=(1500, 1500, 1000), m=(1500, 1500, 1000))
     split = three(f=(3000, 0, 1000), m=(0, 3000, 1000))
     case = case_of(split, even, schema=THREE)
-    found = {f.metric: f for f in judged(NAME, case)}
+    found = {f.metric: f for f in judged(NAME, case) if ANY not in f.words}
     [said] = [m for m in find("bias.representation")(case).not_measured
               if m.id == "bias.other_outcomes"]  # fmt: skip
 
@@ -221,6 +223,37 @@ def test_an_outcome_of_a_few_people_is_one_with_others():
 
     assert values[0] == values[1]
     assert "All outcomes but the favoured one count as one" in notes[0]
+
+
+def test_groups_that_trade_places_in_another_outcome_are_seen():
+    """Women were rejected and men appealed; now it is the other way round, and ε is the same."""
+    real = three(f=(2000, 1000, 1000), m=(1000, 2000, 1000))
+    made = three(f=(1000, 2000, 1000), m=(2000, 1000, 1000))
+    change, apart = [f for f in judged(NAME, case_of(made, real, schema=THREE))
+                     if f.metric == CHANGE]  # fmt: skip
+
+    assert change.estimate.value == pytest.approx(0)
+    assert apart.estimate.value == pytest.approx(math.log(2), abs=0.01)
+    assert apart.estimate.low > 0.5
+    assert apart.group == {"sex": ANY}
+    assert apart.note.english.startswith("Furthest apart: ")
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_intervals_of_any_two_cover(turned):
+    """Each end errs in at most 2.5% of 400 multinomial draws (and 2 errors)."""
+    draws, p = np.random.default_rng(7), np.array([[0.5, 0.3, 0.2], [0.3, 0.5, 0.2]])
+    missed = 0
+    for _ in range(400):
+        made, real = ([draws.multinomial(1500, q) for q in of] for of in
+                      ((p[::-1] if turned else p), p))  # fmt: skip
+        sides = [[[Rate(int(k), 1500) for k in y] for y in zip(*of, strict=True)]
+                 for of in (made, real)]  # fmt: skip
+        found = ratios_apart(*sides).estimate(n=1, method="toy", unit="", most=math.inf)
+        truth = math.log(0.5 / 0.3) if turned else 0.0
+        missed += not found.low <= truth <= found.high
+
+    assert missed / 400 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 400)
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.1])

@@ -9,8 +9,10 @@ from subjects import SCHEMA, case_of, judged, make_case, population
 from genaudit.audits import find
 from genaudit.audits.bias._groups import Grouping, GroupRates, Rate
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, label_gap, label_gap_change
+from genaudit.audits.bias._pairs import of_rates
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_difference
 from genaudit.audits.bias._targets import TARGET
+from genaudit.audits.bias._trainings import Trainings
 from genaudit.audits.bias.representation import representation
 from genaudit.data.dataset import Dataset
 from genaudit.data.schema import Schema
@@ -22,6 +24,7 @@ from genaudit.run import judge
 from genaudit.stats.intervals import wilson
 
 NAME = "bias.representation"
+OTHERS = "any two other groups"
 
 
 def table(**groups):
@@ -69,7 +72,7 @@ def test_label_gap_on_paper():
 
     gaps = found(samples, train, CHANGE)
 
-    assert set(gaps) == {"b", "c"}
+    assert set(gaps) == {"b", "c", OTHERS}
     assert np.isclose(gaps["b"].estimate.value, (0.3 - 0.8) - (0.4 - 0.6))
     assert gaps["b"].estimate.n == 80
 
@@ -161,6 +164,18 @@ def test_real_rows_of_one_outcome_are_refused():
     case = case_of(table(a=(40, 20), b=(20, 10)), table(a=(0, 50), b=(0, 50)), schema=LETTERS)
 
     with pytest.raises(DataError, match="'hired' of train has the value 'no' alone"):
+        find(NAME).check(case, find(NAME).configure({}))
+
+
+def test_real_rows_without_the_favoured_outcome_are_refused():
+    """Two of three outcomes are there, and the one that gaps are about is not."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in LETTERS.columns}
+    columns["hired"] = {"kind": "categorical", "role": "target",
+                        "categories": ["no", "later", "yes"]}  # fmt: skip
+    rows = table(a=(50, 50), b=(50, 50)).replace({"yes": "later"})
+    case = case_of(rows, rows, schema=Schema.from_dict({"columns": columns}))
+
+    with pytest.raises(DataError, match="of train has the favoured outcome 'yes'"):
         find(NAME).check(case, find(NAME).configure({}))
 
 
@@ -326,7 +341,7 @@ def test_no_null_tells_of_a_few_unseen_people():
     for holdout, shares, gaps in (
         (table(a=(200, 200), b=(2, 2), c=(40, 40)), {"a"}, set()),
         (table(a=(200, 200), b=(3, 37), c=(40, 40)), {"a", "b", "c"}, set()),
-        (table(a=(200, 200), b=(20, 20), c=(40, 40)), {"a", "b", "c"}, {"b", "c"}),
+        (table(a=(200, 200), b=(20, 20), c=(40, 40)), {"a", "b", "c"}, {"b", "c", OTHERS}),
     ):
         findings = judged(NAME, case_of(train, train, holdout, schema=LETTERS))
         for metric, expected in ((SHARE, shares), (CHANGE, gaps)):
@@ -612,6 +627,82 @@ def test_one_outcome_among_samples_is_no_fairness():
     """All are hired: no gap is left, and nothing is concluded from that."""
     train = table(a=(1600, 400), b=(1590, 410))
     for metric in (LABEL_GAP, CHANGE):
-        gap = found(table(a=(2000, 0), b=(2000, 0)), train, metric)["b"]
-        assert gap.doubt.id == "bias.one_label"
-        assert gap.verdict is not Verdict.WITHIN
+        for few in (0, 20):
+            gap = found(table(a=(2000 - few, few), b=(2000, 0)), train, metric)["b"]
+            assert gap.doubt.id == "bias.alike"
+            assert gap.verdict is not Verdict.WITHIN
+        gap = found(table(a=(1970, 30), b=(1970, 30)), train, metric)["b"]
+        assert gap.doubt is None
+
+
+def test_a_gap_between_two_others_is_seen():
+    """Each of two groups moved by 4 points against the largest, within 5; against each other 8."""
+    train = table(a=(60000, 60000), b=(25000, 25000), c=(25000, 25000))
+    samples = table(a=(60000, 60000), b=(27000, 23000), c=(23000, 27000))
+    gaps = found(samples, train, CHANGE)
+
+    assert {gaps[g].verdict for g in "bc"} == {Verdict.WITHIN}
+    assert gaps[OTHERS].estimate.value == pytest.approx(0.08)
+    assert gaps[OTHERS].verdict is Verdict.OUTSIDE
+    assert gaps[OTHERS].note.english == "Furthest apart: b above c."
+    assert gaps[OTHERS].words[OTHERS].id == "group.any_two_others"
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "apart", "verdict"),
+    [
+        ((27000, 23000), (23000, 27000), 0.08, Verdict.OUTSIDE),  # turned around
+        ((25000, 25000), (25000, 25000), 0.0, Verdict.WITHIN),  # closed
+        ((21000, 29000), (29000, 21000), 0.0, Verdict.WITHIN),  # as before
+    ],
+)
+def test_what_closes_between_others_is_no_harm(b, c, apart, verdict):
+    """Real rows have them 16 points apart."""
+    train = table(a=(60000, 60000), b=(21000, 29000), c=(29000, 21000))
+    gap = found(table(a=(60000, 60000), b=b, c=c), train, CHANGE)[OTHERS]
+
+    assert gap.estimate.value == pytest.approx(apart)
+    assert gap.verdict is verdict
+
+
+def test_others_that_are_few_are_named():
+    """Of three other groups one has twenty rows: two are compared, and the third is named."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in LETTERS.columns}
+    columns["group"]["categories"] = ["a", "b", "c", "d"]
+    schema = Schema.from_dict({"columns": columns})
+    rows = table(a=(200, 200), b=(50, 50), c=(50, 50), d=(12, 12))
+    gap = found(rows, rows, CHANGE, schema)[OTHERS]
+    none = found(rows, table(a=(200, 200), b=(50, 50), c=(12, 12), d=(12, 12)), CHANGE, schema)
+
+    assert gap.estimate.value is not None
+    assert gap.note.english == "Groups with too few rows to take part: d."
+    assert none[OTHERS].estimate.reason.id == "bias.pairs.one_group"
+
+
+def test_pairs_are_single_gaps():
+    """Limits of a pair are those of its gap alone, of counts and of trainings."""
+    made, real = ([Rate(k, 400) for k in of] for of in ((100, 180, 240), (120, 150, 170)))
+    each = [[Rate(int(r.k * f), 400) for r in made] for f in (0.9, 1.0, 1.1)]
+    for trainings in ((), each):
+        pairs = of_rates(made, real, trainings)
+        (low, high), (behind, ahead) = (limits(0.025) for limits in pairs.limits)
+        for p, (i, j) in enumerate(zip(pairs.one, pairs.other, strict=True)):
+            if trainings:
+                alone = Trainings.of([[(1, r[i]), (-1, r[j])] for r in each])
+                assert (behind[p], ahead[p]) == pytest.approx(alone.interval(0.95))
+                continue
+            change = label_gap_change((made[i], made[j]), (real[i], real[j]))
+            assert (low[p], high[p]) == pytest.approx((change.low, change.high))
+
+
+def test_numbers_that_print_alike_are_still_bands():
+    """Quartiles of 1,700,000,000 and a few more, which six digits do not tell apart."""
+    schema = Schema.from_dict({"columns": {
+        "since": {"kind": "numeric", "role": "sensitive"},
+        "hired": {"kind": "boolean", "role": "target", "categories": ["no", "yes"]},
+    }})  # fmt: skip
+    rows = pd.DataFrame({"since": 1_700_000_000 + np.arange(400.0), "hired": ["yes", "no"] * 200})
+    levels = {f.group["since"] for f in judged(NAME, case_of(rows, rows, schema=schema))}
+
+    assert "below 1700000100" in {level[:16] for level in levels}
+    assert len(levels) >= 4

@@ -12,7 +12,8 @@ import pandas as pd
 from fairlearn.metrics import MetricFrame, mean_prediction
 from scipy.stats import norm
 
-from genaudit.audits.bias._groups import ESTIMABLE, Grouping, in_words, one_label
+from genaudit.audits.bias._groups import ESTIMABLE, JUDGED, Grouping, alike, in_words, outcome
+from genaudit.audits.bias._pairs import Pairs, of_maxima
 from genaudit.audits.learners import Comparison
 from genaudit.case import AuditCase
 from genaudit.data.dataset import Dataset
@@ -284,6 +285,9 @@ class Gap:
         return np.kron(np.eye(2), differences) if self.by_label else differences
 
 
+#: How a gap of a table has changed: rows, gap, random stream, bootstrap samples.
+Change = Callable[[Table, Gap, np.random.Generator, int], Estimate]
+
 #: Largest minus smallest selection rate of groups.
 parity_gap = Gap()
 
@@ -294,20 +298,40 @@ odds_gap = Gap(by_label=True)
 def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None:
     """Why models of samples say nothing of a gap: the samples lack labels that they could learn."""
     labels = found.target.encode(case.samples)
-    if len(np.unique(labels[labels >= 0])) < 2:
-        return one_label()
+    known, favoured = labels >= 0, labels == found.target.favoured
+    if (doubt := alike(found.target, int(favoured.sum()), int(known.sum()))) is not None:
+        return doubt
     grouping = table.grouping
     codes = grouping.codes(case.samples)
     for i in np.unique(table.group):
         mine = codes == i
-        if mine.sum() >= ESTIMABLE and (labels[mine] < 0).all():
+        if mine.sum() >= ESTIMABLE and known[mine].sum() < min(JUDGED, mine.sum()):
             return message(
-                "bias.downstream.no_label",
-                "No generated row of {group} has a label, so that models trained on samples "
-                "learned nothing about this group.",
+                "bias.downstream.few_labels",
+                "Of the generated rows of {group} fewer than {minimum:integer} have a label, so "
+                "that models trained on samples learned next to nothing about this group.",
+                minimum=JUDGED,
                 group=in_words({grouping.name: grouping.levels[int(i)]}),
             )
     return None
+
+
+def undecided(table: Table, found: Comparison, change: Estimate) -> Message | None:
+    """That a gap is no wider as models of samples decide (nearly) all rows alike.
+
+    Where it is shown to be wider they are not alike, and nothing is in doubt.
+    """
+    selected, n = float(table.made.mean(axis=0).sum()), len(table.group)
+    wider = change.low is not None and change.low > 0
+    if wider or min(selected, n - selected) >= JUDGED:
+        return None
+    return message(
+        "bias.downstream.undecided",
+        "Models trained on samples predict “{outcome}” for fewer than {minimum:integer} holdout "
+        "rows, or for all but fewer than that: groups are alike where everybody is.",
+        minimum=JUDGED,
+        outcome=outcome(found.target),
+    )
 
 
 def fairlearn_gap(table: Table, gap: Gap, selected: np.ndarray) -> float:
@@ -360,12 +384,8 @@ def gap_change(
 ) -> Estimate:
     """A gap after training on samples minus the gap after training on real rows.
 
-    The error has two sources: which rows are in the holdout (bootstrap of the counts of group x
-    label x votes of both sides, so it is paired; of whole persons where a row is none) and which
-    rows each learner saw (jackknife over the learners of each side, and at least what near ties
-    may do: learners that decide a whole group alike may agree by luck, and their agreement is then
-    no measure of what the next one will say). Which groups are furthest apart is picked from the
-    same data; the interval covers all that may be (`stats.maxima`).
+    Which groups are furthest apart is picked from the same data; the interval covers all that may
+    be (`stats.maxima`).
 
     Args:
         table: Rows of the groups that are compared.
@@ -374,22 +394,65 @@ def gap_change(
         rng: Random stream.
         n_resamples: Bootstrap samples.
     """
-    groups = np.unique(table.group)
-    people = gap.of_cells(table.n_people[groups], table.people[groups])
-    rows = Source(_holdout(table, gap, groups, rng, n_resamples), least=least_variance(people))
-    made, real = (_learners(table, gap, groups, side, rng) for side in (0, 1))
-    found = Maxima(
-        made.rates, real.rates, gap.contrasts(len(groups)), [rows, *made.source, *real.source]
-    )
-    if not np.isfinite(rows.covariance).all():
-        change = math.nan
+    found = _cells(table, gap, rng, n_resamples)
+    value, interval = (math.nan, None) if found is None else (change, found.interval)
     return Estimate.of(
-        change,
-        lambda c: within_one(found.interval(c)),
+        value,
+        lambda c: within_one(interval(c)) if interval else (value, value),
         n=len(table.group),
         method=GAP_METHOD,
         unit=UNIT,
     )
+
+
+def extremes_change(table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int) -> Estimate:
+    """`gap_change` of a table of two groups or more, with both gaps by Fairlearn."""
+    made, real = (fairlearn_gap(table, gap, s.mean(axis=0)) for s in (table.made, table.real))
+    return gap_change(table, gap, made - real, rng, n_resamples)
+
+
+def apart_change(
+    table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int, *, ahead: bool = True
+) -> Estimate:
+    """How far any two groups have come apart after training on samples instead of real rows.
+
+    The gap of the extremes hides what happens between the others, and one that is turned around;
+    this is the largest over all pairs, with errors as in `gap_change`. `ahead` as in
+    `_pairs.of_maxima`.
+    """
+    found, n = _cells(table, gap, rng, n_resamples), len(table.group)
+    if found is None:
+        return Estimate.of(math.nan, lambda _: (0, 0), n=n, method=GAP_METHOD, unit=UNIT)
+    pairs = of_maxima(found, len(np.unique(table.group)), ahead=ahead)
+    return pairs.estimate(n=n, method=GAP_METHOD, unit=UNIT)
+
+
+def pairs_apart(table: Table, gap: Gap, *, ahead: bool = True) -> Pairs:
+    """The same of each pair without its errors; places are those of the table's groups in order."""
+    groups = np.unique(table.group)
+    (made, n), (real, _) = (_votes(table, side, groups) for side in (table.made, table.real))
+    first, second = (gap.rates(votes.mean(axis=0), n) for votes in (made, real))
+    found = Maxima(first, second, gap.contrasts(len(groups)), [])
+    return of_maxima(found, len(groups), ahead=ahead)
+
+
+def _cells(table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int) -> Maxima | None:
+    """Rates of both sides, with what is compared; None where they are undefined in resamples.
+
+    The error has two sources: which rows are in the holdout (bootstrap of the counts of group x
+    label x votes of both sides, so it is paired; of whole persons where a row is none) and which
+    rows each learner saw (jackknife over the learners of each side, and at least what near ties
+    may do: learners that decide a whole group alike may agree by luck, and their agreement is then
+    no measure of what the next one will say).
+    """
+    groups = np.unique(table.group)
+    people = gap.of_cells(table.n_people[groups], table.people[groups])
+    rows = Source(_holdout(table, gap, groups, rng, n_resamples), least=least_variance(people))
+    if not np.isfinite(rows.covariance).all():
+        return None
+    made, real = (_learners(table, gap, groups, side, rng) for side in (0, 1))
+    sources = [rows, *made.source, *real.source]
+    return Maxima(made.rates, real.rates, gap.contrasts(len(groups)), sources)
 
 
 def least_variance(n: np.ndarray | float) -> np.ndarray:

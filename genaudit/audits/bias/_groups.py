@@ -16,7 +16,7 @@ from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, in_tens, shown_cells, shown_parts
 from genaudit.data.schema import Column
 from genaudit.errors import DataError
-from genaudit.modalities.table.learner import Target, levels_of, show_number
+from genaudit.modalities.table.learner import Target, levels_of, show_apart
 from genaudit.result import Estimate, Figure, Finding, Message, Side, message, words_of
 from genaudit.stats.clusters import equal_worth, n_units, rate_worth
 from genaudit.stats.intervals import Interval
@@ -111,18 +111,20 @@ class Rate:
         """The counts k and n in independent rows."""
         return self.k * self.worth, self.n * self.worth
 
+    @property
+    def variance(self) -> float:
+        """Squared error of the share; never 0, so that no rate looks free of chance."""
+        k, n = self.independent
+        p = (k + 0.5) / (n + 1)
+        return p * (1 - p) / max(n, 1.0)
+
 
 def side(kind: Literal["generated", "real"], rows: int, *rates: Rate) -> Side:
     """What the rows of one side add to the variance of a sum or difference of its rates.
 
     rows: all of that side, of which the groups have their shares.
     """
-    variance = 0.0
-    for rate in rates:
-        k, n = rate.independent
-        p = (k + 0.5) / (n + 1)  # never 0 or 1, so that no side looks free of chance
-        variance += p * (1 - p) / max(n, 1.0)
-    return Side(kind=kind, n=rows, variance=variance)
+    return Side(kind=kind, n=rows, variance=sum(rate.variance for rate in rates))
 
 
 def as_real(estimate: Estimate, rows: int) -> tuple[Side, ...]:
@@ -279,24 +281,18 @@ def within_bands(groupings: Iterable[Grouping]) -> list[Message]:
 
 
 def check_labels(case: AuditCase, _: object = None) -> None:
-    """Refuse real rows in which a whole group has no label, or all have the same one.
+    """Refuse real rows in which a whole group has no label, or all or none have the favoured one.
 
     Raises:
         DataError: a group of ten or more rows, none of which has a value in the target column; or
-            ten or more rows whose values there are all the same.
+            ten or more rows with a value there that all, or none of them, have the favoured one.
     """
     target = case.schema.target
     for knowledge in (Knowledge.TRAIN, Knowledge.HOLDOUT):
         if target is None or not case.schema.sensitive or knowledge not in case.data:
             continue
         data = case.data[knowledge]
-        labels = data.frame[target.name].dropna()
-        if len(labels) >= ESTIMABLE and len(set(labels)) == 1:
-            raise DataError(
-                f"Target column {target.name!r} of {knowledge} has the value '{labels.iloc[0]}' "
-                "alone, so that no gap exists there; bring rows of two outcomes, or give the "
-                "column another role."
-            )
+        _check_outcomes(target, data, knowledge, Target.of(target, case.train))
         for column in case.schema.sensitive:
             grouping = Grouping.of(column, data)
             codes, labelled = grouping.codes(data), data.frame[target.name].notna().to_numpy()
@@ -308,6 +304,26 @@ def check_labels(case: AuditCase, _: object = None) -> None:
                         f"{level!r} of {column.name!r}; bring rows of it with a value, or give one "
                         "of the two columns another role."
                     )
+
+
+def _check_outcomes(column: Column, data: Dataset, knowledge: Knowledge, target: Target) -> None:
+    values, classes = data.frame[column.name].dropna(), target.encode(data)
+    favoured = classes[classes >= 0] == target.favoured
+    if len(values) < ESTIMABLE:
+        return
+    if len(set(values)) == 1:
+        raise DataError(
+            f"Target column {column.name!r} of {knowledge} has the value '{values.iloc[0]}' "
+            "alone, so that no gap exists there; bring rows of two outcomes, or give the "
+            "column another role."
+        )
+    if len(favoured) >= ESTIMABLE and len(set(favoured)) == 1:
+        has = "alone" if favoured.all() else "nowhere"
+        raise DataError(
+            f"Target column {column.name!r} of {knowledge} has the favoured outcome "
+            f"'{target.classes[-1]}' (its last category) {has}, so that no gap exists there; bring "
+            "rows of both outcomes, name another category last, or give the column another role."
+        )
 
 
 def in_words(group: dict[str, str]) -> str:
@@ -369,12 +385,19 @@ def absent(column: str) -> Message:
     return message("bias.absent", "Generated rows have no column {column}.", column=column)
 
 
-def one_label() -> Message:
-    """The doubt of a gap among samples that all have the same outcome."""
+def alike(target: Target, n_favoured: float, n: float) -> Message | None:
+    """The doubt of a gap among samples, if (nearly) all or none of which have the outcome.
+
+    n_favoured, n: samples with the favoured outcome, and with any.
+    """
+    if min(n_favoured, n - n_favoured) >= JUDGED:
+        return None
     return message(
-        "bias.one_label",
-        "All generated rows that have an outcome have the same one: whoever gets it alike for want "
-        "of any other is not treated alike.",
+        "bias.alike",
+        "Fewer than {minimum:integer} generated rows have “{outcome}”, or fewer than that have any "
+        "other: groups that are alike for want of one of the two are not treated alike.",
+        minimum=JUDGED,
+        outcome=outcome(target),
     )
 
 
@@ -427,7 +450,7 @@ def _edges(values: np.ndarray) -> tuple[float, ...]:
 
 
 def _bands(column: Column, edges: tuple[float, ...]) -> Iterable[Message]:
-    shown = [show_number(column, e) for e in edges]
+    shown = show_apart(column, edges)
     yield message("group.below", "below {high}", high=shown[0])
     for low, high in pairwise(shown):
         yield message("group.between", "{low} to below {high}", low=low, high=high)

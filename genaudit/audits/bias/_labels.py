@@ -12,11 +12,11 @@ from genaudit.audits.bias._groups import (
     Grouping,
     Rate,
     absent,
+    alike,
     favoured_rates,
     few,
     in_words,
     no_target,
-    one_label,
     other_outcomes,
     outcome,
     scarcer,
@@ -38,21 +38,22 @@ LABEL_GAP = "bias.representation.label_gap"
 CHANGE = "bias.representation.label_gap_change"
 
 UNIT = "difference of shares"
-_METHODS = {
+METHODS = {
     LABEL_GAP: "Miettinen-Nurminen, rows with a label",
     CHANGE: "four Wilson intervals combined (MOVER), rows with a label",
 }
 
-_HEADINGS = {
+HEADINGS = {
     LABEL_GAP: message(
         f"{LABEL_GAP}.heading",
-        "How much more often each group gets the favoured outcome than the largest group, among "
-        "generated rows",
+        "How much more often each group gets the favoured outcome than the largest group, and any "
+        "other group than a third, among generated rows",
     ),
     CHANGE: message(
         f"{CHANGE}.heading",
         "How far each group's distance from the largest group, in the rate of the favoured "
-        "outcome, is among generated rows from what it is among real rows",
+        "outcome, is among generated rows from what it is among real rows; and how far any two "
+        "other groups have come apart",
     ),
 }
 
@@ -60,7 +61,7 @@ _HEADINGS = {
 Pair = tuple[Rate, Rate]
 
 
-def label_gap(rates: Pair, method: str = _METHODS[LABEL_GAP]) -> Estimate:
+def label_gap(rates: Pair, method: str = METHODS[LABEL_GAP]) -> Estimate:
     """Rate of an outcome in a group minus that in the group of reference."""
     group, reference = rates
     return Estimate.of(
@@ -72,12 +73,12 @@ def label_gap(rates: Pair, method: str = _METHODS[LABEL_GAP]) -> Estimate:
     )
 
 
-def label_gap_change(made: Pair, real: Pair, method: str = _METHODS[CHANGE]) -> Estimate:
+def label_gap_change(made: Pair, real: Pair, method: str = METHODS[CHANGE]) -> Estimate:
     """Gap (group - reference) in the rate of an outcome among generated minus among real rows."""
     return _combined(made, real, -1, method)
 
 
-def label_gap_sum(made: Pair, real: Pair, method: str = _METHODS[CHANGE]) -> Estimate:
+def label_gap_sum(made: Pair, real: Pair, method: str = METHODS[CHANGE]) -> Estimate:
     """The two gaps added: the change has the opposite sign where the gap became smaller in size."""
     return _combined(made, real, 1, method)
 
@@ -145,7 +146,7 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
     lacks = absent(missing[0]) if missing else None
     parts = () if missing else case.subject.replicates
     of_each = [favoured_rates(part, grouping, target, worth) for part in parts]
-    alike = one_label() if made and sum(made.k) in (0, sum(made.n)) else None
+    doubt = None if made is None else alike(target, sum(made.k), sum(made.n))
     for i, level in enumerate(grouping.levels):
         if i != reference:
             group = {grouping.name: level}
@@ -157,21 +158,21 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
             found = gap_finding(
                 message(LABEL_GAP, "Rate of “{outcome}” among generated rows of {group} minus that "
                         "of {reference}", **said),
-                group, pairs[0], lacks, rows[0], by_person(_METHODS[LABEL_GAP], case.samples),
+                group, pairs[0], lacks, rows[0], by_person(METHODS[LABEL_GAP], case.samples),
                 each, reference=grouping.levels[reference],
             )  # fmt: skip
-            yield _doubted(found, alike)
+            yield doubted(found, doubt)
             change = change_finding(
                 message(CHANGE, "How far the gap between {group} and {reference} in the rate of "
                         "“{outcome}” among generated rows is from that among real rows", **said),
                 group, pairs, told, lacks, rows,
-                by_person(_METHODS[CHANGE], case.train, case.samples), each,
+                by_person(METHODS[CHANGE], case.train, case.samples), each,
                 reference=grouping.levels[reference],
             )  # fmt: skip
-            yield _doubted(change, alike)
+            yield doubted(change, doubt)
 
 
-def _doubted(finding: Finding, doubt: Message | None) -> Finding:
+def doubted(finding: Finding, doubt: Message | None) -> Finding:
     """The finding with a doubt, if it has none of its own and there is a number to doubt."""
     if doubt is None or finding.doubt is not None or finding.estimate.value is None:
         return finding
@@ -184,7 +185,7 @@ def gap_finding(
     made: Pair | None,
     lacks: Message | None = None,
     rows: int = 1,
-    method: str = _METHODS[LABEL_GAP],
+    method: str = METHODS[LABEL_GAP],
     each: Sequence[Pair] = (),
     reference: str = "",
 ) -> Finding:
@@ -196,13 +197,13 @@ def gap_finding(
     if lacks or made is None or _smallest(made, *each) < ESTIMABLE:
         reason = lacks or too_few(_scarcer(group, reference, made, *each), ESTIMABLE)
         estimate = Estimate.undefined(reason, n=rows, method=method, unit=UNIT)
-        return Finding(metric=LABEL_GAP, label=label, heading=_HEADINGS[LABEL_GAP],
+        return Finding(metric=LABEL_GAP, label=label, heading=HEADINGS[LABEL_GAP],
                        estimate=estimate, group=group)  # fmt: skip
-    trainings = _trainings(each)
+    trainings = trainings_of(each)
     return Finding(
         metric=LABEL_GAP,
         label=label,
-        heading=_HEADINGS[LABEL_GAP],
+        heading=HEADINGS[LABEL_GAP],
         estimate=recipe_gap(trainings) if trainings else label_gap(made, method),
         group=group,
         sides=(trainings.side if trainings else side("generated", rows, *made),),
@@ -211,7 +212,8 @@ def gap_finding(
     )
 
 
-def _trainings(each: Sequence[Pair]) -> Trainings | None:
+def trainings_of(each: Sequence[Pair]) -> Trainings | None:
+    """The gaps of several trainings; None where there is one."""
     return Trainings.of([[(1, pair[0]), (-1, pair[1])] for pair in each]) if each else None
 
 
@@ -241,7 +243,7 @@ def change_finding(
     told: Sequence[bool] = (True, True),
     lacks: Message | None = None,
     rows: tuple[int, int] = (1, 1),
-    method: str = _METHODS[CHANGE],
+    method: str = METHODS[CHANGE],
     each: Sequence[Pair] = (),
     reference: str = "",
 ) -> Finding:
@@ -256,16 +258,16 @@ def change_finding(
         scarce = _scarcer(group, reference, made, real, *each)
         reason = lacks or (too_few(scarce, ESTIMABLE) if smallest < ESTIMABLE else hidden())
         estimate = Estimate.undefined(reason, n=min(rows), method=method, unit=UNIT)
-        return Finding(metric=CHANGE, label=label, heading=_HEADINGS[CHANGE],
+        return Finding(metric=CHANGE, label=label, heading=HEADINGS[CHANGE],
                        estimate=estimate, group=group)  # fmt: skip
-    trainings = _trainings(each)
+    trainings = trainings_of(each)
     null = None
     if unseen and told[1] and min(r.n for r in unseen) >= ESTIMABLE:
         null = label_gap_change(unseen, real, method)
     return Finding(
         metric=CHANGE,
         label=label,
-        heading=_HEADINGS[CHANGE],
+        heading=HEADINGS[CHANGE],
         estimate=recipe_gap_change(trainings, real)
         if trainings
         else label_gap_change(made, real, method),

@@ -10,12 +10,17 @@ from genaudit.audits.bias._gaps import (
     GAP_METHOD,
     UNIT,
     Table,
+    apart_change,
+    extremes_change,
     fairlearn_gap,
     fairlearn_gaps,
     gap_change,
     parity_gap,
+    undecided,
+    untaught,
 )
 from genaudit.audits.bias._groups import JUDGED, Grouping, as_real, outcome
+from genaudit.audits.bias._pairs import ANY_TWO
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison
 from genaudit.audits.words import by_person
@@ -57,7 +62,7 @@ def control_of(case: AuditCase, name: str) -> Grouping:
 def findings(
     table: Table, control: Grouping, found: Comparison, case: AuditCase, n_resamples: int
 ) -> Iterator[tuple[Finding, Table | None]]:
-    """The change of the gap within each stratum, none left out, from groups with enough rows.
+    """The change of the gap within each stratum, and of any two groups there, none left out.
 
     Beside each finding the rows of those groups; None where fewer than two have enough.
     """
@@ -74,58 +79,95 @@ def findings(
     parts = [_judged_groups(table.take(table.stratum == s)) for s in range(len(control.levels))]
     gaps = _gaps_of_sides(table, parts)
     for s, level in enumerate(control.levels):
-        group = {column: _ALL.text_en, control.name: level}
-        label = message(
-            GAP,
-            "How much further apart groups of “{column}” are in how often “{outcome}” is predicted "
-            "for them where “{control}” is “{stratum}”, by models trained on samples instead of "
-            "real rows",
-            column=column,
-            outcome=outcome(found.target),
-            control=control.name,
-            stratum=control.words.get(level, level),
-        )
         n = int(n_rows[s]) if told[s] and n_rows[s] else len(table.group)
-        if s in gaps:
-            rng = case.rng(f"{GAP}.{column}.{control.name}.{s}")
-            estimate, null = _change(parts[s], gaps[s], rng, n_resamples)
-        else:
-            reason = message(
-                "bias.downstream.one_group_in_stratum",
-                "Not estimable: where {control} is {stratum}, fewer than two groups of {column} "
-                "have enough holdout rows.",
-                column=column,
-                control=control.name,
-                stratum=control.words.get(level, level),
-            )
-            estimate, null = Estimate.undefined(reason, n=n, method=method, unit=UNIT), None
         same = {"n": n, "method": method}
-        finding = Finding(
-            metric=GAP,
-            label=label,
-            heading=_HEADING,
-            estimate=estimate.model_copy(update=same),
-            group=group,
-            words=words_of(_ALL),
-            sides=as_real(estimate, len(table.group)),
-            null=None if null is None else null.model_copy(update=same),
-            doubt=None if estimate.value is None else found.doubt,
-        )
-        yield finding, parts[s] if s in gaps else None
+        part = parts[s] if s in gaps else None
+        untold = None if part is None else found.doubt or untaught(case, part, found)
+        for who, text in _TEXTS:
+            if part is None:
+                reason = _one_group(column, control, level)
+                estimate, null = Estimate.undefined(reason, n=n, method=method, unit=UNIT), None
+            else:
+                rng = case.rng(f"{GAP}.{column}.{control.name}.{s}.{who.id}")
+                change = _change if who is _ALL else _apart
+                estimate, null = change(part, gaps[s], rng, n_resamples)
+            yield (
+                Finding(
+                    metric=GAP,
+                    label=_label(text, who, table.grouping, control, level, found),
+                    heading=_HEADING,
+                    estimate=estimate.model_copy(update=same),
+                    group={column: who.text_en, control.name: level},
+                    words=words_of(who),
+                    sides=as_real(estimate, len(table.group)),
+                    null=None if null is None else null.model_copy(update=same),
+                    doubt=None if part is None else untold or undecided(part, found, estimate),
+                ),
+                part,
+            )
+
+
+_TEXTS = (
+    (
+        _ALL,
+        "How much further apart groups of “{column}” are in how often “{outcome}” is predicted for "
+        "them where “{control}” is “{stratum}”, by models trained on samples instead of real rows",
+    ),
+    (
+        ANY_TWO,
+        "How far any two groups of “{column}” have come apart in how often “{outcome}” is "
+        "predicted for them where “{control}” is “{stratum}”, by models trained on samples instead "
+        "of real rows",
+    ),
+)
+
+
+def _label(
+    text: str, who: Message, grouping: Grouping, control: Grouping, level: str, found: Comparison
+) -> Message:
+    return message(
+        GAP if who is _ALL else f"{GAP}.any_two",
+        text,
+        column=grouping.name,
+        outcome=outcome(found.target),
+        control=control.name,
+        stratum=control.words.get(level, level),
+    )
+
+
+def _one_group(column: str, control: Grouping, level: str) -> Message:
+    return message(
+        "bias.downstream.one_group_in_stratum",
+        "Not estimable: where {control} is {stratum}, fewer than two groups of {column} have "
+        "enough holdout rows.",
+        column=column,
+        control=control.name,
+        stratum=control.words.get(level, level),
+    )
 
 
 def _change(
     part: Table, gap: float, rng: np.random.Generator, n_resamples: int
 ) -> tuple[Estimate, Estimate | None]:
     """The change of one stratum's gap, and that of learners on real rows; None with few of them."""
+    halves = _halves(part)
     estimate = gap_change(part, parity_gap, gap, rng, n_resamples)
-    halves = part.halves(lambda side: fairlearn_gap(part, parity_gap, side.mean(axis=0)))
-    if halves is None:
-        return estimate, None
-    made, real = (
-        fairlearn_gap(halves, parity_gap, side.mean(axis=0)) for side in (halves.made, halves.real)
-    )
-    return estimate, gap_change(halves, parity_gap, made - real, rng, n_resamples)
+    null = None if halves is None else extremes_change(halves, parity_gap, rng, n_resamples)
+    return estimate, null
+
+
+def _apart(
+    part: Table, _: float, rng: np.random.Generator, n_resamples: int
+) -> tuple[Estimate, Estimate | None]:
+    """How far any two groups of one stratum have come apart, and the same of learners on rows."""
+    halves = _halves(part)
+    estimate = apart_change(part, parity_gap, rng, n_resamples)
+    null = None if halves is None else apart_change(halves, parity_gap, rng, n_resamples)
+    return estimate, null
+
+
+def _halves(part: Table) -> Table | None:
+    return part.halves(lambda side: fairlearn_gap(part, parity_gap, side.mean(axis=0)))
 
 
 def _judged_groups(part: Table) -> Table:
@@ -177,7 +219,7 @@ def figure(within: list[Finding], control: Grouping | None) -> tuple[Figure, ...
 
     drawn = forest(
         "bias.downstream.stratum_gap_changes",
-        within,
+        [f for f in within if ANY_TWO.text_en not in f.words],
         lambda f: name(f).english,
         message("figure.stratum_gaps.title", "Gaps within strata: samples minus real rows"),
         message("figure.stratum_gaps.text", "Right of zero the groups of a stratum are further "

@@ -37,7 +37,7 @@ class Trainings:
     def of(cls, each: Sequence[Sequence[tuple[int, Rate]]]) -> Trainings:
         """From the signed rates that a number is the sum of, for each training."""
         values = [sum(sign * r.value for sign, r in parts) for parts in each]
-        rows = [sum(_variance(r) for _, r in parts) for parts in each]
+        rows = [sum(r.variance for _, r in parts) for parts in each]
         return cls(np.array(values), np.array(rows))
 
     @property
@@ -73,12 +73,6 @@ class Trainings:
             seeds=round(float(self.values.std(ddof=1)), 4),
             rows=round(float(np.sqrt(self.rows.mean())), 4),
         )
-
-
-def _variance(rate: Rate) -> float:
-    k, n = rate.independent
-    p = (k + 0.5) / (n + 1)
-    return p * (1 - p) / max(n, 1.0)
 
 
 def shares_of_each(

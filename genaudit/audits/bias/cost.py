@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from genaudit.audits.bias import conditional
-from genaudit.audits.bias._gaps import UNIT, Gap, Table, gap_change, rate_change, untaught
+from genaudit.audits.bias._gaps import (
+    UNIT,
+    Gap,
+    Table,
+    apart_change,
+    fairlearn_gap,
+    gap_change,
+    pairs_apart,
+    rate_change,
+    untaught,
+)
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
@@ -23,6 +34,7 @@ from genaudit.audits.bias._groups import (
     too_few,
     with_words,
 )
+from genaudit.audits.bias._pairs import ANY_TWO_OTHERS, furthest
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.privacy.groups import exposure
@@ -49,8 +61,8 @@ _HEADINGS = {
     ),
     GAP: message(
         f"{GAP}.heading",
-        "How much further the accuracy about each group falls behind that about the largest group "
-        "after training on samples instead of real rows",
+        "How much further the accuracy about each group falls behind that about the largest group, "
+        "or that about one group behind any other, after training on samples instead of real rows",
     ),
 }
 
@@ -86,10 +98,11 @@ def cost(case: AuditCase, options: Options) -> Outcome:
     served badly. So the accuracy of models that learnt from samples is set against that of models
     that learnt from as many real rows, on the holdout rows of each group; and the gap between the
     largest group and each other is followed. It is signed: above zero the group loses more than the
-    largest one. Where the gap of real rows shrinks, the group that was served better pays ("Robin
-    Hood"); where it widens, the group that was served worse pays ("Matthew"). Beside it stand how
-    well each group is described, and how far it is exposed to an attack: protection that costs a
-    group much and gives it little is bought dearly.
+    largest one, below zero less. Of the others, the two of which one loses most beyond the other
+    stand beside it. Where the gap of real rows shrinks, the group that was served better pays
+    ("Robin Hood"); where it widens, the group that was served worse pays ("Matthew"). Beside it
+    stand how well each group is described, and how far it is exposed to an attack: protection that
+    costs a group much and gives it little is bought dearly.
     """
     if not case.schema.sensitive:
         return Outcome((), not_measured=(no_sensitive(),))
@@ -129,6 +142,8 @@ def _findings(
             yield _undefined(GAP, grouping, i, reason, max(len(table.group), 1), reference)
         else:
             yield _gap_finding(table, i, reference, found, case, n_resamples)
+    if len(grouping.levels) > 2:
+        yield _others_finding(table, reference, found, case, n_resamples)
 
 
 def _without_learners(grouping: Grouping, reason: Message, case: AuditCase) -> Iterator[Finding]:
@@ -139,6 +154,9 @@ def _without_learners(grouping: Grouping, reason: Message, case: AuditCase) -> I
     for i in range(len(grouping.levels)):
         if i != reference:
             yield _undefined(GAP, grouping, i, reason, n, reference)
+    if len(grouping.levels) > 2:
+        estimate = Estimate.undefined(reason, n=n, method=METHOD, unit=UNIT)
+        yield Finding(**_of_others(grouping, reference), estimate=estimate)
 
 
 def _accuracy_finding(table: Table, i: int, found: Comparison, *, told: bool) -> Finding:
@@ -185,10 +203,88 @@ def _gap_finding(
         group=group,
         sides=as_real(estimate, len(table.group)),
         null=None if halves is None else estimate_of(halves, "null"),
-        doubt=few(scarce)
-        if min(n, of_reference) < JUDGED
-        else found.doubt or untaught(case, pair, found),
+        doubt=few(scarce) if min(n, of_reference) < JUDGED else _doubt(case, pair, found),
         note=_effect(pair, i, reference, estimate),
+    )
+
+
+def _others_finding(
+    table: Table, reference: int, found: Comparison, case: AuditCase, n_resamples: int
+) -> Finding:
+    """By how much one of the other groups loses more accuracy than another, at most."""
+    grouping, n = table.grouping, max(len(table.group), 1)
+    method, gap = by_person(METHOD, *found.data), Gap()
+    words = [grouping.words.get(level, level) for level in grouping.levels]
+    others = [i for i in range(len(words)) if i != reference]
+    taking = [i for i in others if table.n_people[i] >= JUDGED and table.told[i]]
+    same: dict[str, Any] = {**_of_others(grouping, reference)}
+    if len(taking) < 2:
+        reason = message(
+            "bias.pairs.one_group_of_holdout",
+            "Not estimable: fewer than two other groups of {column} have {minimum:integer} holdout "
+            "rows that may be told of.",
+            column=grouping.name,
+            minimum=JUDGED,
+        )
+        few_rows = furthest([], None, [words[i] for i in others])
+        estimate = Estimate.undefined(reason, n=n, method=method, unit=UNIT)
+        return Finding(**same, estimate=estimate, note=few_rows)
+    rows = table.where(np.array(taking))
+
+    def estimate_of(sides: Table, stream: str) -> Estimate:
+        # Who gains accuracy on another leaves it behind, whoever was ahead before.
+        rng = case.rng(f"{GAP}.{grouping.name}.others.{stream}")
+        change = apart_change(sides, gap, rng, n_resamples, ahead=False)
+        return change.model_copy(update={"n": n, "method": method})
+
+    halves = rows.halves(lambda side: fairlearn_gap(rows, gap, side.mean(axis=0)))
+    estimate = estimate_of(rows, "samples")
+    apart = pairs_apart(rows, gap, ahead=False)
+    return Finding(
+        **same,
+        estimate=estimate,
+        sides=as_real(estimate, n),
+        null=None if halves is None else estimate_of(halves, "null"),
+        doubt=_doubt(case, rows, found),
+        note=furthest(
+            [words[i] for i in taking], apart, [words[i] for i in others if i not in taking]
+        ),
+    )
+
+
+def _of_others(grouping: Grouping, reference: int) -> dict[str, Any]:
+    return {
+        "metric": GAP,
+        "label": message(
+            f"{GAP}.others",
+            "How much further the accuracy about any group of “{column}” but {reference} falls "
+            "behind that about another one, after training on samples instead of real rows",
+            column=grouping.name,
+            reference=grouping.levels[reference],
+        ),
+        "heading": _HEADINGS[GAP],
+        "group": {grouping.name: ANY_TWO_OTHERS.text_en},
+        "words": words_of(ANY_TWO_OTHERS),
+    }
+
+
+def _doubt(case: AuditCase, table: Table, found: Comparison) -> Message | None:
+    """Why no cost is judged: learners too few, samples that teach nothing, or nothing learned."""
+    return found.doubt or untaught(case, table, found) or _told_apart(found)
+
+
+def _told_apart(found: Comparison) -> Message | None:
+    """That models of both sides predict one outcome for (nearly) everybody, so that both agree."""
+    for side in (found.real, found.made):
+        n_of_class = np.bincount(side.argmax(axis=2).ravel(), minlength=side.shape[2])
+        if (n_of_class.sum() - n_of_class.max()) / len(side) >= JUDGED:
+            return None
+    return message(
+        "bias.cost.constant",
+        "Models of both sides predict one outcome for all but fewer than {minimum:integer} holdout "
+        "rows: how often they are right says how common it is in a group, and not what samples "
+        "cost it.",
+        minimum=JUDGED,
     )
 
 
@@ -343,7 +439,7 @@ def _payments(
 def _forest(findings: Sequence[Finding]) -> tuple[Figure, ...]:
     return forest(
         "bias.cost.gap_changes",
-        [f for f in findings if f.metric == GAP],
+        [f for f in findings if f.metric == GAP and ANY_TWO_OTHERS.text_en not in f.words],
         lambda f: in_words(f.group),
         message("figure.cost_gap.title", "Accuracy lost beyond that of the largest group"),
         message("figure.cost_gap.text", "Right of zero a group loses more accuracy than the "

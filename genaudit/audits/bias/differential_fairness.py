@@ -24,6 +24,7 @@ from genaudit.audits.bias._groups import (
     within_bands,
     worth_of_samples,
 )
+from genaudit.audits.bias._pairs import ANY_TWO, Pairs, furthest, of_maxima
 from genaudit.audits.words import by_person, listed
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
@@ -63,7 +64,8 @@ _HEADINGS = {
     ),
     CHANGE: message(
         f"{CHANGE}.heading",
-        "Differential fairness ε among generated rows minus that among real rows",
+        "Differential fairness ε among generated rows minus that among real rows, and how far any "
+        "two groups have come apart",
     ),
 }
 
@@ -91,9 +93,10 @@ def differential_fairness(case: AuditCase, options: Options) -> Outcome:
     Somebody who learns a person's outcome from the samples learns something about their group: at
     worst by the factor e^ε, which is the largest ratio of the rates of any outcome between any two
     groups. It sees what a single gap hides: intersections of all sensitive columns, rare outcomes,
-    ratios. Of a target of three outcomes or more each is looked at. Rates are smoothed as if a
-    group had one row more, spread evenly over the outcomes. Groups with
-    fewer than 30 rows with a label on either side take no part and are named.
+    ratios. Of a target of three outcomes or more each is looked at. What two maxima do not show,
+    such as groups that trade places, is in how far any two groups have come apart. Rates are
+    smoothed as if a group had one row more, spread evenly over the outcomes. Groups with fewer than
+    30 rows with a label on either side take no part and are named.
     """
     if not case.schema.sensitive:
         return Outcome((), not_measured=(no_sensitive(),))
@@ -195,12 +198,25 @@ def epsilon_change(
 _MOST_RATIOS = 1500
 
 
+def ratios_apart(made: Outcomes, real: Outcomes) -> Pairs:
+    """How far any two groups have come apart, in the log ratio of their rates of any outcome.
+
+    ε is the largest ratio of a side, so that two groups may trade places in one outcome, or come
+    apart behind others, at no change of it.
+    """
+    return of_maxima(_ratios(made, real), _smoothed(made).shape[1])
+
+
 def _maxima(made: Outcomes, real: Outcomes) -> Maxima | None:
     """The largest log ratios of both sides; None where too many may be them."""
     n_outcomes, n_groups = _smoothed(made).shape
-    n_ratios = n_outcomes * n_groups * (n_groups - 1)
-    if n_ratios > _MOST_RATIOS:
-        return None
+    few_enough = n_outcomes * n_groups * (n_groups - 1) <= _MOST_RATIOS
+    return _ratios(made, real) if few_enough else None
+
+
+def _ratios(made: Outcomes, real: Outcomes) -> Maxima:
+    """All log ratios of both sides: those of one outcome between all pairs, after another's."""
+    n_outcomes, n_groups = _smoothed(made).shape
     one = np.eye(n_groups)
     pairs = np.array([one[i] - one[j] for i, j in permutations(range(n_groups), 2)])
     sides = [_covariance(side) for side in (made, real)]
@@ -269,62 +285,137 @@ def _moved(p: np.ndarray, n: np.ndarray, rng: np.random.Generator) -> np.ndarray
 def _of_columns(
     case: AuditCase, columns: tuple[Grouping, ...], target: Target
 ) -> Iterator[Finding]:
-    real = _rates(case.train, columns, target)
-    missing = [n for n in (*(g.name for g in columns), target.name) if n in case.samples.absent]
-    made = None if missing else _rates(case.samples, columns, target, worth_of_samples(case))
-    unseen = _rates(case.holdout, columns, target) if Knowledge.HOLDOUT in case.data else None
-    kept = _large(real[0], told=True) & (_large(made[0]) if made else True)
-    shown = _shown(real, kept)
-    rows = len(case.samples), len(case.train)
+    found = _Counted.of(case, columns, target)
     label = {"columns": listed([g.name for g in columns]), "outcome": outcome(target)}
-    for metric, text in (
-        (EPSILON, "Differential fairness ε of “{outcome}” between groups of {columns}, among "
-                  "generated rows"),
-        (CHANGE, "Differential fairness ε of “{outcome}” between groups of {columns}: generated "
-                 "minus real rows"),
+    for metric, group, text in (
+        (EPSILON, _ALL, "Differential fairness ε of “{outcome}” between groups of {columns}, among "
+                        "generated rows"),
+        (CHANGE, _ALL, "Differential fairness ε of “{outcome}” between groups of {columns}: "
+                       "generated minus real rows"),
+        (CHANGE, ANY_TWO, "How far any two groups of {columns} have come apart in the log ratio of "
+                          "their rates of “{outcome}”, or of any other outcome, from real to "
+                          "generated rows"),
     ):  # fmt: skip
-        data = (case.samples,) if metric == EPSILON else (case.train, case.samples)
-        method = by_person(_METHODS[metric], *data)
-        rng = case.rng(f"{metric}.{'.'.join(g.name for g in columns)}")
-        reason, null = None, None
-        if missing:
-            reason = absent(missing[0])
-        elif kept.sum() < 2:
-            reason = message(
-                "bias.differential_fairness.one_group",
-                "Not estimable: fewer than two groups of {columns} have {minimum:integer} rows "
-                "with a label on both sides.",
-                columns=listed([g.name for g in columns]),
-                minimum=JUDGED,
-            )
-        elif metric == CHANGE and unseen and (
-            both := kept & _large(unseen[0], told=True)
-        ).sum() > 1:  # fmt: skip
-            too = shown if _shown(unseen, both) == shown else [0]
-            null = epsilon_change(_some(unseen, both, too), _some(real, both, too), rng, method)
-        if reason is not None or made is None:
-            n = min(len(d) for d in data)
-            estimate = Estimate.undefined(
-                reason or absent(target.name), n=n, method=method, unit=_UNIT
-            )
-        elif metric == EPSILON:
-            estimate = epsilon(_some(made, kept, shown), rng, method)
-        else:
-            sides = _some(made, kept, shown), _some(real, kept, shown)
-            estimate = epsilon_change(*sides, rng, method)
         yield Finding(
             metric=metric,
-            label=message(metric, text, **label),
+            label=message(metric if group is _ALL else f"{metric}.any_two", text, **label),
             heading=_HEADINGS[metric],
-            estimate=_of_all(estimate, data),
-            group={g.name: _ALL.text_en for g in columns},
-            words=words_of(_ALL),
-            null=null and _of_all(null, data),
-            sides=()
-            if reason or made is None
-            else _sides(metric, _some(made, kept, shown), _some(real, kept, shown), rows),
-            note=_note(columns, kept, as_one=len(shown) < len(real)),
+            estimate=found.estimate(metric, group),
+            group={g.name: group.text_en for g in columns},
+            words=words_of(group),
+            null=found.null(group) if metric == CHANGE else None,
+            sides=found.sides(metric),
+            note=found.note(group),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """Rates of each outcome in each group, or each cell of several columns.
+
+    made: None where samples lack a column, which `missing` names. unseen: of holdout rows. kept:
+    groups with enough rows that may be told of, bools. shown: places of outcomes told apart.
+    """
+
+    case: AuditCase
+    columns: tuple[Grouping, ...]
+    real: list[GroupRates]
+    made: list[GroupRates] | None
+    unseen: list[GroupRates] | None
+    missing: str | None
+    kept: np.ndarray
+    shown: list[int]
+
+    @classmethod
+    def of(cls, case: AuditCase, columns: tuple[Grouping, ...], target: Target) -> _Counted:
+        """Counted in the data of a case."""
+        names = (*(g.name for g in columns), target.name)
+        missing = next((name for name in names if name in case.samples.absent), None)
+        real, worth = _rates(case.train, columns, target), worth_of_samples(case)
+        made = None if missing else _rates(case.samples, columns, target, worth)
+        held = Knowledge.HOLDOUT in case.data
+        kept = _large(real[0], told=True) & (_large(made[0]) if made else True)
+        return cls(
+            case,
+            columns,
+            real,
+            made,
+            unseen=_rates(case.holdout, columns, target) if held else None,
+            missing=missing,
+            kept=kept,
+            shown=_shown(real, kept),
+        )
+
+    def estimate(self, metric: str, group: Message) -> Estimate:
+        """Of one metric: of all groups, or of any two."""
+        data = self._data(metric)
+        if self.sides_of_all is None:
+            n, method = min(map(len, data)), by_person(_METHODS[metric], *data)
+            return Estimate.undefined(self._reason, n=n, method=method, unit=_UNIT)
+        made, real = self.sides_of_all
+        if metric == EPSILON:
+            method = by_person(_METHODS[metric], *data)
+            return _of_all(epsilon(made, self._rng(metric), method), data)
+        return self._change(group, made, real)
+
+    def null(self, group: Message) -> Estimate | None:
+        """The same change of unseen rows in the place of samples."""
+        if self.unseen is None or self.sides_of_all is None:
+            return None
+        both = self.kept & _large(self.unseen[0], told=True)
+        if both.sum() < 2:
+            return None
+        shown = self.shown if _shown(self.unseen, both) == self.shown else [0]
+        return self._change(group, *(_some(of, both, shown) for of in (self.unseen, self.real)))
+
+    def _change(self, group: Message, made: Outcomes, real: Outcomes) -> Estimate:
+        data = self._data(CHANGE)
+        method = by_person(_METHODS[CHANGE], *data)
+        if group is _ALL:
+            return _of_all(epsilon_change(made, real, self._rng(CHANGE), method), data)
+        n = min(map(len, data))
+        return ratios_apart(made, real).estimate(n=n, method=method, unit=_UNIT, most=math.inf)
+
+    @property
+    def sides_of_all(self) -> tuple[Outcomes, Outcomes] | None:
+        """Rates among samples and real rows; None where there is nothing to compare."""
+        if self.made is None or self.kept.sum() < 2:
+            return None
+        made, real = (_some(of, self.kept, self.shown) for of in (self.made, self.real))
+        return made, real
+
+    def sides(self, metric: str) -> tuple[Side, ...]:
+        """What both sides add to the variance."""
+        rows = len(self.case.samples), len(self.case.train)
+        return () if self.sides_of_all is None else _sides(metric, *self.sides_of_all, rows)
+
+    def note(self, group: Message) -> Message | None:
+        """Who takes no part; of any two groups which they are."""
+        if group is _ALL:
+            as_one = len(self.shown) < len(self.real)
+            return _note(self.columns, self.kept, as_one=as_one)
+        words = [_cell(self.columns, int(i)) for i in np.flatnonzero(self.kept)]
+        return furthest(
+            words, None if self.sides_of_all is None else ratios_apart(*self.sides_of_all)
+        )
+
+    @property
+    def _reason(self) -> Message:
+        if self.missing is not None:
+            return absent(self.missing)
+        return message(
+            "bias.differential_fairness.one_group",
+            "Not estimable: fewer than two groups of {columns} have {minimum:integer} rows with a "
+            "label on both sides.",
+            columns=listed([g.name for g in self.columns]),
+            minimum=JUDGED,
+        )
+
+    def _data(self, metric: str) -> tuple[Dataset, ...]:
+        return (self.case.samples,) if metric == EPSILON else (self.case.train, self.case.samples)
+
+    def _rng(self, metric: str) -> np.random.Generator:
+        return self.case.rng(f"{metric}.{'.'.join(g.name for g in self.columns)}")
 
 
 def _sides(metric: str, made: Outcomes, real: Outcomes, rows: tuple[int, int]) -> tuple[Side, ...]:
@@ -401,13 +492,7 @@ _AS_ONE = message(
 
 
 def _left_out(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message | None:
-    names: list[str | Message] = []
-    shape = [len(g.levels) for g in columns]
-    for i in np.flatnonzero(~kept):
-        at = np.unravel_index(int(i), shape)
-        levels = [g.levels[int(j)] for g, j in zip(columns, at, strict=True)]
-        said = [g.words.get(level, level) for g, level in zip(columns, levels, strict=True)]
-        names.append(said[0] if len(said) == 1 else _joined(said))
+    names = [_cell(columns, int(i)) for i in np.flatnonzero(~kept)]
     if not names:
         return None
     return message(
@@ -415,6 +500,14 @@ def _left_out(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message | None
         "Groups with too few rows with a label on either side to take part: {groups}.",
         groups=listed(names),
     )
+
+
+def _cell(columns: tuple[Grouping, ...], i: int) -> str | Message:
+    """The i-th group in words: a level of one column, or levels of several."""
+    at = np.unravel_index(i, [len(g.levels) for g in columns])
+    levels = [g.levels[int(j)] for g, j in zip(columns, at, strict=True)]
+    said = [g.words.get(level, level) for g, level in zip(columns, levels, strict=True)]
+    return said[0] if len(said) == 1 else _joined(said)
 
 
 def _joined(levels: Sequence[str | Message]) -> Message:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 
-from genaudit.audits._power import default_limit
 from genaudit.audits.bias import _strata as strata
 from genaudit.audits.bias._gaps import (
     GAP_METHOD,
     RATE_METHOD,
     UNIT,
+    Change,
     Gap,
     Table,
+    apart_change,
+    extremes_change,
     fairlearn_gap,
-    gap_change,
     least_variance,
     odds_gap,
+    pairs_apart,
     parity_gap,
     rate_change,
+    undecided,
     untaught,
 )
 from genaudit.audits.bias._groups import (
@@ -40,6 +42,7 @@ from genaudit.audits.bias._groups import (
     with_words,
     within_bands,
 )
+from genaudit.audits.bias._pairs import ANY_TWO, furthest
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import by_person, listed
@@ -117,7 +120,9 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
     demographic parity difference, on holdout rows) is set against the gap of models trained on as
     many real rows. Both sides see the same holdout rows and have the same number of learners. A
     largest-minus-smallest gap lies too high by how many groups could be the extremes, on each side
-    by another amount; the interval covers all groups that may be them (`stats.maxima`).
+    by another amount; the interval covers all groups that may be them (`stats.maxima`). What
+    happens between the others, and groups that trade places, are no part of it: how far any two
+    groups have come apart stands beside it, whichever they are.
     With a control column the gaps within its strata stand beside those over all rows: what groups
     differ in for want of the same age, say, is no gap between people of one age.
     """
@@ -145,7 +150,10 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
         for grouping in others:
             table = Table.of(grouping, found, case, control)
             for finding, part in strata.findings(table, control, found, case, options.n_resamples):
-                note = None if part is None else _note(part, found)
+                note = None
+                if part is not None:
+                    apart = ANY_TWO.text_en in finding.words
+                    note = _furthest(part, parity_gap) if apart else _note(part, found)
                 within.append(finding.model_copy(update={"note": note}))
     whole = case.holdout.n_units() == len(case.holdout)
     figures = (
@@ -172,14 +180,14 @@ def _findings(
         rows = table.where(np.flatnonzero(enough))
         short = enough & (least < JUDGED) if metric == ODDS else np.zeros_like(enough)
         few_rows = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
-        doubt = few_rows or untaught(case, rows, found) or _turned(metric, rows, found)
-        yield _gap_finding(metric, rows, found, case, n_resamples, int(sizes.sum()), doubt)
+        doubt = few_rows or untaught(case, rows, found)
+        yield from _gap_findings(metric, rows, found, case, n_resamples, int(sizes.sum()), doubt)
     told = table.told
     for i, level in enumerate(table.grouping.levels):
         yield _selection_finding(table, i, level, found, told=bool(told[i]))
 
 
-def _gap_finding(
+def _gap_findings(
     metric: str,
     table: Table,
     found: Comparison,
@@ -187,77 +195,54 @@ def _gap_finding(
     n_resamples: int,
     n: int,
     doubt: Message | None,
-) -> Finding:
-    name = table.grouping.name
-    label = _gap_label(metric, name, found.target)
-    note = _note(table, found)
-    group, method = {name: _ALL.text_en}, by_person(GAP_METHOD, *found.data)
-    if len(np.unique(table.group)) < 2:
-        reason = message(
-            "bias.downstream.one_group",
-            "Not estimable: fewer than two groups of {column} have enough holdout rows to go by.",
-            column=name,
-        )
-        estimate = Estimate.undefined(reason, n=max(n, 1), method=method, unit=UNIT)
-        return Finding(metric=metric, label=label, heading=_HEADINGS[metric], estimate=estimate,
-                       group=group, words=words_of(_ALL), note=note)  # fmt: skip
+) -> Iterator[Finding]:
+    """How much wider the gap of the extremes is, and how far any two groups have come apart.
 
-    gap: Gap = parity_gap if metric == GAP else odds_gap
-
-    def estimate_of(pair: Table, stream: str) -> Estimate:
-        made, real = (fairlearn_gap(pair, gap, s.mean(axis=0)) for s in (pair.made, pair.real))
-        rng = case.rng(f"{metric}.{name}.{stream}")
-        change = gap_change(pair, gap, made - real, rng, n_resamples)
-        # Rows of all groups: those that take no part may be a few people, so no less is told.
-        return change.model_copy(update={"n": n, "method": method})
-
-    halves = table.halves(lambda side: fairlearn_gap(table, gap, side.mean(axis=0)))
-    estimate = estimate_of(table, "samples")
-    return Finding(
-        metric=metric,
-        label=label,
-        heading=_HEADINGS[metric],
-        estimate=estimate,
-        group=group,
-        words=words_of(_ALL),
-        sides=as_real(estimate, n),
-        null=None if halves is None else estimate_of(halves, "null"),
-        doubt=doubt,
-        note=note,
-    )
-
-
-def _turned(metric: str, table: Table, found: Comparison) -> Message | None:
-    """That two groups have traded places beyond the limit, which no difference of sizes shows.
-
-    Of every pair that models of real rows show one ahead; intervals of single groups are held
-    against each other, which shows it later than need be and never too soon.
+    n: rows of all groups; those that take no part may be a few people, so no less is told.
     """
-    cells = [table.y >= 0] if metric == GAP else [table.y == y for y in (1, 0)]
-    for cell in cells:
-        groups = [int(g) for g in np.unique(table.group)]
-        real, made = (
-            {g: selection_rate(side[:, cell & (table.group == g)]) for g in groups}
-            for side in (table.real, table.made)
+    name, gap = table.grouping.name, parity_gap if metric == GAP else odds_gap
+    method = by_person(GAP_METHOD, *found.data)
+    comparable = len(np.unique(table.group)) > 1
+    halves = comparable and table.halves(lambda s: fairlearn_gap(table, gap, s.mean(axis=0)))
+
+    def measured(change: Change, rows: Table, stream: str) -> Estimate:
+        if not comparable:
+            return Estimate.undefined(_one_group(name), n=max(n, 1), method=method, unit=UNIT)
+        found = change(rows, gap, case.rng(f"{metric}.{name}.{stream}"), n_resamples)
+        return found.model_copy(update={"n": n, "method": method})
+
+    for group, change, label, stream in (
+        (_ALL, extremes_change, _gap_label, ""),
+        (ANY_TWO, apart_change, _apart_label, "any."),
+    ):
+        estimate = measured(change, table, f"{stream}samples")
+        yield Finding(
+            metric=metric,
+            label=label(metric, name, found.target),
+            heading=_HEADINGS[metric],
+            estimate=estimate,
+            group={name: group.text_en},
+            words=words_of(group),
+            sides=as_real(estimate, n),
+            null=measured(change, halves, f"{stream}null") if halves else None,
+            doubt=(doubt or undecided(table, found, estimate)) if comparable else None,
+            note=_note(table, found) if group is _ALL else _furthest(table, gap),
         )
-        for a, b in permutations(groups, 2):
-            if _ahead(real[a], real[b]) and _ahead(made[b], made[a], default_limit(metric)):
-                name = table.grouping.name
-                return message(
-                    "bias.downstream.turned",
-                    "Turned around: “{outcome}” is predicted more often for {group} than for "
-                    "{reference} by models of real rows, and less often, by more than the limit, "
-                    "by models of samples. That the gap is as wide as before says nothing.",
-                    outcome=outcome(found.target),
-                    group=in_words({name: table.grouping.levels[a]}),
-                    reference=in_words({name: table.grouping.levels[b]}),
-                )
-    return None
 
 
-def _ahead(one: Estimate, other: Estimate, by: float = 0.0) -> bool:
-    """Whether the first share is shown to be larger, by more than so much."""
-    return one.low is not None and other.high is not None and one.low - other.high > by
+def _furthest(table: Table, gap: Gap) -> Message | None:
+    if len(np.unique(table.group)) < 2:
+        return None
+    words = [table.grouping.words.get(level, level) for level in table.grouping.levels]
+    return furthest([words[i] for i in np.unique(table.group)], pairs_apart(table, gap))
+
+
+def _one_group(column: str) -> Message:
+    return message(
+        "bias.downstream.one_group",
+        "Not estimable: fewer than two groups of {column} have enough holdout rows to go by.",
+        column=column,
+    )
 
 
 def _few_of_a_label(table: Table, groups: np.ndarray) -> Message:
@@ -323,6 +308,21 @@ def _gap_label(metric: str, column: str, target: Target) -> Message:
     return message(metric, text, column=column, outcome=outcome(target))
 
 
+def _apart_label(metric: str, column: str, target: Target) -> Message:
+    if metric == GAP:
+        text = (
+            "How far any two groups of “{column}” have come apart in how often “{outcome}” is "
+            "predicted for them, by models trained on samples instead of real rows"
+        )
+    else:
+        text = (
+            "How far any two groups of “{column}” have come apart in how often “{outcome}” is "
+            "predicted rightly, or wrongly, for them, by models trained on samples instead of real "
+            "rows"
+        )
+    return message(f"{metric}.any_two", text, column=column, outcome=outcome(target))
+
+
 def _note(table: Table, found: Comparison) -> Message:
     """How a gap came about, which groups are no part of it, and what it must be read beside."""
     present = set(np.unique(table.group).tolist())
@@ -346,9 +346,10 @@ def _without_learners(
     """All findings without a number: none that has a limit is left out."""
     gaps = Estimate.undefined(reason, n=len(case.holdout), method=GAP_METHOD, unit=UNIT)
     for metric in (GAP, ODDS):
-        yield Finding(metric=metric, label=_gap_label(metric, grouping.name, target),
-                      heading=_HEADINGS[metric], estimate=gaps,
-                      group={grouping.name: _ALL.text_en}, words=words_of(_ALL))  # fmt: skip
+        for who, label in ((_ALL, _gap_label), (ANY_TWO, _apart_label)):
+            yield Finding(metric=metric, label=label(metric, grouping.name, target),
+                          heading=_HEADINGS[metric], estimate=gaps,
+                          group={grouping.name: who.text_en}, words=words_of(who))  # fmt: skip
     for level in grouping.levels:
         group = {grouping.name: level}
         yield Finding(metric=SELECTION, label=_selection_label(group, target),

@@ -7,6 +7,7 @@ models trained on samples, so the two numbers speak of the same models.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -188,3 +189,22 @@ def show_number(column: Column, value: float) -> str:
     if column.kind is Kind.DATETIME:
         return str(pd.Timestamp(value, unit="s").date())
     return f"{value:g}"
+
+
+def show_apart(column: Column, values: Sequence[float]) -> list[str]:
+    """The same of ascending values, with as many digits or times as tell them apart.
+
+    >>> show_apart(Column(name="t", kind=Kind.NUMERIC), [1700000000.0, 1700000001.0])
+    ['1700000000', '1700000001']
+    """
+    shown = [show_number(column, value) for value in values]
+    if len(set(shown)) == len(set(values)):
+        return shown
+    if column.kind is Kind.DATETIME:
+        return [str(pd.Timestamp(value, unit="s")) for value in values]
+    whole = len(f"{max(map(abs, values)):.0f}")  # so many digits at least show no power of ten
+    for digits in range(min(max(7, whole), 17), 18):
+        shown = [f"{value:.{digits}g}" for value in values]
+        if len(set(shown)) == len(set(values)):
+            break
+    return shown
