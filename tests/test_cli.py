@@ -278,7 +278,7 @@ def test_check_says_whose_limits_it_used(audit_json: Path, tmp_path: Path, run_c
     _, _, stored = run_cli("check", audit_json)
     code, out, given = run_cli("check", audit_json, "--policy", policy, "--json")
 
-    assert f"limits stored in {audit_json} (genaudit default, version 1" in stored
+    assert f"limits stored in {audit_json} (genaudit default, version 2" in stored
     assert f"limits of {policy} (house, version 7, owner: DPO)" in given
     assert "Findings that a limit judges: 1 (0 outside, 0 cannot tell, 1 within)" in given
     assert (code, len(json.loads(out))) == (0, 1)

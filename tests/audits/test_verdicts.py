@@ -81,6 +81,38 @@ def test_a_gap_of_learners_between_two_groups_is_as_sure_as_it_says():
     assert 0.935 - 2 * se <= found.coverage[0] <= 0.965 + 2 * se
 
 
+#: How far any two groups have come apart: the interval is of a largest of many, so wider.
+_MID = ((0.525, 0.475, 0.8, 0.2), (0.5, 0.5, 0.8, 0.2))
+APART = [
+    verdicts.apart("turned, two", ((3000, 1500),) * 2, ((0.11, 0.31), (0.31, 0.11)), 0.05),
+    verdicts.apart("none, ten skewed", (SKEWED, SKEWED), (_RATES, _RATES)),
+    verdicts.apart("at the limit", ((3000,) * 3,) * 2, ((0.5, 0.525, 0.475), (0.5,) * 3), 0.05),
+    verdicts.learners("none", (3000, 1500), ((0.25, 0.25),) * 2, any_two=True),
+    verdicts.learners("in the middle, at the limit", (1500,) * 4, _MID, 0.05, any_two=True),
+]
+
+
+@pytest.mark.parametrize("scenario", APART, ids=lambda s: s.name)
+def test_any_two_groups_are_said_to_be_apart_rightly(scenario):
+    """No more than 5% false alarms and wrong `within`, and intervals that hold 95% and more."""
+    n = 100
+    found = tally(scenario, n, np.random.default_rng(11))
+    se = math.sqrt(0.05 * 0.95 / n)
+
+    assert scenario.null is False or found.outside / n <= 0.05 + 2 * se
+    assert found.coverage[0] >= 0.95 - 2 * se
+    assert found.wrong <= (0.05 + 2 * se) * max(found.n_wrong, 1)
+
+
+def test_what_the_extremes_hide_is_outside():
+    """Two groups in the middle come apart by 14 points, and so do two others of three."""
+    middle = verdicts.learners("middle", (1500,) * 4, ((0.57, 0.43, 0.8, 0.2), _MID[1]), 0.05,
+                               any_two=True)  # fmt: skip
+    others = verdicts.apart("others", ((4000,) * 2,) * 2, ((0.57, 0.43), (0.5, 0.5)), 0.05)
+    for scenario in (middle, others):
+        assert tally(scenario, 20, np.random.default_rng(5)).outside >= 18
+
+
 def test_small_groups_hide_no_gap_of_large_ones():
     """9,000 at .31 and 4,500 at .11 are found where the largest gap of all ten sees a quarter."""
     rates = (0.31, 0.11, *(0.25,) * 8)

@@ -31,6 +31,7 @@ from verdicts import (
     Scenario,
     Tally,
     against_target,
+    apart,
     changes,
     costs,
     disparities,
@@ -73,6 +74,37 @@ def scenarios() -> Iterator[Scenario]:
     yield from _of_fairness()
     yield from _of_learners()
     yield from _of_costs()
+    yield from _of_any_two()
+
+
+def _of_any_two() -> Iterator[Scenario]:
+    ten = (0.31, 0.11, 0.25, 0.2, 0.3, 0.25, 0.25, 0.25, 0.25, 0.25)
+    name = "any two groups, label gap"
+    for groups, n, p in (("2 groups", (3000, 1500), (0.31, 0.11)),
+                         ("3 groups of 40", (40,) * 3, (0.31, 0.2, 0.25)),
+                         ("10 groups, equal rates", (1000,) * 10, (0.25,) * 10),
+                         ("10 skewed groups apart", SKEWED, ten)):  # fmt: skip
+        sizes = (n, tuple(2 * m for m in n))
+        yield apart(f"{name}, {groups}: none", sizes, (p, p))
+        edge = (p[0] + 0.025, p[1] - 0.025, *p[2:])
+        yield apart(f"{name}, {groups}: at the limit", sizes, (edge, p), 0.05)
+        yield apart(f"{name}, {groups}: turned around", sizes, ((p[1], p[0], *p[2:]), p), 0.05)
+    hidden, was = (0.5, 0.57, 0.43), (0.5, 0.5, 0.5)
+    sizes = ((9000, 4000, 4000), (9000, 4000, 4000))
+    yield apart(f"{name}, 3 groups, .50/.50/.50 to .50/.57/.43: 9 pp beyond", sizes, (hidden, was),
+                0.05)  # fmt: skip
+    name = "any two groups, learners"
+    two, four = (3000, 1500), (1500, 1500, 1500, 1500)
+    far, mid = (0.5, 0.5, 0.8, 0.2), (0.57, 0.43, 0.8, 0.2)
+    yield learners(f"{name}, 2 groups apart: none", two, ((0.3, 0.1),) * 2, any_two=True)
+    yield learners(f"{name}, 2 groups, equal rates: none", two, ((0.25, 0.25),) * 2, any_two=True)
+    yield learners(f"{name}, 2 groups apart: turned around", two, ((0.1, 0.3), (0.3, 0.1)), 0.05,
+                   any_two=True)  # fmt: skip
+    yield learners(f"{name}, 4 groups: none", four, (far, far), any_two=True)
+    yield learners(f"{name}, 4 groups: the two in the middle at the limit", four,
+                   ((0.525, 0.475, 0.8, 0.2), far), 0.05, any_two=True)  # fmt: skip
+    yield learners(f"{name}, 4 groups: the two in the middle 9 pp beyond", four, (mid, far), 0.05,
+                   any_two=True)  # fmt: skip
 
 
 def _of_shares() -> Iterator[Scenario]:

@@ -351,7 +351,7 @@ def test_a_share_limit_that_nothing_was_held_against_is_a_share() -> None:
     text = plain(to_html(REPORT.model_copy(update={"sections": ()})))
 
     assert "privacy.ensemble.tpr_at_1pct_fpr at most 5%" in text
-    assert "bias.cost.accuracy_gap_change at most 5 pp" in text
+    assert "bias.cost.accuracy_gap_change within ±5 pp" in text
     assert "privacy.ensemble.auc at most 0.55" in text
 
 
