@@ -68,12 +68,17 @@ class Numbers:
     text: Text
     short: bool = False
 
-    def estimate(self, estimate: Estimate, limit: Limit | None = None) -> str:
-        """`1.3% (95% CI 0.9% to 1.8%)`, or "not estimable" with the reason."""
+    def estimate(
+        self, estimate: Estimate, limit: Limit | None = None, beside: Sequence[Finding] = ()
+    ) -> str:
+        """`1.3% (95% CI 0.9% to 1.8%)`, or "not estimable" with the reason.
+
+        beside: findings of whose table it is a cell, as `interval` has it.
+        """
         if estimate.value is None:
             return self.undefined(estimate)
-        value = self.value(estimate, limit)
-        interval = self.interval(estimate, limit)
+        value = self.lead(estimate, limit) if beside else self.value(estimate, limit)
+        interval = self.interval(estimate, limit, beside)
         return value + (self.text.say("page.brackets", x=interval) if interval else "")
 
     def value(self, estimate: Estimate, limit: Limit | None = None) -> str:
@@ -81,6 +86,15 @@ class Numbers:
         if estimate.value is None:
             return "–"
         return self._show(estimate.value, scale(estimate.unit), _decimals(estimate, limit))
+
+    def lead(self, estimate: Estimate, limit: Limit | None = None) -> str:
+        """The number before its interval in a table; points without the unit that stands in it."""
+        low, high = estimate.low, estimate.high
+        if estimate.value is None or low is None or high is None or low == high:
+            return self.value(estimate, limit)
+        if scale(estimate.unit) != "points":
+            return self.value(estimate, limit)
+        return self._signed(estimate.value, _decimals(estimate, limit))
 
     def interval(
         self,

@@ -460,7 +460,8 @@ def facts(metric: Metric, numbers: Numbers) -> list[Fact]:
 
     Of notes that differ, the sentences that all of them hold are a fact of their own.
     """
-    rows = [_stated(f, numbers) for f in metric.findings]
+    table = () if metric.single else metric.findings
+    rows = [_stated(f, numbers, table) for f in metric.findings]
     cells = {key: [row[key] for row in rows] for key in rows[0]}
     common, own = _split(cells.pop("note"))
     cells |= {"note": own, "note.all": [common] * len(rows)}
@@ -486,14 +487,14 @@ def _split(notes: Sequence[str]) -> tuple[str, list[str]]:
     return "".join(shared).strip(), left
 
 
-def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
+def _stated(finding: Finding, numbers: Numbers, beside: Sequence[Finding]) -> dict[str, str]:
     text, estimate = numbers.text, finding.estimate
     return {
         "n": "" if is_hidden(estimate.reason) else size(finding, text),
         "method": text.term("method", estimate.method),
         "unit": text.term("unit", estimate.unit) if estimate.unit else "",
-        "null": _beside(finding.null, finding, numbers),
-        "baseline": _baseline(finding, numbers),
+        "null": _beside(finding.null, finding, numbers, beside),
+        "baseline": _baseline(finding, numbers, beside),
         "false_alarms": false_alarms(finding, text),
         "power": _power(finding, numbers),
         "doubt": "" if finding.reason == finding.doubt else _sentence(finding.doubt, text),
@@ -504,8 +505,8 @@ def _stated(finding: Finding, numbers: Numbers) -> dict[str, str]:
     }
 
 
-def _baseline(finding: Finding, numbers: Numbers) -> str:
-    shown = _beside(finding.baseline, finding, numbers)
+def _baseline(finding: Finding, numbers: Numbers, beside: Sequence[Finding]) -> str:
+    shown = _beside(finding.baseline, finding, numbers, beside)
     if not shown or finding.baseline_label is None:
         return shown
     text = numbers.text
@@ -550,8 +551,14 @@ def doubts(metrics: Sequence[Metric]) -> list[Message]:
     return list({(d.id, repr(d.params)): d for d in found}.values())
 
 
-def _beside(estimate: Estimate | None, finding: Finding, numbers: Numbers) -> str:
-    return numbers.estimate(estimate, finding.limit) if estimate is not None else ""
+def _beside(
+    estimate: Estimate | None, finding: Finding, numbers: Numbers, beside: Sequence[Finding]
+) -> str:
+    """Another number of a finding; in a table without the level that stands over all of them."""
+    if estimate is None:
+        return ""
+    alike = beside if estimate.confidence == finding.estimate.confidence else ()
+    return numbers.estimate(estimate, finding.limit, alike)
 
 
 def _sentence(message: Message | None, text: Text) -> str:

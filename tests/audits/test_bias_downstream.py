@@ -512,7 +512,7 @@ def test_groups_that_trade_places_are_outside():
     assert abs(gap.estimate.value) < 0.01
     assert apart.estimate.value > 0.5
     assert apart.verdict is Verdict.OUTSIDE
-    assert apart.note.english == "Furthest apart: f above m."
+    assert apart.note.english.endswith(" Of any two, furthest apart: f above m.")
     assert {same.verdict, alike.verdict} == {Verdict.WITHIN}
 
 

@@ -644,7 +644,7 @@ def test_a_gap_between_two_others_is_seen():
     assert {gaps[g].verdict for g in "bc"} == {Verdict.WITHIN}
     assert gaps[OTHERS].estimate.value == pytest.approx(0.08)
     assert gaps[OTHERS].verdict is Verdict.OUTSIDE
-    assert gaps[OTHERS].note.english == "Furthest apart: b above c."
+    assert gaps[OTHERS].note.english == "Of any two, furthest apart: b above c."
     assert gaps[OTHERS].words[OTHERS].id == "group.any_two_others"
 
 

@@ -168,7 +168,7 @@ def furthest(
     """
     pair = None if pairs is None else pairs.furthest
     first = None if pair is None else message(
-        "bias.pairs.furthest", "Furthest apart: {one} above {other}.",
+        "bias.pairs.furthest", "Of any two, furthest apart: {one} above {other}.",
         one=words[pair[0]], other=words[pair[1]],
     )  # fmt: skip
     second = None if not few else message(

@@ -239,16 +239,19 @@ def _others_finding(
 
     halves = rows.halves(lambda side: fairlearn_gap(rows, gap, side.mean(axis=0)))
     estimate = estimate_of(rows, "samples")
-    apart = pairs_apart(rows, gap, ahead=False)
+    apart = pairs_apart(rows, gap, ahead=False).furthest or (0, 1)
+    pair = rows.where(np.array([taking[i] for i in apart]))
+    few_rows = furthest([], None, [words[i] for i in others if i not in taking])
+    effect = _effect(pair, taking[apart[1]], taking[apart[0]], estimate)
     return Finding(
         **same,
         estimate=estimate,
         sides=as_real(estimate, n),
         null=None if halves is None else estimate_of(halves, "null"),
         doubt=_doubt(case, rows, found),
-        note=furthest(
-            [words[i] for i in taking], apart, [words[i] for i in others if i not in taking]
-        ),
+        note=effect
+        if few_rows is None
+        else message("bias.pairs.both", "{first} {second}", first=effect, second=few_rows),
     )
 
 
@@ -307,9 +310,8 @@ def _effect(table: Table, i: int, reference: int, estimate: Estimate) -> Message
     text = _EFFECTS[effect_of(estimate, real, made)]
     return message(
         "bias.cost.effect",
-        "{effect} The accuracy about {reference} minus that about {group}: {real:number} after "
-        "training on real rows, {made:number} after training on samples. A gap may be just: read "
-        "it beside the accuracy of each.",
+        "{effect} Accuracy about {reference} minus that about {group}: {real:number} by real rows, "
+        "{made:number} by samples. A gap may be just: read it beside the accuracy of each.",
         effect=text,
         group=said.get(name, name),
         reference=said.get(other, other),

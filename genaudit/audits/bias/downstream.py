@@ -153,7 +153,9 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
                 note = None
                 if part is not None:
                     apart = ANY_TWO.text_en in finding.words
-                    note = _furthest(part, parity_gap) if apart else _note(part, found)
+                    note = (
+                        _note_of_any_two(part, parity_gap, found) if apart else _note(part, found)
+                    )
                 within.append(finding.model_copy(update={"note": note}))
     whole = case.holdout.n_units() == len(case.holdout)
     figures = (
@@ -226,15 +228,19 @@ def _gap_findings(
             sides=as_real(estimate, n),
             null=measured(change, halves, f"{stream}null") if halves else None,
             doubt=(doubt or undecided(table, found, estimate)) if comparable else None,
-            note=_note(table, found) if group is _ALL else _furthest(table, gap),
+            note=_note(table, found) if group is _ALL else _note_of_any_two(table, gap, found),
         )
 
 
-def _furthest(table: Table, gap: Gap) -> Message | None:
+def _note_of_any_two(table: Table, gap: Gap, found: Comparison) -> Message:
+    """The note of all groups, and which two are furthest apart."""
+    note = _note(table, found)
     if len(np.unique(table.group)) < 2:
-        return None
+        return note
     words = [table.grouping.words.get(level, level) for level in table.grouping.levels]
-    return furthest([words[i] for i in np.unique(table.group)], pairs_apart(table, gap))
+    pair = furthest([words[i] for i in np.unique(table.group)], pairs_apart(table, gap))
+    return note if pair is None else message("bias.pairs.both", "{first} {second}", first=note,
+                                             second=pair)  # fmt: skip
 
 
 def _one_group(column: str) -> Message:
