@@ -344,6 +344,7 @@ class Finding(Value):
         become smaller in size.
     needed: how many rows would tell, set with a verdict that cannot.
     doubt: why this finding cannot be judged whatever its interval (makes it `cannot_tell`).
+    hollow: whether the doubt is of a pass alone: what is shown to be beyond the limit stands.
     reason: why the verdict is what it is, set with the verdict.
     warning: what a reader must not overlook whatever the verdict is.
     """
@@ -367,6 +368,7 @@ class Finding(Value):
     needed: Message | None = None
     false_alarm_rate: Estimate | None = None
     doubt: Message | None = None
+    hollow: bool = False
     reason: Message | None = None
     note: Message | None = None
     warning: Message | None = None

@@ -160,7 +160,8 @@ def judge(
     `policy.alpha` (Holm 1979). `within` needs the whole 95% interval inside the limit, so a wrong
     `within` has at most a chance of 2.5%. A gap that has moved beyond the limit by becoming smaller
     is `info`, as no such change amplifies anything; one that was turned around, and is beyond the
-    limit the other way, is `cannot_tell`. What cannot be told says how many rows would.
+    limit the other way, is `cannot_tell`. A hollow doubt takes no `outside` back. What cannot be
+    told says how many rows would.
     """
     sections, on = list(sections), on or dt.datetime.now(dt.UTC).date()
     flagged: set[tuple[int, int]] = set()
@@ -172,7 +173,7 @@ def judge(
             if s.chapter == chapter
             for j, f in enumerate(s.findings)
             if (limit := _limit(f.metric, policy))
-            and f.doubt is None
+            and (f.doubt is None or f.hollow)
             and f.estimate.value is not None
         }
         flagged |= holm(p_values, policy.alpha)
@@ -301,7 +302,9 @@ def _judged(finding: Finding, limit: Limit | None, *, flagged: bool) -> Finding:
         verdict, reason = Verdict.INFO, None
     elif finding.estimate.value is None:
         verdict, reason = Verdict.CANNOT_TELL, finding.estimate.reason
-    elif finding.doubt is not None:
+    elif finding.doubt is not None and not (
+        finding.hollow and flagged and not _reduced(finding, limit)
+    ):
         verdict, reason = Verdict.CANNOT_TELL, finding.doubt
     elif flagged and _reduced(finding, limit):
         reason = _smaller(finding, limit)

@@ -25,6 +25,7 @@ from genaudit.result import (
     Estimate,
     Finding,
     Section,
+    Verdict,
     message,
 )
 from genaudit.stats.contrast import difference
@@ -376,7 +377,7 @@ def _known(estimate: Estimate) -> bool:
 
 def _untold(finding: Finding) -> str:
     """Why one of two findings says nothing, whatever the other is."""
-    if finding.doubt is not None:
+    if finding.doubt is not None and finding.verdict is not Verdict.OUTSIDE:
         return finding.doubt.english
     if finding.estimate.value is not None:
         return ""

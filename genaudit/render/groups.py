@@ -26,7 +26,7 @@ LINES: dict[str, dict[str, float]] = {
 }
 
 #: Words in the place of a group's name where a finding is of no single group.
-_NO_GROUP = {"group.all", "group.any_two", "group.any_two_others"}
+_NO_GROUP = {"group.all", "group.any_two", "group.any_two_of_all"}
 
 _METRICS = {metric: (line, even) for line, known in LINES.items() for metric, even in known.items()}
 
@@ -53,9 +53,15 @@ class Line:
         """What to mark it with; a number that its own audit doubts tells nothing."""
         if self.finding is None:
             return None
-        if self.finding.doubt is not None or self.finding.estimate.value is None:
+        if self._doubted or self.finding.estimate.value is None:
             return Verdict.CANNOT_TELL
         return self.finding.verdict or Verdict.INFO
+
+    @property
+    def _doubted(self) -> bool:
+        """Whether its own audit doubts it, and it is not shown to be beyond its limit anyhow."""
+        f = self.finding
+        return f is not None and f.doubt is not None and f.verdict is not Verdict.OUTSIDE
 
     def said(self, text: Text) -> Markup:
         """What the number means; nothing where there is none, as its reason then stands there."""
@@ -64,7 +70,7 @@ class Line:
             return text.say_html("card.reference" if self.reference else "card.missing")
         if f.estimate.value is None:
             return Markup("")
-        if f.doubt is not None:
+        if self._doubted:
             return text.say_html("card.doubt")
         return text.say_html(f"card.{self.id}.{self._way}", reference=_named(f, "reference", text))
 

@@ -1,5 +1,7 @@
 """Models trained on samples: gaps on paper and by Fairlearn, planted and honest subjects."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,14 +26,20 @@ from genaudit.audits.bias._gaps import (
     pairs_apart,
     parity_gap,
     rate_change,
-    undecided,
 )
 from genaudit.audits.bias._groups import Grouping
 from genaudit.audits.bias._strata import GAP as STRATUM
 from genaudit.audits.bias.cost import ACCURACY as COST_ACCURACY
 from genaudit.audits.bias.cost import GAP as COST_GAP
 from genaudit.audits.bias.cost import cost
-from genaudit.audits.bias.downstream import GAP, ODDS, SELECTION, Options, downstream
+from genaudit.audits.bias.downstream import (
+    GAP,
+    ODDS,
+    SELECTION,
+    Options,
+    downstream,
+    note_of_two,
+)
 from genaudit.audits.learners import comparison
 from genaudit.data.schema import Schema
 from genaudit.errors import OptionError
@@ -512,7 +520,7 @@ def test_groups_that_trade_places_are_outside():
     assert abs(gap.estimate.value) < 0.01
     assert apart.estimate.value > 0.5
     assert apart.verdict is Verdict.OUTSIDE
-    assert apart.note.english.endswith(" Of any two, furthest apart: f above m.")
+    assert apart.note.english.endswith(" Of any two, f gained most on m.")
     assert {same.verdict, alike.verdict} == {Verdict.WITHIN}
 
 
@@ -577,6 +585,7 @@ def test_samples_that_teach_nothing_are_doubted(lost, kept, says):
 
     assert len(found) > 2
     assert {f.doubt.id for f in found} == {says}
+    assert Verdict.WITHIN not in {f.verdict for f in found}
 
 
 def test_an_outcome_that_no_model_predicts_is_doubted():
@@ -601,17 +610,35 @@ def test_samples_that_lose_the_outcome_are_doubted():
     assert {f.verdict for f in limited(samples, train, holdout)} == {Verdict.CANNOT_TELL}
 
 
-def test_a_gap_that_few_make_is_still_outside():
-    """Models of samples pay twenty people, all of one small group: not alike, so not in doubt."""
-    group = np.repeat([0, 1], [900, 40])
-    none = np.zeros((4, 940), dtype=bool)
-    made = none.copy()
-    made[:, 910:930] = True
-    t = Table(Grouping("letter", ("a", "b")), group, group * 0, none, made)
-    change = apart_change(t, parity_gap, np.random.default_rng(0), 200)
+def test_a_harm_stands_whatever_samples_lacked():
+    """No label of women among samples, and models that pay them all: doubted, and outside."""
+    samples, train, holdout = (paid((0.4, 0.4), s, 6000) for s in (1, 2, 3))
+    women = samples["sex"] == "f"
+    samples.loc[women, "paid"] = None
+    samples.loc[women, "noise"] /= 100
+    samples.loc[~women & (samples["noise"] < 0.5), "paid"] = "yes"
+    holdout.loc[holdout["sex"] == "f", "noise"] /= 2
+    train.loc[train["sex"] == "f", "noise"] /= 2
+    gap, apart = limited(samples, train, holdout)
 
-    assert change.low > 0
-    assert undecided(t, None, change) is None
+    assert {gap.verdict, apart.verdict} == {Verdict.OUTSIDE}
+    assert gap.doubt.id == "bias.downstream.few_labels"
+    assert gap.hollow
+
+
+def test_no_rate_that_is_hidden_is_told_by_a_pair():
+    """Of forty people models of samples select two: their rate is no part of any difference."""
+    groups = np.repeat([0, 1, 2], [1000, 40, 500])
+    rng, shares = np.random.default_rng(0), np.array([[0.4, 0.05, 0.3], [0.1, 0.5, 0.3]])
+    sides = [np.concatenate([rng.permutation(np.arange(n) < round(p * n)) for p, n in
+                             zip(of, (1000, 40, 500), strict=True)]) for of in shares]  # fmt: skip
+    t = Table(Grouping("letter", ("a", "b", "c")), groups, groups * 0,
+              np.tile(sides[1], (4, 1)), np.tile(sides[0], (4, 1)))  # fmt: skip
+    found = SimpleNamespace(doubt=None, data=(), target=None, n_learners=4, rows_shown=200)
+
+    assert t.told.tolist() == [True, False, False]
+    note = note_of_two(t, t.where(np.array([0])), parity_gap, found)
+    assert note.english.endswith("as they would tell of a few people: b, c.")
 
 
 def test_who_is_largest_does_not_matter_to_the_cost():

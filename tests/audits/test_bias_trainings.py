@@ -75,7 +75,8 @@ def test_an_audit_of_a_recipe():
     samples = [population(800, seed) for seed in (1, 2, 3)]
     report = ga.audit(samples, train=population(800, 9), schema=SCHEMA, plan=PLAN, one_recipe=True)
     pooled = ga.audit(pd.concat(samples), train=population(800, 9), schema=SCHEMA, plan=PLAN)
-    methods = {f.metric: f.estimate.method for _, f in report.findings()}
+    methods = {f.metric: f.estimate.method for _, f in report.findings()
+               if "any two groups" not in f.words}  # fmt: skip
     [share], [together] = (
         [f for _, f in r.findings() if f.metric == SHARE and f.group == {"sex": "Female"}]
         for r in (report, pooled)

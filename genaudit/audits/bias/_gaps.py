@@ -296,7 +296,7 @@ odds_gap = Gap(by_label=True)
 
 
 def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None:
-    """Why models of samples say nothing of a gap: the samples lack labels that they could learn."""
+    """Why a gap that is no wider says nothing: samples lack labels that models could learn."""
     labels = found.target.encode(case.samples)
     known, favoured = labels >= 0, labels == found.target.favoured
     if (doubt := alike(found.target, int(favoured.sum()), int(known.sum()))) is not None:
@@ -316,19 +316,16 @@ def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None
     return None
 
 
-def undecided(table: Table, found: Comparison, change: Estimate) -> Message | None:
-    """That a gap is no wider as models of samples decide (nearly) all rows alike.
-
-    Where it is shown to be wider they are not alike, and nothing is in doubt.
-    """
+def undecided(table: Table, found: Comparison) -> Message | None:
+    """That a gap may be no wider as models of samples decide (nearly) all rows alike."""
     selected, n = float(table.made.mean(axis=0).sum()), len(table.group)
-    wider = change.low is not None and change.low > 0
-    if wider or min(selected, n - selected) >= JUDGED:
+    if min(selected, n - selected) >= JUDGED:
         return None
     return message(
         "bias.downstream.undecided",
         "Models trained on samples predict “{outcome}” for fewer than {minimum:integer} holdout "
-        "rows, or for all but fewer than that: groups are alike where everybody is.",
+        "rows, or for all but fewer than that: too few for a verdict, as groups seem alike where "
+        "(nearly) everybody is.",
         minimum=JUDGED,
         outcome=outcome(found.target),
     )

@@ -319,10 +319,11 @@ def _check_outcomes(column: Column, data: Dataset, knowledge: Knowledge, target:
         )
     if len(favoured) >= ESTIMABLE and len(set(favoured)) == 1:
         has = "alone" if favoured.all() else "nowhere"
+        change = "" if target.threshold is not None else "name another category last, "
         raise DataError(
             f"Target column {column.name!r} of {knowledge} has the favoured outcome "
-            f"'{target.classes[-1]}' (its last category) {has}, so that no gap exists there; bring "
-            "rows of both outcomes, name another category last, or give the column another role."
+            f"'{target.classes[-1]}' {has}, so that no gap exists there; bring rows of both "
+            f"outcomes, {change}or give the column another role."
         )
 
 

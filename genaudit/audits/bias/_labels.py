@@ -39,21 +39,23 @@ CHANGE = "bias.representation.label_gap_change"
 
 UNIT = "difference of shares"
 METHODS = {
-    LABEL_GAP: "Miettinen-Nurminen, rows with a label",
-    CHANGE: "four Wilson intervals combined (MOVER), rows with a label",
+    LABEL_GAP: "Miettinen-Nurminen, of any two groups exact intervals combined (MOVER) over all "
+    "pairs (Bonferroni); rows with a label",
+    CHANGE: "Wilson intervals combined (MOVER), of any two groups exact ones over all pairs "
+    "(Bonferroni); rows with a label",
 }
 
 HEADINGS = {
     LABEL_GAP: message(
         f"{LABEL_GAP}.heading",
-        "How much more often each group gets the favoured outcome than the largest group, and any "
-        "other group than a third, among generated rows",
+        "How much more often each group gets the favoured outcome than the largest group, or than "
+        "any other, among generated rows",
     ),
     CHANGE: message(
         f"{CHANGE}.heading",
         "How far each group's distance from the largest group, in the rate of the favoured "
         "outcome, is among generated rows from what it is among real rows; and how far any two "
-        "other groups have come apart",
+        "groups have come apart",
     ),
 }
 
@@ -173,10 +175,13 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
 
 
 def doubted(finding: Finding, doubt: Message | None) -> Finding:
-    """The finding with a doubt, if it has none of its own and there is a number to doubt."""
+    """The finding with a doubt of its pass, if it has none and there is a number to doubt.
+
+    A gap that is shown to have grown is in no doubt for want of an outcome.
+    """
     if doubt is None or finding.doubt is not None or finding.estimate.value is None:
         return finding
-    return finding.model_copy(update={"doubt": doubt})
+    return finding.model_copy(update={"doubt": doubt, "hollow": True})
 
 
 def gap_finding(

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-from scipy.stats import t
+from scipy.stats import beta, t
 
 from genaudit.audits.bias._groups import Rate
 from genaudit.audits.words import listed
 from genaudit.result import Estimate, Message, message
-from genaudit.stats.intervals import Interval, wilson
+from genaudit.stats.intervals import Interval
 from genaudit.stats.maxima import Maxima
 from genaudit.stats.widening import Limits, widening, widening_interval
 
 #: In the place of a group's name, where a number is of the pair that is furthest apart.
 ANY_TWO = message("group.any_two", "any two groups")
 
-#: The same, but for the group that all others are held against by name.
-ANY_TWO_OTHERS = message("group.any_two_others", "any two other groups")
+
+def any_two(levels: Sequence[str]) -> Message:
+    """What stands in the place of a group's name, and is none of these."""
+    found = ANY_TWO
+    while found.text_en in levels:
+        found = message("group.any_two_of_all", f"{found.text_en} (of all)")
+    return found
+
+
+def is_any_two(words: Mapping[str, Message]) -> bool:
+    """Whether a finding with these words is of the pair that is furthest apart."""
+    return any(word.id in (ANY_TWO.id, "group.any_two_of_all") for word in words.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,28 +80,39 @@ def all_pairs(n_groups: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class _Side:
-    """Differences of two groups' rates on one side; how far their intervals reach down and up."""
+    """Differences of two groups' rates, or of their logarithms, on one side.
+
+    rates: of the groups. each: in every training, where there are several, of which `rates` are all
+    together. one, other: places of the groups of each pair. values: what is subtracted, (groups,).
+    log: whether that are logarithms.
+    """
 
     rates: Sequence[Rate]
     each: Sequence[Sequence[Rate]]
     one: np.ndarray
     other: np.ndarray
+    values: np.ndarray
+    log: bool = False
 
     @property
-    def values(self) -> np.ndarray:
-        """One minus other of each pair, shape (P,): means over trainings, where there are some."""
-        sides = self.each or [self.rates]
-        rates = np.mean([[rate.value for rate in side] for side in sides], axis=0)
-        return np.asarray(rates[self.one] - rates[self.other])
+    def apart(self) -> np.ndarray:
+        """One minus other of each pair, shape (P,)."""
+        return np.asarray(self.values[self.one] - self.values[self.other])
 
     def reach(self, tail: float) -> tuple[np.ndarray, np.ndarray]:
-        """Distances to both limits, (P,) each: Zou & Donner 2008, equation 7."""
+        """How far the limits of each pair reach down and up, (P,) each.
+
+        By exact limits of each rate: at the small errors of many pairs those of a score interval
+        fail where an outcome is rare. Source: Zou & Donner 2008, equation 7 (MOVER).
+        """
         if self.each:
             half = t.isf(tail, len(self.each) - 1) * np.sqrt(self._variance)
             return half, half
-        ends = np.array([wilson(*rate.independent, 1 - 2 * tail) for rate in self.rates])
-        rates = np.array([rate.value for rate in self.rates])
-        down, up = rates - ends[:, 0], ends[:, 1] - rates
+        low, high = _exact(self.rates, tail)
+        if self.log:
+            with np.errstate(divide="ignore"):
+                low, high = np.log(low), np.log(high)
+        down, up = np.maximum(self.values - low, 0.0), np.maximum(high - self.values, 0.0)
         return (
             np.hypot(down[self.one], up[self.other]),
             np.hypot(up[self.one], down[self.other]),
@@ -99,12 +120,20 @@ class _Side:
 
     @property
     def _variance(self) -> np.ndarray:
-        """Of mean differences over trainings, as `Trainings` has it of one."""
+        """Of mean differences over trainings; not below what chance of their rows alone gives."""
         rates = np.array([[rate.value for rate in side] for side in self.each])
         spread = (rates[:, self.one] - rates[:, self.other]).var(axis=0, ddof=1)
         alone = np.mean([[rate.variance for rate in side] for side in self.each], axis=0)
-        by_rows = alone[self.one] + alone[self.other]
-        return np.asarray(np.where(spread > 0, spread, by_rows) / len(rates))
+        return np.asarray(np.maximum(spread, alone[self.one] + alone[self.other]) / len(rates))
+
+
+def _exact(rates: Sequence[Rate], tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Clopper-Pearson limits of rates, (groups,) each, at an error; counts need not be whole."""
+    k, n = np.array([rate.independent for rate in rates]).T
+    none, everybody = k <= 0, k >= n
+    low = beta.ppf(tail, np.where(none, 1, k), n - k + 1)
+    high = beta.isf(tail, k + 1, np.where(everybody, 1, n - k))
+    return np.where(none, 0.0, low), np.where(everybody, 1.0, high)
 
 
 def of_rates(
@@ -118,22 +147,62 @@ def of_rates(
         each: Rates in every training, where there are several, of which `made` is all together.
     """
     one, other = all_pairs(len(made))
-    samples = _Side(made, each, one, other)
-
-    def ahead(tail: float) -> tuple[np.ndarray, np.ndarray]:
-        down, up = samples.reach(tail)
-        return samples.values - down, samples.values + up
-
+    means = np.mean([[rate.value for rate in side] for side in each or [made]], axis=0)
+    samples = _Side(made, each, one, other, means)
     if not real:
-        return Pairs(one, other, (samples.values,), (ahead,))
-    before = _Side(real, (), one, other)
-    gained = samples.values - before.values
+        return Pairs(one, other, (samples.apart,), (_limits(samples),))
+    before = _Side(real, (), one, other, np.array([rate.value for rate in real]))
+    return _of_sides(samples, before)
+
+
+def of_ratios(
+    made: Sequence[Sequence[Rate]],
+    real: Sequence[Sequence[Rate]],
+    logs: tuple[np.ndarray, np.ndarray],
+) -> Pairs:
+    """The same of log ratios of rates of several outcomes, one after another.
+
+    Args:
+        made: Rates of each outcome in each group among samples.
+        real: Among real rows.
+        logs: Estimates of the logarithms of both, shape (outcomes, groups) each.
+    """
+    one, other = all_pairs(len(made[0]))
+    found = [
+        _of_sides(*(_Side(rates, (), one, other, values, log=True)
+                    for rates, values in zip(sides, both, strict=True)))
+        for sides, both in zip(zip(made, real, strict=True), zip(*logs, strict=True), strict=True)
+    ]  # fmt: skip
+
+    def limits(which: int) -> Limits:
+        def of(tail: float) -> tuple[np.ndarray, np.ndarray]:
+            ends = [pairs.limits[which](tail) for pairs in found]
+            low, high = (np.concatenate(of_each) for of_each in zip(*ends, strict=True))
+            return low, high
+
+        return of
+
+    gained, ahead = (np.concatenate([pairs.values[i] for pairs in found]) for i in (0, 1))
+    n = len(found)
+    return Pairs(np.tile(one, n), np.tile(other, n), (gained, ahead), (limits(0), limits(1)))
+
+
+def _limits(side: _Side) -> Limits:
+    def of(tail: float) -> tuple[np.ndarray, np.ndarray]:
+        down, up = side.reach(tail)
+        return side.apart - down, side.apart + up
+
+    return of
+
+
+def _of_sides(made: _Side, real: _Side) -> Pairs:
+    gained = made.apart - real.apart
 
     def gains(tail: float) -> tuple[np.ndarray, np.ndarray]:
-        (down, up), (fell, rose) = samples.reach(tail), before.reach(tail)
+        (down, up), (fell, rose) = made.reach(tail), real.reach(tail)
         return gained - np.hypot(down, rose), gained + np.hypot(up, fell)
 
-    return Pairs(one, other, (gained, samples.values), (gains, ahead))
+    return Pairs(made.one, made.other, (gained, made.apart), (gains, _limits(made)))
 
 
 # Of cells with a covariance ----------------------------------------------------------------------
@@ -157,23 +226,46 @@ def of_maxima(found: Maxima, n_groups: int, *, ahead: bool = True) -> Pairs:
 
 
 def furthest(
-    words: Sequence[str | Message], pairs: Pairs | None, few: Sequence[str | Message] = ()
+    words: Sequence[str | Message],
+    pairs: Pairs | None,
+    few: Sequence[str | Message] = (),
+    *,
+    gained: bool = True,
 ) -> Message | None:
-    """Which two groups look furthest apart, and which had too few rows to take part.
+    """Which two groups the number is of, and which take no part.
 
     Args:
         words: Names of the groups of the pairs.
         pairs: None where fewer than two groups have enough rows.
         few: Names of the groups that take no part.
+        gained: Whether it is what one gained on the other, not how far it is ahead.
     """
     pair = None if pairs is None else pairs.furthest
-    first = None if pair is None else message(
-        "bias.pairs.furthest", "Of any two, furthest apart: {one} above {other}.",
-        one=words[pair[0]], other=words[pair[1]],
-    )  # fmt: skip
+    first = None
+    if pair is not None:
+        names = {"one": words[pair[0]], "other": words[pair[1]]}
+        first = (
+            message("bias.pairs.gained", "Of any two, {one} gained most on {other}.", **names)
+            if gained
+            else message("bias.pairs.furthest", "Furthest apart: {one} above {other}.", **names)
+        )
     second = None if not few else message(
-        "bias.pairs.few", "Groups with too few rows to take part: {groups}.", groups=listed(few)
+        "bias.pairs.few",
+        "Groups that take no part, for too few rows or as they would tell of a few people: "
+        "{groups}.",
+        groups=listed(few),
     )  # fmt: skip
     if first is None or second is None:
         return first or second
     return message("bias.pairs.both", "{first} {second}", first=first, second=second)
+
+
+def too_few_groups(column: str | Message, minimum: int) -> Message:
+    """The reason of a number that no two groups have."""
+    return message(
+        "bias.pairs.one_group",
+        "Not estimable: fewer than two groups of {column} have {minimum:integer} rows to go by on "
+        "each side that may be told of.",
+        column=column,
+        minimum=minimum,
+    )

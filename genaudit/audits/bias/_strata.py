@@ -82,15 +82,18 @@ def findings(
         n = int(n_rows[s]) if told[s] and n_rows[s] else len(table.group)
         same = {"n": n, "method": method}
         part = parts[s] if s in gaps else None
-        untold = None if part is None else found.doubt or untaught(case, part, found)
         for who, text in _TEXTS:
-            if part is None:
+            rows = None if part is None else part if who is _ALL else _told(part)
+            empty = (
+                None if rows is None else (untaught(case, rows, found) or undecided(rows, found))
+            )
+            if rows is None:
                 reason = _one_group(column, control, level)
                 estimate, null = Estimate.undefined(reason, n=n, method=method, unit=UNIT), None
             else:
                 rng = case.rng(f"{GAP}.{column}.{control.name}.{s}.{who.id}")
                 change = _change if who is _ALL else _apart
-                estimate, null = change(part, gaps[s], rng, n_resamples)
+                estimate, null = change(rows, gaps[s], rng, n_resamples)
             yield (
                 Finding(
                     metric=GAP,
@@ -101,10 +104,17 @@ def findings(
                     words=words_of(who),
                     sides=as_real(estimate, len(table.group)),
                     null=None if null is None else null.model_copy(update=same),
-                    doubt=None if part is None else untold or undecided(part, found, estimate),
+                    doubt=None if rows is None else found.doubt or empty,
+                    hollow=found.doubt is None and empty is not None,
                 ),
-                part,
+                rows,
             )
+
+
+def _told(part: Table) -> Table | None:
+    """The rows of groups whose rates may be told; None where these are not two."""
+    rows = part.where(np.flatnonzero(part.told))
+    return rows if len(np.unique(rows.group)) > 1 else None
 
 
 _TEXTS = (

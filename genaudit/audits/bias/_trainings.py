@@ -13,6 +13,9 @@ from genaudit.result import Message, Side, message
 from genaudit.stats.components import component_interval
 from genaudit.stats.intervals import Interval
 
+#: Share of what chance of rows gives below which the spread of trainings is rounding.
+_ALIKE = 1e-9
+
 #: Of a number of several trainings set against real rows.
 METHOD = (
     "Student's t over trainings of the recipe (seeds, with the chance of their rows), combined "
@@ -48,9 +51,9 @@ class Trainings:
     @property
     def variance(self) -> float:
         """Of the mean: the spread of trainings, in which the chance of their rows is."""
-        spread = float(self.values.var(ddof=1))
-        # Trainings that agree exactly do so by luck; chance of rows is always there.
-        return (spread if spread > 0 else float(self.rows.mean())) / len(self.values)
+        spread, by_rows = float(self.values.var(ddof=1)), float(self.rows.mean())
+        # Trainings that agree exactly, but for rounding, do so by luck; chance of rows is there.
+        return (spread if spread > _ALIKE * by_rows else by_rows) / len(self.values)
 
     def interval(self, confidence: float) -> Interval:
         """Student's t over trainings."""

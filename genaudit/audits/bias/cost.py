@@ -34,7 +34,7 @@ from genaudit.audits.bias._groups import (
     too_few,
     with_words,
 )
-from genaudit.audits.bias._pairs import ANY_TWO_OTHERS, furthest
+from genaudit.audits.bias._pairs import any_two, furthest, is_any_two, too_few_groups
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.privacy.groups import exposure
@@ -98,11 +98,11 @@ def cost(case: AuditCase, options: Options) -> Outcome:
     served badly. So the accuracy of models that learnt from samples is set against that of models
     that learnt from as many real rows, on the holdout rows of each group; and the gap between the
     largest group and each other is followed. It is signed: above zero the group loses more than the
-    largest one, below zero less. Of the others, the two of which one loses most beyond the other
-    stand beside it. Where the gap of real rows shrinks, the group that was served better pays
-    ("Robin Hood"); where it widens, the group that was served worse pays ("Matthew"). Beside it
-    stand how well each group is described, and how far it is exposed to an attack: protection that
-    costs a group much and gives it little is bought dearly.
+    largest one, below zero less. The two groups of which one loses most beyond the other, whichever
+    they are, stand beside it. Where the gap of real rows shrinks, the group that was served better
+    pays ("Robin Hood"); where it widens, the group that was served worse pays ("Matthew"). Beside
+    it stand how well each group is described, and how far it is exposed to an attack: protection
+    that costs a group much and gives it little is bought dearly.
     """
     if not case.schema.sensitive:
         return Outcome((), not_measured=(no_sensitive(),))
@@ -142,8 +142,8 @@ def _findings(
             yield _undefined(GAP, grouping, i, reason, max(len(table.group), 1), reference)
         else:
             yield _gap_finding(table, i, reference, found, case, n_resamples)
-    if len(grouping.levels) > 2:
-        yield _others_finding(table, reference, found, case, n_resamples)
+    if len(grouping.levels) > 2:  # that of two groups is said already
+        yield _any_two_finding(table, found, case, n_resamples)
 
 
 def _without_learners(grouping: Grouping, reason: Message, case: AuditCase) -> Iterator[Finding]:
@@ -156,7 +156,7 @@ def _without_learners(grouping: Grouping, reason: Message, case: AuditCase) -> I
             yield _undefined(GAP, grouping, i, reason, n, reference)
     if len(grouping.levels) > 2:
         estimate = Estimate.undefined(reason, n=n, method=METHOD, unit=UNIT)
-        yield Finding(**_of_others(grouping, reference), estimate=estimate)
+        yield Finding(**_of_any_two(grouping), estimate=estimate)
 
 
 def _accuracy_finding(table: Table, i: int, found: Comparison, *, told: bool) -> Finding:
@@ -203,77 +203,70 @@ def _gap_finding(
         group=group,
         sides=as_real(estimate, len(table.group)),
         null=None if halves is None else estimate_of(halves, "null"),
-        doubt=few(scarce) if min(n, of_reference) < JUDGED else _doubt(case, pair, found),
+        **_doubts(case, pair, found, few(scarce) if min(n, of_reference) < JUDGED else None),
         note=_effect(pair, i, reference, estimate),
     )
 
 
-def _others_finding(
-    table: Table, reference: int, found: Comparison, case: AuditCase, n_resamples: int
-) -> Finding:
-    """By how much one of the other groups loses more accuracy than another, at most."""
+def _any_two_finding(table: Table, found: Comparison, case: AuditCase, n_resamples: int) -> Finding:
+    """By how much one group loses more accuracy than another, at most."""
     grouping, n = table.grouping, max(len(table.group), 1)
     method, gap = by_person(METHOD, *found.data), Gap()
     words = [grouping.words.get(level, level) for level in grouping.levels]
-    others = [i for i in range(len(words)) if i != reference]
-    taking = [i for i in others if table.n_people[i] >= JUDGED and table.told[i]]
-    same: dict[str, Any] = {**_of_others(grouping, reference)}
+    taking = [i for i in range(len(words)) if table.n_people[i] >= JUDGED and table.told[i]]
+    few_rows = furthest([], None, [word for i, word in enumerate(words) if i not in taking])
+    same = _of_any_two(grouping)
     if len(taking) < 2:
-        reason = message(
-            "bias.pairs.one_group_of_holdout",
-            "Not estimable: fewer than two other groups of {column} have {minimum:integer} holdout "
-            "rows that may be told of.",
-            column=grouping.name,
-            minimum=JUDGED,
-        )
-        few_rows = furthest([], None, [words[i] for i in others])
+        reason = too_few_groups(grouping.name, JUDGED)
         estimate = Estimate.undefined(reason, n=n, method=method, unit=UNIT)
         return Finding(**same, estimate=estimate, note=few_rows)
     rows = table.where(np.array(taking))
 
     def estimate_of(sides: Table, stream: str) -> Estimate:
         # Who gains accuracy on another leaves it behind, whoever was ahead before.
-        rng = case.rng(f"{GAP}.{grouping.name}.others.{stream}")
+        rng = case.rng(f"{GAP}.{grouping.name}.any.{stream}")
         change = apart_change(sides, gap, rng, n_resamples, ahead=False)
         return change.model_copy(update={"n": n, "method": method})
 
     halves = rows.halves(lambda side: fairlearn_gap(rows, gap, side.mean(axis=0)))
     estimate = estimate_of(rows, "samples")
-    apart = pairs_apart(rows, gap, ahead=False).furthest or (0, 1)
-    pair = rows.where(np.array([taking[i] for i in apart]))
-    few_rows = furthest([], None, [words[i] for i in others if i not in taking])
-    effect = _effect(pair, taking[apart[1]], taking[apart[0]], estimate)
+    winner, loser = (taking[i] for i in pairs_apart(rows, gap, ahead=False).furthest or (0, 1))
+    effect = _effect(rows.where(np.array([winner, loser])), loser, winner, estimate)
     return Finding(
         **same,
         estimate=estimate,
         sides=as_real(estimate, n),
         null=None if halves is None else estimate_of(halves, "null"),
-        doubt=_doubt(case, rows, found),
+        **_doubts(case, rows, found),
         note=effect
         if few_rows is None
         else message("bias.pairs.both", "{first} {second}", first=effect, second=few_rows),
     )
 
 
-def _of_others(grouping: Grouping, reference: int) -> dict[str, Any]:
+def _of_any_two(grouping: Grouping) -> dict[str, Any]:
+    who = any_two(grouping.levels)
     return {
         "metric": GAP,
         "label": message(
-            f"{GAP}.others",
-            "How much further the accuracy about any group of “{column}” but {reference} falls "
-            "behind that about another one, after training on samples instead of real rows",
+            f"{GAP}.any_two",
+            "How much further the accuracy about any group of “{column}” falls behind that about "
+            "another one, after training on samples instead of real rows",
             column=grouping.name,
-            reference=grouping.levels[reference],
         ),
         "heading": _HEADINGS[GAP],
-        "group": {grouping.name: ANY_TWO_OTHERS.text_en},
-        "words": words_of(ANY_TWO_OTHERS),
+        "group": {grouping.name: who.text_en},
+        "words": words_of(who),
     }
 
 
-def _doubt(case: AuditCase, table: Table, found: Comparison) -> Message | None:
-    """Why no cost is judged: learners too few, samples that teach nothing, or nothing learned."""
-    return found.doubt or untaught(case, table, found) or _told_apart(found)
+def _doubts(
+    case: AuditCase, table: Table, found: Comparison, short: Message | None = None
+) -> dict[str, Any]:
+    """Why no cost is judged: rows or learners too few; or why none that is small is."""
+    whole = short or found.doubt
+    empty = untaught(case, table, found) or _told_apart(found)
+    return {"doubt": whole or empty, "hollow": whole is None and empty is not None}
 
 
 def _told_apart(found: Comparison) -> Message | None:
@@ -441,7 +434,7 @@ def _payments(
 def _forest(findings: Sequence[Finding]) -> tuple[Figure, ...]:
     return forest(
         "bias.cost.gap_changes",
-        [f for f in findings if f.metric == GAP and ANY_TWO_OTHERS.text_en not in f.words],
+        [f for f in findings if f.metric == GAP and not is_any_two(f.words)],
         lambda f: in_words(f.group),
         message("figure.cost_gap.title", "Accuracy lost beyond that of the largest group"),
         message("figure.cost_gap.text", "Right of zero a group loses more accuracy than the "

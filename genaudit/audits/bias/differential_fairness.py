@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Literal
 
@@ -24,7 +24,7 @@ from genaudit.audits.bias._groups import (
     within_bands,
     worth_of_samples,
 )
-from genaudit.audits.bias._pairs import ANY_TWO, Pairs, furthest, of_maxima
+from genaudit.audits.bias._pairs import ANY_TWO, Pairs, furthest, of_ratios
 from genaudit.audits.words import by_person, listed
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
@@ -41,8 +41,8 @@ CHANGE = "bias.differential_fairness.change"
 _UNIT = "log ratio of rates"
 _METHODS = {
     EPSILON: "bounds of the largest of several log ratios, rows with a label",
-    CHANGE: "difference of the largest log ratios, over all that may be the largest, rows with a "
-    "label",
+    CHANGE: "difference of the largest log ratios, over all that may be the largest; of any two "
+    "groups exact limits of rates combined (MOVER), over all pairs (Bonferroni); rows with a label",
 }  # fmt: skip
 
 #: What Dirichlet smoothing adds to a group's rows, spread evenly over the outcomes.
@@ -202,21 +202,27 @@ def ratios_apart(made: Outcomes, real: Outcomes) -> Pairs:
     """How far any two groups have come apart, in the log ratio of their rates of any outcome.
 
     ε is the largest ratio of a side, so that two groups may trade places in one outcome, or come
-    apart behind others, at no change of it.
+    apart behind others, at no change of it. Limits are by exact ones of each rate; those of a rate
+    of 0 reach down without an end.
     """
-    return of_maxima(_ratios(made, real), _smoothed(made).shape[1])
+    logs = np.log(_smoothed(made)), np.log(_smoothed(real))
+    return of_ratios(_with_absence(made), _with_absence(real), logs)
+
+
+def _with_absence(rates: Outcomes) -> list[list[Rate]]:
+    """Rates of two outcomes or more: of a single one also how often it is absent."""
+    lines = [list(line) for line in rates]
+    if len(lines) == 1:
+        lines.append([replace(rate, k=rate.n - rate.k) for rate in lines[0]])
+    return lines
 
 
 def _maxima(made: Outcomes, real: Outcomes) -> Maxima | None:
     """The largest log ratios of both sides; None where too many may be them."""
     n_outcomes, n_groups = _smoothed(made).shape
-    few_enough = n_outcomes * n_groups * (n_groups - 1) <= _MOST_RATIOS
-    return _ratios(made, real) if few_enough else None
-
-
-def _ratios(made: Outcomes, real: Outcomes) -> Maxima:
-    """All log ratios of both sides: those of one outcome between all pairs, after another's."""
-    n_outcomes, n_groups = _smoothed(made).shape
+    n_ratios = n_outcomes * n_groups * (n_groups - 1)
+    if n_ratios > _MOST_RATIOS:
+        return None
     one = np.eye(n_groups)
     pairs = np.array([one[i] - one[j] for i, j in permutations(range(n_groups), 2)])
     sides = [_covariance(side) for side in (made, real)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -42,7 +43,7 @@ from genaudit.audits.bias._groups import (
     with_words,
     within_bands,
 )
-from genaudit.audits.bias._pairs import ANY_TWO, furthest
+from genaudit.audits.bias._pairs import ANY_TWO, furthest, too_few_groups
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import by_person, listed
@@ -154,7 +155,7 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
                 if part is not None:
                     apart = ANY_TWO.text_en in finding.words
                     note = (
-                        _note_of_any_two(part, parity_gap, found) if apart else _note(part, found)
+                        note_of_two(part, part, parity_gap, found) if apart else _note(part, found)
                     )
                 within.append(finding.model_copy(update={"note": note}))
     whole = case.holdout.n_units() == len(case.holdout)
@@ -173,7 +174,7 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
 def _findings(
     table: Table, found: Comparison, case: AuditCase, n_resamples: int
 ) -> Iterator[Finding]:
-    sizes = table.sizes
+    sizes, told = table.sizes, table.told
     judged, least = table.n_people >= JUDGED, table.people.min(axis=1)
     filled = judged & (least >= JUDGED)
     if filled.sum() < 2:  # an interval without a verdict, where there is one
@@ -181,17 +182,18 @@ def _findings(
     for metric, enough in ((GAP, judged), (ODDS, filled)):
         rows = table.where(np.flatnonzero(enough))
         short = enough & (least < JUDGED) if metric == ODDS else np.zeros_like(enough)
-        few_rows = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
-        doubt = few_rows or untaught(case, rows, found)
-        yield from _gap_findings(metric, rows, found, case, n_resamples, int(sizes.sum()), doubt)
-    told = table.told
+        doubt = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
+        # Of two groups that trade places it is the very rate of one less that of the other.
+        shown = rows.where(np.flatnonzero(told))
+        n = int(sizes.sum())
+        yield from _gap_findings(metric, (rows, shown), found, case, n_resamples, n, doubt)
     for i, level in enumerate(table.grouping.levels):
         yield _selection_finding(table, i, level, found, told=bool(told[i]))
 
 
 def _gap_findings(
     metric: str,
-    table: Table,
+    tables: tuple[Table, Table],
     found: Comparison,
     case: AuditCase,
     n_resamples: int,
@@ -200,24 +202,26 @@ def _gap_findings(
 ) -> Iterator[Finding]:
     """How much wider the gap of the extremes is, and how far any two groups have come apart.
 
+    tables: rows of the groups of the first, and of the second, whose rates may be told.
     n: rows of all groups; those that take no part may be a few people, so no less is told.
     """
-    name, gap = table.grouping.name, parity_gap if metric == GAP else odds_gap
+    name, gap = tables[0].grouping.name, parity_gap if metric == GAP else odds_gap
     method = by_person(GAP_METHOD, *found.data)
-    comparable = len(np.unique(table.group)) > 1
-    halves = comparable and table.halves(lambda s: fairlearn_gap(table, gap, s.mean(axis=0)))
 
     def measured(change: Change, rows: Table, stream: str) -> Estimate:
-        if not comparable:
-            return Estimate.undefined(_one_group(name), n=max(n, 1), method=method, unit=UNIT)
-        found = change(rows, gap, case.rng(f"{metric}.{name}.{stream}"), n_resamples)
-        return found.model_copy(update={"n": n, "method": method})
+        rng = case.rng(f"{metric}.{name}.{stream}")
+        return change(rows, gap, rng, n_resamples).model_copy(update={"n": n, "method": method})
 
-    for group, change, label, stream in (
-        (_ALL, extremes_change, _gap_label, ""),
-        (ANY_TWO, apart_change, _apart_label, "any."),
+    for group, rows, change, label, note in (
+        (_ALL, tables[0], extremes_change, _gap_label, _note(tables[0], found)),
+        (ANY_TWO, tables[1], apart_change, _apart_label, note_of_two(*tables, gap, found)),
     ):
-        estimate = measured(change, table, f"{stream}samples")
+        estimate, null, empty = _too_few(group, name, max(n, 1), method), None, None
+        if len(np.unique(rows.group)) > 1:
+            estimate = measured(change, rows, f"{group.id}.samples")
+            halves = rows.halves(partial(_gap_of, rows, gap))
+            null = None if halves is None else measured(change, halves, f"{group.id}.null")
+            empty = untaught(case, rows, found) or undecided(rows, found)
         yield Finding(
             metric=metric,
             label=label(metric, name, found.target),
@@ -226,19 +230,29 @@ def _gap_findings(
             group={name: group.text_en},
             words=words_of(group),
             sides=as_real(estimate, n),
-            null=measured(change, halves, f"{stream}null") if halves else None,
-            doubt=(doubt or undecided(table, found, estimate)) if comparable else None,
-            note=_note(table, found) if group is _ALL else _note_of_any_two(table, gap, found),
+            null=null,
+            doubt=None if estimate.value is None else doubt or empty,
+            hollow=doubt is None and empty is not None,
+            note=note,
         )
 
 
-def _note_of_any_two(table: Table, gap: Gap, found: Comparison) -> Message:
-    """The note of all groups, and which two are furthest apart."""
-    note = _note(table, found)
-    if len(np.unique(table.group)) < 2:
-        return note
-    words = [table.grouping.words.get(level, level) for level in table.grouping.levels]
-    pair = furthest([words[i] for i in np.unique(table.group)], pairs_apart(table, gap))
+def _gap_of(table: Table, gap: Gap, side: np.ndarray) -> float:
+    return fairlearn_gap(table, gap, side.mean(axis=0))
+
+
+def _too_few(group: Message, column: str, n: int, method: str) -> Estimate:
+    reason = _one_group(column) if group is _ALL else too_few_groups(column, JUDGED)
+    return Estimate.undefined(reason, n=n, method=method, unit=UNIT)
+
+
+def note_of_two(everybody: Table, told: Table, gap: Gap, found: Comparison) -> Message:
+    """The note of all groups, and which two of those that may be told of have come apart."""
+    note, groups = _note(everybody, found), np.unique(told.group)
+    words = [told.grouping.words.get(level, level) for level in told.grouping.levels]
+    pairs = pairs_apart(told, gap) if len(groups) > 1 else None
+    untold = [words[i] for i in np.unique(everybody.group) if i not in groups]
+    pair = furthest([words[i] for i in groups], pairs, untold)
     return note if pair is None else message("bias.pairs.both", "{first} {second}", first=note,
                                              second=pair)  # fmt: skip
 

@@ -17,8 +17,8 @@ from genaudit.audits.bias._groups import (
     with_words,
     within_bands,
 )
+from genaudit.audits.bias._label_pairs import label_pairs
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, label_findings
-from genaudit.audits.bias._other_gaps import other_gaps
 from genaudit.audits.bias._shares import INTERSECTION, SHARE, UNIT, intersections, share_findings
 from genaudit.audits.bias._targets import TARGET, Wanted, check_target, shape, target_findings
 from genaudit.audits.figures import Bar, bar, bars, forest, rate_bar
@@ -67,8 +67,8 @@ def representation(case: AuditCase, options: Options) -> Outcome:
     A group that has shrunk is overlooked; a gap in the favoured outcome that has grown is learned.
     Both differences are signed: generated minus training rows, positive = more than in real data.
     The favoured outcome is the last level of the target, true, or above the real median; the
-    reference group is the largest one among the training rows, whatever the samples look like; of
-    the others the two that have come apart most are looked at as well.
+    reference group is the largest one among the training rows, whatever the samples look like. How
+    far any two groups have come apart, whichever they are, stands beside it.
     """
     others = [case.data[k] for k in (Knowledge.HOLDOUT,) if k in case.data]
     groupings = [Grouping.of(c, case.train, case.samples, *others) for c in case.schema.sensitive]
@@ -78,7 +78,7 @@ def representation(case: AuditCase, options: Options) -> Outcome:
     wanted = target_findings(case, groupings, options.target)
     crossed, unmeasured = intersections(case, groupings, options.max_intersections)
     gaps, missing = label_findings(case, groupings)
-    gaps += other_gaps(case, groupings)
+    gaps += label_pairs(case, groupings)
     figures = (
         *_share_figures(case, groupings, shares),
         *_crossed_figures(case, groupings, crossed),

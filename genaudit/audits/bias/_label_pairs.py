@@ -1,4 +1,4 @@
-"""Gaps in the favoured outcome between any two groups but the largest one, on both sides."""
+"""Gaps in the favoured outcome between any two groups, whichever they are."""
 
 from __future__ import annotations
 
@@ -27,25 +27,30 @@ from genaudit.audits.bias._labels import (
     doubted,
     trainings_of,
 )
-from genaudit.audits.bias._pairs import ANY_TWO_OTHERS, Pairs, furthest, of_rates
+from genaudit.audits.bias._pairs import Pairs, any_two, furthest, of_rates, too_few_groups
+from genaudit.audits.bias._trainings import ALONE, METHOD, Trainings
 from genaudit.audits.words import by_person
 from genaudit.case import AuditCase, Knowledge
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Finding, Message, Side, message, words_of
 
 _LABELS = {
-    LABEL_GAP: "Largest gap in the rate of “{outcome}” between any two groups of “{column}” but "
-    "{reference}, among generated rows",
-    CHANGE: "How far any two groups of “{column}” but {reference} have come apart in the rate of "
-    "“{outcome}”, from real to generated rows",
+    LABEL_GAP: "Largest gap in the rate of “{outcome}” between any two groups of “{column}”, among "
+    "generated rows",
+    CHANGE: "How far any two groups of “{column}” have come apart in the rate of “{outcome}”, from "
+    "real to generated rows",
 }
 
+#: Added to how several trainings are counted.
+_OVER_PAIRS = ", over all pairs (Bonferroni)"
 
-def other_gaps(case: AuditCase, groupings: Sequence[Grouping]) -> list[Finding]:
+
+def label_pairs(case: AuditCase, groupings: Sequence[Grouping]) -> list[Finding]:
     """For each column: two groups that are furthest apart among samples, and two that came apart.
 
-    The group that the others are held against by name takes no part; each of two others may lie
-    within the limit of it and yet beyond the limit of the other.
+    Each of two groups may lie within the limit of the largest one and yet beyond it of the other;
+    and two that trade places are as far apart as before. The gap of two groups among samples is
+    that to the largest one, and is not said twice.
     """
     column = case.schema.target
     if column is None:
@@ -54,14 +59,14 @@ def other_gaps(case: AuditCase, groupings: Sequence[Grouping]) -> list[Finding]:
     return [
         finding
         for grouping in groupings
-        if len(grouping.levels) > 2
+        if len(grouping.levels) > 1
         for finding in _Rates.of(case, grouping, target).findings()
     ]
 
 
 @dataclass(frozen=True, eq=False)
 class _Rates:
-    """Rates of all groups of a column, of which the largest among real rows is left aside.
+    """Rates of all groups of a column.
 
     made: among samples; None where these lack a column, for which `lacks` says so. each: in every
     training, where there are several. unseen: among holdout rows, where there are some.
@@ -96,65 +101,56 @@ class _Rates:
         )
 
     def findings(self) -> Iterator[Finding]:
-        """Of both metrics."""
+        """Of both metrics; of the gap alone where there are more than two groups."""
         made = self.made
         doubt = None if made is None else alike(self.target, sum(made.k), sum(made.n))
-        for metric in (LABEL_GAP, CHANGE):
+        for metric in (LABEL_GAP, CHANGE)[len(self.grouping.levels) == 2 :]:
             yield doubted(self._finding(metric), doubt)
 
     def _finding(self, metric: str) -> Finding:
-        groups = self._large(metric)
+        groups, who = self._large(metric), any_two(self.grouping.levels)
         pairs = self._pairs(metric, groups)
         words = [self.grouping.words.get(level, level) for level in self.grouping.levels]
-        few = [words[i] for i in self._others if i not in groups]
+        few = [word for i, word in enumerate(words) if i not in groups]
+        pair = furthest([words[i] for i in groups], pairs, few, gained=metric == CHANGE)
+        trainings = None if pairs is None else self._trainings(groups, pairs)
+        seeds = None if trainings is None else trainings.note
+        both = message("bias.pairs.both", "{first} {second}", first=pair or "", second=seeds or "")
         return Finding(
             metric=metric,
             label=message(
-                f"{metric}.others",
+                f"{metric}.any_two",
                 _LABELS[metric],
                 outcome=outcome(self.target),
                 column=self.grouping.name,
-                reference=self.grouping.levels[self._reference],
             ),
             heading=HEADINGS[metric],
             estimate=self._estimate(metric, pairs),
-            group={self.grouping.name: ANY_TWO_OTHERS.text_en},
-            words=words_of(ANY_TWO_OTHERS),
+            group={self.grouping.name: who.text_en},
+            words=words_of(who),
             null=None if pairs is None else self._null(metric, groups),
             sides=() if pairs is None else self._sides(metric, groups, pairs),
-            note=furthest([words[i] for i in groups], pairs, few),
+            note=both if pair and seeds else pair or seeds,
         )
 
-    def _estimate(self, metric: str, pairs: Pairs | None) -> Estimate:
+    def _estimate(self, metric: str, pairs: Pairs | None, *, null: bool = False) -> Estimate:
         data = (self.case.samples,) if metric == LABEL_GAP else (self.case.train, self.case.samples)
         n, method = min(map(len, data)), by_person(METHODS[metric], *data)
+        if self.each and not null:
+            n, method = len(self.each), (ALONE if metric == LABEL_GAP else METHOD) + _OVER_PAIRS
         if pairs is not None:
             return pairs.estimate(n=n, method=method, unit=UNIT)
-        reason = self.lacks or message(
-            "bias.pairs.one_group",
-            "Not estimable: fewer than two other groups of {column} have {minimum:integer} rows "
-            "with a label on each side.",
-            column=self.grouping.name,
-            minimum=JUDGED,
-        )
+        reason = self.lacks or too_few_groups(self.grouping.name, JUDGED)
         return Estimate.undefined(reason, n=n, method=method, unit=UNIT)
 
-    @property
-    def _reference(self) -> int:
-        return int(np.argmax(self.real.n))
-
-    @property
-    def _others(self) -> list[int]:
-        return [i for i in range(len(self.grouping.levels)) if i != self._reference]
-
     def _large(self, metric: str) -> list[int]:
-        """Codes of the others with enough rows on each side, of which real ones may be told."""
+        """Codes of the groups with enough rows on each side, of which real ones may be told."""
         if self.made is None:
             return []
         enough = np.all([_enough(rates) for rates in (self.made, *self.each)], axis=0)
         if metric == CHANGE:
             enough &= _enough(self.real) & self.real.told
-        return [i for i in self._others if enough[i]]
+        return [int(i) for i in np.flatnonzero(enough)]
 
     def _pairs(self, metric: str, groups: Sequence[int]) -> Pairs | None:
         if self.made is None or len(groups) < 2:
@@ -171,13 +167,17 @@ class _Rates:
         if len(both) < 2:
             return None
         unseen, real = ([side[i] for i in both] for side in (self.unseen, self.real))
-        return self._estimate(metric, of_rates(unseen, real))
+        return self._estimate(metric, of_rates(unseen, real), null=True)
+
+    def _trainings(self, groups: Sequence[int], pairs: Pairs) -> Trainings | None:
+        one, other = (groups[i] for i in pairs.furthest or (0, 1))
+        return trainings_of([(rates[one], rates[other]) for rates in self.each])
 
     def _sides(self, metric: str, groups: Sequence[int], pairs: Pairs) -> tuple[Side, ...]:
         """What the two that look furthest apart add to the variance; any two where none do."""
         assert self.made is not None, "there are pairs of samples"
         one, other = (groups[i] for i in pairs.furthest or (0, 1))
-        trainings = trainings_of([(rates[one], rates[other]) for rates in self.each])
+        trainings = self._trainings(groups, pairs)
         made = side("generated", len(self.case.samples), self.made[one], self.made[other])
         real = side("real", len(self.case.train), self.real[one], self.real[other])
         first = trainings.side if trainings else made
