@@ -12,9 +12,9 @@ import numpy as np
 class Association:
     """A squared association in [0, 1] without what chance adds, and how each row moves it.
 
-    value: may fall a little below 0, as it is right on average. influence: shape (n,), mean 0; the
-    mean of its squares over n is the variance of the value. chance: variance that is left where
-    nothing is tied and no row moves it.
+    value: may fall a little below 0, as it is right on average. influence: shape (n,), mean 0 but
+    for small cells; the mean of its squares over n is the variance of the value. chance: variance
+    that is left where nothing is tied and no row moves it.
     """
 
     value: float
@@ -30,8 +30,10 @@ def cramer(group: np.ndarray, level: np.ndarray, told: np.ndarray, few: int = 0)
         level: Codes in [0, shape[1]).
         told: Cells that count, bools of shape (groups, levels); the others are taken for what
             chance alone brings. Its smaller side, less 1, is what chi-squared is divided by.
-        few: Counts from 1 to below it are taken for half of it, margins kept, so that no count of
-            a few people can be read from the value.
+        few: Counts from 1 to below it are taken for half of it, and the largest cell of their group
+            for so many more or fewer that the group keeps its size. Shares of groups and of levels
+            are those of that table, and rows count for what their cell does, so that neither the
+            value nor its error tells a count of a few people.
 
     Source: Cramér 1946; bias corrected as Bergsma 2013, J. Korean Stat. Soc. 42, equation 8 (in the
     numerator alone, so that two tables stay comparable).
@@ -40,41 +42,40 @@ def cramer(group: np.ndarray, level: np.ndarray, told: np.ndarray, few: int = 0)
     >>> round(cramer(x, x, np.ones((2, 2), bool)).value, 2)
     0.99
     """
-    counts = np.zeros(told.shape)
-    np.add.at(counts, (group, level), 1.0)
-    n = len(group)
+    found = np.zeros(told.shape)
+    np.add.at(found, (group, level), 1.0)
+    counts = _without_small_cells(found, few)
+    n = counts.sum()
     a, b = counts.sum(axis=1, keepdims=True) / n, counts.sum(axis=0, keepdims=True) / n
-    counts = _without_small_cells(counts, few)
     p = np.where(told, counts / n, a * b)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.nan_to_num(p / (a * b))
+        worth = np.sqrt(np.nan_to_num(counts / found))
     squares = p * ratio
     by_row = np.nan_to_num(squares.sum(axis=1, keepdims=True) / np.where(a > 0, a, 1))
     by_column = np.nan_to_num(squares.sum(axis=0, keepdims=True) / np.where(b > 0, b, 1))
     moved = 2 * ratio - by_row - by_column
+    moved = (moved - (counts * moved).sum() / n) * worth
     size = max(min(told.shape) - 1, 1)
     freedom = float((told * (1 - a) * (1 - b) * (a * b > 0)).sum())
-    influence = moved[group, level] / size
     value = (float((squares - 2 * p + a * b).sum()) - freedom / max(n - 1, 1)) / size
-    return Association(value, influence - influence.mean(), 2 * freedom / n**2 / size**2)
+    return Association(value, moved[group, level] / size, 2 * freedom / n**2 / size**2)
 
 
 def _without_small_cells(counts: np.ndarray, few: int) -> np.ndarray:
-    """The table with its small counts set to half of `few`; large cells beside them make it good.
+    """The table with its small counts set to half of `few`, which the largest of a row makes good.
 
-    Margins may be known, and then the other cells of a row and of a column tell as much.
+    How many a row has may be known, and then its other cells tell as much. A row of small cells
+    alone does not keep its sum, as that is small itself.
     """
     table = counts.copy()
-    for i, j in np.argwhere((counts > 0) & (counts < few)):
-        others = [np.where(np.arange(len(line)) == at, -1.0, line)
-                  for line, at in ((table[:, j], i), (table[i], j))]  # fmt: skip
-        row, column = (int(line.argmax()) for line in others)
-        moved = few / 2 - table[i, j]
-        table[i, j] += moved
-        table[row, column] += moved
-        table[i, column] -= moved
-        table[row, j] -= moved
-    return np.maximum(table, 0.0)
+    for row in table:
+        small = (row > 0) & (row < few)
+        largest = int(row.argmax())
+        if row[largest] >= few:
+            row[largest] = max(row[largest] + row[small].sum() - small.sum() * few / 2, few / 2)
+        row[small] = few / 2
+    return table
 
 
 def eta(group: np.ndarray, score: np.ndarray, n_groups: int) -> Association:

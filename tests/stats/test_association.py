@@ -76,16 +76,24 @@ def test_differences_of_equal_ties_hold_zero(kind, tie):
     assert np.mean(missed) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 400)
 
 
-@pytest.mark.parametrize("few", [1, 4, 9])
+@pytest.mark.parametrize("few", range(1, 10))
 def test_a_small_cell_is_any_small_cell(few):
-    """With the same margins, one to nine people in a cell give one value; ten give another."""
-    told = np.ones((2, 2), bool)
+    """Nobody who knows all other counts reads one of a few people from the value or its error."""
 
-    def value(k):
-        return cramer(*rows_of([[k, 100 - k], [300 - k, 200 + k]]), told, 10).value
+    def told(k):
+        groups, levels = rows_of([[120, 280], [k, 200 - k], [60, 140]])
+        found = cramer(groups, levels, np.ones((3, 2), bool), 10)
+        return found.value, standard_error(found, found.influence)
 
-    assert np.isclose(value(few), value(5))
-    assert not np.isclose(value(10), value(5))
+    assert told(few) == pytest.approx(told(5), abs=1e-12)
+    assert told(5)[0] != pytest.approx(told(12)[0], abs=1e-3)
+
+
+def test_a_group_of_a_few_is_any_group_of_a_few():
+    """Nor how many there are of a group that has small cells alone."""
+    values = {round(cramer(*rows_of([[120, 280], [90, 110], [k, 2]]), np.ones((3, 2), bool), 10)
+                    .value, 9) for k in (1, 3, 7)}  # fmt: skip
+    assert len(values) == 1
 
 
 def test_cells_that_do_not_count_are_independence():

@@ -336,8 +336,10 @@ def outcome(target: Target) -> str | Message:
     """The favoured outcome in words: a name of the data, but for a number above its median."""
     if target.threshold is None:
         return target.outcome
-    bound = target.classes[-1].removeprefix("above ")
-    return message("outcome.above", "{column} above {bound}", column=target.name, bound=bound)
+    known = {"column": target.name, "bound": target.classes[-1].rpartition(" ")[2]}
+    if target.classes[-1].startswith("above "):
+        return message("outcome.above", "{column} above {bound}", **known)
+    return message("outcome.at_least", "{column} of at least {bound}", **known)
 
 
 def with_words(found: Outcome, groupings: Iterable[Grouping]) -> Outcome:

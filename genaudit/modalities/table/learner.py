@@ -52,10 +52,11 @@ class Target:
     @classmethod
     def _of_number(cls, column: Column, values: np.ndarray) -> Target:
         threshold = float(np.median(values)) if len(values) else 0.0
+        shown = show_number(column, threshold)
         if len(values) and not (values > threshold).any():
             # More than half of the rows share the largest value: they are the upper class.
-            threshold = float(np.nextafter(threshold, -np.inf))
-        shown = show_number(column, threshold)
+            below = float(np.nextafter(threshold, -np.inf))
+            return cls(column.name, (f"below {shown}", f"at least {shown}"), (), below)
         return cls(column.name, (f"at most {shown}", f"above {shown}"), (), threshold)
 
     @property
