@@ -44,7 +44,7 @@ from genaudit.mitigation.outcome import Mitigated, unweighted
 from genaudit.mitigation.record import MitigationRecord
 from genaudit.modalities import files
 from genaudit.plan import AuditPlan
-from genaudit.policy import PROMISED, Policy
+from genaudit.policy import PROMISED, Policy, content
 from genaudit.reading import path_of, read_bytes, read_text, read_toml
 from genaudit.registration import check_report, check_same, register, standing
 from genaudit.render import form, html, json
@@ -602,13 +602,26 @@ def read_policy(
     """
     if policy is None:
         return Policy.read()
-    found = policy if isinstance(policy, Policy) else Policy.read(_file(policy, "policy"))
+    found = (
+        _made_by_hand(policy)
+        if isinstance(policy, Policy)
+        else Policy.read(_file(policy, "policy"))
+    )
     known = {*measured, *PROMISED, *(limit.metric for limit in Policy.read().limits)}
     # Audits are imported only for a metric that is not known without them.
     if strange := [x.metric for x in found.limits if x.metric not in known]:
         name = repr(found.name) if isinstance(policy, Policy) else f"in {policy}"
         check_metrics(strange, f"The policy {name}")
     return found
+
+
+def _made_by_hand(policy: Policy) -> Policy:
+    """A policy from memory, which says who stands for it, as a file does.
+
+    That nobody chose it may be said of the bundled one alone.
+    """
+    bundled = policy.default and content(policy) == content(Policy.read())
+    return policy.answered_for("memory").model_copy(update={"default": bundled})
 
 
 def register_policy(

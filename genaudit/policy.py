@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -154,21 +155,30 @@ class Policy(BaseModel):
                 f"The policy in {source} is not usable at {_place(first['loc'], limits)}: {said}; "
                 "correct the file."
             ) from error
-        return policy._answered_for(source)
+        return policy.answered_for(source)
 
-    def _answered_for(self, source: str) -> Policy:
-        """The same policy, where somebody stands for each of its limits and says why."""
+    def answered_for(self, source: str) -> Policy:
+        """The same policy, where somebody stands for each of its limits and says why.
+
+        Raises:
+            OptionError: a name, an owner or a rationale is empty.
+        """
         said = {"name": self.name, "owner": self.owner}
         for limit in self.limits:
             said[f"owner of the limit on {limit.metric}"] = limit.owner
             said[f"rationale of the limit on {limit.metric}"] = limit.rationale
-        empty = next((what for what, text in said.items() if not text.strip()), None)
+        empty = next((what for what, text in said.items() if not _words(text)), None)
         if empty is not None:
             raise OptionError(
                 f"The policy in {source} leaves the {empty} empty; expected some words, as a "
                 "report names who set a limit and why. Fill it in."
             )
         return self
+
+
+def _words(text: str) -> bool:
+    """Whether there is anything to read: a letter, a digit or a sign."""
+    return any(unicodedata.category(c)[0] in "LNPS" for c in text)
 
 
 #: What of a limit counts as what a policy says; a field of a later version does not.

@@ -112,6 +112,13 @@ def _param(x: Any) -> Any:
     return x
 
 
+def _day(x: Any) -> Any:
+    """A day as it came; a number, which pydantic would take for seconds since 1970, is none."""
+    if isinstance(x, int | float):
+        raise ValueError(f"expected a day such as 2026-12-31, got {x!r}")
+    return x
+
+
 Param = Annotated[str | int | float | None, BeforeValidator(_param)]
 Real = Annotated[float, Field(ge=-LARGEST, le=LARGEST), BeforeValidator(_number)]
 Number = Annotated[Real, AfterValidator(_rounded)]
@@ -125,9 +132,10 @@ class Message(Value):
     """A sentence for a person, in every language from one file.
 
     `text_en` is the English template with `{name}` fields (`{share:percent}`, `{n:integer}`,
-    `{x:number}`); other languages look `id` up in their catalogue, then in `texts` (language ->
-    template), which a message brings along where its source is data. `params` fill the fields;
-    `words` (field -> message) says those that are words and no names once more, as messages.
+    `{x:number}`, `{day:date}` of ISO 8601); other languages look `id` up in their catalogue, then
+    in `texts` (language -> template), which a message brings along where its source is data.
+    `params` fill the fields; `words` (field -> message) says those that are words and no names once
+    more, as messages.
     """
 
     id: str
@@ -295,7 +303,7 @@ class Limit(Value):
     owner: str
     rationale: str
     source: str = ""
-    expires: dt.date | None = None
+    expires: Annotated[dt.date | None, BeforeValidator(_day)] = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -224,8 +224,14 @@ def _p_outside(estimate: Estimate, limit: Limit) -> float:
             return min(1.0, 2 * min(estimate.p_above(limit.value), estimate.p_below(-limit.value)))
 
 
+#: Of an interval that must lie inside a limit.
+_CONFIDENCE = 0.95
+
+
 def _inside(estimate: Estimate, limit: Limit) -> bool:
-    """Whether the whole 95% interval lies inside the limit."""
+    """Whether the whole 95% interval lies inside the limit; a narrower one shows nothing."""
+    if estimate.confidence < _CONFIDENCE:
+        return False
     low, high = estimate.low, estimate.high
     above_floor = low is not None and low >= (
         -limit.value if limit.direction is Direction.ABS else limit.value
@@ -374,8 +380,8 @@ def _in_force(finding: Finding, on: dt.date) -> Finding:
         return finding
     reason = message(
         "verdict.expired",
-        "The limit that it is held against was valid until {expired}, and this was judged on {on}; "
-        "its owner must renew it first.",
+        "The limit that it is held against was valid until {expired:date}, and this was judged on "
+        "{on:date}; its owner must renew it first.",
         expired=expires.isoformat(), on=on.isoformat(),
     )  # fmt: skip
     return finding.model_copy(update={"verdict": Verdict.CANNOT_TELL, "reason": reason})

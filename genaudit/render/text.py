@@ -219,6 +219,8 @@ class Text:
 
     def _field(self, value: Param, spec: str, name: Callable[[str], str]) -> str:
         if isinstance(value, str):
+            if spec == "date":
+                return name(self.dated(value))
             return str(value) if isinstance(value, Markup) else name(value)
         if value is None or not math.isfinite(value):
             return "–"
