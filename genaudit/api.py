@@ -372,7 +372,7 @@ def audit(
 
 
 def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -> list[Touch]:
-    """The touches of this audit, and one of its subject.
+    """The touches of this audit, and those of its subject.
 
     By it a policy that is registered after a first look at a subject is told from one before, so
     that it is written where nothing else is too. Only where that has no place for a ledger, and no
@@ -381,11 +381,15 @@ def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -
     if who.digest is None:
         return list(touches)
     try:
-        looked = Touch(
-            dataset=f"subject:{who.name}", kind=TouchKind.PUBLIC, scope=Scope.AUDIT,
-            purpose="audit reads the subject", digest=book.content_digest(who.digest.encode()),
-        )  # fmt: skip
-        return [*touches, book.append(looked).touch]
+        # Its rows as well: the same in another format, order or union of files are no new ones.
+        looked = [
+            book.append(Touch(
+                dataset=f"subject:{who.name}", kind=TouchKind.PUBLIC, scope=Scope.AUDIT,
+                purpose="audit reads the subject", digest=book.content_digest(digest.encode()),
+            )).touch
+            for digest in (who.digest, *who.contents)
+        ]  # fmt: skip
+        return [*touches, *looked]
     except OptionError:
         if touches or book.exists():
             raise
@@ -888,7 +892,7 @@ def write_html(report: AuditReport, path: str | Path, lang: str = "en") -> Path:
 
 def _repr_html_(report: AuditReport) -> str:
     """The report below a cell of a notebook, with the content of its page."""
-    return fragment(check(report))
+    return fragment(check(report), on=today())
 
 
 # Results know no rendering, so it is here that they learn how a notebook shows them.

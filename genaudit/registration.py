@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from itertools import takewhile
 
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import Entry, PrivacyLedger, Reader, Registered, Scope, Touch, TouchKind
@@ -93,7 +94,7 @@ def check_report(report: AuditReport, where: str) -> None:
             before the first audit, or a number has two intervals at one level.
     """
     for _, finding in report.findings():
-        for estimate in (finding.estimate, finding.null, finding.baseline):
+        for estimate in (finding.estimate, finding.null, finding.baseline, finding.total):
             if estimate is not None and not _agrees(estimate):
                 raise IntegrityError(
                     f"The interval of {finding.metric} in {where} is not that of its own ladder at "
@@ -117,9 +118,11 @@ def check_report(report: AuditReport, where: str) -> None:
 
 
 def _agrees(estimate: Estimate) -> bool:
-    """Whether the interval is that of the ladder's rung at its level, if there is one."""
+    """Whether the interval is that of the ladder's rung at its level, where there is a ladder."""
     rung = next((b for b in estimate.ladder if b.confidence == estimate.confidence), None)
-    return rung is None or (rung.low, rung.high) == (estimate.low, estimate.high)
+    if rung is None:
+        return not estimate.ladder
+    return (rung.low, rung.high) == (estimate.low, estimate.high)
 
 
 def check_same(policy: Policy, report: AuditReport, where: str) -> None:
@@ -165,6 +168,12 @@ def _check_order(
 ) -> None:
     """Refuse `before` where the ledger holds an earlier look at what the report is about."""
     own = _own(ledger, report, entries)
+    if not own:
+        raise IntegrityError(
+            f"Expected ledger {ledger.path} to hold the audit of {report.subject.name!r} that says "
+            "its policy was registered before, got none of it; take the report and the ledger from "
+            "where it was made."
+        )
     first = next((e for e in entries if _same(e.touch, own)), None)
     time = next((e.touch.time for e in entries if e.seq == known.entry), "")
     told = _moment(known.first_audit) if known.first_audit else _NEVER
@@ -178,24 +187,35 @@ def _check_order(
 
 
 def _own(ledger: PrivacyLedger, report: AuditReport, entries: Sequence[Entry]) -> list[Touch]:
-    """What the audit behind a report wrote: the read of its subject, and those of data before it.
+    """What the audit behind a report wrote: the reads of its subject, and those of data before it.
 
-    Nothing where the subject has no digest; the subject alone where something else stands between.
+    The subject alone where something else stands between; the data alone where the subject has no
+    digest. Nothing where the ledger holds no such audit.
     """
-    if report.subject.digest is None:
-        return []
-    digest = ledger.content_digest(report.subject.digest.encode())
     began = _moment(report.provenance.started or "")
-    looks = [
-        i for i, e in enumerate(entries)
-        if e.touch.digest == digest and _looks(e.touch) and _moment(e.touch.time) <= began
-    ]  # fmt: skip
+    done = [e for e in entries if _moment(e.touch.time) <= began]
+    purposes = [t.purpose for t in report.ledger.audit] if report.ledger else []
+    if report.subject.digest is None:
+        return _block(done, purposes)
+    digest = ledger.content_digest(report.subject.digest.encode())
+    looks = [i for i, e in enumerate(done) if e.touch.digest == digest and _looks(e.touch)]
     if not looks:
         return []
-    purposes = [t.purpose for t in report.ledger.audit] if report.ledger else []
-    before = [e.touch for e in entries[max(0, looks[-1] - len(purposes)) : looks[-1]]]
+    before = [e.touch for e in done[max(0, looks[-1] - len(purposes)) : looks[-1]]]
     data = before if [t.purpose for t in before] == purposes else []
-    return [*data, entries[looks[-1]].touch]
+    own, *rest = (e.touch for e in done[looks[-1] :])
+    same = takewhile(lambda t: (t.dataset, t.purpose) == (own.dataset, own.purpose), rest)
+    return [*data, own, *same]
+
+
+def _block(done: Sequence[Entry], purposes: Sequence[str]) -> list[Touch]:
+    """The last touches that stand together with these purposes; nothing for none."""
+    k = len(purposes)
+    for end in range(len(done), k - 1, -1) if k else ():
+        found = [e.touch for e in done[end - k : end]]
+        if [t.purpose for t in found] == list(purposes):
+            return found
+    return []
 
 
 def _looks(touch: Touch) -> bool:

@@ -17,8 +17,9 @@ from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import PrivacyLedger, Touch
 from genaudit.plan import AuditPlan
 from genaudit.policy import Policy, content
+from genaudit.registration import check_entry
 from genaudit.render.html import to_html
-from genaudit.result import AuditReport
+from genaudit.result import AuditReport, Limit
 
 SCHEMA = Schema.from_dict({
     "id": "few",
@@ -139,6 +140,78 @@ def test_what_has_no_name_is_never_known_to_be_new(policy: Path) -> None:
     assert _state(report) == "never"
 
 
+@pytest.mark.parametrize("other", ["newline", "parquet", "columns", "rows", "union", "recipe"])
+def test_the_same_rows_in_another_file_are_no_new_subject(
+    other: str, policy: Path, tmp_path: Path
+) -> None:
+    """Nor in another format, in another order, or beside other files."""
+    first = tmp_path / "a.csv"
+    _audit(first, None)
+    api.register_policy(policy)
+    rows, again = pd.read_csv(first), tmp_path / "b.csv"
+    rows[rows.columns[::-1]].to_csv(again, index=False)
+    if other == "newline":
+        again.write_text(first.read_text() + "\n")
+    elif other == "parquet":
+        again = tmp_path / "b.parquet"
+        rows.to_parquet(again)
+    elif other == "rows":
+        rows[::-1].to_csv(again, index=False)
+    more = [tmp_path / f"{i}.csv" for i in range(2)]
+    for i, path in enumerate(more):
+        _rows(30 * i).to_csv(path, index=False)
+    samples = [again, *more] if other in ("union", "recipe") else again
+    report = api.audit(samples, schema=SCHEMA, policy=policy, plan=PLAN,
+                       one_recipe=other == "recipe")  # fmt: skip
+
+    assert _state(report) == "after"
+
+
+@pytest.mark.parametrize("digest", [None, "0" * 64])
+def test_a_word_on_an_audit_that_the_ledger_does_not_hold_is_refused(
+    digest: str | None, late: AuditReport, tmp_path: Path
+) -> None:
+    """A late policy that is said to have come before, of a subject that nobody can find."""
+    told = json.loads(late.model_dump_json())
+    told["registration"] |= {"state": "before", "first_audit": told["provenance"]["started"]}
+    told["subject"]["digest"] = digest
+    (tmp_path / "f.json").write_text(json.dumps(told), "utf-8")
+    known = api.read_report(tmp_path / "f.json")
+    assert known.registration is not None
+
+    with pytest.raises(IntegrityError, match=r"before the first audit|got none of it"):
+        check_entry(known.registration, PrivacyLedger(), known)
+
+
+def test_a_policy_from_memory_has_an_owner(tmp_path: Path) -> None:
+    """As one from a file has; and none but the bundled one is said to be nobody's choice."""
+    limit = Limit(metric="quality.validity.invalid_rate", value=1, owner="me", rationale="why")
+    mine = Policy(name="mine", owner="me", default=True, limits=(limit,))
+    nobody = mine.model_copy(update={"limits": (limit.model_copy(update={"rationale": "\u200b"}),)})
+
+    assert _audit(tmp_path / "a.csv", mine).policy.default is False
+    assert _audit(tmp_path / "a.csv", Policy.read()).policy.default is True
+    with pytest.raises(OptionError, match="leaves the rationale of the limit on"):
+        _audit(tmp_path / "a.csv", nobody)
+
+
+@pytest.mark.parametrize("change", ["total", "level"])
+def test_no_other_interval_passes(change: str, tmp_path: Path) -> None:
+    """That of a sum of gaps is checked too; one at another level than its ladder's is none."""
+    report = _audit(tmp_path / "a.csv", None, train=_rows())
+    told = json.loads(report.model_dump_json())
+    finding = next(f for s in told["sections"] for f in s["findings"]
+                   if f["estimate"]["high"] is not None)  # fmt: skip
+    if change == "total":
+        finding["total"] = {**finding["estimate"], "high": 0.9}
+    else:
+        finding["estimate"] |= {"confidence": 0.001}
+    (tmp_path / "a.json").write_text(json.dumps(told), "utf-8")
+
+    with pytest.raises(IntegrityError, match="is not that of its own ladder"):
+        api.read_report(tmp_path / "a.json")
+
+
 def test_a_number_with_two_intervals_is_refused(tmp_path: Path) -> None:
     """An end that was edited in sight, and not in the ladder that verdicts are set by."""
     place = api.write_json(_audit(tmp_path / "a.csv", None, train=_rows()), tmp_path / "a.json")
@@ -183,10 +256,10 @@ def test_a_forged_registration_is_refused(policy: Path, tmp_path: Path) -> None:
     api.register_policy(policy)
     path = PrivacyLedger().path
     with sqlite3.connect(path) as db:
-        body, head = db.execute("SELECT body, head FROM touch WHERE seq = 3").fetchone()
-        db.execute("DELETE FROM touch WHERE seq = 3")
-        db.execute("UPDATE touch SET seq = seq + 1 WHERE seq = 2")
-        db.execute("UPDATE touch SET seq = seq + 1 WHERE seq = 1")
+        body, head = db.execute("SELECT body, head FROM touch WHERE seq = 4").fetchone()
+        db.execute("DELETE FROM touch WHERE seq = 4")
+        for seq in (3, 2, 1):
+            db.execute("UPDATE touch SET seq = seq + 1 WHERE seq = ?", (seq,))
         db.execute("INSERT INTO touch VALUES (1, ?, ?)", (body, head))
 
     for use in (lambda: _audit(tmp_path / "b.csv", policy, train=_rows()),

@@ -40,6 +40,20 @@ def _day(value: object) -> str:
     raise ValueError(f"expected a date such as 2027-06-30, got {value!r}")
 
 
+#: Words of an operator in one language, such as `purpose_zh`, and notes are fields of their own.
+_OF_ITS_OWN = {
+    *(f"{name}_{lang}" for name in ("assessed_by", "purpose") for lang in ("en", "zh")),
+    *(f"{name}_note" for name in ("assessed_by", "purpose", "valid_until", "applicability")),
+}
+
+#: What is no misspelling of a field, and means it.
+_MEANT = {
+    **dict.fromkeys(("valid_to", "valid", "expires", "expiry", "until"), "valid_until"),
+    **dict.fromkeys(("applicable", "applies", "apply"), "applicability"),
+    **dict.fromkeys(("assessor", "auditor", "assessed"), "assessed_by"),
+}
+
+
 class Context(BaseModel):
     """The fields that the page knows; any others are kept beside them.
 
@@ -60,8 +74,12 @@ class Context(BaseModel):
         fields = list(type(self).model_fields)
         for name in self.__pydantic_extra__:
             plain = name.casefold().replace("-", "_").replace(" ", "_")
-            near = difflib.get_close_matches(plain, fields, n=1, cutoff=0.85)
-            if near and not plain.startswith(f"{near[0]}_"):  # `purpose_zh` is a field of its own
+            near = [
+                *difflib.get_close_matches(plain, fields, n=1, cutoff=0.85),
+                *(field for field in fields if plain.startswith(f"{field}_")),
+                *([_MEANT[plain]] if plain in _MEANT else []),
+            ]
+            if near and plain not in _OF_ITS_OWN:
                 raise ValueError(f"{name!r} is no field of a report (did you mean {near[0]!r}?)")
         return self
 

@@ -131,7 +131,8 @@ class Row:
             return True
         gone = self.old.estimate.value is not None and self.new.estimate.value is None
         doubted = self.old.doubt is None and self.new.doubt is not None
-        return gone or doubted or self.change is Change.NOT_COMPARED
+        late = _late(self.new) and not _late(self.old)
+        return gone or doubted or late or self.change is Change.NOT_COMPARED
 
 
 @dataclass(frozen=True)
@@ -368,6 +369,11 @@ def _gap(old: Estimate, new: Estimate) -> tuple[float, float, float] | None:
         if confidence == 0.95:
             return new.value - old.value, low, high
     return None
+
+
+def _late(finding: Finding) -> bool:
+    """Whether its limit had expired, so that nothing passes by it."""
+    return finding.reason is not None and finding.reason.id == "verdict.expired"
 
 
 def _known(estimate: Estimate) -> bool:

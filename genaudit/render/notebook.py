@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 
@@ -18,12 +19,13 @@ _BY_ID = re.compile(r"#(?=[\w-]+[^{}]*\{)")
 _ROOTS = {":root": ".genaudit", "body": ".genaudit", "*": ".genaudit *"}
 
 
-def fragment(report: AuditReport, lang: str = "en") -> str:
+def fragment(report: AuditReport, lang: str = "en", *, on: dt.date | None = None) -> str:
     """What the page shows, in an element whose style reaches nothing outside of it.
 
-    Its ids begin with a digest of the page, as two reports may stand in one notebook.
+    on: day of which it says what has expired, as of a page. Its ids begin with a digest of the
+    page, as two reports may stand in one notebook.
     """
-    page = to_html(report, lang)
+    page = to_html(report, lang, on=on)
     css = page[page.index("<style>") + 7 : page.index("</style>")]
     body = page[page.index("<body>") + 6 : page.rindex("</body>")]
     tag = re.search(r"<html lang=([\w-]+)>", page)

@@ -572,9 +572,10 @@ def limit_edges(limit: Limit | None) -> tuple[float | None, float | None]:
 
 def rationale(limit: Limit) -> Message:
     """Why a limit is what it is: the bundled policy's in any language, another's as written."""
-    key = f"rationale.{limit.metric}"
-    known = catalogue("en").get(key) == limit.rationale
-    return Message(id=key if known else "", text_en=limit.rationale)
+    # The second is that of the first version of the bundled policy, where it was another.
+    keys = (f"rationale.{limit.metric}", f"rationale.1.{limit.metric}")
+    known = (key for key in keys if catalogue("en").get(key) == limit.rationale)
+    return Message(id=next(known, ""), text_en=limit.rationale)
 
 
 def filled(

@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from genaudit.data.dataset import Dataset
 from genaudit.data.frame import flat
+from genaudit.data.overlap import row_hashes
 from genaudit.data.schema import Schema
 from genaudit.errors import DataError, GenauditWarning
 from genaudit.mitigation import record
@@ -51,6 +53,7 @@ def from_files(
         steps=common(parts),
         repeats=times,
         sections=_shown(done),
+        contents=tuple(_content(Dataset.of_samples(raw, schema)) for raw in raws),
     )
 
 
@@ -83,16 +86,18 @@ def from_trainings(
     steps = [() if one is None else one.steps for one in done]
     digests = ["" if isinstance(part, pd.DataFrame) else files.digest(part) for part in parts]
     times = _repeats(done, digests)
+    each = tuple(Dataset.of_samples(raw, schema) for raw in raws)
     return Subject(
         name=", ".join(names),
         kind="samples of one recipe",
         samples=Dataset.of_samples(pd.concat(raws, ignore_index=True), schema),
         claim=claim,
         digest=_digest(paths) if len(paths) == len(parts) else None,
-        replicates=tuple(Dataset.of_samples(raw, schema) for raw in raws),
+        replicates=each,
         mitigation=noted_parts(steps, times),
         steps=common(steps),
         repeats=times,
+        contents=tuple(map(_content, each)),
     )
 
 
@@ -142,6 +147,14 @@ def _shown(done: Sequence[record.MitigationRecord | None]) -> tuple[Section, ...
     if len(done) > 1 or done[0] is None or done[0].tuning is None:
         return ()
     return (done[0].tuning.section,)
+
+
+def _content(samples: Dataset) -> str:
+    """SHA-256 of the rows, in whatever order they, and their columns, stand in the file."""
+    frame = samples.frame[sorted(samples.frame.columns)]
+    hashes = np.sort(row_hashes(frame))
+    names = "".join(f"{name}\n" for name in frame.columns)
+    return hashlib.sha256(names.encode() + hashes.tobytes()).hexdigest()
 
 
 def _digest(paths: Sequence[str | Path]) -> str:

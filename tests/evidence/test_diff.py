@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -257,7 +258,14 @@ def test_what_is_doubted_or_expired_lets_nothing_pass(tmp_path: Path, run_cli: C
     over = _report([judged]).model_copy(update={"context": {"valid_until": "2020-01-01"}})
     late = api.write_json(over, tmp_path / "late.json")
 
+    known = _report([judged]).policy
+    dated = tuple(x.model_copy(update={"expires": dt.date(2020, 1, 1)}) for x in known.limits)
+    policy = known.model_copy(update={"limits": dated, "digest": "0" * 64, "default": False})
+    gone = api.write_json(_report([judged], policy=policy), tmp_path / "gone.json")
+
     assert run_cli("diff", old, new)[0] == 3
+    assert run_cli("diff", old, old)[0] == 0
+    assert run_cli("diff", old, gone)[0] == 3
     code, _, err = run_cli("diff", old, late)
     assert (code, "late.json was valid until 2020-01-01" in err) == (3, True)
 

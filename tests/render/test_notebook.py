@@ -25,6 +25,15 @@ def test_a_report_shows_itself_as_its_page() -> None:
     Elements(shown)
 
 
+def test_it_says_what_has_expired() -> None:
+    """As the page does that is made after that day."""
+    report = fixture.report()
+    over = report.model_copy(update={"context": {**report.context, "valid_until": "2026-11-05"}})
+
+    assert "expired since" in over._repr_html_()  # type: ignore[attr-defined]  # added by the api
+    assert "expired since" not in report._repr_html_()  # type: ignore[attr-defined]
+
+
 def test_its_style_stays_inside() -> None:
     """Each rule is about what lies within the report's own element."""
     css = re.sub(r".*<style>|</style>.*", "", fragment(fixture.report(), "zh"), flags=re.DOTALL)
