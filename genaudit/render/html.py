@@ -211,7 +211,7 @@ class Figures:
         rows = {tuple(row[1:4]) for row in figure.rows}
         cards = [m for m in found if not m.single and all(finding_strip(f) for f in m.findings)]
         return figure.kind == "forest" and any(
-            rows == {_interval(f) for f in m.findings} for m in cards if m.prominent
+            rows <= {_interval(f) for f in m.findings} for m in cards if m.prominent
         )
 
     def limit(self, figure: Figure) -> Markup:
@@ -245,7 +245,7 @@ class Figures:
 
     def table(self, figure: Figure) -> list[list[Markup]]:
         """The rows of its table as written cells; columns without any value are left out."""
-        figure = self._worded(figure)
+        figure = self._worded(_off_diagonal(figure))
         keep = self._columns(figure)
         rows = view.thinned(figure.rows, TABLE_ROWS)
         return [[self._cell(row, i, figure) for i in keep] for row in rows]
@@ -306,6 +306,18 @@ class Figures:
         if kind.startswith("limit"):
             return escape(self._numbers.ticks([cell], figure.unit)[0])
         return escape(self._row_format(row, figure)(cell))
+
+
+def _off_diagonal(figure: Figure) -> Figure:
+    """Without the rows of a curve whose two numbers are the same all along, as chance's are.
+
+    It is drawn, and its rows would say no more; all rows stay where there is nothing else.
+    """
+    if figure.kind != "curve":
+        return figure
+    apart = {row[0] for row in figure.rows if row[1] != row[2]}
+    rows = tuple(row for row in figure.rows if row[0] in apart)
+    return figure.model_copy(update={"rows": rows or figure.rows})
 
 
 def _all_rates(figure: Figure) -> bool:

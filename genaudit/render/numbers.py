@@ -77,7 +77,7 @@ class Numbers:
         """
         if estimate.value is None:
             return self.undefined(estimate)
-        value = self.lead(estimate, limit) if beside else self.value(estimate, limit)
+        value = self.lead(estimate, limit, beside) if beside else self.value(estimate, limit)
         interval = self.interval(estimate, limit, beside)
         return value + (self.text.say("page.brackets", x=interval) if interval else "")
 
@@ -87,12 +87,17 @@ class Numbers:
             return "–"
         return self._show(estimate.value, scale(estimate.unit), _decimals(estimate, limit))
 
-    def lead(self, estimate: Estimate, limit: Limit | None = None) -> str:
-        """The number before its interval in a table; points without the unit that stands in it."""
-        low, high = estimate.low, estimate.high
-        if estimate.value is None or low is None or high is None or low == high:
+    def lead(
+        self, estimate: Estimate, limit: Limit | None = None, beside: Sequence[Finding] = ()
+    ) -> str:
+        """The number before its interval in a table; points without a unit that stands elsewhere.
+
+        It stands behind the interval, or over the numbers of all findings beside it.
+        """
+        if estimate.value is None or scale(estimate.unit) != "points":
             return self.value(estimate, limit)
-        if scale(estimate.unit) != "points":
+        low, high = estimate.low, estimate.high
+        if not _all_points(beside) and (low is None or high is None or low == high):
             return self.value(estimate, limit)
         return self._signed(estimate.value, _decimals(estimate, limit))
 
@@ -104,14 +109,14 @@ class Numbers:
     ) -> str:
         """`95% CI 0.9% to 1.8%`; nothing where there is no number.
 
-        Without its level where that stands in the heading of the findings beside it.
+        Without its level, and the unit of points, where these stand over the findings beside it.
         """
         low, high = estimate.low, estimate.high
         if estimate.value is None or (low is None and high is None):
             return ""
         if low == high == estimate.value:
             return self.text.say("page.exact")
-        ends = self._ends(estimate, limit)
+        ends = self._ends(estimate, limit, bare=_all_points(beside))
         if beside and _level(beside) is not None:
             return self.text.say("page.range", low=ends[0], high=ends[1])
         level = self._percent(estimate.confidence)
@@ -126,20 +131,28 @@ class Numbers:
         low, high = self._ends(estimate, limit)
         return self.text.say("page.range", low=low, high=high)
 
-    def _ends(self, estimate: Estimate, limit: Limit | None) -> tuple[str, str]:
+    def _ends(
+        self, estimate: Estimate, limit: Limit | None, *, bare: bool = False
+    ) -> tuple[str, str]:
         low, high = estimate.low, estimate.high
         kind, decimals = scale(estimate.unit), _decimals(estimate, limit)
         shown = [self._bound(x, kind, decimals) for x in (low, high)]
+        if bare and kind == "points":
+            shown = [s if x is None else self._signed(x, decimals)
+                     for x, s in zip((low, high), shown, strict=True)]  # fmt: skip
         if kind == "points" and low is not None and high is not None:
             shown[0] = self._signed(low, decimals)  # the unit stands behind the other end
         return shown[0], shown[1]
 
     def heading(self, findings: Sequence[Finding]) -> str:
-        """What stands over values: with the level of their intervals, where they have one."""
-        level = _level(findings)
+        """What stands over values: with the level of their intervals, where they have one.
+
+        And with the unit of numbers that are all percentage points.
+        """
+        level, points = _level(findings), ".points" if _all_points(findings) else ""
         if level is None:
-            return self.text.say("page.value")
-        return self.text.say("page.value.interval", level=self._percent(level))
+            return self.text.say(f"page.value{points}")
+        return self.text.say(f"page.value{points}.interval", level=self._percent(level))
 
     def _percent(self, level: float) -> str:
         return self.text.percent(level, 0 if level < 0.99 else 1)
@@ -256,6 +269,11 @@ def _digits(kind: Scale, numbers: Sequence[float], edges: Sequence[float]) -> in
     ):
         decimals += 1
     return decimals
+
+
+def _all_points(findings: Sequence[Finding]) -> bool:
+    """Whether there are findings, and the numbers of all of them are percentage points."""
+    return bool(findings) and all(scale(f.estimate.unit) == "points" for f in findings)
 
 
 def _level(findings: Sequence[Finding]) -> float | None:

@@ -573,7 +573,7 @@ def limit_edges(limit: Limit | None) -> tuple[float | None, float | None]:
 def rationale(limit: Limit) -> Message:
     """Why a limit is what it is: the bundled policy's in any language, another's as written."""
     # The second is that of the first version of the bundled policy, where it was another.
-    keys = (f"rationale.{limit.metric}", f"rationale.1.{limit.metric}")
+    keys = (f"rationale.{limit.metric}", f"rationale_before.{limit.metric}")
     known = (key for key in keys if catalogue("en").get(key) == limit.rationale)
     return Message(id=next(known, ""), text_en=limit.rationale)
 

@@ -24,7 +24,7 @@ from genaudit.render.html import context_rows, declared, moment, style, to_html
 from genaudit.render.markup import shorter, used
 from genaudit.render.numbers import Numbers
 from genaudit.render.text import Text
-from genaudit.result import AuditReport, Claim, Estimate, Status, Verdict, message
+from genaudit.result import AuditReport, Claim, Estimate, Figure, Finding, Status, Verdict, message
 
 REPORT = fixture.report()
 PAGES = {lang: to_html(REPORT, lang) for lang in ("en", "zh")}
@@ -197,8 +197,11 @@ def test_every_estimate_is_on_the_page() -> None:
     for lang, page in PAGES.items():
         text, numbers = plain(page), Numbers(Text(lang))
         for _, finding in REPORT.findings():
-            assert numbers.value(finding.estimate, finding.limit) in text
-            said = numbers.interval(finding.estimate, finding.limit, beside=[finding])
+            # In a table of points alone the unit stands over all of them.
+            for beside in ([], [finding]):
+                said = numbers.estimate(finding.estimate, finding.limit, beside)
+                if said in text:
+                    break
             assert said in text
             assert Text(lang).decimal(finding.estimate.n, 0) in text
 
@@ -664,3 +667,37 @@ def test_all_states_are_in_the_fixture() -> None:
     """The fixture holds every verdict and status, so the tests above see all of them."""
     assert {f.verdict for _, f in REPORT.findings()} == set(Verdict)
     assert {s.status for s in REPORT.sections} == set(Status)
+
+
+def test_points_are_said_once_in_a_table_of_points() -> None:
+    """Over the table, or behind the interval where other numbers stand beside them."""
+    numbers = Numbers(Text("en"))
+    [points, share] = [
+        Finding(metric="m", label=message("l", "L"),
+                estimate=Estimate.of(0.02, lambda c: (0.01, 0.03), n=9, method="toy", unit=unit))
+        for unit in ("difference of shares", "share")
+    ]  # fmt: skip
+    e = points.estimate
+
+    assert numbers.heading([points]) == "Value in pp (95% CI)"
+    assert numbers.estimate(e, beside=[points]) == "+2.0 (+1.0 to +3.0)"
+    assert numbers.heading([points, share]) == "Value (95% CI)"
+    assert numbers.estimate(e, beside=[points, share]) == "+2.0 (+1.0 to +3.0 pp)"
+    assert numbers.estimate(e) == "+2.0 pp (95% CI +1.0 to +3.0 pp)"
+
+
+def test_a_table_of_a_curve_leaves_out_chance() -> None:
+    """Its rows are the diagonal; the drawing keeps it, and so does a table that has nothing else."""
+    diagonal = tuple(("chance", x, x, None, None) for x in (0.1, 1.0))
+    curve = next(f for s in REPORT.sections for f in s.figures if f.kind == "curve")
+    both = curve.model_copy(update={"rows": (("a", 0.1, 0.3, 0.2, 0.4), *diagonal)})
+    alone = curve.model_copy(update={"rows": diagonal})
+    shown = [to_html(_with_figure(f)) for f in (both, alone)]
+
+    assert ["<th>chance<td>" in page for page in shown] == [False, True]
+    assert all("chance</text>" in page for page in shown)
+
+
+def _with_figure(figure: Figure) -> AuditReport:
+    section = REPORT.sections[0].model_copy(update={"figures": (figure,)})
+    return REPORT.model_copy(update={"sections": (section,)})

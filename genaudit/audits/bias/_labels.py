@@ -48,14 +48,13 @@ METHODS = {
 HEADINGS = {
     LABEL_GAP: message(
         f"{LABEL_GAP}.heading",
-        "How much more often each group gets the favoured outcome than the largest group, or than "
-        "any other, among generated rows",
+        "How much more often each group gets the favoured outcome than the largest group, among "
+        "generated rows",
     ),
     CHANGE: message(
         f"{CHANGE}.heading",
         "How far each group's distance from the largest group, in the rate of the favoured "
-        "outcome, is among generated rows from what it is among real rows; and how far any two "
-        "groups have come apart",
+        "outcome, is among generated rows from what it is among real rows",
     ),
 }
 

@@ -61,8 +61,8 @@ _HEADINGS = {
     ),
     GAP: message(
         f"{GAP}.heading",
-        "How much further the accuracy about each group falls behind that about the largest group, "
-        "or that about one group behind any other, after training on samples instead of real rows",
+        "How much further the accuracy about each group falls behind that about the largest group "
+        "after training on samples instead of real rows",
     ),
 }
 

@@ -64,8 +64,7 @@ _HEADINGS = {
     ),
     CHANGE: message(
         f"{CHANGE}.heading",
-        "Differential fairness ε among generated rows minus that among real rows, and how far any "
-        "two groups have come apart",
+        "Differential fairness ε among generated rows minus that among real rows",
     ),
 }
 
