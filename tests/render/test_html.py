@@ -674,7 +674,7 @@ def test_points_are_said_once_in_a_table_of_points() -> None:
     numbers = Numbers(Text("en"))
     [points, share] = [
         Finding(metric="m", label=message("l", "L"),
-                estimate=Estimate.of(0.02, lambda c: (0.01, 0.03), n=9, method="toy", unit=unit))
+                estimate=Estimate.of(0.02, lambda _: (0.01, 0.03), n=9, method="toy", unit=unit))
         for unit in ("difference of shares", "share")
     ]  # fmt: skip
     e = points.estimate
@@ -687,10 +687,10 @@ def test_points_are_said_once_in_a_table_of_points() -> None:
 
 
 def test_a_table_of_a_curve_leaves_out_chance() -> None:
-    """Its rows are the diagonal; the drawing keeps it, and so does a table that has nothing else."""
-    diagonal = tuple(("chance", x, x, None, None) for x in (0.1, 1.0))
+    """Its rows are the diagonal; the drawing keeps it, as does a table that has nothing else."""
+    diagonal = tuple(("chance", x, x) for x in (0.1, 1.0))
     curve = next(f for s in REPORT.sections for f in s.figures if f.kind == "curve")
-    both = curve.model_copy(update={"rows": (("a", 0.1, 0.3, 0.2, 0.4), *diagonal)})
+    both = curve.model_copy(update={"rows": (("a", 0.1, 0.3), *diagonal)})
     alone = curve.model_copy(update={"rows": diagonal})
     shown = [to_html(_with_figure(f)) for f in (both, alone)]
 
