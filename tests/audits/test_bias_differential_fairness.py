@@ -236,7 +236,7 @@ def test_groups_that_trade_places_in_another_outcome_are_seen():
     assert apart.estimate.value == pytest.approx(math.log(2), abs=0.01)
     assert apart.estimate.low > 0.5
     assert apart.group == {"sex": ANY}
-    assert apart.note.english.startswith("Of any two, ")
+    assert apart.note.english.startswith("Of any two groups of sex, ")
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -520,7 +520,7 @@ def test_groups_that_trade_places_are_outside():
     assert abs(gap.estimate.value) < 0.01
     assert apart.estimate.value > 0.5
     assert apart.verdict is Verdict.OUTSIDE
-    assert apart.note.english.endswith(" Of any two, f gained most on m.")
+    assert apart.note.english.endswith(" Of any two groups of sex, f gained most on m.")
     assert {same.verdict, alike.verdict} == {Verdict.WITHIN}
 
 

@@ -645,7 +645,7 @@ def test_a_gap_between_two_others_is_seen():
     assert {gaps[g].verdict for g in "bc"} == {Verdict.WITHIN}
     assert gaps[ANY].estimate.value == pytest.approx(0.08)
     assert gaps[ANY].verdict is Verdict.OUTSIDE
-    assert gaps[ANY].note.english == "Of any two, b gained most on c."
+    assert gaps[ANY].note.english == "Of any two groups of group, b gained most on c."
     assert gaps[ANY].words[ANY].id == "group.any_two"
 
 

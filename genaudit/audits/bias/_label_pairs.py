@@ -112,7 +112,9 @@ class _Rates:
         pairs = self._pairs(metric, groups)
         words = [self.grouping.words.get(level, level) for level in self.grouping.levels]
         few = [word for i, word in enumerate(words) if i not in groups]
-        pair = furthest([words[i] for i in groups], pairs, few, gained=metric == CHANGE)
+        pair = furthest(
+            self.grouping.name, [words[i] for i in groups], pairs, few, gained=metric == CHANGE
+        )
         trainings = None if pairs is None else self._trainings(groups, pairs)
         seeds = None if trainings is None else trainings.note
         both = message("bias.pairs.both", "{first} {second}", first=pair or "", second=seeds or "")

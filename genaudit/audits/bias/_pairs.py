@@ -226,6 +226,7 @@ def of_maxima(found: Maxima, n_groups: int, *, ahead: bool = True) -> Pairs:
 
 
 def furthest(
+    column: str | Message,
     words: Sequence[str | Message],
     pairs: Pairs | None,
     few: Sequence[str | Message] = (),
@@ -235,6 +236,7 @@ def furthest(
     """Which two groups the number is of, and which take no part.
 
     Args:
+        column: Whose groups they are.
         words: Names of the groups of the pairs.
         pairs: None where fewer than two groups have enough rows.
         few: Names of the groups that take no part.
@@ -243,11 +245,19 @@ def furthest(
     pair = None if pairs is None else pairs.furthest
     first = None
     if pair is not None:
-        names = {"one": words[pair[0]], "other": words[pair[1]]}
+        names = {"column": column, "one": words[pair[0]], "other": words[pair[1]]}
         first = (
-            message("bias.pairs.gained", "Of any two, {one} gained most on {other}.", **names)
+            message(
+                "bias.pairs.gained",
+                "Of any two groups of {column}, {one} gained most on {other}.",
+                **names,
+            )
             if gained
-            else message("bias.pairs.furthest", "Furthest apart: {one} above {other}.", **names)
+            else message(
+                "bias.pairs.furthest",
+                "Of groups of {column} furthest apart: {one} above {other}.",
+                **names,
+            )
         )
     second = None if not few else message(
         "bias.pairs.few",

@@ -214,7 +214,9 @@ def _any_two_finding(table: Table, found: Comparison, case: AuditCase, n_resampl
     method, gap = by_person(METHOD, *found.data), Gap()
     words = [grouping.words.get(level, level) for level in grouping.levels]
     taking = [i for i in range(len(words)) if table.n_people[i] >= JUDGED and table.told[i]]
-    few_rows = furthest([], None, [word for i, word in enumerate(words) if i not in taking])
+    few_rows = furthest(
+        grouping.name, [], None, [word for i, word in enumerate(words) if i not in taking]
+    )
     same = _of_any_two(grouping)
     if len(taking) < 2:
         reason = too_few_groups(grouping.name, JUDGED)

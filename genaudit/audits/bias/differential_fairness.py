@@ -401,7 +401,9 @@ class _Counted:
             return _note(self.columns, self.kept, as_one=as_one)
         words = [_cell(self.columns, int(i)) for i in np.flatnonzero(self.kept)]
         return furthest(
-            words, None if self.sides_of_all is None else ratios_apart(*self.sides_of_all)
+            listed([g.name for g in self.columns]),
+            words,
+            None if self.sides_of_all is None else ratios_apart(*self.sides_of_all),
         )
 
     @property

@@ -252,7 +252,7 @@ def note_of_two(everybody: Table, told: Table, gap: Gap, found: Comparison) -> M
     words = [told.grouping.words.get(level, level) for level in told.grouping.levels]
     pairs = pairs_apart(told, gap) if len(groups) > 1 else None
     untold = [words[i] for i in np.unique(everybody.group) if i not in groups]
-    pair = furthest([words[i] for i in groups], pairs, untold)
+    pair = furthest(told.grouping.name, [words[i] for i in groups], pairs, untold)
     return note if pair is None else message("bias.pairs.both", "{first} {second}", first=note,
                                              second=pair)  # fmt: skip
 
