@@ -130,7 +130,8 @@ class Row:
         if self.new is None or self.new.limit is None:
             return True
         gone = self.old.estimate.value is not None and self.new.estimate.value is None
-        doubted = self.old.doubt is None and self.new.doubt is not None
+        shown = self.new.verdict is Verdict.OUTSIDE  # whatever its doubt is of
+        doubted = self.old.doubt is None and self.new.doubt is not None and not shown
         late = _late(self.new) and not _late(self.old)
         return gone or doubted or late or self.change is Change.NOT_COMPARED
 

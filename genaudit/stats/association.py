@@ -32,8 +32,9 @@ def cramer(group: np.ndarray, level: np.ndarray, told: np.ndarray, few: int = 0)
             chance alone brings. Its smaller side, less 1, is what chi-squared is divided by.
         few: Counts from 1 to below it are taken for half of it, and the largest cell of their group
             for so many more or fewer that the group keeps its size. Shares of groups and of levels
-            are those of that table, and rows count for what their cell does, so that neither the
-            value nor its error tells a count of a few people.
+            are those of that table, and rows count for what their cell does, so that whoever knows
+            the sizes of groups and all other cells reads no count of a few people from the value or
+            its error. Where a group has several large cells, the largest is taken for unknown.
 
     Source: Cramér 1946; bias corrected as Bergsma 2013, J. Korean Stat. Soc. 42, equation 8 (in the
     numerator alone, so that two tables stay comparable).

@@ -37,6 +37,7 @@ from genaudit.audits.bias.downstream import (
     ODDS,
     SELECTION,
     Options,
+    _left_out,
     downstream,
     note_of_two,
 )
@@ -253,8 +254,10 @@ def test_rates_of_fewer_than_thirty_rows_are_no_verdict():
     small = holdout.index[(holdout[column] == holdout[column].unique()[0])]
     favoured = [i for i in small if holdout.loc[i, "hired"] == "yes"]
     cut = holdout.drop(favoured[14:])
-    odds = [f for f in judged(NAME, case_of(samples, train, cut)) if f.metric == ODDS]
+    both = [f for f in judged(NAME, case_of(samples, train, cut)) if f.metric == ODDS]
+    odds = [f for f in both if ANY not in f.words]
 
+    assert [f.estimate.value for f in both if ANY in f.words] == [None], "it would tell of a few"
     assert all(f.doubt is not None and f.doubt.id == "bias.downstream.few_of_a_label" for f in odds)
     assert all(f.estimate.value is not None for f in odds)
     whole = [f for f in judged(NAME, case_of(samples, train, holdout)) if f.metric == ODDS]
@@ -520,7 +523,9 @@ def test_groups_that_trade_places_are_outside():
     assert abs(gap.estimate.value) < 0.01
     assert apart.estimate.value > 0.5
     assert apart.verdict is Verdict.OUTSIDE
-    assert apart.note.english.endswith(" Of any two groups of sex, f gained most on m.")
+    assert apart.note.english.endswith(
+        " Of any two groups of sex, f (ahead now) and m have come apart most."
+    )
     assert {same.verdict, alike.verdict} == {Verdict.WITHIN}
 
 
@@ -639,6 +644,42 @@ def test_no_rate_that_is_hidden_is_told_by_a_pair():
     assert t.told.tolist() == [True, False, False]
     note = note_of_two(t, t.where(np.array([0])), parity_gap, found)
     assert note.english.endswith("as they would tell of a few people: b, c.")
+
+
+def test_a_group_that_may_not_be_told_of_lets_nothing_pass():
+    """Models of samples select five of b instead of half of them, and all others alike."""
+    rates = {"a": 0.3, "b": 0.5, "c": 0.3, "d": 0.35}
+    rng, n = np.random.default_rng(0), 2000
+
+    def rows(made):
+        group = np.repeat(list("abcd"), n)
+        x = np.concatenate([rng.permutation(n) for _ in "abcd"])
+        p = np.array([rates[g] for g in group])
+        selected = np.where(made & (group == "b"), x < 5, x < p * n)
+        return group, selected
+
+    (group, real), (_, made) = rows(made=False), rows(made=True)
+    codes = np.searchsorted(list("abcd"), group)
+    t = Table(Grouping("letter", tuple("abcd")), codes, codes * 0 + (np.arange(4 * n) % 2),
+              np.tile(real, (4, 1)), np.tile(made, (4, 1)))  # fmt: skip
+    shown = t.where(np.flatnonzero(t.told))
+
+    assert 1 not in shown.group
+    assert _left_out(t, shown, shown).id == "bias.pairs.untold"
+    assert _left_out(t, shown, t) is None
+
+
+def test_rates_by_label_are_told_as_such():
+    """Three of seventy without the favoured label are selected: no rate by label of that group."""
+    group = np.repeat([0, 1], [400, 400])
+    y = np.tile(np.repeat([0, 1], [70, 330]), 2)
+    decided = np.zeros(800, dtype=bool)
+    decided[70:270] = decided[470:670] = decided[:35] = decided[400:403] = True
+    t = Table(Grouping("letter", ("a", "b")), group, y, np.tile(decided, (2, 1)),
+              np.tile(decided, (2, 1)))  # fmt: skip
+
+    assert t.told.tolist() == [True, True]
+    assert not t.told_by_label.any()
 
 
 def test_who_is_largest_does_not_matter_to_the_cost():

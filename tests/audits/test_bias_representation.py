@@ -645,7 +645,10 @@ def test_a_gap_between_two_others_is_seen():
     assert {gaps[g].verdict for g in "bc"} == {Verdict.WITHIN}
     assert gaps[ANY].estimate.value == pytest.approx(0.08)
     assert gaps[ANY].verdict is Verdict.OUTSIDE
-    assert gaps[ANY].note.english == "Of any two groups of group, b gained most on c."
+    assert (
+        gaps[ANY].note.english
+        == "Of any two groups of group, b (ahead now) and c have come apart most."
+    )
     assert gaps[ANY].words[ANY].id == "group.any_two"
 
 
@@ -719,6 +722,32 @@ def test_a_group_of_our_name_is_a_group():
               if f.metric == CHANGE]  # fmt: skip
 
     assert len(levels) == len(set(levels)) == 4
+
+
+def test_a_category_called_not_stated_is_one():
+    """Beside those who state none, who are called otherwise then."""
+    columns = [{**c.model_dump(), "nullable": c.name == "group"} for c in LETTERS.columns]
+    columns[0]["categories"] = ["a", "(not stated)"]
+    rows = table(a=(60, 60), b=(40, 40), c=(30, 30)).replace({"b": "(not stated)"})
+    rows.loc[rows["group"] == "c", "group"] = None
+    found = judged(NAME, case_of(rows, rows, schema=LETTERS.replace(columns=columns)))
+    shares = {f.group["group"]: f.estimate.n for f in found if f.metric == SHARE}
+
+    assert set(shares) == {"a", "(not stated)", "(not stated) (missing)"}
+
+
+def test_a_large_group_that_may_not_be_told_of_lets_nothing_pass():
+    """Five of 2,000 of b were favoured, and now as many as of any other: not known, so no pass."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in LETTERS.columns}
+    columns["group"]["categories"] = list("abcd")
+    schema = Schema.from_dict({"columns": columns})
+    real = table(a=(1200, 800), b=(5, 1995), c=(1200, 800), d=(1200, 800))
+    made = table(**dict.fromkeys("abcd", (1200, 800)))
+    gap = found(made, real, CHANGE, schema)[ANY]
+
+    assert gap.estimate.value is None or (gap.verdict, gap.doubt.id) == (
+        Verdict.CANNOT_TELL, "bias.pairs.untold"
+    )  # fmt: skip
 
 
 def test_a_harm_is_in_no_doubt_for_want_of_the_outcome():

@@ -263,6 +263,10 @@ def test_what_is_doubted_or_expired_lets_nothing_pass(tmp_path: Path, run_cli: C
     policy = known.model_copy(update={"limits": dated, "digest": "0" * 64, "default": False})
     gone = api.write_json(_report([judged], policy=policy), tmp_path / "gone.json")
 
+    worse = doubted.model_copy(update={"estimate": _toy(0.9), "hollow": True})
+    shown = diff(_report([judged]), api.check(_report([worse])))
+
+    assert [row.lost for row in shown.rows if row.new is not None] == [False]
     assert run_cli("diff", old, new)[0] == 3
     assert run_cli("diff", old, old)[0] == 0
     assert run_cli("diff", old, gone)[0] == 3

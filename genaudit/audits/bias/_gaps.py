@@ -143,6 +143,12 @@ class Table:
         return n_units(self.group, self.person, len(self.grouping.levels))
 
     @property
+    def told_by_label(self) -> np.ndarray:
+        """Groups whose rates among rows of either label may be printed too, bools (levels,)."""
+        labels = [self.take(self.y == y).told for y in (0, 1)]
+        return np.asarray(self.told & labels[0] & labels[1])
+
+    @property
     def told(self) -> np.ndarray:
         """Groups whose size and selection rates on both sides may be printed, bools (levels,)."""
         n = np.bincount(self.group, minlength=len(self.grouping.levels))

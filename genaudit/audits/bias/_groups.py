@@ -27,9 +27,7 @@ JUDGED = 30
 #: Below this a group's number is "not estimable" and, with real rows, not shown either.
 ESTIMABLE = SMALL_CELL
 
-NOT_STATED = "(not stated)"
-
-_NOT_STATED = message("group.not_stated", NOT_STATED)
+_NOT_STATED = message("group.not_stated", "(not stated)")
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,8 @@ class Grouping:
 
     Where three of four real rows or more share the smallest value, at those of the other rows.
 
-    levels: names of the groups; the last is `(not stated)` where a value is missing somewhere.
+    levels: names of the groups; the last is `(not stated)` where a value is missing somewhere, or
+        longer where a category is called that.
     edges: the quartiles, for a numeric column.
     said: levels that are words of ours and no names of the data.
     """
@@ -61,8 +60,17 @@ class Grouping:
             said = tuple(_bands(column, edges))
             levels = tuple(band.english for band in said)
         if any(_unstated(d, column.name) for d in (real, *others)):
-            levels, said = (*levels, NOT_STATED), (*said, _NOT_STATED)
+            rest = _NOT_STATED
+            while rest.text_en in levels:  # a category may be called so
+                rest = message("group.not_stated_at_all", f"{rest.text_en} (missing)")
+            levels, said = (*levels, rest.text_en), (*said, rest)
         return cls(column.name, levels, edges, said)
+
+    @property
+    def rest(self) -> str | None:
+        """The level of those who state none; None where all do."""
+        known = (_NOT_STATED.id, "group.not_stated_at_all")
+        return self.levels[-1] if self.said and self.said[-1].id in known else None
 
     @property
     def words(self) -> dict[str, Message]:
@@ -72,7 +80,7 @@ class Grouping:
     def codes(self, data: Dataset) -> np.ndarray:
         """Position of each record's group among the levels, shape (n,); -1 where it has none."""
         values = data.frame[self.name]
-        rest = len(self.levels) - 1 if self.levels[-1] == NOT_STATED else -1
+        rest = -1 if self.rest is None else len(self.levels) - 1
         if self.edges:
             numbers = values.to_numpy(dtype=float)
             codes = np.searchsorted(self.edges, numbers, side="right")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -27,7 +28,14 @@ from genaudit.audits.bias._labels import (
     doubted,
     trainings_of,
 )
-from genaudit.audits.bias._pairs import Pairs, any_two, furthest, of_rates, too_few_groups
+from genaudit.audits.bias._pairs import (
+    Pairs,
+    any_two,
+    furthest,
+    of_rates,
+    too_few_groups,
+    untold,
+)
 from genaudit.audits.bias._trainings import ALONE, METHOD, Trainings
 from genaudit.audits.words import by_person
 from genaudit.case import AuditCase, Knowledge
@@ -111,14 +119,7 @@ class _Rates:
         groups, who = self._large(metric), any_two(self.grouping.levels)
         pairs = self._pairs(metric, groups)
         words = [self.grouping.words.get(level, level) for level in self.grouping.levels]
-        few = [word for i, word in enumerate(words) if i not in groups]
-        pair = furthest(
-            self.grouping.name, [words[i] for i in groups], pairs, few, gained=metric == CHANGE
-        )
-        trainings = None if pairs is None else self._trainings(groups, pairs)
-        seeds = None if trainings is None else trainings.note
-        both = message("bias.pairs.both", "{first} {second}", first=pair or "", second=seeds or "")
-        return Finding(
+        found = Finding(
             metric=metric,
             label=message(
                 f"{metric}.any_two",
@@ -132,8 +133,29 @@ class _Rates:
             words=words_of(who),
             null=None if pairs is None else self._null(metric, groups),
             sides=() if pairs is None else self._sides(metric, groups, pairs),
-            note=both if pair and seeds else pair or seeds,
+            note=self._note(metric, words, groups, pairs),
         )
+        large = self._large(metric, told=False)
+        return doubted(found, untold([words[i] for i in large if i not in groups]))
+
+    def _note(
+        self,
+        metric: str,
+        words: Sequence[str | Message],
+        groups: Sequence[int],
+        pairs: Pairs | None,
+    ) -> Message | None:
+        """Which two groups it is of, which take no part, and how far trainings are apart."""
+        if self.made is None:
+            return None
+        few = [word for i, word in enumerate(words) if i not in groups]
+        named = [words[i] for i in groups]
+        form: Literal["gap", "ahead"] = "gap" if metric == LABEL_GAP else "ahead"
+        pair = furthest(self.grouping.name, named, pairs, few, form)
+        trainings = None if pairs is None else self._trainings(groups, pairs)
+        if pair is None or trainings is None:
+            return pair or (trainings.note if trainings else None)
+        return message("bias.pairs.both", "{first} {second}", first=pair, second=trainings.note)
 
     def _estimate(self, metric: str, pairs: Pairs | None, *, null: bool = False) -> Estimate:
         data = (self.case.samples,) if metric == LABEL_GAP else (self.case.train, self.case.samples)
@@ -145,13 +167,13 @@ class _Rates:
         reason = self.lacks or too_few_groups(self.grouping.name, JUDGED)
         return Estimate.undefined(reason, n=n, method=method, unit=UNIT)
 
-    def _large(self, metric: str) -> list[int]:
+    def _large(self, metric: str, *, told: bool = True) -> list[int]:
         """Codes of the groups with enough rows on each side, of which real ones may be told."""
         if self.made is None:
             return []
         enough = np.all([_enough(rates) for rates in (self.made, *self.each)], axis=0)
         if metric == CHANGE:
-            enough &= _enough(self.real) & self.real.told
+            enough &= _enough(self.real) & (self.real.told | (not told))
         return [int(i) for i in np.flatnonzero(enough)]
 
     def _pairs(self, metric: str, groups: Sequence[int]) -> Pairs | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Literal
 
 import numpy as np
 from scipy.stats import beta, t
@@ -230,8 +231,7 @@ def furthest(
     words: Sequence[str | Message],
     pairs: Pairs | None,
     few: Sequence[str | Message] = (),
-    *,
-    gained: bool = True,
+    form: Literal["gap", "ahead", "apart"] = "apart",
 ) -> Message | None:
     """Which two groups the number is of, and which take no part.
 
@@ -240,25 +240,14 @@ def furthest(
         words: Names of the groups of the pairs.
         pairs: None where fewer than two groups have enough rows.
         few: Names of the groups that take no part.
-        gained: Whether it is what one gained on the other, not how far it is ahead.
+        form: Whether it is a gap, or how far two came apart, and then whether in one rate, of which
+            one is ahead, or in any of several.
     """
     pair = None if pairs is None else pairs.furthest
     first = None
     if pair is not None:
         names = {"column": column, "one": words[pair[0]], "other": words[pair[1]]}
-        first = (
-            message(
-                "bias.pairs.gained",
-                "Of any two groups of {column}, {one} gained most on {other}.",
-                **names,
-            )
-            if gained
-            else message(
-                "bias.pairs.furthest",
-                "Of groups of {column} furthest apart: {one} above {other}.",
-                **names,
-            )
-        )
+        first = message(f"bias.pairs.{form}", _FORMS[form], **names)
     second = None if not few else message(
         "bias.pairs.few",
         "Groups that take no part, for too few rows or as they would tell of a few people: "
@@ -268,6 +257,25 @@ def furthest(
     if first is None or second is None:
         return first or second
     return message("bias.pairs.both", "{first} {second}", first=first, second=second)
+
+
+_FORMS = {
+    "gap": "Of groups of {column} furthest apart: {one} (higher) and {other}.",
+    "ahead": "Of any two groups of {column}, {one} (ahead now) and {other} have come apart most.",
+    "apart": "Of any two groups of {column}, {one} and {other} have come apart most.",
+}
+
+
+def untold(groups: Sequence[str | Message]) -> Message | None:
+    """The doubt of a pass where groups are large enough and take no part; None for no groups."""
+    if not groups:
+        return None
+    return message(
+        "bias.pairs.untold",
+        "Groups that are large enough take no part, as their rates would tell of a few people "
+        "({groups}): whether they have come apart is not known.",
+        groups=listed(groups),
+    )
 
 
 def too_few_groups(column: str | Message, minimum: int) -> Message:

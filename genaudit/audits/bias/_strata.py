@@ -20,7 +20,7 @@ from genaudit.audits.bias._gaps import (
     untaught,
 )
 from genaudit.audits.bias._groups import JUDGED, Grouping, as_real, outcome
-from genaudit.audits.bias._pairs import ANY_TWO
+from genaudit.audits.bias._pairs import ANY_TWO, untold
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison
 from genaudit.audits.words import by_person
@@ -85,7 +85,9 @@ def findings(
         for who, text in _TEXTS:
             rows = None if part is None else part if who is _ALL else _told(part)
             empty = (
-                None if rows is None else (untaught(case, rows, found) or undecided(rows, found))
+                None
+                if rows is None or part is None
+                else untaught(case, rows, found) or undecided(rows, found) or _left_out(part, rows)
             )
             if rows is None:
                 reason = _one_group(column, control, level)
@@ -109,6 +111,12 @@ def findings(
                 ),
                 rows,
             )
+
+
+def _left_out(part: Table, rows: Table) -> Message | None:
+    """That groups of a stratum take no part, as they would tell of a few people."""
+    words = [part.grouping.words.get(level, level) for level in part.grouping.levels]
+    return untold([words[i] for i in np.setdiff1d(np.unique(part.group), np.unique(rows.group))])
 
 
 def _told(part: Table) -> Table | None:

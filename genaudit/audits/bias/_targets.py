@@ -13,7 +13,6 @@ import numpy as np
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
-    NOT_STATED,
     Grouping,
     Rate,
     absent,
@@ -179,7 +178,7 @@ def _shares_of(
 
 
 def _stated(grouping: Grouping) -> tuple[str, ...]:
-    return tuple(level for level in grouping.levels if level != NOT_STATED)
+    return tuple(level for level in grouping.levels if level != grouping.rest)
 
 
 def target_findings(

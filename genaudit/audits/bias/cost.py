@@ -34,7 +34,7 @@ from genaudit.audits.bias._groups import (
     too_few,
     with_words,
 )
-from genaudit.audits.bias._pairs import any_two, furthest, is_any_two, too_few_groups
+from genaudit.audits.bias._pairs import any_two, furthest, is_any_two, too_few_groups, untold
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.privacy.groups import exposure
@@ -187,8 +187,7 @@ def _gap_finding(
 
     def estimate_of(sides: Table, stream: str) -> Estimate:
         rng = case.rng(f"{GAP}.{grouping.name}.{i}.{stream}")
-        change = gap_between(sides, i, sides.made) - gap_between(sides, i, sides.real)
-        estimate = gap_change(sides, _signed(i, reference), change, rng, n_resamples)
+        estimate = _change(sides, i, reference, rng, n_resamples)
         return estimate.model_copy(update={"method": method})
 
     estimate = estimate_of(pair, "samples")
@@ -233,13 +232,18 @@ def _any_two_finding(table: Table, found: Comparison, case: AuditCase, n_resampl
     halves = rows.halves(lambda side: fairlearn_gap(rows, gap, side.mean(axis=0)))
     estimate = estimate_of(rows, "samples")
     winner, loser = (taking[i] for i in pairs_apart(rows, gap, ahead=False).furthest or (0, 1))
-    effect = _effect(rows.where(np.array([winner, loser])), loser, winner, estimate)
+    pair = rows.where(np.array([winner, loser]))
+    # What becomes of the gap of these two is told by their own interval.
+    rng = case.rng(f"{GAP}.{grouping.name}.any.pair")
+    effect = _effect(pair, loser, winner, _change(pair, loser, winner, rng, n_resamples))
+    large = np.flatnonzero((table.n_people >= JUDGED) & ~table.told)
+    left_out = untold([words[i] for i in large])
     return Finding(
         **same,
         estimate=estimate,
         sides=as_real(estimate, n),
         null=None if halves is None else estimate_of(halves, "null"),
-        **_doubts(case, rows, found),
+        **_doubts(case, rows, found, left_out=left_out),
         note=effect
         if few_rows is None
         else message("bias.pairs.both", "{first} {second}", first=effect, second=few_rows),
@@ -263,11 +267,15 @@ def _of_any_two(grouping: Grouping) -> dict[str, Any]:
 
 
 def _doubts(
-    case: AuditCase, table: Table, found: Comparison, short: Message | None = None
+    case: AuditCase,
+    table: Table,
+    found: Comparison,
+    short: Message | None = None,
+    left_out: Message | None = None,
 ) -> dict[str, Any]:
     """Why no cost is judged: rows or learners too few; or why none that is small is."""
     whole = short or found.doubt
-    empty = untaught(case, table, found) or _told_apart(found)
+    empty = untaught(case, table, found) or _told_apart(found) or left_out
     return {"doubt": whole or empty, "hollow": whole is None and empty is not None}
 
 
@@ -284,6 +292,14 @@ def _told_apart(found: Comparison) -> Message | None:
         "cost it.",
         minimum=JUDGED,
     )
+
+
+def _change(
+    sides: Table, i: int, reference: int, rng: np.random.Generator, n_resamples: int
+) -> Estimate:
+    """How much further group i falls behind the other of two."""
+    change = gap_between(sides, i, sides.made) - gap_between(sides, i, sides.real)
+    return gap_change(sides, _signed(i, reference), change, rng, n_resamples)
 
 
 def gap_between(table: Table, i: int, side: np.ndarray) -> float:

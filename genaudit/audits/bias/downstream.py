@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
@@ -43,7 +44,7 @@ from genaudit.audits.bias._groups import (
     with_words,
     within_bands,
 )
-from genaudit.audits.bias._pairs import ANY_TWO, furthest, too_few_groups
+from genaudit.audits.bias._pairs import ANY_TWO, furthest, too_few_groups, untold
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import by_person, listed
@@ -184,7 +185,8 @@ def _findings(
         short = enough & (least < JUDGED) if metric == ODDS else np.zeros_like(enough)
         doubt = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
         # Of two groups that trade places it is the very rate of one less that of the other.
-        shown = rows.where(np.flatnonzero(told))
+        both = told if metric == GAP else table.told_by_label
+        shown = rows.where(np.flatnonzero(both))
         n = int(sizes.sum())
         yield from _gap_findings(metric, (rows, shown), found, case, n_resamples, n, doubt)
     for i, level in enumerate(table.grouping.levels):
@@ -221,7 +223,9 @@ def _gap_findings(
             estimate = measured(change, rows, f"{group.id}.samples")
             halves = rows.halves(partial(_gap_of, rows, gap))
             null = None if halves is None else measured(change, halves, f"{group.id}.null")
-            empty = untaught(case, rows, found) or undecided(rows, found)
+            empty = (
+                untaught(case, rows, found) or undecided(rows, found) or _left_out(*tables, rows)
+            )
         yield Finding(
             metric=metric,
             label=label(metric, name, found.target),
@@ -246,13 +250,23 @@ def _too_few(group: Message, column: str, n: int, method: str) -> Estimate:
     return Estimate.undefined(reason, n=n, method=method, unit=UNIT)
 
 
+def _left_out(everybody: Table, told: Table, rows: Table) -> Message | None:
+    """That groups take no part, where the rows are of those that may be told of."""
+    if rows is not told:
+        return None
+    words = [told.grouping.words.get(level, level) for level in told.grouping.levels]
+    left = np.setdiff1d(np.unique(everybody.group), np.unique(told.group))
+    return untold([words[i] for i in left])
+
+
 def note_of_two(everybody: Table, told: Table, gap: Gap, found: Comparison) -> Message:
     """The note of all groups, and which two of those that may be told of have come apart."""
     note, groups = _note(everybody, found), np.unique(told.group)
     words = [told.grouping.words.get(level, level) for level in told.grouping.levels]
     pairs = pairs_apart(told, gap) if len(groups) > 1 else None
-    untold = [words[i] for i in np.unique(everybody.group) if i not in groups]
-    pair = furthest(told.grouping.name, [words[i] for i in groups], pairs, untold)
+    few = [words[i] for i in np.unique(everybody.group) if i not in groups]
+    form: Literal["ahead", "apart"] = "apart" if gap.by_label else "ahead"
+    pair = furthest(told.grouping.name, [words[i] for i in groups], pairs, few, form)
     return note if pair is None else message("bias.pairs.both", "{first} {second}", first=note,
                                              second=pair)  # fmt: skip
 

@@ -10,7 +10,6 @@ import numpy as np
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
-    NOT_STATED,
     Grouping,
     Rate,
     in_words,
@@ -228,7 +227,7 @@ def _parts(case: AuditCase) -> tuple[Dataset, Dataset]:
 def _stated(grouping: Grouping, data: Dataset) -> np.ndarray:
     """Level of each record, shape (n,); -1 where its group is not stated."""
     codes = grouping.codes(data)
-    if grouping.levels[-1] == NOT_STATED:
+    if grouping.rest is not None:
         codes = np.where(codes == len(grouping.levels) - 1, -1, codes)
     return codes
 
@@ -287,7 +286,7 @@ def _findings(case: AuditCase, asked: Asked) -> Iterator[Finding]:
     method = by_person(_METHOD, case.train, case.samples)
     n = min(len(asked.made), in_tens(real[0].n, len(case.train)))
     for i, level in enumerate(grouping.levels):
-        if level == NOT_STATED:
+        if level == grouping.rest:
             continue
         group = {grouping.name: level}
         reason, c = _reason(asked, corrected, i, told=bool(told[i]))
@@ -388,7 +387,7 @@ def _bars(case: AuditCase, asked: Asked) -> Iterator[Bar]:
     corrected, grouping = asked.corrected(), asked.grouping
     told, real = grouping.told(case.train), _real_shares(case, grouping)
     for i, level in enumerate(grouping.levels):
-        if level == NOT_STATED:
+        if level == grouping.rest:
             continue
         reason, c = _reason(asked, corrected, i, told=bool(told[i]))
         name = in_words({grouping.name: level})

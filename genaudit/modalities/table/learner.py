@@ -189,7 +189,8 @@ def show_number(column: Column, value: float) -> str:
     """A value of a numeric or datetime column, as a person writes it."""
     if column.kind is Kind.DATETIME:
         return str(pd.Timestamp(value, unit="s").date())
-    return f"{value:g}"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return f"{value:.0f}" if whole else f"{value:g}"
 
 
 def show_apart(column: Column, values: Sequence[float]) -> list[str]:
