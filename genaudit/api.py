@@ -381,13 +381,15 @@ def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -
     if who.digest is None:
         return list(touches)
     try:
-        # Its rows as well: the same in another format, order or union of files are no new ones.
+        # Its rows as well: the same in another format or order, or beside others, are no new ones.
+        read = [("the subject", who.digest),
+                *(("rows of the subject", rows) for rows in who.contents)]  # fmt: skip
         looked = [
             book.append(Touch(
                 dataset=f"subject:{who.name}", kind=TouchKind.PUBLIC, scope=Scope.AUDIT,
-                purpose="audit reads the subject", digest=book.content_digest(digest.encode()),
+                purpose=f"audit reads {what}", digest=book.content_digest(digest.encode()),
             )).touch
-            for digest in (who.digest, *who.contents)
+            for what, digest in read
         ]  # fmt: skip
         return [*touches, *looked]
     except OptionError:

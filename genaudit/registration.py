@@ -9,18 +9,28 @@ a ledger, or with another one, nothing here can tell.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import Entry, PrivacyLedger, Reader, Registered, Scope, Touch, TouchKind
 from genaudit.policy import Policy, content
-from genaudit.result import AuditReport, Estimate, Registration
+from genaudit.result import AuditReport, Bound, Estimate, Finding, Registration
 from genaudit.touches import said
 
 #: Messages of purposes, as an audit writes them.
 _DATA = ("ledger.audit.train", "ledger.audit.holdout", "ledger.audit.auxiliary")
-_SUBJECT = "ledger.audit.subject"
+_SUBJECT, _ROWS = "ledger.audit.subject", "ledger.audit.rows"
+
+#: Kinds of subjects that always have a digest.
+_OF_FILES = ("samples file", "samples files, pooled", "model folder")
+
+#: Digests of earlier versions of the bundled policy.
+_BUNDLED = ("62bbe847952cf4b942f018403a491ce835cc7b029f0f607e45ac324f5be409e9",)
+
+#: By how much ends may differ that were rounded.
+_BITS = 1e-9
 
 #: Later than any time.
 _NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
@@ -93,14 +103,22 @@ def check_report(report: AuditReport, where: str) -> None:
             bundled file whose digest it names, its times contradict its word that the policy stood
             before the first audit, or a number has two intervals at one level.
     """
-    for _, finding in report.findings():
-        for estimate in (finding.estimate, finding.null, finding.baseline, finding.total):
-            if estimate is not None and not _agrees(estimate):
-                raise IntegrityError(
-                    f"The interval of {finding.metric} in {where} is not that of its own ladder at "
-                    f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
-                )
+    known_by = [(f.metric, e) for _, f in report.findings() for e in _estimates(f)]
+    # Old reports have no ladder at all; from a later one it was taken.
+    laddered = any(e.ladder for _, e in known_by)
+    for metric, estimate in known_by:
+        taken = laddered and not estimate.ladder and (estimate.low, estimate.high) != (None, None)
+        if taken or not _agrees(estimate):
+            raise IntegrityError(
+                f"The interval of {metric} in {where} is not that of its own ladder at "
+                f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
+            )
     known = report.registration
+    if report.policy.default and report.policy.digest not in (Policy.read().digest, *_BUNDLED):
+        raise IntegrityError(
+            f"The policy in {where} is said to be the bundled one, which nobody chose, and its "
+            "digest is another; take the audit.json that `genaudit audit` wrote."
+        )
     if known is None:
         check_same(Policy.read(), report, where)
         return
@@ -117,12 +135,36 @@ def check_report(report: AuditReport, where: str) -> None:
         )
 
 
+def _estimates(finding: Finding) -> list[Estimate]:
+    """The numbers of a finding that verdicts may go by, and that stand beside them."""
+    known = (finding.estimate, finding.null, finding.baseline, finding.total)
+    return [e for e in known if e is not None and e.value is not None]
+
+
 def _agrees(estimate: Estimate) -> bool:
-    """Whether the interval is that of the ladder's rung at its level, where there is a ladder."""
-    rung = next((b for b in estimate.ladder if b.confidence == estimate.confidence), None)
+    """Whether the interval is that of the ladder's rung at its level, and rungs are in order.
+
+    Each level stands there once, and at a higher one an interval is no narrower.
+    """
+    ladder = estimate.ladder
+    rung = next((b for b in ladder if b.confidence == estimate.confidence), None)
     if rung is None:
-        return not estimate.ladder
-    return (rung.low, rung.high) == (estimate.low, estimate.high)
+        return not ladder
+    nested = all(
+        below.confidence < above.confidence and _holds(above, below)
+        for below, above in pairwise(ladder)
+    )
+    return nested and (rung.low, rung.high) == (estimate.low, estimate.high)
+
+
+def _holds(wide: Bound, narrow: Bound) -> bool:
+    """Whether an interval holds another, but for the last bits of its ends."""
+    outer, inner = (
+        (-math.inf if b.low is None else b.low, math.inf if b.high is None else b.high)
+        for b in (wide, narrow)
+    )
+    slack = [_BITS if math.isinf(end) else _BITS * (1 + abs(end)) for end in inner]
+    return outer[0] <= inner[0] + slack[0] and outer[1] >= inner[1] - slack[1]
 
 
 def check_same(policy: Policy, report: AuditReport, where: str) -> None:
@@ -167,18 +209,15 @@ def _check_order(
     known: Registration, ledger: PrivacyLedger, report: AuditReport, entries: Sequence[Entry]
 ) -> None:
     """Refuse `before` where the ledger holds an earlier look at what the report is about."""
-    own = _own(ledger, report, entries)
-    if not own:
+    audits = _own(ledger, report, entries)
+    if not audits:
         raise IntegrityError(
             f"Expected ledger {ledger.path} to hold the audit of {report.subject.name!r} that says "
             "its policy was registered before, got none of it; take the report and the ledger from "
             "where it was made."
         )
-    first = next((e for e in entries if _same(e.touch, own)), None)
     time = next((e.touch.time for e in entries if e.seq == known.entry), "")
-    told = _moment(known.first_audit) if known.first_audit else _NEVER
-    late = first is not None and (first.seq < known.entry or _moment(first.touch.time) < told)
-    if late or time != known.time:
+    if time != known.time or all(_late(own, known, entries) for own in audits):
         raise IntegrityError(
             f"Expected entry {known.entry:,} of ledger {ledger.path} to be of {known.time} and "
             "before the first audit of this subject or these data, as the report says, got another "
@@ -186,42 +225,60 @@ def _check_order(
         )
 
 
-def _own(ledger: PrivacyLedger, report: AuditReport, entries: Sequence[Entry]) -> list[Touch]:
+def _late(own: Sequence[Touch], known: Registration, entries: Sequence[Entry]) -> bool:
+    """Whether the ledger holds a look at what an audit read that was before its policy."""
+    first = next((e for e in entries if _same(e.touch, own)), None)
+    told = _moment(known.first_audit) if known.first_audit else _NEVER
+    return first is not None and (first.seq < known.entry or _moment(first.touch.time) < told)
+
+
+def _own(ledger: PrivacyLedger, report: AuditReport, entries: Sequence[Entry]) -> list[list[Touch]]:
     """What the audit behind a report wrote: the reads of its subject, and those of data before it.
 
-    The subject alone where something else stands between; the data alone where the subject has no
-    digest. Nothing where the ledger holds no such audit.
+    The subject alone where something else stands between. Where the subject has no digest it is
+    what was written last before the report began: all audits of that second, as none says whose it
+    is. Nothing where the ledger holds no such audit.
     """
     began = _moment(report.provenance.started or "")
-    done = [e for e in entries if _moment(e.touch.time) <= began]
+    done = [e.touch for e in entries if _moment(e.touch.time) <= began]
     purposes = [t.purpose for t in report.ledger.audit] if report.ledger else []
     if report.subject.digest is None:
-        return _block(done, purposes)
-    digest = ledger.content_digest(report.subject.digest.encode())
-    looks = [i for i, e in enumerate(done) if e.touch.digest == digest and _looks(e.touch)]
+        return [] if report.subject.kind in _OF_FILES else _blocks(done, purposes)
+    digest, name = ledger.content_digest(report.subject.digest.encode()), report.subject.name
+    sought = (f"subject:{name}", digest, _SUBJECT)
+    looks = [i for i, t in enumerate(done) if (t.dataset, t.digest, _id(t)) == sought]
     if not looks:
         return []
-    before = [e.touch for e in done[max(0, looks[-1] - len(purposes)) : looks[-1]]]
+    before = done[max(0, looks[-1] - len(purposes)) : looks[-1]]
     data = before if [t.purpose for t in before] == purposes else []
-    own, *rest = (e.touch for e in done[looks[-1] :])
-    same = takewhile(lambda t: (t.dataset, t.purpose) == (own.dataset, own.purpose), rest)
-    return [*data, own, *same]
+    own, *rest = done[looks[-1] :]
+    rows = takewhile(lambda t: _id(t) == _ROWS and t.dataset == own.dataset, rest)
+    return [[*data, own, *rows]]
 
 
-def _block(done: Sequence[Entry], purposes: Sequence[str]) -> list[Touch]:
-    """The last touches that stand together with these purposes; nothing for none."""
-    k = len(purposes)
+def _blocks(done: Sequence[Touch], purposes: Sequence[str]) -> list[list[Touch]]:
+    """Touches that stand together with these purposes, and what follows of a subject, last first.
+
+    Those of the last second at which there are some; nothing for no purposes.
+    """
+    k, found = len(purposes), []
     for end in range(len(done), k - 1, -1) if k else ():
-        found = [e.touch for e in done[end - k : end]]
-        if [t.purpose for t in found] == list(purposes):
-            return found
-    return []
+        block = list(done[end - k : end])
+        if [t.purpose for t in block] == list(purposes):
+            read = takewhile(lambda t: _id(t) in (_SUBJECT, _ROWS), done[end:])
+            found.append([*block, *read])
+    return [own for own in found if own[k - 1].time == found[0][k - 1].time]
+
+
+def _id(touch: Touch) -> str:
+    """The id of the purpose of an audit's touch; nothing of another's."""
+    known = said(touch.purpose) if touch.scope is Scope.AUDIT else None
+    return "" if known is None else known.id
 
 
 def _looks(touch: Touch) -> bool:
     """Whether a touch is an audit's, of data or of a subject."""
-    known = said(touch.purpose) if touch.scope is Scope.AUDIT else None
-    return known is not None and known.id in (*_DATA, _SUBJECT)
+    return _id(touch) in (*_DATA, _SUBJECT, _ROWS)
 
 
 def _in_order(known: Registration, started: str | None) -> bool:
@@ -257,9 +314,7 @@ def _same(touch: Touch, touches: Sequence[Touch]) -> bool:
     """Whether a touch is an audit's, of the data or the subject of one of these."""
     if not _looks(touch):
         return False
-    known = said(touch.purpose)
-    assert known is not None, "it looks at something that is known"
-    if known.id == _SUBJECT:
+    if _id(touch) in (_SUBJECT, _ROWS):
         return any(t.purpose == touch.purpose and t.digest == touch.digest for t in touches)
     return any(touch.dataset == t.dataset or touch.digest == t.digest for t in touches)
 

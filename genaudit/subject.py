@@ -95,8 +95,8 @@ class Subject:
     mitigation: what was done to the samples to make groups alike, for the report. steps: the same
     as data, in order; None where parts of the samples went through different ones. repeats: how
     often one generated row stands among the samples at most, after it. sections: what the report
-    shows of that beside its audits. contents: a digest of the rows of each file of samples, in
-    whatever order and format they stand there.
+    shows of that beside its audits. contents: a digest of the rows of each file of samples, and
+    of all of them together, in whatever order and format they stand there.
     """
 
     name: str

@@ -44,6 +44,7 @@ _PURPOSES = (
     message("ledger.audit.holdout", "audit reads holdout"),
     message("ledger.audit.auxiliary", "audit reads auxiliary"),
     message("ledger.audit.subject", "audit reads the subject"),
+    message("ledger.audit.rows", "audit reads rows of the subject"),
     message("ledger.policy", "policy {name}, version {version}, is registered"),
     message("ledger.bundle", "rows are looked for in a released folder"),
 )

@@ -140,13 +140,26 @@ def test_what_has_no_name_is_never_known_to_be_new(policy: Path) -> None:
     assert _state(report) == "never"
 
 
-@pytest.mark.parametrize("other", ["newline", "parquet", "columns", "rows", "union", "recipe"])
+@pytest.mark.parametrize(
+    "other", ["newline", "parquet", "columns", "rows", "union", "recipe", "joined"]
+)
 def test_the_same_rows_in_another_file_are_no_new_subject(
     other: str, policy: Path, tmp_path: Path
 ) -> None:
     """Nor in another format, in another order, or beside other files."""
     first = tmp_path / "a.csv"
     _audit(first, None)
+    if other == "joined":
+        _rows(60).to_csv(tmp_path / "c.csv", index=False)
+        ledger = PrivacyLedger(tmp_path / "new.sqlite")
+        api.audit([first, tmp_path / "c.csv"], schema=SCHEMA, plan=PLAN, ledger=ledger)
+        api.register_policy(policy, ledger)
+        both = pd.concat([_rows(60), pd.read_csv(first)])
+        both.to_csv(tmp_path / "ac.csv", index=False)
+        report = api.audit(tmp_path / "ac.csv", schema=SCHEMA, policy=policy, plan=PLAN,
+                           ledger=ledger)  # fmt: skip
+        assert _state(report) == "after"
+        return
     api.register_policy(policy)
     rows, again = pd.read_csv(first), tmp_path / "b.csv"
     rows[rows.columns[::-1]].to_csv(again, index=False)
@@ -165,6 +178,49 @@ def test_the_same_rows_in_another_file_are_no_new_subject(
                        one_recipe=other == "recipe")  # fmt: skip
 
     assert _state(report) == "after"
+
+
+def test_files_of_one_name_are_not_taken_for_each_other(policy: Path, tmp_path: Path) -> None:
+    """What another audit wrote in the same second, of another file of that name, is not its own."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        _rows(10 if name == "one" else 40).to_csv(tmp_path / name / "s.csv", index=False)
+    _audit(tmp_path / "two" / "s.csv", None)
+    api.register_policy(policy)
+    honest = _audit(tmp_path / "one" / "s.csv", policy)
+    assert _state(_audit(tmp_path / "two" / "s.csv", policy)) == "after"
+
+    assert _state(honest) == "before"
+    assert honest.registration is not None
+    check_entry(honest.registration, PrivacyLedger(), honest)
+
+
+def test_a_removed_digest_hides_no_look_at_the_subject(policy: Path, tmp_path: Path) -> None:
+    """The data are new and the samples are not: whatever kind of subject the report says."""
+    _audit(tmp_path / "a.csv", None)
+    api.register_policy(policy)
+    late = _audit(tmp_path / "a.csv", policy, train=_rows(5))
+    told = json.loads(late.model_dump_json())
+    told["registration"] |= {"state": "before", "first_audit": told["provenance"]["started"]}
+    told["subject"]["digest"] = None
+    for kind in (told["subject"]["kind"], "data frame"):
+        told["subject"]["kind"] = kind
+        forged = AuditReport.model_validate(told)
+        assert forged.registration is not None
+        with pytest.raises(IntegrityError, match="got"):
+            check_entry(forged.registration, PrivacyLedger(), forged)
+
+
+def test_no_other_limits_are_the_bundled_ones(tmp_path: Path) -> None:
+    """That nobody chose them is said of the bundled policy alone."""
+    report = _audit(tmp_path / "a.csv", None, train=_rows())
+    lax = tuple(x.model_copy(update={"value": 5.0}) for x in report.policy.limits[:1])
+    policy = report.policy.model_copy(update={"limits": lax, "digest": ""})
+    place = tmp_path / "a.json"
+    place.write_text(report.model_copy(update={"policy": policy}).model_dump_json(), "utf-8")
+
+    with pytest.raises(IntegrityError, match="said to be the bundled one"):
+        api.read_report(place)
 
 
 @pytest.mark.parametrize("digest", [None, "0" * 64])
@@ -195,17 +251,25 @@ def test_a_policy_from_memory_has_an_owner(tmp_path: Path) -> None:
         _audit(tmp_path / "a.csv", nobody)
 
 
-@pytest.mark.parametrize("change", ["total", "level"])
+@pytest.mark.parametrize("change", ["total", "level", "twice", "narrower", "taken"])
 def test_no_other_interval_passes(change: str, tmp_path: Path) -> None:
-    """That of a sum of gaps is checked too; one at another level than its ladder's is none."""
+    """That of a sum of gaps is checked too, and each ladder: once each level, and no narrower."""
     report = _audit(tmp_path / "a.csv", None, train=_rows())
     told = json.loads(report.model_dump_json())
     finding = next(f for s in told["sections"] for f in s["findings"]
                    if f["estimate"]["high"] is not None)  # fmt: skip
     if change == "total":
         finding["total"] = {**finding["estimate"], "high": 0.9}
-    else:
+    elif change == "level":
         finding["estimate"] |= {"confidence": 0.001}
+    elif change == "twice":
+        forged = {"confidence": 0.95, "low": 0.0, "high": 0.01}
+        finding["estimate"] |= {"low": 0.0, "high": 0.01,
+                                "ladder": [forged, *finding["estimate"]["ladder"]]}  # fmt: skip
+    elif change == "narrower":
+        finding["estimate"]["ladder"][0] |= {"low": -1.0, "high": 2.0}
+    else:
+        finding["estimate"]["ladder"] = []
     (tmp_path / "a.json").write_text(json.dumps(told), "utf-8")
 
     with pytest.raises(IntegrityError, match="is not that of its own ladder"):

@@ -40,18 +40,19 @@ def _day(value: object) -> str:
     raise ValueError(f"expected a date such as 2027-06-30, got {value!r}")
 
 
-#: Words of an operator in one language, such as `purpose_zh`, and notes are fields of their own.
-_OF_ITS_OWN = {
-    *(f"{name}_{lang}" for name in ("assessed_by", "purpose") for lang in ("en", "zh")),
-    *(f"{name}_note" for name in ("assessed_by", "purpose", "valid_until", "applicability")),
-}
+#: Notes on a field that is read by what it says are fields of their own.
+_OF_ITS_OWN = {f"{name}_{end}" for name in ("valid_until", "applicability")
+               for end in ("note", "notes", "reason", "rationale")}  # fmt: skip
 
 #: What is no misspelling of a field, and means it.
 _MEANT = {
-    **dict.fromkeys(("valid_to", "valid", "expires", "expiry", "until"), "valid_until"),
+    **dict.fromkeys(
+        ("valid_to", "valid_through", "valid", "validity", "expires", "expiry", "expiry_date",
+         "expiration", "expiration_date", "until"),
+        "valid_until",
+    ),
     **dict.fromkeys(("applicable", "applies", "apply"), "applicability"),
-    **dict.fromkeys(("assessor", "auditor", "assessed"), "assessed_by"),
-}
+}  # fmt: skip
 
 
 class Context(BaseModel):
@@ -74,12 +75,15 @@ class Context(BaseModel):
         fields = list(type(self).model_fields)
         for name in self.__pydantic_extra__:
             plain = name.casefold().replace("-", "_").replace(" ", "_")
+            begun = [f for f in fields if plain.startswith(f"{f}_")]
             near = [
+                *begun,
                 *difflib.get_close_matches(plain, fields, n=1, cutoff=0.85),
-                *(field for field in fields if plain.startswith(f"{field}_")),
                 *([_MEANT[plain]] if plain in _MEANT else []),
             ]
-            if near and plain not in _OF_ITS_OWN:
+            # Words of whoever writes, such as `purpose_zh`, are fields of their own.
+            own = plain in _OF_ITS_OWN or begun in (["purpose"], ["assessed_by"])
+            if near and not own:
                 raise ValueError(f"{name!r} is no field of a report (did you mean {near[0]!r}?)")
         return self
 

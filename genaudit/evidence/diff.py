@@ -132,8 +132,7 @@ class Row:
         gone = self.old.estimate.value is not None and self.new.estimate.value is None
         shown = self.new.verdict is Verdict.OUTSIDE  # whatever its doubt is of
         doubted = self.old.doubt is None and self.new.doubt is not None and not shown
-        late = _late(self.new) and not _late(self.old)
-        return gone or doubted or late or self.change is Change.NOT_COMPARED
+        return gone or doubted or _late(self.new) or self.change is Change.NOT_COMPARED
 
 
 @dataclass(frozen=True)

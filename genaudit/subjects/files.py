@@ -53,7 +53,7 @@ def from_files(
         steps=common(parts),
         repeats=times,
         sections=_shown(done),
-        contents=tuple(_content(Dataset.of_samples(raw, schema)) for raw in raws),
+        contents=_contents([Dataset.of_samples(raw, schema) for raw in raws]),
     )
 
 
@@ -97,7 +97,7 @@ def from_trainings(
         mitigation=noted_parts(steps, times),
         steps=common(steps),
         repeats=times,
-        contents=tuple(map(_content, each)),
+        contents=_contents(each),
     )
 
 
@@ -149,12 +149,13 @@ def _shown(done: Sequence[record.MitigationRecord | None]) -> tuple[Section, ...
     return (done[0].tuning.section,)
 
 
-def _content(samples: Dataset) -> str:
-    """SHA-256 of the rows, in whatever order they, and their columns, stand in the file."""
-    frame = samples.frame[sorted(samples.frame.columns)]
-    hashes = np.sort(row_hashes(frame))
-    names = "".join(f"{name}\n" for name in frame.columns)
-    return hashlib.sha256(names.encode() + hashes.tobytes()).hexdigest()
+def _contents(each: Sequence[Dataset]) -> tuple[str, ...]:
+    """SHA-256 of the rows of each, and of all together, whatever order they and columns have."""
+    names = sorted(each[0].frame.columns)
+    head = "".join(f"{name}\n" for name in names).encode()
+    hashes = [row_hashes(samples.frame[names]) for samples in each]
+    tables = [*hashes, np.concatenate(hashes)] if len(hashes) > 1 else hashes
+    return tuple(hashlib.sha256(head + np.sort(rows).tobytes()).hexdigest() for rows in tables)
 
 
 def _digest(paths: Sequence[str | Path]) -> str:

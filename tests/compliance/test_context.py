@@ -54,6 +54,7 @@ def test_a_context_is_kept_with_its_dates_as_text(tmp_path: Path) -> None:
         ("[applicability]\npersonal_date = true", "did you mean 'personal_data'?"),
         ("valid_untill = 2020-01-01", "its top: 'valid_untill' is no field of a report (did you"),
         ("valid_until_date = 2020-01-01", "did you mean 'valid_until'?"),
+        ("expiry_date = 2020-01-01", "did you mean 'valid_until'?"),
         ("valid_to = 2020-01-01", "did you mean 'valid_until'?"),
         ("[applicability_zh]\npersonal_data = true", "did you mean 'applicability'?"),
         ("[applicable]\npersonal_data = true", "did you mean 'applicability'?"),
@@ -74,7 +75,8 @@ def test_a_context_that_is_not_usable_is_refused(text: str, says: str, tmp_path:
 
 
 @pytest.mark.parametrize("name", ["assessed_on", "assessed_at", "purpose_zh", "valid_until_note",
-                                  "valid_from", "contact", "scope"])  # fmt: skip
+                                  "valid_from", "contact", "scope", "purpose_limitation", "auditor",
+                                  "assessed_by_role", "applicability_rationale"])  # fmt: skip
 def test_names_of_its_own_are_kept(name: str, tmp_path: Path) -> None:
     """What lies near a field's name but is another is the operator's."""
     assert read(_written(tmp_path, f"{name} = 'x'")) == {name: "x"}
