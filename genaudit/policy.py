@@ -178,7 +178,11 @@ class Policy(BaseModel):
 
 def _words(text: str) -> bool:
     """Whether there is anything to read: a letter, a digit or a sign."""
-    return any(unicodedata.category(c)[0] in "LNPS" for c in text)
+    return any(unicodedata.category(c)[0] in "LNPS" and c not in _BLANK for c in text)
+
+
+#: Letters and signs that show nothing: fillers of Hangul, and the empty pattern of Braille.
+_BLANK = "\u115f\u1160\u2800\u3164\uffa0"
 
 
 #: What of a limit counts as what a policy says; a field of a later version does not.

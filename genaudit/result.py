@@ -112,9 +112,12 @@ def _param(x: Any) -> Any:
     return x
 
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
 def _day(x: Any) -> Any:
     """A day as it came; a number, which pydantic would take for seconds since 1970, is none."""
-    if isinstance(x, int | float):
+    if isinstance(x, int | float) or (isinstance(x, str) and not _DAY.match(x)):
         raise ValueError(f"expected a day such as 2026-12-31, got {x!r}")
     return x
 

@@ -46,7 +46,7 @@ def cramer(group: np.ndarray, level: np.ndarray, told: np.ndarray, few: int = 0)
     found = np.zeros(told.shape)
     np.add.at(found, (group, level), 1.0)
     counts = _without_small_cells(found, few)
-    n = counts.sum()
+    n = float(counts.sum())
     a, b = counts.sum(axis=1, keepdims=True) / n, counts.sum(axis=0, keepdims=True) / n
     p = np.where(told, counts / n, a * b)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -17,6 +17,7 @@ from genaudit.audits.bias._gaps import (
     Gap,
     Table,
     apart_change,
+    counted_gap,
     extremes_change,
     fairlearn_gap,
     fairlearn_gaps,
@@ -86,7 +87,10 @@ def test_gaps_equal_fairlearn_on_rows(seed):
         ours = (float(parity_gap(selected, n)), float(odds_gap(selected, n)))
         weighted = [fairlearn_gap(t, g, decisions.astype(float)) for g in (parity_gap, odds_gap)]
 
+        counted = [counted_gap(t, g, decisions[None]) for g in (parity_gap, odds_gap)]
+
         assert np.allclose(ours, by_rows)
+        assert np.allclose(counted, by_rows)
         assert np.allclose(weighted, by_rows)
 
 

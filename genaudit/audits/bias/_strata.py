@@ -11,8 +11,8 @@ from genaudit.audits.bias._gaps import (
     UNIT,
     Table,
     apart_change,
+    counted_gap,
     extremes_change,
-    fairlearn_gap,
     fairlearn_gaps,
     gap_change,
     parity_gap,
@@ -185,7 +185,7 @@ def _apart(
 
 
 def _halves(part: Table) -> Table | None:
-    return part.halves(lambda side: fairlearn_gap(part, parity_gap, side.mean(axis=0)))
+    return part.halves(lambda side: counted_gap(part, parity_gap, side))
 
 
 def _judged_groups(part: Table) -> Table:

@@ -14,7 +14,7 @@ from genaudit.audits.bias._gaps import (
     Gap,
     Table,
     apart_change,
-    fairlearn_gap,
+    counted_gap,
     gap_change,
     pairs_apart,
     rate_change,
@@ -229,7 +229,7 @@ def _any_two_finding(table: Table, found: Comparison, case: AuditCase, n_resampl
         change = apart_change(sides, gap, rng, n_resamples, ahead=False)
         return change.model_copy(update={"n": n, "method": method})
 
-    halves = rows.halves(lambda side: fairlearn_gap(rows, gap, side.mean(axis=0)))
+    halves = rows.halves(lambda side: counted_gap(rows, gap, side))
     estimate = estimate_of(rows, "samples")
     winner, loser = (taking[i] for i in pairs_apart(rows, gap, ahead=False).furthest or (0, 1))
     pair = rows.where(np.array([winner, loser]))

@@ -18,8 +18,8 @@ from genaudit.audits.bias._gaps import (
     Gap,
     Table,
     apart_change,
+    counted_gap,
     extremes_change,
-    fairlearn_gap,
     least_variance,
     odds_gap,
     pairs_apart,
@@ -221,7 +221,7 @@ def _gap_findings(
         estimate, null, empty = _too_few(group, name, max(n, 1), method), None, None
         if len(np.unique(rows.group)) > 1:
             estimate = measured(change, rows, f"{group.id}.samples")
-            halves = rows.halves(partial(_gap_of, rows, gap))
+            halves = rows.halves(partial(counted_gap, rows, gap))
             null = None if halves is None else measured(change, halves, f"{group.id}.null")
             empty = (
                 untaught(case, rows, found) or undecided(rows, found) or _left_out(*tables, rows)
@@ -239,10 +239,6 @@ def _gap_findings(
             hollow=doubt is None and empty is not None,
             note=note,
         )
-
-
-def _gap_of(table: Table, gap: Gap, side: np.ndarray) -> float:
-    return fairlearn_gap(table, gap, side.mean(axis=0))
 
 
 def _too_few(group: Message, column: str, n: int, method: str) -> Estimate:
