@@ -131,7 +131,7 @@ class Row:
             return True
         gone = self.old.estimate.value is not None and self.new.estimate.value is None
         shown = self.new.verdict is Verdict.OUTSIDE  # whatever its doubt is of
-        doubted = self.old.doubt is None and self.new.doubt is not None and not shown
+        doubted = not _untold(self.old) and self.new.doubt is not None and not shown
         return gone or doubted or _late(self.new) or self.change is Change.NOT_COMPARED
 
 

@@ -267,6 +267,8 @@ def test_what_is_doubted_or_expired_lets_nothing_pass(tmp_path: Path, run_cli: C
     shown = diff(_report([judged]), api.check(_report([worse])))
 
     assert [row.lost for row in shown.rows if row.new is not None] == [False]
+    less = diff(api.check(_report([worse])), _report([doubted]))
+    assert [row.lost for row in less.rows if row.new is not None] == [True], "an outside is gone"
     assert run_cli("diff", old, new)[0] == 3
     assert run_cli("diff", old, old)[0] == 0
     assert run_cli("diff", old, gone)[0] == 3
