@@ -26,8 +26,12 @@ _SUBJECT, _ROWS = "ledger.audit.subject", "ledger.audit.rows"
 #: Kinds of subjects that always have a digest.
 _OF_FILES = ("samples file", "samples files, pooled", "model folder")
 
-#: Digests of earlier versions of the bundled policy.
-_BUNDLED = ("62bbe847952cf4b942f018403a491ce835cc7b029f0f607e45ac324f5be409e9",)
+#: Digest of the file of an earlier version of the bundled policy -> that of what it says.
+_BUNDLED = {
+    "62bbe847952cf4b942f018403a491ce835cc7b029f0f607e45ac324f5be409e9": (
+        "f422c958e97bc9bb5911b4e08a001f4118303cf49b0950ba7e24e4a8821afe22"
+    ),
+}
 
 #: By how much ends may differ that were rounded.
 _BITS = 1e-9
@@ -114,13 +118,20 @@ def check_report(report: AuditReport, where: str) -> None:
                 f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
             )
     known = report.registration
-    if report.policy.default and report.policy.digest not in (Policy.read().digest, *_BUNDLED):
+    bundled = Policy.read()
+    said_of = {bundled.digest: content(bundled), **_BUNDLED}.get(report.policy.digest)
+    if report.policy.default and said_of is None:
         raise IntegrityError(
             f"The policy in {where} is said to be the bundled one, which nobody chose, and its "
             "digest is another; take the audit.json that `genaudit audit` wrote."
         )
     if known is None:
-        check_same(Policy.read(), report, where)
+        if said_of is not None and content(report.policy) != said_of:
+            raise IntegrityError(
+                f"The limits in {where} are not those of the policy {bundled.name}, whose file "
+                f"they name by its digest {report.policy.digest[:12]}...; take the audit.json that "
+                "`genaudit audit` wrote."
+            )
         return
     if (known.content, known.digest) != (content(report.policy), report.policy.digest):
         raise IntegrityError(
@@ -241,33 +252,40 @@ def _own(ledger: PrivacyLedger, report: AuditReport, entries: Sequence[Entry]) -
     """
     began = _moment(report.provenance.started or "")
     done = [e.touch for e in entries if _moment(e.touch.time) <= began]
-    purposes = [t.purpose for t in report.ledger.audit] if report.ledger else []
     if report.subject.digest is None:
-        return [] if report.subject.kind in _OF_FILES else _blocks(done, purposes)
+        return [] if report.subject.kind in _OF_FILES else _blocks(done)
     digest, name = ledger.content_digest(report.subject.digest.encode()), report.subject.name
     sought = (f"subject:{name}", digest, _SUBJECT)
     looks = [i for i, t in enumerate(done) if (t.dataset, t.digest, _id(t)) == sought]
     if not looks:
         return []
-    before = done[max(0, looks[-1] - len(purposes)) : looks[-1]]
-    data = before if [t.purpose for t in before] == purposes else []
     own, *rest = done[looks[-1] :]
     rows = takewhile(lambda t: _id(t) == _ROWS and t.dataset == own.dataset, rest)
-    return [[*data, own, *rows]]
+    return [[*_run(done, looks[-1]), own, *rows]]
 
 
-def _blocks(done: Sequence[Touch], purposes: Sequence[str]) -> list[list[Touch]]:
-    """Touches that stand together with these purposes, and what follows of a subject, last first.
+def _run(done: Sequence[Touch], end: int) -> list[Touch]:
+    """Reads of data that stand together up to a place, each of another kind: one audit's.
 
-    Those of the last second at which there are some; nothing for no purposes.
+    By the ledger alone: a report may leave out what it read.
     """
-    k, found = len(purposes), []
-    for end in range(len(done), k - 1, -1) if k else ():
-        block = list(done[end - k : end])
-        if [t.purpose for t in block] == list(purposes):
-            read = takewhile(lambda t: _id(t) in (_SUBJECT, _ROWS), done[end:])
-            found.append([*block, *read])
-    return [own for own in found if own[k - 1].time == found[0][k - 1].time]
+    found: dict[str, Touch] = {}
+    for touch in reversed(done[:end]):
+        if _id(touch) not in _DATA or _id(touch) in found:
+            break
+        found[_id(touch)] = touch
+    return list(found.values())[::-1]
+
+
+def _blocks(done: Sequence[Touch]) -> list[list[Touch]]:
+    """Reads of data that stand together, and of a subject behind them, of the last second."""
+    found: list[list[Touch]] = []
+    for i, touch in enumerate(done):
+        behind = _id(done[i + 1]) if i + 1 < len(done) else ""
+        if _id(touch) in _DATA and (behind not in _DATA or behind == _DATA[0]):
+            subject = takewhile(lambda t: _id(t) in (_SUBJECT, _ROWS), done[i + 1 :])
+            found.append([*_run(done, i + 1), *subject])
+    return [own for own in found if own[0].time == found[-1][0].time]
 
 
 def _id(touch: Touch) -> str:
@@ -315,7 +333,7 @@ def _same(touch: Touch, touches: Sequence[Touch]) -> bool:
     if not _looks(touch):
         return False
     if _id(touch) in (_SUBJECT, _ROWS):
-        return any(t.purpose == touch.purpose and t.digest == touch.digest for t in touches)
+        return any(_id(t) in (_SUBJECT, _ROWS) and t.digest == touch.digest for t in touches)
     return any(touch.dataset == t.dataset or touch.digest == t.digest for t in touches)
 
 

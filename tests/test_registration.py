@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from genaudit import api, marks
+from genaudit import api, marks, registration
 from genaudit.data.schema import Schema
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import PrivacyLedger, Touch
@@ -203,12 +203,44 @@ def test_a_removed_digest_hides_no_look_at_the_subject(policy: Path, tmp_path: P
     told = json.loads(late.model_dump_json())
     told["registration"] |= {"state": "before", "first_audit": told["provenance"]["started"]}
     told["subject"]["digest"] = None
-    for kind in (told["subject"]["kind"], "data frame"):
+    own = told["subject"]["kind"]
+    for kind, audit in ((own, None), ("data frame", None), ("data frame", [])):
         told["subject"]["kind"] = kind
+        if audit is not None:
+            told["ledger"]["audit"] = audit
         forged = AuditReport.model_validate(told)
         assert forged.registration is not None
         with pytest.raises(IntegrityError, match="got"):
             check_entry(forged.registration, PrivacyLedger(), forged)
+
+
+def test_a_report_cannot_leave_out_what_it_read(policy: Path, tmp_path: Path) -> None:
+    """The ledger says which data stood before the subject, whatever the report has kept of it."""
+    _audit(tmp_path / "a.csv", None, train=_rows())
+    api.register_policy(policy)
+    _rows(60).to_csv(tmp_path / "n.csv", index=False)
+    late = _audit(tmp_path / "n.csv", policy, train=_rows())
+    told = json.loads(late.model_dump_json())
+    told["registration"] |= {"state": "before", "first_audit": told["provenance"]["started"]}
+    for audit in (told["ledger"]["audit"], [], 2 * told["ledger"]["audit"]):
+        told["ledger"]["audit"] = audit
+        forged = AuditReport.model_validate(told)
+        assert _state(late) == "after"
+        assert forged.registration is not None
+        with pytest.raises(IntegrityError, match="got another order"):
+            check_entry(forged.registration, PrivacyLedger(), forged)
+
+
+def test_no_other_limits_are_those_of_an_earlier_version(tmp_path: Path) -> None:
+    """Its digest is known, and so is what it says."""
+    report = _audit(tmp_path / "a.csv", None, train=_rows())
+    [digest] = registration._BUNDLED
+    policy = report.policy.model_copy(update={"digest": digest})
+    place = tmp_path / "a.json"
+    place.write_text(report.model_copy(update={"policy": policy}).model_dump_json(), "utf-8")
+
+    with pytest.raises(IntegrityError, match="are not those of the policy genaudit default"):
+        api.read_report(place)
 
 
 def test_no_other_limits_are_the_bundled_ones(tmp_path: Path) -> None:
