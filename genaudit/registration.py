@@ -104,34 +104,14 @@ def check_report(report: AuditReport, where: str) -> None:
 
     Raises:
         IntegrityError: a digest of its policy is another one, its limits are not those of the
-            bundled file whose digest it names, its times contradict its word that the policy stood
-            before the first audit, or a number has two intervals at one level.
+            bundled file whose digest it names or that it says they are, its times contradict its
+            word that the policy stood before the first audit, or the interval of a number is not
+            that of its ladder.
     """
-    known_by = [(f.metric, e) for _, f in report.findings() for e in _estimates(f)]
-    # Old reports have no ladder at all; from a later one it was taken.
-    laddered = any(e.ladder for _, e in known_by)
-    for metric, estimate in known_by:
-        taken = laddered and not estimate.ladder and (estimate.low, estimate.high) != (None, None)
-        if taken or not _agrees(estimate):
-            raise IntegrityError(
-                f"The interval of {metric} in {where} is not that of its own ladder at "
-                f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
-            )
+    _check_intervals(report, where)
     known = report.registration
-    bundled = Policy.read()
-    said_of = {bundled.digest: content(bundled), **_BUNDLED}.get(report.policy.digest)
-    if report.policy.default and said_of is None:
-        raise IntegrityError(
-            f"The policy in {where} is said to be the bundled one, which nobody chose, and its "
-            "digest is another; take the audit.json that `genaudit audit` wrote."
-        )
+    _check_bundled(report, where)
     if known is None:
-        if said_of is not None and content(report.policy) != said_of:
-            raise IntegrityError(
-                f"The limits in {where} are not those of the policy {bundled.name}, whose file "
-                f"they name by its digest {report.policy.digest[:12]}...; take the audit.json that "
-                "`genaudit audit` wrote."
-            )
         return
     if (known.content, known.digest) != (content(report.policy), report.policy.digest):
         raise IntegrityError(
@@ -144,6 +124,35 @@ def check_report(report: AuditReport, where: str) -> None:
             f"got {known.time or 'no time'} and {known.first_audit or 'this audit'}; take the "
             "audit.json that `genaudit audit` wrote."
         )
+
+
+def _check_intervals(report: AuditReport, where: str) -> None:
+    """Refuse a report with an interval that is not its ladder's, or from which ladders were taken.
+
+    One that has none at all is an old one.
+    """
+    known = [(f.metric, e) for _, f in report.findings() for e in _estimates(f)]
+    laddered = any(e.ladder for _, e in known)
+    for metric, estimate in known:
+        taken = laddered and not estimate.ladder and (estimate.low, estimate.high) != (None, None)
+        if taken or not _agrees(estimate):
+            raise IntegrityError(
+                f"The interval of {metric} in {where} is not that of its own ladder at "
+                f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
+            )
+
+
+def _check_bundled(report: AuditReport, where: str) -> None:
+    """Refuse a report whose limits are not the bundled ones, and that says or seems so."""
+    bundled = Policy.read()
+    said = {bundled.digest: content(bundled), **_BUNDLED}.get(report.policy.digest)
+    if report.policy.default and said is None:
+        raise IntegrityError(
+            f"The policy in {where} is said to be the bundled one, which nobody chose, and its "
+            "digest is another; take the audit.json that `genaudit audit` wrote."
+        )
+    if report.registration is None and said is not None:
+        _check_said(report, said, bundled.name, where)
 
 
 def _estimates(finding: Finding) -> list[Estimate]:
@@ -184,12 +193,18 @@ def check_same(policy: Policy, report: AuditReport, where: str) -> None:
     Raises:
         IntegrityError: it does.
     """
-    same = report.policy.digest == policy.digest
-    if same and content(report.policy) != content(policy):
+    if report.policy.digest == policy.digest:
+        named = f"{policy.name}, version {policy.version}"
+        _check_said(report, content(policy), named, where)
+
+
+def _check_said(report: AuditReport, said: str, named: str, where: str) -> None:
+    """Refuse limits that are not what a policy says, by the digest of that."""
+    if content(report.policy) != said:
         raise IntegrityError(
-            f"The limits in {where} are not those of the policy {policy.name}, version "
-            f"{policy.version}, whose file they name by its digest {policy.digest[:12]}...; take "
-            "the audit.json that `genaudit audit` wrote."
+            f"The limits in {where} are not those of the policy {named}, whose file they name by "
+            f"its digest {report.policy.digest[:12]}...; take the audit.json that `genaudit audit` "
+            "wrote."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import fixture
@@ -11,13 +12,15 @@ from test_html import plain
 from genaudit import api
 from genaudit.render.html import to_html
 from genaudit.render.notebook import fragment
+from genaudit.result import AuditReport
+from genaudit.validity import today
 
 
 def test_a_report_shows_itself_as_its_page() -> None:
     """The text of the page, and neither a frame nor anything that runs."""
     report = fixture.report()
-    shown = report._repr_html_()  # type: ignore[attr-defined]  # added by the api
-    page = to_html(api.check(report))
+    shown = _shown(report)
+    page = to_html(api.check(report), on=today())
     body = page[page.index("<body>") :]
 
     assert plain(shown).strip() == plain(body).strip()
@@ -30,8 +33,14 @@ def test_it_says_what_has_expired() -> None:
     report = fixture.report()
     over = report.model_copy(update={"context": {**report.context, "valid_until": "2026-11-05"}})
 
-    assert "expired since" in over._repr_html_()  # type: ignore[attr-defined]  # added by the api
-    assert "expired since" not in report._repr_html_()  # type: ignore[attr-defined]
+    assert "expired since" in _shown(over)
+    for day, late in ((5, False), (6, True)):
+        assert ("expired since" in fragment(over, on=dt.date(2026, 11, day))) == late
+
+
+def _shown(report: AuditReport) -> str:
+    """What a notebook asks for, which the api adds to reports."""
+    return str(vars(AuditReport)["_repr_html_"](report))
 
 
 def test_its_style_stays_inside() -> None:
