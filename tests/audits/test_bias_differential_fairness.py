@@ -154,6 +154,23 @@ def test_few_people_are_named_and_take_no_part():
     assert alone.not_measured
 
 
+def test_a_large_group_that_takes_no_part_lets_nothing_pass():
+    """A cell of 400 is gone among samples, or few of it were hired: hollow, and it is named."""
+    cells = dict.fromkeys(("ax", "bx"), (200, 200))
+    for train, samples in (
+        (letters(**cells, by=(200, 200)), letters(**cells)),
+        (letters(**cells, by=(5, 395)), letters(**cells, by=(200, 200))),
+        (letters(**cells, ay=(200, 200), by=(5, 395)), letters(**cells, ay=(200, 200))),
+    ):
+        found = [f for f in fairness_of(samples, train).findings if f.estimate.value is not None]
+
+        assert found or len(train) < 1300, "one cell alone that may be told of is no pair"
+        assert {(f.doubt.id, f.hollow) for f in found} <= {("bias.pairs.untold", True)}
+        assert all("b & y" in f.note.english for f in found)
+    honest = letters(**cells, cy=(10, 10))
+    assert all(f.doubt is None for f in fairness_of(honest, honest).findings)
+
+
 def test_honest_samples_do_not_amplify():
     """Fresh rows of the population: the interval of the change holds 0; skewed ones lie above."""
     honest, skewed = (

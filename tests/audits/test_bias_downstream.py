@@ -23,12 +23,14 @@ from genaudit.audits.bias._gaps import (
     fairlearn_gaps,
     gap_change,
     lead_of,
+    left_out,
     odds_gap,
     pairs_apart,
     parity_gap,
     rate_change,
 )
 from genaudit.audits.bias._groups import Grouping
+from genaudit.audits.bias._pairs import is_any_two
 from genaudit.audits.bias._strata import GAP as STRATUM
 from genaudit.audits.bias.cost import ACCURACY as COST_ACCURACY
 from genaudit.audits.bias.cost import GAP as COST_GAP
@@ -38,7 +40,6 @@ from genaudit.audits.bias.downstream import (
     ODDS,
     SELECTION,
     Options,
-    _left_out,
     downstream,
     note_of_two,
 )
@@ -268,6 +269,26 @@ def test_rates_of_fewer_than_thirty_rows_are_no_verdict():
     assert all(f.doubt is None for f in whole)
 
 
+def test_a_large_group_with_few_of_one_label_lets_nothing_pass():
+    """Of five regions one has 14 favoured rows: four are compared, and nothing passes a limit."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["region"]["role"] = "sensitive"
+    schema = Schema.from_dict({"columns": columns})
+    train, samples, holdout = (population(2400, s) for s in (1, 2, 3))
+    favoured = holdout.index[(holdout["region"] == "south") & (holdout["hired"] == "yes")]
+    findings = judged(NAME, case_of(samples, train, holdout.drop(favoured[14:]), schema=schema))
+    by_region = {m: [f for f in findings if f.metric == m and "region" in f.group]
+                 for m in (GAP, ODDS)}  # fmt: skip
+
+    assert all(f.doubt is None for f in by_region[GAP])
+    assert len(by_region[ODDS]) == 2
+    for odds in by_region[ODDS]:
+        assert odds.estimate.value is not None
+        assert (odds.doubt.id, odds.hollow) == ("bias.pairs.untold", True)
+        assert odds.doubt.params["groups"].startswith("south")
+        assert "with, or without, the favoured outcome to take part: south" in odds.note.english
+
+
 def test_no_number_tells_of_a_few_predictions():
     """Models that select three of forty rows: neither the rate nor its change is printed."""
     groups = np.repeat([0, 1, 2], [400, 40, 40])
@@ -423,6 +444,29 @@ def test_strata_without_enough_people_are_named():
         assert found[stratum].estimate.value is None
         assert found[stratum].estimate.reason.id == "bias.downstream.one_group_in_stratum"
     assert found["north"].estimate.value is not None
+
+
+def test_strata_of_groups_that_may_not_be_told_of_say_so():
+    """Of some 300 women of the west models say of three that they are paid: no pair there."""
+
+    def rows(seed, n=2400):
+        rng = np.random.default_rng(seed)
+        men, west, x = rng.random(n) < 0.5, rng.random(n) < 0.25, rng.random(n)
+        yes = x > np.where(west & ~men, 0.95, 0.5)
+        return pd.DataFrame({"sex": np.where(men, "m", "f"), "noise": x,
+                             "part": np.where(west, "west", "any two groups"),
+                             "paid": np.where(yes, "yes", "no")})  # fmt: skip
+
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in PAID.columns}
+    columns["part"] = {"kind": "categorical", "categories": ["west", "any two groups"]}
+    case = case_of(rows(1), rows(2), rows(3), schema=Schema.from_dict({"columns": columns}))
+    within = [f for f in downstream(case, Options(control="part")).findings if f.metric == STRATUM]
+    west = [f for f in within if f.group["part"] == "west"]
+    rest = [f for f in within if f.group["part"] != "west"]
+
+    assert [f.estimate.value is None for f in west] == [False, True]
+    assert west[1].estimate.reason.id == "bias.downstream.one_told_in_stratum"
+    assert [is_any_two(f.words) for f in rest] == [False, True], "whatever a stratum is called"
 
 
 def test_numbers_are_strata_by_quartiles():
@@ -666,11 +710,11 @@ def test_a_group_that_may_not_be_told_of_lets_nothing_pass():
     codes = np.searchsorted(list("abcd"), group)
     t = Table(Grouping("letter", tuple("abcd")), codes, codes * 0 + (np.arange(4 * n) % 2),
               np.tile(real, (4, 1)), np.tile(made, (4, 1)))  # fmt: skip
-    shown = t.where(np.flatnonzero(t.told))
+    shown, large = t.where(np.flatnonzero(t.told)), np.arange(4)
 
     assert 1 not in shown.group
-    assert _left_out(t, shown, shown).id == "bias.pairs.untold"
-    assert _left_out(t, shown, t) is None
+    assert left_out(shown, large).id == "bias.pairs.untold"
+    assert left_out(t, large) is None
 
 
 def test_rates_by_label_are_told_as_such():

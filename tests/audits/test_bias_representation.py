@@ -750,6 +750,44 @@ def test_a_large_group_that_may_not_be_told_of_lets_nothing_pass():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("kept", [{}, {"d": (14, 11)}, {"d": (60000, 40000), "e": (14, 11)}])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_large_group_that_is_small_on_the_other_side_lets_nothing_pass(kept, swapped):
+    """A group is (nearly) gone, or came (nearly) from nowhere: the others are as before.
+
+    One that is small on both sides is named, and in nobody's way.
+    """
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in LETTERS.columns}
+    columns["group"]["categories"] = list("abcde")
+    schema = Schema.from_dict({"columns": columns})
+    rest = dict.fromkeys("abc", (60000, 40000))
+    many, few = table(**rest, d=(60000, 40000), e=(14, 11)), table(**rest, **kept)
+    gap = found(*((many, few) if swapped else (few, many)), CHANGE, schema)[ANY]
+
+    assert gap.estimate.high < 0.05
+    if "e" in kept:
+        assert (gap.verdict, gap.doubt) == (Verdict.WITHIN, None)
+    else:
+        assert (gap.verdict, gap.doubt.id) == (Verdict.CANNOT_TELL, "bias.pairs.untold")
+        assert gap.doubt.english.endswith(" (d): whether they have come apart is not known.")
+        assert gap.note.english.endswith(" would tell of a few people: d, e.")
+
+
+def test_a_large_group_that_lost_its_labels_lets_nothing_pass():
+    """Of 1,000 samples of d twenty have a label; those of a, b and c are as before."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in LETTERS.columns}
+    columns["group"]["categories"] = list("abcd")
+    columns["hired"]["nullable"] = True
+    schema = Schema.from_dict({"columns": columns})
+    real = table(**dict.fromkeys("abc", (60000, 40000)), d=(600, 400))
+    made = real.assign(hired=real["hired"].mask((real["group"] == "d") & (real.index % 50 > 0)))
+    for metric in (LABEL_GAP, CHANGE):
+        gap = found(made, real, metric, schema)[ANY]
+
+        assert gap.doubt.id == "bias.pairs.untold"
+        assert gap.hollow
+
+
 def test_a_harm_is_in_no_doubt_for_want_of_the_outcome():
     """None of a is favoured among samples, and 29 of 69 of b; among real rows both are alike."""
     samples, train = table(a=(0, 2000), b=(29, 40)), table(a=(600, 1400), b=(30, 70))

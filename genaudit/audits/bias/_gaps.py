@@ -13,7 +13,7 @@ from fairlearn.metrics import MetricFrame, mean_prediction
 from scipy.stats import norm
 
 from genaudit.audits.bias._groups import ESTIMABLE, JUDGED, Grouping, alike, in_words, outcome
-from genaudit.audits.bias._pairs import Pairs, of_maxima
+from genaudit.audits.bias._pairs import Pairs, of_maxima, untold
 from genaudit.audits.learners import Comparison
 from genaudit.case import AuditCase
 from genaudit.data.dataset import Dataset
@@ -322,6 +322,12 @@ def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None
     return None
 
 
+def left_out(table: Table, large: np.ndarray) -> Message | None:
+    """That groups (codes) that have enough people are no part of a table."""
+    words = [table.grouping.words.get(level, level) for level in table.grouping.levels]
+    return untold([words[i] for i in np.setdiff1d(large, np.unique(table.group))])
+
+
 def undecided(table: Table, found: Comparison) -> Message | None:
     """That a gap may be no wider as models of samples decide (nearly) all rows alike."""
     selected, n = float(table.made.mean(axis=0).sum()), len(table.group)
@@ -432,20 +438,26 @@ def apart_change(
     this is the largest over all pairs, with errors as in `gap_change`. `ahead` as in
     `_pairs.of_maxima`.
     """
-    found, n = _cells(table, gap, rng, n_resamples), len(table.group)
-    if found is None:
+    pairs, n = pairs_change(table, gap, rng, n_resamples, ahead=ahead), len(table.group)
+    if pairs is None:
         return Estimate.of(math.nan, lambda _: (0, 0), n=n, method=GAP_METHOD, unit=UNIT)
-    pairs = of_maxima(found, len(np.unique(table.group)), ahead=ahead)
     return pairs.estimate(n=n, method=GAP_METHOD, unit=UNIT)
 
 
-def pairs_apart(table: Table, gap: Gap, *, ahead: bool = True) -> Pairs:
-    """The same of each pair without its errors; places are those of the table's groups in order."""
+def pairs_change(
+    table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int, *, ahead: bool = True
+) -> Pairs | None:
+    """The same of each pair of the table's groups in order; None where rates are undefined."""
+    found = _cells(table, gap, rng, n_resamples)
+    return None if found is None else of_maxima(found, len(np.unique(table.group)), ahead=ahead)
+
+
+def pairs_apart(table: Table, gap: Gap) -> Pairs:
+    """`pairs_change` without its errors."""
     groups = np.unique(table.group)
     (made, n), (real, _) = (_votes(table, side, groups) for side in (table.made, table.real))
     first, second = (gap.rates(votes.mean(axis=0), n) for votes in (made, real))
-    found = Maxima(first, second, gap.contrasts(len(groups)), [])
-    return of_maxima(found, len(groups), ahead=ahead)
+    return of_maxima(Maxima(first, second, gap.contrasts(len(groups)), []), len(groups))
 
 
 def _cells(table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int) -> Maxima | None:

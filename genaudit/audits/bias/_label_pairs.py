@@ -116,7 +116,7 @@ class _Rates:
             yield doubted(self._finding(metric), doubt)
 
     def _finding(self, metric: str) -> Finding:
-        groups, who = self._large(metric), any_two(self.grouping.levels)
+        groups, who = self._taking(metric), any_two(self.grouping.levels)
         pairs = self._pairs(metric, groups)
         words = [self.grouping.words.get(level, level) for level in self.grouping.levels]
         found = Finding(
@@ -135,8 +135,7 @@ class _Rates:
             sides=() if pairs is None else self._sides(metric, groups, pairs),
             note=self._note(metric, words, groups, pairs),
         )
-        large = self._large(metric, told=False)
-        return doubted(found, untold([words[i] for i in large if i not in groups]))
+        return doubted(found, untold([words[i] for i in self._anywhere if i not in groups]))
 
     def _note(
         self,
@@ -167,14 +166,20 @@ class _Rates:
         reason = self.lacks or too_few_groups(self.grouping.name, JUDGED)
         return Estimate.undefined(reason, n=n, method=method, unit=UNIT)
 
-    def _large(self, metric: str, *, told: bool = True) -> list[int]:
+    def _taking(self, metric: str) -> list[int]:
         """Codes of the groups with enough rows on each side, of which real ones may be told."""
         if self.made is None:
             return []
         enough = np.all([_enough(rates) for rates in (self.made, *self.each)], axis=0)
         if metric == CHANGE:
-            enough &= _enough(self.real) & (self.real.told | (not told))
+            enough &= _enough(self.real) & self.real.told
         return [int(i) for i in np.flatnonzero(enough)]
+
+    @property
+    def _anywhere(self) -> list[int]:
+        """Codes of the groups with enough rows on some side."""
+        sides = [rates for rates in (self.real, self.made, *self.each) if rates is not None]
+        return [int(i) for i in np.flatnonzero(np.any([_enough(s) for s in sides], axis=0))]
 
     def _pairs(self, metric: str, groups: Sequence[int]) -> Pairs | None:
         if self.made is None or len(groups) < 2:

@@ -54,13 +54,21 @@ class Pairs:
             low, high = widening_interval(self.limits, confidence)
             return low, min(high, most)
 
-        return Estimate.of(
-            widening(self.values),
-            interval,
-            n=n,
-            method=method,
-            unit=unit,
-        )
+        return Estimate.of(widening(self.values), interval, n=n, method=method, unit=unit)
+
+    def gained(self, one: int, other: int, *, n: int, method: str, unit: str) -> Estimate:
+        """What the first of two groups gained on the second, by an interval that holds for all.
+
+        Which two it is may so be picked from the same data (Bonferroni over pairs). Not defined
+        where each pair is there for several outcomes.
+        """
+        (place,) = np.flatnonzero((self.one == one) & (self.other == other))
+
+        def interval(confidence: float) -> Interval:
+            low, high = self.limits[0]((1 - confidence) / len(self.one))
+            return float(low[place]), float(high[place])
+
+        return Estimate.of(float(self.values[0][place]), interval, n=n, method=method, unit=unit)
 
     @property
     def furthest(self) -> tuple[int, int] | None:
@@ -248,15 +256,22 @@ def furthest(
     if pair is not None:
         names = {"column": column, "one": words[pair[0]], "other": words[pair[1]]}
         first = message(f"bias.pairs.{form}", _FORMS[form], **names)
-    second = None if not few else message(
-        "bias.pairs.few",
-        "Groups that take no part, for too few rows or as they would tell of a few people: "
-        "{groups}.",
-        groups=listed(few),
-    )  # fmt: skip
+    second = no_part(few)
     if first is None or second is None:
         return first or second
     return message("bias.pairs.both", "{first} {second}", first=first, second=second)
+
+
+def no_part(groups: Sequence[str | Message]) -> Message | None:
+    """Which groups take no part; None for no groups."""
+    if not groups:
+        return None
+    return message(
+        "bias.pairs.few",
+        "Groups that take no part, for too few rows or as they would tell of a few people: "
+        "{groups}.",
+        groups=listed(groups),
+    )
 
 
 _FORMS = {
@@ -267,13 +282,16 @@ _FORMS = {
 
 
 def untold(groups: Sequence[str | Message]) -> Message | None:
-    """The doubt of a pass where groups are large enough and take no part; None for no groups."""
+    """The doubt of a pass where groups that are large take no part; None for no groups.
+
+    A group may be large among real rows and gone among samples, or have a few rows of an outcome.
+    """
     if not groups:
         return None
     return message(
         "bias.pairs.untold",
-        "Groups that are large enough take no part, as their rates would tell of a few people "
-        "({groups}): whether they have come apart is not known.",
+        "Groups that are large take no part, for too few rows on one side or of one outcome, or as "
+        "they would tell of a few people ({groups}): whether they have come apart is not known.",
         groups=listed(groups),
     )
 

@@ -15,12 +15,13 @@ from genaudit.audits.bias._gaps import (
     extremes_change,
     fairlearn_gaps,
     gap_change,
+    left_out,
     parity_gap,
     undecided,
     untaught,
 )
 from genaudit.audits.bias._groups import JUDGED, Grouping, as_real, outcome
-from genaudit.audits.bias._pairs import ANY_TWO, untold
+from genaudit.audits.bias._pairs import ANY_TWO, is_any_two
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison
 from genaudit.audits.words import by_person
@@ -61,10 +62,11 @@ def control_of(case: AuditCase, name: str) -> Grouping:
 
 def findings(
     table: Table, control: Grouping, found: Comparison, case: AuditCase, n_resamples: int
-) -> Iterator[tuple[Finding, Table | None]]:
+) -> Iterator[tuple[Finding, tuple[Table, Table] | None]]:
     """The change of the gap within each stratum, and of any two groups there, none left out.
 
-    Beside each finding the rows of those groups; None where fewer than two have enough.
+    Beside each finding the rows of groups that have enough, and of those of them that may be told
+    of where that counts; None where these are fewer than two.
     """
     assert table.stratum is not None, "the table was made with a control column"
     column = table.grouping.name
@@ -84,15 +86,15 @@ def findings(
         part = parts[s] if s in gaps else None
         for who, text in _TEXTS:
             rows = None if part is None else part if who is _ALL else _told(part)
-            empty = (
-                None
-                if rows is None or part is None
-                else untaught(case, rows, found) or undecided(rows, found) or _left_out(part, rows)
-            )
-            if rows is None:
-                reason = _one_group(column, control, level)
+            both, empty = None, None
+            if rows is None or part is None:
+                reason = _one_group(column, control, level, told=part is not None)
                 estimate, null = Estimate.undefined(reason, n=n, method=method, unit=UNIT), None
             else:
+                both, large = (part, rows), np.unique(part.group)
+                empty = (
+                    untaught(case, rows, found) or undecided(rows, found) or left_out(rows, large)
+                )
                 rng = case.rng(f"{GAP}.{column}.{control.name}.{s}.{who.id}")
                 change = _change if who is _ALL else _apart
                 estimate, null = change(rows, gaps[s], rng, n_resamples)
@@ -109,14 +111,8 @@ def findings(
                     doubt=None if rows is None else found.doubt or empty,
                     hollow=found.doubt is None and empty is not None,
                 ),
-                rows,
+                both,
             )
-
-
-def _left_out(part: Table, rows: Table) -> Message | None:
-    """That groups of a stratum take no part, as they would tell of a few people."""
-    words = [part.grouping.words.get(level, level) for level in part.grouping.levels]
-    return untold([words[i] for i in np.setdiff1d(np.unique(part.group), np.unique(rows.group))])
 
 
 def _told(part: Table) -> Table | None:
@@ -153,14 +149,25 @@ def _label(
     )
 
 
-def _one_group(column: str, control: Grouping, level: str) -> Message:
+def _one_group(column: str, control: Grouping, level: str, *, told: bool) -> Message:
+    """told: whether there are two with enough rows, of which fewer than two may be told of."""
+    known = {
+        "column": column,
+        "control": control.name,
+        "stratum": control.words.get(level, level),
+    }
+    if told:
+        return message(
+            "bias.downstream.one_told_in_stratum",
+            "Not estimable: where {control} is {stratum}, fewer than two groups of {column} have "
+            "enough holdout rows and may be told of.",
+            **known,
+        )
     return message(
         "bias.downstream.one_group_in_stratum",
         "Not estimable: where {control} is {stratum}, fewer than two groups of {column} have "
         "enough holdout rows.",
-        column=column,
-        control=control.name,
-        stratum=control.words.get(level, level),
+        **known,
     )
 
 
@@ -237,7 +244,7 @@ def figure(within: list[Finding], control: Grouping | None) -> tuple[Figure, ...
 
     drawn = forest(
         "bias.downstream.stratum_gap_changes",
-        [f for f in within if ANY_TWO.text_en not in f.words],
+        [f for f in within if not is_any_two(f.words)],
         lambda f: name(f).english,
         message("figure.stratum_gaps.title", "Gaps within strata: samples minus real rows"),
         message("figure.stratum_gaps.text", "Right of zero the groups of a stratum are further "

@@ -13,10 +13,9 @@ from genaudit.audits.bias._gaps import (
     UNIT,
     Gap,
     Table,
-    apart_change,
     counted_gap,
     gap_change,
-    pairs_apart,
+    pairs_change,
     rate_change,
     untaught,
 )
@@ -34,7 +33,7 @@ from genaudit.audits.bias._groups import (
     too_few,
     with_words,
 )
-from genaudit.audits.bias._pairs import any_two, furthest, is_any_two, too_few_groups, untold
+from genaudit.audits.bias._pairs import Pairs, any_two, is_any_two, no_part, too_few_groups, untold
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.privacy.groups import exposure
@@ -213,9 +212,7 @@ def _any_two_finding(table: Table, found: Comparison, case: AuditCase, n_resampl
     method, gap = by_person(METHOD, *found.data), Gap()
     words = [grouping.words.get(level, level) for level in grouping.levels]
     taking = [i for i in range(len(words)) if table.n_people[i] >= JUDGED and table.told[i]]
-    few_rows = furthest(
-        grouping.name, [], None, [word for i, word in enumerate(words) if i not in taking]
-    )
+    few_rows = no_part([word for i, word in enumerate(words) if i not in taking])
     same = _of_any_two(grouping)
     if len(taking) < 2:
         reason = too_few_groups(grouping.name, JUDGED)
@@ -223,31 +220,42 @@ def _any_two_finding(table: Table, found: Comparison, case: AuditCase, n_resampl
         return Finding(**same, estimate=estimate, note=few_rows)
     rows = table.where(np.array(taking))
 
-    def estimate_of(sides: Table, stream: str) -> Estimate:
+    def pairs_of(sides: Table, stream: str) -> Pairs:
         # Who gains accuracy on another leaves it behind, whoever was ahead before.
         rng = case.rng(f"{GAP}.{grouping.name}.any.{stream}")
-        change = apart_change(sides, gap, rng, n_resamples, ahead=False)
-        return change.model_copy(update={"n": n, "method": method})
+        pairs = pairs_change(sides, gap, rng, n_resamples, ahead=False)
+        assert pairs is not None, "no resample lacks a group of so many people"
+        return pairs
 
     halves = rows.halves(lambda side: counted_gap(rows, gap, side))
-    estimate = estimate_of(rows, "samples")
-    winner, loser = (taking[i] for i in pairs_apart(rows, gap, ahead=False).furthest or (0, 1))
-    pair = rows.where(np.array([winner, loser]))
-    # What becomes of the gap of these two is told by their own interval.
-    rng = case.rng(f"{GAP}.{grouping.name}.any.pair")
-    effect = _effect(pair, loser, winner, _change(pair, loser, winner, rng, n_resamples))
+    pairs = pairs_of(rows, "samples")
+    estimate = pairs.estimate(n=n, method=method, unit=UNIT)
+    effect = _effect_of_two(rows, pairs, taking, n)
     large = np.flatnonzero((table.n_people >= JUDGED) & ~table.told)
     left_out = untold([words[i] for i in large])
     return Finding(
         **same,
         estimate=estimate,
         sides=as_real(estimate, n),
-        null=None if halves is None else estimate_of(halves, "null"),
+        null=None
+        if halves is None
+        else pairs_of(halves, "null").estimate(n=n, method=method, unit=UNIT),
         **_doubts(case, rows, found, left_out=left_out),
         note=effect
         if few_rows is None
         else message("bias.pairs.both", "{first} {second}", first=effect, second=few_rows),
     )
+
+
+def _effect_of_two(rows: Table, pairs: Pairs, groups: Sequence[int], n: int) -> Message:
+    """What becomes of the gap of the two of the groups (codes) of which one loses most.
+
+    Which two it is was picked from the same rows, so it is told by an interval that holds for any.
+    """
+    one, other = pairs.furthest or (0, 1)
+    winner, loser = groups[one], groups[other]
+    gained = pairs.gained(one, other, n=n, method=METHOD, unit=UNIT)
+    return _effect(rows.where(np.array([winner, loser])), loser, winner, gained)
 
 
 def _of_any_two(grouping: Grouping) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from genaudit.audits.bias._groups import (
     within_bands,
     worth_of_samples,
 )
-from genaudit.audits.bias._pairs import ANY_TWO, Pairs, furthest, of_ratios
+from genaudit.audits.bias._pairs import ANY_TWO, Pairs, furthest, no_part, of_ratios, untold
 from genaudit.audits.words import by_person, listed
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
@@ -95,7 +95,8 @@ def differential_fairness(case: AuditCase, options: Options) -> Outcome:
     ratios. Of a target of three outcomes or more each is looked at. What two maxima do not show,
     such as groups that trade places, is in how far any two groups have come apart. Rates are
     smoothed as if a group had one row more, spread evenly over the outcomes. Groups with fewer than
-    30 rows with a label on either side take no part and are named.
+    30 rows with a label on either side take no part and are named; where one has enough on the
+    other side, nothing passes a limit.
     """
     if not case.schema.sensitive:
         return Outcome((), not_measured=(no_sensitive(),))
@@ -310,6 +311,8 @@ def _of_columns(
             words=words_of(group),
             null=found.null(group) if metric == CHANGE else None,
             sides=found.sides(metric),
+            doubt=found.doubt,
+            hollow=found.doubt is not None,
             note=found.note(group),
         )
 
@@ -398,13 +401,24 @@ class _Counted:
         """Who takes no part; of any two groups which they are."""
         if group is _ALL:
             as_one = len(self.shown) < len(self.real)
-            return _note(self.columns, self.kept, as_one=as_one)
-        words = [_cell(self.columns, int(i)) for i in np.flatnonzero(self.kept)]
+            return _note(no_part(self._named(~self.kept)), _AS_ONE if as_one else None)
         return furthest(
             listed([g.name for g in self.columns]),
-            words,
+            self._named(self.kept),
             None if self.sides_of_all is None else ratios_apart(*self.sides_of_all),
+            self._named(~self.kept),
         )
+
+    @property
+    def doubt(self) -> Message | None:
+        """That groups with enough rows on some side take no part; None where nothing is told."""
+        if self.made is None or self.kept.sum() < 2:
+            return None
+        anywhere = _large(self.real[0]) | _large(self.made[0])
+        return untold(self._named(anywhere & ~self.kept))
+
+    def _named(self, groups: np.ndarray) -> list[str | Message]:
+        return [_cell(self.columns, int(i)) for i in np.flatnonzero(groups)]
 
     @property
     def _reason(self) -> Message:
@@ -413,7 +427,7 @@ class _Counted:
         return message(
             "bias.differential_fairness.one_group",
             "Not estimable: fewer than two groups of {columns} have {minimum:integer} rows with a "
-            "label on both sides.",
+            "label on both sides that may be told of.",
             columns=listed([g.name for g in self.columns]),
             minimum=JUDGED,
         )
@@ -483,30 +497,18 @@ def _some(rates: Sequence[GroupRates], kept: np.ndarray, shown: Sequence[int]) -
     return [[rates[y][int(i)] for i in np.flatnonzero(kept)] for y in shown]
 
 
-def _note(columns: tuple[Grouping, ...], kept: np.ndarray, *, as_one: bool) -> Message | None:
-    """Which groups take no part, and that outcomes are one; None where all are told apart."""
-    parts = [m for m in (_left_out(columns, kept), _AS_ONE if as_one else None) if m is not None]
-    if len(parts) < 2:
-        return parts[0] if parts else None
-    return message("bias.differential_fairness.notes", "{first} {second}", first=parts[0],
-                   second=parts[1])  # fmt: skip
+def _note(first: Message | None, second: Message | None) -> Message | None:
+    """Two sentences, or the one that is there."""
+    if first is None or second is None:
+        return first or second
+    return message("bias.differential_fairness.notes", "{first} {second}", first=first,
+                   second=second)  # fmt: skip
 
 
 _AS_ONE = message(
     "bias.differential_fairness.as_one",
     "All outcomes but the favoured one count as one, as few people of some group have one of them.",
 )
-
-
-def _left_out(columns: tuple[Grouping, ...], kept: np.ndarray) -> Message | None:
-    names = [_cell(columns, int(i)) for i in np.flatnonzero(~kept)]
-    if not names:
-        return None
-    return message(
-        "bias.differential_fairness.note",
-        "Groups with too few rows with a label on either side to take part: {groups}.",
-        groups=listed(names),
-    )
 
 
 def _cell(columns: tuple[Grouping, ...], i: int) -> str | Message:

@@ -21,6 +21,7 @@ from genaudit.audits.bias._gaps import (
     counted_gap,
     extremes_change,
     least_variance,
+    left_out,
     odds_gap,
     pairs_apart,
     parity_gap,
@@ -44,7 +45,7 @@ from genaudit.audits.bias._groups import (
     with_words,
     within_bands,
 )
-from genaudit.audits.bias._pairs import ANY_TWO, furthest, too_few_groups, untold
+from genaudit.audits.bias._pairs import ANY_TWO, furthest, is_any_two, too_few_groups
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import by_person, listed
@@ -151,13 +152,12 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
             unmeasured.append(strata.no_stratum(control))
         for grouping in others:
             table = Table.of(grouping, found, case, control)
-            for finding, part in strata.findings(table, control, found, case, options.n_resamples):
+            for finding, both in strata.findings(table, control, found, case, options.n_resamples):
                 note = None
-                if part is not None:
-                    apart = ANY_TWO.text_en in finding.words
-                    note = (
-                        note_of_two(part, part, parity_gap, found) if apart else _note(part, found)
-                    )
+                if both is not None and is_any_two(finding.words):
+                    note = note_of_two(*both, parity_gap, found)
+                elif both is not None:
+                    note = _note(both[0], parity_gap, found)
                 within.append(finding.model_copy(update={"note": note}))
     whole = case.holdout.n_units() == len(case.holdout)
     figures = (
@@ -187,8 +187,8 @@ def _findings(
         # Of two groups that trade places it is the very rate of one less that of the other.
         both = told if metric == GAP else table.told_by_label
         shown = rows.where(np.flatnonzero(both))
-        n = int(sizes.sum())
-        yield from _gap_findings(metric, (rows, shown), found, case, n_resamples, n, doubt)
+        n, large = int(sizes.sum()), np.flatnonzero(judged)
+        yield from _gap_findings(metric, (rows, shown), found, case, n_resamples, n, large, doubt)
     for i, level in enumerate(table.grouping.levels):
         yield _selection_finding(table, i, level, found, told=bool(told[i]))
 
@@ -200,12 +200,14 @@ def _gap_findings(
     case: AuditCase,
     n_resamples: int,
     n: int,
+    large: np.ndarray,
     doubt: Message | None,
 ) -> Iterator[Finding]:
     """How much wider the gap of the extremes is, and how far any two groups have come apart.
 
     tables: rows of the groups of the first, and of the second, whose rates may be told.
     n: rows of all groups; those that take no part may be a few people, so no less is told.
+    large: codes of the groups that have enough people; not all may have enough of either label.
     """
     name, gap = tables[0].grouping.name, parity_gap if metric == GAP else odds_gap
     method = by_person(GAP_METHOD, *found.data)
@@ -215,7 +217,7 @@ def _gap_findings(
         return change(rows, gap, rng, n_resamples).model_copy(update={"n": n, "method": method})
 
     for group, rows, change, label, note in (
-        (_ALL, tables[0], extremes_change, _gap_label, _note(tables[0], found)),
+        (_ALL, tables[0], extremes_change, _gap_label, _note(tables[0], gap, found)),
         (ANY_TWO, tables[1], apart_change, _apart_label, note_of_two(*tables, gap, found)),
     ):
         estimate, null, empty = _too_few(group, name, max(n, 1), method), None, None
@@ -223,9 +225,7 @@ def _gap_findings(
             estimate = measured(change, rows, f"{group.id}.samples")
             halves = rows.halves(partial(counted_gap, rows, gap))
             null = None if halves is None else measured(change, halves, f"{group.id}.null")
-            empty = (
-                untaught(case, rows, found) or undecided(rows, found) or _left_out(*tables, rows)
-            )
+            empty = untaught(case, rows, found) or undecided(rows, found) or left_out(rows, large)
         yield Finding(
             metric=metric,
             label=label(metric, name, found.target),
@@ -246,18 +246,9 @@ def _too_few(group: Message, column: str, n: int, method: str) -> Estimate:
     return Estimate.undefined(reason, n=n, method=method, unit=UNIT)
 
 
-def _left_out(everybody: Table, told: Table, rows: Table) -> Message | None:
-    """That groups take no part, where the rows are of those that may be told of."""
-    if rows is not told:
-        return None
-    words = [told.grouping.words.get(level, level) for level in told.grouping.levels]
-    left = np.setdiff1d(np.unique(everybody.group), np.unique(told.group))
-    return untold([words[i] for i in left])
-
-
 def note_of_two(everybody: Table, told: Table, gap: Gap, found: Comparison) -> Message:
     """The note of all groups, and which two of those that may be told of have come apart."""
-    note, groups = _note(everybody, found), np.unique(told.group)
+    note, groups = _note(everybody, gap, found), np.unique(told.group)
     words = [told.grouping.words.get(level, level) for level in told.grouping.levels]
     pairs = pairs_apart(told, gap) if len(groups) > 1 else None
     few = [words[i] for i in np.unique(everybody.group) if i not in groups]
@@ -353,17 +344,18 @@ def _apart_label(metric: str, column: str, target: Target) -> Message:
     return message(f"{metric}.any_two", text, column=column, outcome=outcome(target))
 
 
-def _note(table: Table, found: Comparison) -> Message:
+def _note(table: Table, gap: Gap, found: Comparison) -> Message:
     """How a gap came about, which groups are no part of it, and what it must be read beside."""
+    name = "bias.downstream.note_by_label" if gap.by_label else "bias.downstream.note"
     present = set(np.unique(table.group).tolist())
     levels, words = table.grouping.levels, table.grouping.words
     names = [words.get(level, level) for i, level in enumerate(levels) if i not in present]
     return message(
-        "bias.downstream.note",
-        "Average over {k:integer} learners a side, each trained on {m:integer} rows or a few more; "
-        "another training of the generator is not covered. Groups with too few holdout rows to "
-        "take part: {groups}. A gap also shrinks when models lose their skill: read it beside "
-        "usefulness.",
+        name,
+        f"Average over {{k:integer}} learners a side, each trained on {{m:integer}} rows or a few "
+        f"more; another training of the generator is not covered. Groups with too few holdout rows "
+        f"{'with, or without, the favoured outcome ' if gap.by_label else ''}to take part: "
+        "{groups}. A gap also shrinks when models lose their skill: read it beside usefulness.",
         k=found.n_learners,
         m=found.rows_shown,
         groups=listed(names),
