@@ -16,7 +16,7 @@ from itertools import pairwise, takewhile
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import Entry, PrivacyLedger, Reader, Registered, Scope, Touch, TouchKind
 from genaudit.policy import Policy, content
-from genaudit.result import AuditReport, Bound, Estimate, Finding, Registration
+from genaudit.result import LADDER, AuditReport, Bound, Estimate, Finding, Registration
 from genaudit.touches import said
 
 #: Messages of purposes, as an audit writes them.
@@ -127,19 +127,14 @@ def check_report(report: AuditReport, where: str) -> None:
 
 
 def _check_intervals(report: AuditReport, where: str) -> None:
-    """Refuse a report with an interval that is not its ladder's, or from which ladders were taken.
-
-    One that has none at all is an old one.
-    """
-    known = [(f.metric, e) for _, f in report.findings() for e in _estimates(f)]
-    laddered = any(e.ladder for _, e in known)
-    for metric, estimate in known:
-        taken = laddered and not estimate.ladder and (estimate.low, estimate.high) != (None, None)
-        if taken or not _agrees(estimate):
-            raise IntegrityError(
-                f"The interval of {metric} in {where} is not that of its own ladder at "
-                f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
-            )
+    """Refuse a report with an interval that is not its ladder's, or whose ladder is not whole."""
+    for _, finding in report.findings():
+        for estimate in _estimates(finding):
+            if not _agrees(estimate):
+                raise IntegrityError(
+                    f"The interval of {finding.metric} in {where} is not that of its own ladder at "
+                    f"{estimate.confidence:.0%}; take the audit.json that `genaudit audit` wrote."
+                )
 
 
 def _check_bundled(report: AuditReport, where: str) -> None:
@@ -164,17 +159,15 @@ def _estimates(finding: Finding) -> list[Estimate]:
 def _agrees(estimate: Estimate) -> bool:
     """Whether the interval is that of the ladder's rung at its level, and rungs are in order.
 
-    Each level stands there once, and at a higher one an interval is no narrower.
+    All levels stand there, and at a higher one an interval is no narrower.
     """
-    ladder = estimate.ladder
-    rung = next((b for b in ladder if b.confidence == estimate.confidence), None)
-    if rung is None:
-        return not ladder
-    nested = all(
-        below.confidence < above.confidence and _holds(above, below)
-        for below, above in pairwise(ladder)
-    )
-    return nested and (rung.low, rung.high) == (estimate.low, estimate.high)
+    ladder, ends = estimate.ladder, (estimate.low, estimate.high)
+    if not ladder:
+        return ends == (None, None)
+    rungs = {b.confidence: (b.low, b.high) for b in ladder}
+    whole = tuple(b.confidence for b in ladder) == LADDER
+    nested = all(_holds(above, below) for below, above in pairwise(ladder))
+    return whole and nested and rungs.get(estimate.confidence) == ends
 
 
 def _holds(wide: Bound, narrow: Bound) -> bool:

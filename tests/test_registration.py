@@ -283,7 +283,7 @@ def test_a_policy_from_memory_has_an_owner(tmp_path: Path) -> None:
         _audit(tmp_path / "a.csv", nobody)
 
 
-@pytest.mark.parametrize("change", ["total", "level", "twice", "narrower", "taken"])
+@pytest.mark.parametrize("change", ["total", "level", "twice", "narrower", "short", "taken", "all"])
 def test_no_other_interval_passes(change: str, tmp_path: Path) -> None:
     """That of a sum of gaps is checked too, and each ladder: once each level, and no narrower."""
     report = _audit(tmp_path / "a.csv", None, train=_rows())
@@ -300,8 +300,13 @@ def test_no_other_interval_passes(change: str, tmp_path: Path) -> None:
                                 "ladder": [forged, *finding["estimate"]["ladder"]]}  # fmt: skip
     elif change == "narrower":
         finding["estimate"]["ladder"][0] |= {"low": -1.0, "high": 2.0}
+    elif change == "short":
+        finding["estimate"]["ladder"] = finding["estimate"]["ladder"][:2]
     else:
-        finding["estimate"]["ladder"] = []
+        for other in [f for s in told["sections"] for f in s["findings"]]:
+            for name in ("estimate", "null", "baseline", "total"):
+                if other[name] and (other is finding or change == "all"):
+                    other[name]["ladder"] = []
     (tmp_path / "a.json").write_text(json.dumps(told), "utf-8")
 
     with pytest.raises(IntegrityError, match="is not that of its own ladder"):
