@@ -214,6 +214,8 @@ class Estimate(Value):
             raise ValueError(
                 f"expected low <= value <= high, got {self.low}, {self.value} and {self.high}"
             )
+        if self.value is None and (self.low, self.high, self.ladder) != (None, None, ()):
+            raise ValueError("expected no interval of a value that is not there")
         if self.value is not None and self.n < 1:
             raise ValueError(f"expected a value to stand on n of at least 1, got n = {self.n}")
         return self
@@ -550,6 +552,17 @@ class Section(Value):
     params: dict[str, JsonValue] = {}
     source: str = ""
     seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _of_its_own(self) -> Self:
+        if self.findings and self.status is not Status.RAN:
+            raise ValueError(f"the audit {self.audit!r} has findings and is said not to have run")
+        for finding in self.findings:
+            if not finding.metric.startswith(f"{self.chapter}."):
+                raise ValueError(
+                    f"the metric {finding.metric!r} stands in the audit {self.audit!r}"
+                )
+        return self
 
     @property
     def chapter(self) -> str:

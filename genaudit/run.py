@@ -297,6 +297,8 @@ def _reduced(finding: Finding, limit: Limit) -> bool:
     change, total = finding.estimate.value, finding.total
     if limit.direction is not Direction.ABS or change is None or total is None:
         return False
+    if total.confidence < _CONFIDENCE:
+        return False
     # |a| < |b| where a - b and a + b have opposite signs.
     if change < 0:
         return total.low is not None and total.low > 0

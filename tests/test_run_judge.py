@@ -216,12 +216,14 @@ def test_what_is_not_limited_is_info_and_costs_nothing() -> None:
     bad = _finding(_normal(0.1 + z * 0.01, 0.01))
     free = [_finding(_normal(0, 1), metric=f"privacy.free{i}") for i in range(50)]
     doubtful = [_finding(_normal(0, 1), doubt=message("d", "D"))] * 50
-    elsewhere = [_finding(_normal(0.1, 1))] * 50
+    here, elsewhere = ([_finding(_normal(0.1, 1), f"{chapter}.toy")] * 50
+                       for chapter in ("privacy", "bias"))  # fmt: skip
+    [limit] = _policy().limits
+    both = (limit, limit.model_copy(update={"metric": "bias.toy"}))
+    policy = _policy().model_copy(update={"limits": both})
 
-    sections = judge(
-        _sections(("privacy", [bad, *free, *doubtful]), ("bias", elsewhere)), _policy()
-    )
-    crowded = judge(_sections(("privacy", [bad, *elsewhere])), _policy())
+    sections = judge(_sections(("privacy", [bad, *free, *doubtful]), ("bias", elsewhere)), policy)
+    crowded = judge(_sections(("privacy", [bad, *here])), policy)
 
     assert sections[0].findings[0].verdict is Verdict.OUTSIDE
     assert {f.verdict for f in sections[0].findings[1:51]} == {Verdict.INFO}

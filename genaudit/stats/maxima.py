@@ -100,6 +100,12 @@ class Maxima:
         half = self._reach([[m.first for m in of] for of in self._singles], tail)
         return values - half, values + half
 
+    def seconds(self, tail: float) -> tuple[np.ndarray, np.ndarray]:
+        """One-sided limits of second(p) of every contrast, each of shape (P,)."""
+        values = self.contrasts @ self.second
+        half = self._reach([[m.second for m in of] for of in self._singles], tail)
+        return values - half, values + half
+
     def _end(self, own: np.ndarray, others: np.ndarray, tail: float, *, up: bool) -> float:
         """One end: over `own` the better of the contrast with itself and with all of `others`."""
         sign = 1.0 if up else -1.0
@@ -162,7 +168,8 @@ class Maxima:
         blocks = (covariance[:c, :c], covariance[c:, c:], covariance[:c, c:])
         own, other, between = (((self.contrasts @ b) * self.contrasts).sum(axis=1) for b in blocks)
         floor = self._floor(least)
-        return _Single(np.maximum(own + other - 2 * between, floor), np.maximum(own, floor))
+        change = own + other - 2 * between
+        return _Single(*(np.maximum(variance, floor) for variance in (change, own, other)))
 
     def _floor(self, least: np.ndarray | None) -> np.ndarray:
         """Variance that no contrast falls below, shape (P,)."""
@@ -187,10 +194,11 @@ class Maxima:
 
 @dataclass(frozen=True, eq=False)
 class _Single:
-    """Variances of each contrast by itself, shape (P,): of its change, and on the first side."""
+    """Variances of each contrast by itself, shape (P,): of its change, and on either side."""
 
     change: np.ndarray
     first: np.ndarray
+    second: np.ndarray
 
 
 #: Covariances (P, P) of contrasts of the first side, of the second, and between the two; (P,).

@@ -116,6 +116,23 @@ def test_a_largest_group_that_is_described_worst_is_no_disparity():
     assert worst.verdict is Verdict.WITHIN
 
 
+@pytest.mark.parametrize("kept", [0, 20])
+def test_a_group_that_is_gone_lets_nothing_pass(kept):
+    """People who state no sex are as many as others, and (nearly) none of them are generated."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in SCHEMA.columns}
+    columns["sex"]["nullable"] = True
+    schema = Schema.from_dict({"columns": columns})
+    made, train, holdout = (people(1200, 800, seed) for seed in (1, 2, 3))
+    rows = [r.assign(sex=r["sex"].mask(r.index % 5 == 4)) for r in (made, train, holdout)]
+    rows[0] = rows[0].drop(rows[0].index[rows[0]["sex"].isna()][kept:])
+    [worst] = (f for f in judged(NAME, case_of(*rows, schema=schema)) if f.metric == DISPARITY)
+
+    assert worst.estimate.high < 0.1
+    assert (worst.doubt.id, worst.hollow) == ("bias.pairs.untold", True)
+    assert worst.verdict is Verdict.CANNOT_TELL
+    assert "(not stated)" in worst.note.english
+
+
 def test_groups_of_a_few_are_not_told_of():
     """Nine women are not estimable by name; nor are those whose number others leave over."""
     nine = conditional(case_of(people(300, 100, 1), people(300, 9, 2), people(300, 100, 3)))

@@ -242,6 +242,21 @@ def test_an_outcome_of_a_few_people_is_one_with_others():
     assert "All outcomes but the favoured one count as one" in notes[0]
 
 
+def test_outcomes_that_are_one_let_nothing_pass():
+    """Nobody sees what became of an outcome that few had: of a group it is now the most common."""
+    rest = {"m": (1000, 1500, 2000), "x": (1000, 1500, 2000)}
+    real, made = three(f=(5, 1500, 2000), **rest), three(f=(1500, 5, 2000), **rest)
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in THREE.columns}
+    columns["sex"]["categories"] = ["f", "m", "x"]
+    schema = Schema.from_dict({"columns": columns})
+    found = judged(NAME, case_of(made, real, schema=schema))
+
+    assert any(f.estimate.value is not None for f in found)
+    for f in found:
+        assert f.estimate.value is None or f.hollow
+        assert f.estimate.value is None or "count as one" in f.note.english
+
+
 def test_groups_that_trade_places_in_another_outcome_are_seen():
     """Women were rejected and men appealed; now it is the other way round, and ε is the same."""
     real = three(f=(2000, 1000, 1000), m=(1000, 2000, 1000))

@@ -289,6 +289,38 @@ def test_a_large_group_with_few_of_one_label_lets_nothing_pass():
         assert "with, or without, the favoured outcome to take part: south" in odds.note.english
 
 
+@pytest.mark.parametrize("labelled", [False, True])
+def test_a_group_that_the_holdout_lacks_lets_nothing_pass(labelled):
+    """Of five groups of 1,800 one has 25 holdout rows, or 25 with a label."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in PAID.columns}
+    columns["sex"]["categories"] = list("fmyzx")
+    columns["paid"]["nullable"] = True
+    schema = Schema.from_dict({"columns": columns})
+
+    def rows(seed):
+        frame = paid((0.5, 0.5), seed, 9000)
+        near = frame["noise"] + np.random.default_rng(seed).normal(0, 0.2, 9000)
+        return frame.assign(sex=np.array(list("fmyzx"))[np.arange(9000) % 5],
+                            paid=np.where(near > 0.5, "yes", "no"))  # fmt: skip
+
+    train, samples, holdout = (rows(seed) for seed in (1, 2, 3))
+    few = holdout.index[holdout["sex"] == "x"][25:]
+    holdout = (
+        holdout.assign(paid=holdout["paid"].mask(holdout.index.isin(few)))
+        if labelled
+        else holdout.drop(few)
+    )
+    case = case_of(samples, train, holdout, schema=schema)
+    gaps = [f for f in judged(NAME, case) if f.metric in (GAP, ODDS)]
+    [lost] = (f for f in judged("bias.cost", case) if f.metric == COST_GAP and ANY in f.words)
+    found = [f for f in (*gaps, lost) if f.estimate.value is not None]
+
+    assert len(found) >= 3, "rates of either label, and who is wrong, may tell of a few"
+    for f in found:
+        assert (f.doubt.id, f.hollow) == ("bias.pairs.untold", True)
+        assert "x" in f.note.english
+
+
 def test_no_number_tells_of_a_few_predictions():
     """Models that select three of forty rows: neither the rate nor its change is printed."""
     groups = np.repeat([0, 1, 2], [400, 40, 40])

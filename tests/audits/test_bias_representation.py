@@ -10,8 +10,8 @@ from genaudit.audits import find
 from genaudit.audits.bias._groups import Grouping, GroupRates, Rate
 from genaudit.audits.bias._labels import CHANGE, LABEL_GAP, label_gap, label_gap_change
 from genaudit.audits.bias._pairs import of_rates
-from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_difference
-from genaudit.audits.bias._targets import TARGET
+from genaudit.audits.bias._shares import INTERSECTION, SHARE, share_difference, share_finding
+from genaudit.audits.bias._targets import TARGET, target_finding
 from genaudit.audits.bias._trainings import Trainings
 from genaudit.audits.bias.representation import representation
 from genaudit.data.dataset import Dataset
@@ -369,7 +369,7 @@ def test_a_group_that_vanished_is_outside():
     shares = found(table(a=(300, 300)), table(a=(200, 200), b=(100, 100)), SHARE)
 
     assert shares["b"].verdict is Verdict.OUTSIDE
-    assert shares["b"].doubt is None
+    assert (shares["b"].doubt.id, shares["b"].hollow) == ("bias.gone", True)
 
 
 def test_no_text_or_figure_tells_of_a_few_people():
@@ -786,6 +786,71 @@ def test_a_large_group_that_lost_its_labels_lets_nothing_pass():
 
         assert gap.doubt.id == "bias.pairs.untold"
         assert gap.hollow
+
+
+def test_a_large_group_without_labels_on_both_sides_lets_nothing_pass():
+    """Of 1,000 rows of d on each side 28 have a label: by these alone it is large nowhere."""
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in LETTERS.columns}
+    columns["group"]["categories"] = list("abcd")
+    columns["hired"]["nullable"] = True
+    schema = Schema.from_dict({"columns": columns})
+    rows = table(**dict.fromkeys("abc", (60000, 40000)), d=(14, 14))
+    rest = pd.DataFrame({"group": ["d"] * 972, "hired": [None] * 972})
+    rows = pd.concat([rows, rest], ignore_index=True)
+    gap = found(rows, rows, CHANGE, schema)[ANY]
+
+    assert gap.estimate.high < 0.05
+    assert (gap.verdict, gap.doubt.id) == (Verdict.CANNOT_TELL, "bias.pairs.untold")
+
+
+@pytest.mark.parametrize(
+    ("c", "gone"), [((0, 0), True), ((5, 4), True), ((20, 60), False), ((50, 130), False)]
+)
+def test_a_group_that_is_gone_passes_no_limit(c, gone):
+    """Two per cent of real rows: nobody is left, and the share moved by less than the limit."""
+    rest = {"a": (2000, 4000), "b": (2000, 1000)}
+    share = found(table(**rest, c=c), table(**rest, c=(50, 130)), SHARE)["c"]
+    new = found(table(**rest, c=(50, 130)), table(**rest, c=c), SHARE)["c"]
+
+    assert share.verdict is (Verdict.CANNOT_TELL if gone else Verdict.WITHIN)
+    assert (share.doubt is not None and share.doubt.id == "bias.gone") == gone
+    if sum(c) != 9:
+        assert new.verdict is share.verdict
+    else:
+        assert new.estimate.reason is not None, "nine real rows are not told"
+
+
+def test_a_group_that_is_gone_in_all_trainings_passes_no_limit():
+    """Nobody in three trainings, and by a target that wanted two per cent."""
+    none, real = Rate(0, 9000), Rate(180, 9180)
+    lost = share_finding({"group": "c"}, none, real, each=[Rate(0, 3000)] * 3)
+    aimed = target_finding({"group": "c"}, none, 0.02)
+
+    assert {f.doubt.id for f in (lost, aimed)} == {"bias.gone"}
+    assert lost.hollow
+    assert aimed.hollow
+    assert target_finding({"group": "c"}, none, 0.0).doubt is None
+
+
+def test_few_samples_of_a_small_group_are_not_gone():
+    """By its share three of 100 samples would be of c: none is no wonder."""
+    real, made = table(a=(2000, 4000), b=(2000, 1000), c=(50, 130)), table(a=(20, 40), b=(20, 20))
+    share = found(made, real, SHARE)["c"]
+
+    assert share.doubt is None
+
+
+def test_categories_that_are_no_groups_are_refused():
+    """Incomes that were declared as categories: of none are there ten rows."""
+    names = [f"{i}.5" for i in range(600)]
+    columns = {c.name: c.model_dump(exclude={"name"}) for c in LETTERS.columns}
+    columns["group"]["categories"] = names
+    rows = pd.DataFrame({"group": names * 2, "hired": ["yes", "no", "no"] * 400})
+    case = case_of(rows, rows, schema=Schema.from_dict({"columns": columns}))
+
+    for audit in (NAME, "bias.differential_fairness"):
+        with pytest.raises(DataError, match="has 600 categories, none of which 10 rows share"):
+            find(audit).check(case, find(audit).configure({}))
 
 
 def test_a_harm_is_in_no_doubt_for_want_of_the_outcome():

@@ -54,7 +54,8 @@ def section(**verdicts: Verdict) -> Section:
         )
         for name, verdict in verdicts.items()
     )
-    return Section(audit="privacy.toy", title=LABEL, status=Status.RAN, findings=findings)
+    chapter = next(iter(verdicts)).partition("__")[0]
+    return Section(audit=f"{chapter}.toy", title=LABEL, status=Status.RAN, findings=findings)
 
 
 def every_text() -> Iterator[Texts]:

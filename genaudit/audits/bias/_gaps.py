@@ -12,7 +12,15 @@ import pandas as pd
 from fairlearn.metrics import MetricFrame, mean_prediction
 from scipy.stats import norm
 
-from genaudit.audits.bias._groups import ESTIMABLE, JUDGED, Grouping, alike, in_words, outcome
+from genaudit.audits.bias._groups import (
+    ESTIMABLE,
+    JUDGED,
+    Grouping,
+    alike,
+    in_words,
+    joint,
+    outcome,
+)
 from genaudit.audits.bias._pairs import Pairs, of_maxima, untold
 from genaudit.audits.learners import Comparison
 from genaudit.case import AuditCase
@@ -103,7 +111,7 @@ class Table:
         group, asked = everybody[found.rows][known], asked[known]
         real, made = found.real[:, known], found.made[:, known]
         stratum = None if control is None else control.codes(case.holdout)[found.rows][known]
-        cells = group if control is None else _crossed(grouping, control, case.holdout)
+        cells = group if control is None else joint((grouping, control), case.holdout)
         cells = cells if control is None else cells[found.rows][known]
         rows = [
             worth_of_groups(grouping, data, cells, control) for data in (case.train, case.samples)
@@ -215,20 +223,11 @@ def worth_of_groups(
     """
     groupings = [g for g in (grouping, control) if g is not None]
     gone = any(g.name in data.absent for g in groupings)
-    codes = holdout if gone else _crossed(grouping, control, data)
+    codes = holdout if gone else joint(groupings, data)
     persons = None if gone else data.persons
     masks = [codes == i for i in range(math.prod(len(g.levels) for g in groupings))]
     counts = [m.sum() if persons is None else equal_worth(persons[m]) for m in masks]
     return np.maximum(counts, 1) / max(len(codes), 1)
-
-
-def _crossed(grouping: Grouping, control: Grouping | None, data: Dataset) -> np.ndarray:
-    """Group and stratum of each row as one code, shape (n,); -1 where it lacks one."""
-    codes = grouping.codes(data)
-    if control is None:
-        return codes
-    strata = control.codes(data)
-    return np.where((codes >= 0) & (strata >= 0), codes * len(control.levels) + strata, -1)
 
 
 def lead_of(margins: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -323,7 +322,7 @@ def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None
 
 
 def left_out(table: Table, large: np.ndarray) -> Message | None:
-    """That groups (codes) that have enough people are no part of a table."""
+    """That groups (codes) that are large on some side are no part of a table."""
     words = [table.grouping.words.get(level, level) for level in table.grouping.levels]
     return untold([words[i] for i in np.setdiff1d(large, np.unique(table.group))])
 
@@ -412,12 +411,16 @@ def gap_change(
         rng: Random stream.
         n_resamples: Bootstrap samples.
     """
-    found = _cells(table, gap, rng, n_resamples)
+    return changed(cells(table, gap, rng, n_resamples), change, len(table.group))
+
+
+def changed(found: Maxima | None, change: float, n: int) -> Estimate:
+    """`gap_change` from the rates of both sides, of so many rows."""
     value, interval = (math.nan, None) if found is None else (change, found.interval)
     return Estimate.of(
         value,
         lambda c: within_one(interval(c)) if interval else (value, value),
-        n=len(table.group),
+        n=n,
         method=GAP_METHOD,
         unit=UNIT,
     )
@@ -438,29 +441,22 @@ def apart_change(
     this is the largest over all pairs, with errors as in `gap_change`. `ahead` as in
     `_pairs.of_maxima`.
     """
-    pairs, n = pairs_change(table, gap, rng, n_resamples, ahead=ahead), len(table.group)
-    if pairs is None:
+    found, n = cells(table, gap, rng, n_resamples), len(table.group)
+    if found is None:
         return Estimate.of(math.nan, lambda _: (0, 0), n=n, method=GAP_METHOD, unit=UNIT)
+    pairs = of_maxima(found, len(np.unique(table.group)), ahead=ahead)
     return pairs.estimate(n=n, method=GAP_METHOD, unit=UNIT)
 
 
-def pairs_change(
-    table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int, *, ahead: bool = True
-) -> Pairs | None:
-    """The same of each pair of the table's groups in order; None where rates are undefined."""
-    found = _cells(table, gap, rng, n_resamples)
-    return None if found is None else of_maxima(found, len(np.unique(table.group)), ahead=ahead)
-
-
 def pairs_apart(table: Table, gap: Gap) -> Pairs:
-    """`pairs_change` without its errors."""
+    """The same of each pair without its errors; places are those of the table's groups in order."""
     groups = np.unique(table.group)
     (made, n), (real, _) = (_votes(table, side, groups) for side in (table.made, table.real))
     first, second = (gap.rates(votes.mean(axis=0), n) for votes in (made, real))
     return of_maxima(Maxima(first, second, gap.contrasts(len(groups)), []), len(groups))
 
 
-def _cells(table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int) -> Maxima | None:
+def cells(table: Table, gap: Gap, rng: np.random.Generator, n_resamples: int) -> Maxima | None:
     """Rates of both sides, with what is compared; None where they are undefined in resamples.
 
     The error has two sources: which rows are in the holdout (bootstrap of the counts of group x

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -26,6 +27,9 @@ JUDGED = 30
 
 #: Below this a group's number is "not estimable" and, with real rows, not shown either.
 ESTIMABLE = SMALL_CELL
+
+#: More categories than this of a few rows each are no groups.
+_MANY = 40
 
 _NOT_STATED = message("group.not_stated", "(not stated)")
 
@@ -182,6 +186,38 @@ def worth_of_samples(case: AuditCase) -> float:
     return alone * equal_worth(persons) / len(persons)
 
 
+def joint(columns: Sequence[Grouping], data: Dataset) -> np.ndarray:
+    """Number of each row's joint group of some columns, shape (n,); -1 where it lacks one.
+
+    The last column runs fastest, as in `numpy.ravel_multi_index`.
+    """
+    code = np.zeros(len(data), dtype=np.int64)
+    for grouping in columns:
+        mine = grouping.codes(data)
+        code = np.where((code >= 0) & (mine >= 0), code * len(grouping.levels) + mine, -1)
+    return code
+
+
+def large_anywhere(case: AuditCase, columns: Sequence[Grouping]) -> np.ndarray:
+    """Joint groups with enough independent rows to judge on some side, bools (groups,).
+
+    Whether these have a label or not: what a group lacks on the other side, or lacks labels for, is
+    not known, and nothing passes for want of it.
+    """
+    real = [(case.data[k], 1.0) for k in (Knowledge.TRAIN, Knowledge.HOLDOUT) if k in case.data]
+    made = [(d, worth_of_samples(case)) for d in (case.samples, *case.subject.replicates)]
+    n = math.prod(len(g.levels) for g in columns)
+    found = np.zeros(n, dtype=bool)
+    for data, worth in (*real, *made):
+        if any(g.name in data.absent for g in columns):
+            continue
+        codes, persons = joint(columns, data), data.persons
+        rows = [codes == i for i in range(n)]
+        units = [worth * m.sum() if persons is None else equal_worth(persons[m]) for m in rows]
+        found |= np.array(units) >= JUDGED
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class GroupRates:
     """How often each group gets the favoured outcome, as Fairlearn counts it.
@@ -288,13 +324,31 @@ def within_bands(groupings: Iterable[Grouping]) -> list[Message]:
     ]
 
 
+def check_groups(case: AuditCase, _: object = None) -> None:
+    """Refuse a sensitive column of categories that are no groups, such as numbers or names.
+
+    Raises:
+        DataError: it has many categories in train, none of which ten rows share.
+    """
+    for column in case.schema.sensitive:
+        counts = case.train.frame[column.name].value_counts()
+        if column.discrete and len(counts) > _MANY and counts.iloc[0] < ESTIMABLE:
+            raise DataError(
+                f"Sensitive column {column.name!r} of train has {len(counts):,} categories, none "
+                f"of which {ESTIMABLE} rows share, so that it has no groups; declare it as a "
+                "number, bring fewer categories, or give it another role."
+            )
+
+
 def check_labels(case: AuditCase, _: object = None) -> None:
     """Refuse real rows in which a whole group has no label, or all or none have the favoured one.
 
     Raises:
         DataError: a group of ten or more rows, none of which has a value in the target column; or
-            ten or more rows with a value there that all, or none of them, have the favoured one.
+            ten or more rows with a value there that all, or none of them, have the favoured one;
+            or a sensitive column without groups.
     """
+    check_groups(case)
     target = case.schema.target
     for knowledge in (Knowledge.TRAIN, Knowledge.HOLDOUT):
         if target is None or not case.schema.sensitive or knowledge not in case.data:
@@ -394,6 +448,31 @@ def few(group: dict[str, str]) -> Message:
 def absent(column: str) -> Message:
     """The reason of an estimate about a column that the samples lack."""
     return message("bias.absent", "Generated rows have no column {column}.", column=column)
+
+
+def gone(
+    group: dict[str, str], made: Rate, share: float, real: Rate | None = None
+) -> Message | None:
+    """The doubt of a pass of a share: the group is (nearly) gone, or came (nearly) from nowhere.
+
+    A group of a few per cent may vanish within any limit of a difference of shares.
+
+    made, real: its share among samples, and among real rows. share: what it should be.
+    """
+    (k, n), (k_real, n_real) = made.independent, (0.0, 0.0) if real is None else real.independent
+    lost = k < ESTIMABLE and share * n >= JUDGED
+    new = real is not None and k_real < ESTIMABLE and made.value * n_real >= JUDGED
+    if not lost and not new:
+        return None
+    return message(
+        "bias.gone",
+        "Fewer than {few:integer} rows of {group} on one side, where by the other there would be "
+        "{many:integer} or more: a group that is (nearly) gone, or came from nowhere, passes no "
+        "limit.",
+        few=ESTIMABLE,
+        many=JUDGED,
+        group=in_words(group),
+    )
 
 
 def alike(target: Target, n_favoured: float, n: float) -> Message | None:

@@ -15,6 +15,7 @@ from genaudit.audits.bias._groups import (
     absent,
     alike,
     favoured_rates,
+    large_anywhere,
     outcome,
     side,
     worth_of_samples,
@@ -31,6 +32,7 @@ from genaudit.audits.bias._labels import (
 from genaudit.audits.bias._pairs import (
     Pairs,
     any_two,
+    both,
     furthest,
     of_rates,
     too_few_groups,
@@ -135,7 +137,8 @@ class _Rates:
             sides=() if pairs is None else self._sides(metric, groups, pairs),
             note=self._note(metric, words, groups, pairs),
         )
-        return doubted(found, untold([words[i] for i in self._anywhere if i not in groups]))
+        large = np.flatnonzero(large_anywhere(self.case, [self.grouping]))
+        return doubted(found, untold([words[i] for i in large if i not in groups]))
 
     def _note(
         self,
@@ -152,9 +155,7 @@ class _Rates:
         form: Literal["gap", "ahead"] = "gap" if metric == LABEL_GAP else "ahead"
         pair = furthest(self.grouping.name, named, pairs, few, form)
         trainings = None if pairs is None else self._trainings(groups, pairs)
-        if pair is None or trainings is None:
-            return pair or (trainings.note if trainings else None)
-        return message("bias.pairs.both", "{first} {second}", first=pair, second=trainings.note)
+        return both(pair, None if trainings is None else trainings.note)
 
     def _estimate(self, metric: str, pairs: Pairs | None, *, null: bool = False) -> Estimate:
         data = (self.case.samples,) if metric == LABEL_GAP else (self.case.train, self.case.samples)
@@ -175,12 +176,6 @@ class _Rates:
             enough &= _enough(self.real) & self.real.told
         return [int(i) for i in np.flatnonzero(enough)]
 
-    @property
-    def _anywhere(self) -> list[int]:
-        """Codes of the groups with enough rows on some side."""
-        sides = [rates for rates in (self.real, self.made, *self.each) if rates is not None]
-        return [int(i) for i in np.flatnonzero(np.any([_enough(s) for s in sides], axis=0))]
-
     def _pairs(self, metric: str, groups: Sequence[int]) -> Pairs | None:
         if self.made is None or len(groups) < 2:
             return None
@@ -192,10 +187,10 @@ class _Rates:
         if metric == LABEL_GAP or self.unseen is None:
             return None
         enough = _enough(self.unseen) & self.unseen.told
-        both = [i for i in groups if enough[i]]
-        if len(both) < 2:
+        told = [i for i in groups if enough[i]]
+        if len(told) < 2:
             return None
-        unseen, real = ([side[i] for i in both] for side in (self.unseen, self.real))
+        unseen, real = ([side[i] for i in told] for side in (self.unseen, self.real))
         return self._estimate(metric, of_rates(unseen, real), null=True)
 
     def _trainings(self, groups: Sequence[int], pairs: Pairs) -> Trainings | None:

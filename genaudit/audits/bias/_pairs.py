@@ -56,20 +56,6 @@ class Pairs:
 
         return Estimate.of(widening(self.values), interval, n=n, method=method, unit=unit)
 
-    def gained(self, one: int, other: int, *, n: int, method: str, unit: str) -> Estimate:
-        """What the first of two groups gained on the second, by an interval that holds for all.
-
-        Which two it is may so be picked from the same data (Bonferroni over pairs). Not defined
-        where each pair is there for several outcomes.
-        """
-        (place,) = np.flatnonzero((self.one == one) & (self.other == other))
-
-        def interval(confidence: float) -> Interval:
-            low, high = self.limits[0]((1 - confidence) / len(self.one))
-            return float(low[place]), float(high[place])
-
-        return Estimate.of(float(self.values[0][place]), interval, n=n, method=method, unit=unit)
-
     @property
     def furthest(self) -> tuple[int, int] | None:
         """Places of the two that look furthest apart, the one ahead first; None for none."""
@@ -256,7 +242,11 @@ def furthest(
     if pair is not None:
         names = {"column": column, "one": words[pair[0]], "other": words[pair[1]]}
         first = message(f"bias.pairs.{form}", _FORMS[form], **names)
-    second = no_part(few)
+    return both(first, no_part(few))
+
+
+def both(first: Message | None, second: Message | None) -> Message | None:
+    """Two sentences, or the one that is there."""
     if first is None or second is None:
         return first or second
     return message("bias.pairs.both", "{first} {second}", first=first, second=second)

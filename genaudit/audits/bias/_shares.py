@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import numpy as np
-
 from genaudit.audits.bias._groups import (
     ESTIMABLE,
     JUDGED,
@@ -15,7 +13,9 @@ from genaudit.audits.bias._groups import (
     Rate,
     absent,
     few,
+    gone,
     in_words,
+    joint,
     share_of,
     side,
     too_few,
@@ -138,6 +138,7 @@ def share_finding(
     # A large group that has vanished among the samples is known well: the larger count decides.
     (k_made, n_made), (k_real, n_real) = made.independent, real.independent
     clear = max(k_made, k_real) >= JUDGED and min(n_made, n_real) >= JUDGED
+    lost = gone(group, made, real.value, real) if clear else None
     null = None
     if unseen is not None and _estimable(unseen, real):
         null = share_difference(unseen, real, method)
@@ -155,7 +156,8 @@ def share_finding(
             trainings.side if trainings else side("generated", made.n, made),
             side("real", real.n, real),
         ),
-        doubt=None if clear else few(group),
+        doubt=lost if clear else few(group),
+        hollow=lost is not None,
         note=trainings.note
         if trainings
         else message(
@@ -190,14 +192,14 @@ def intersections(
 
 def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Finding]:
     shape = (len(one.levels), len(other.levels))
-    real, made = (_cross_codes(d, one, other) for d in (case.train, case.samples))
+    real, made = (joint((one, other), d) for d in (case.train, case.samples))
     told = shown_cells(n_units(real[real >= 0], None, math.prod(shape)).reshape(shape))
     if case.train.persons is not None:
         people = n_units(real[real >= 0], case.train.persons[real >= 0], math.prod(shape))
         told &= shown_cells(people.reshape(shape))
     method = by_person(_METHOD, case.train, case.samples)
     worth = worth_of_samples(case)
-    parts = [_cross_codes(part, one, other) for part in case.subject.replicates]
+    parts = [joint((one, other), part) for part in case.subject.replicates]
     for cell in range(math.prod(shape)):
         i, j = divmod(cell, shape[1])
         yield share_finding(
@@ -208,12 +210,6 @@ def _crossed(case: AuditCase, one: Grouping, other: Grouping) -> Iterator[Findin
             told=bool(told[i, j]),
             each=shares_of_each(case, parts, cell, worth) if parts else (),
         )
-
-
-def _cross_codes(data: Dataset, one: Grouping, other: Grouping) -> np.ndarray:
-    """Joint group of each row, shape (n,); -1 where it has none."""
-    i, j = one.codes(data), other.codes(data)
-    return np.where((i >= 0) & (j >= 0), i * len(other.levels) + j, -1)
 
 
 def _too_many(one: Grouping, other: Grouping) -> Message:

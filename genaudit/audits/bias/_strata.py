@@ -20,8 +20,8 @@ from genaudit.audits.bias._gaps import (
     undecided,
     untaught,
 )
-from genaudit.audits.bias._groups import JUDGED, Grouping, as_real, outcome
-from genaudit.audits.bias._pairs import ANY_TWO, is_any_two
+from genaudit.audits.bias._groups import JUDGED, Grouping, as_real, large_anywhere, outcome
+from genaudit.audits.bias._pairs import ANY_TWO, is_any_two, no_part
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison
 from genaudit.audits.words import by_person
@@ -80,18 +80,20 @@ def findings(
     told = shown_parts(n_rows) & shown_parts(n_people)
     parts = [_judged_groups(table.take(table.stratum == s)) for s in range(len(control.levels))]
     gaps = _gaps_of_sides(table, parts)
+    anywhere = large_anywhere(case, [table.grouping, control]).reshape(-1, len(control.levels))
     for s, level in enumerate(control.levels):
         n = int(n_rows[s]) if told[s] and n_rows[s] else len(table.group)
         same = {"n": n, "method": method}
         part = parts[s] if s in gaps else None
         for who, text in _TEXTS:
             rows = None if part is None else part if who is _ALL else _told(part)
-            both, empty = None, None
+            both, empty, note = None, None, None
             if rows is None or part is None:
                 reason = _one_group(column, control, level, told=part is not None)
                 estimate, null = Estimate.undefined(reason, n=n, method=method, unit=UNIT), None
+                note = _no_part(parts[s], told=who is not _ALL)
             else:
-                both, large = (part, rows), np.unique(part.group)
+                both, large = (part, rows), np.flatnonzero(anywhere[:, s])
                 empty = (
                     untaught(case, rows, found) or undecided(rows, found) or left_out(rows, large)
                 )
@@ -110,9 +112,19 @@ def findings(
                     null=None if null is None else null.model_copy(update=same),
                     doubt=None if rows is None else found.doubt or empty,
                     hollow=found.doubt is None and empty is not None,
+                    note=note,
                 ),
                 both,
             )
+
+
+def _no_part(part: Table, *, told: bool) -> Message | None:
+    """Which groups have too few rows in a stratum, or may not be told of where that counts."""
+    taking = np.unique(part.group)
+    if told:
+        taking = taking[part.told[taking]]
+    words = [part.grouping.words.get(level, level) for level in part.grouping.levels]
+    return no_part([word for i, word in enumerate(words) if i not in taking])
 
 
 def _told(part: Table) -> Table | None:

@@ -17,6 +17,7 @@ from genaudit.audits.bias._groups import (
     Rate,
     absent,
     few,
+    gone,
     in_words,
     share_of,
     side,
@@ -252,6 +253,7 @@ def target_finding(
         return Finding(metric=TARGET, label=label, heading=_HEADING, estimate=estimate,
                        group=group)  # fmt: skip
 
+    lost = gone(group, made, wanted)
     small = min([r.n for r in (made, *each)]) < ESTIMABLE
     trainings = Trainings.of([[(1, r)] for r in each]) if each and not small else None
 
@@ -276,5 +278,6 @@ def target_finding(
         group=group,
         sides=(trainings.side if trainings else side("generated", made.n, made),),
         note=trainings.note if trainings else None,
-        doubt=few(group) if made.independent[1] < JUDGED else None,
+        doubt=few(group) if made.independent[1] < JUDGED else lost,
+        hollow=lost is not None and made.independent[1] >= JUDGED,
     )

@@ -15,11 +15,13 @@ from genaudit.audits.bias._groups import (
     as_real,
     few,
     in_words,
+    large_anywhere,
     no_sensitive,
     too_few,
     with_words,
 )
 from genaudit.audits.bias._likeness import Excess, Likeness
+from genaudit.audits.bias._pairs import both, no_part, untold
 from genaudit.audits.figures import forest
 from genaudit.audits.words import by_person, clustered, listed
 from genaudit.case import EVERY, AuditCase, Knowledge, NoOptions, Outcome, audit
@@ -258,27 +260,30 @@ def _disparity(case: AuditCase, grouping: Grouping, groups: Sequence[Described])
         group={name: _ALL.text_en},
         words=words_of(_ALL),
     )
+    nobody = no_part([_said(grouping, i) for i in range(len(grouping.levels)) if i not in kept])
     if reference not in kept or not others:
-        return finding
+        return finding.model_copy(update={"note": nobody})
     likeness = Likeness.of(case, grouping)
     pairs = {i: likeness.pair(i, reference) for i in others}
     worst = max(others, key=lambda i: pairs[i][0].value - pairs[i][1].value)
-    left_out = [i for i in range(len(grouping.levels)) if i not in kept]
     note = message(
-        "bias.conditional.worst",
-        "Described worst: {worst}; the largest group: {reference}. Both are compared at the size "
-        "of the smaller one. Groups with too few rows to take part: {groups}.",
+        "bias.conditional.beside",
+        "The largest group: {reference}; described worst beside it: {worst}. Both are compared at "
+        "the size of the smaller one.",
         worst=_said(grouping, worst),
         reference=_said(grouping, reference),
-        groups=listed([_said(grouping, i) for i in left_out]),
     )
     estimate = disparity(list(pairs.values()), n=n, method=method)
+    whole = next((d.doubt for d in groups if d.doubt is CLUSTERED), None)
+    large = np.flatnonzero(large_anywhere(case, [grouping]))
+    left_out = untold([_said(grouping, int(i)) for i in large if i not in kept])
     return finding.model_copy(
         update={
             "estimate": estimate,
             "sides": as_real(estimate, n),
-            "doubt": next((d.doubt for d in groups if d.doubt is CLUSTERED), None),
-            "note": note,
+            "doubt": whole or left_out,
+            "hollow": whole is None and left_out is not None,
+            "note": both(note, nobody),
         }
     )
 

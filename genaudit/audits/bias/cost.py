@@ -13,9 +13,9 @@ from genaudit.audits.bias._gaps import (
     UNIT,
     Gap,
     Table,
+    cells,
+    changed,
     counted_gap,
-    gap_change,
-    pairs_change,
     rate_change,
     untaught,
 )
@@ -27,13 +27,22 @@ from genaudit.audits.bias._groups import (
     check_labels,
     few,
     in_words,
+    large_anywhere,
     no_sensitive,
     no_target,
     scarcer,
     too_few,
     with_words,
 )
-from genaudit.audits.bias._pairs import Pairs, any_two, is_any_two, no_part, too_few_groups, untold
+from genaudit.audits.bias._pairs import (
+    any_two,
+    both,
+    is_any_two,
+    no_part,
+    of_maxima,
+    too_few_groups,
+    untold,
+)
 from genaudit.audits.figures import forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.privacy.groups import exposure
@@ -42,6 +51,9 @@ from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.disclosure import hidden
 from genaudit.modalities.table.learner import Target
 from genaudit.result import Estimate, Figure, Finding, Message, message, words_of
+from genaudit.stats.intervals import Interval
+from genaudit.stats.maxima import Maxima
+from genaudit.stats.widening import Limits
 from genaudit.subject import Access
 
 ACCURACY = "bias.cost.accuracy_change"
@@ -184,12 +196,16 @@ def _gap_finding(
     grouping, pair = table.grouping, table.where(np.array([i, reference]))
     group, method = {grouping.name: grouping.levels[i]}, by_person(METHOD, *found.data)
 
-    def estimate_of(sides: Table, stream: str) -> Estimate:
+    def cells_of(sides: Table, stream: str) -> Maxima | None:
         rng = case.rng(f"{GAP}.{grouping.name}.{i}.{stream}")
-        estimate = _change(sides, i, reference, rng, n_resamples)
-        return estimate.model_copy(update={"method": method})
+        return cells(sides, _signed(i, reference), rng, n_resamples)
 
-    estimate = estimate_of(pair, "samples")
+    def estimate_of(sides: Table, rates: Maxima | None) -> Estimate:
+        change = gap_between(sides, i, sides.made) - gap_between(sides, i, sides.real)
+        return changed(rates, change, len(sides.group)).model_copy(update={"method": method})
+
+    rates = cells_of(pair, "samples")
+    estimate = estimate_of(pair, rates)
     halves = pair.halves(lambda side: gap_between(pair, i, side))
     n, of_reference = table.n_people[[i, reference]]
     scarce = scarcer(group, n, grouping.levels[reference], of_reference)
@@ -200,9 +216,9 @@ def _gap_finding(
         estimate=estimate,
         group=group,
         sides=as_real(estimate, len(table.group)),
-        null=None if halves is None else estimate_of(halves, "null"),
+        null=None if halves is None else estimate_of(halves, cells_of(halves, "null")),
         **_doubts(case, pair, found, few(scarce) if min(n, of_reference) < JUDGED else None),
-        note=_effect(pair, i, reference, estimate),
+        note=None if rates is None else _effect(pair, i, reference, _moves(rates)),
     )
 
 
@@ -220,42 +236,39 @@ def _any_two_finding(table: Table, found: Comparison, case: AuditCase, n_resampl
         return Finding(**same, estimate=estimate, note=few_rows)
     rows = table.where(np.array(taking))
 
-    def pairs_of(sides: Table, stream: str) -> Pairs:
-        # Who gains accuracy on another leaves it behind, whoever was ahead before.
+    def cells_of(sides: Table, stream: str) -> Maxima:
         rng = case.rng(f"{GAP}.{grouping.name}.any.{stream}")
-        pairs = pairs_change(sides, gap, rng, n_resamples, ahead=False)
-        assert pairs is not None, "no resample lacks a group of so many people"
-        return pairs
+        rates = cells(sides, gap, rng, n_resamples)
+        assert rates is not None, "no resample lacks a group of so many people"
+        return rates
+
+    def estimate_of(rates: Maxima) -> Estimate:
+        # Who gains accuracy on another leaves it behind, whoever was ahead before.
+        pairs = of_maxima(rates, len(taking), ahead=False)
+        return pairs.estimate(n=n, method=method, unit=UNIT)
 
     halves = rows.halves(lambda side: counted_gap(rows, gap, side))
-    pairs = pairs_of(rows, "samples")
-    estimate = pairs.estimate(n=n, method=method, unit=UNIT)
-    effect = _effect_of_two(rows, pairs, taking, n)
-    large = np.flatnonzero((table.n_people >= JUDGED) & ~table.told)
-    left_out = untold([words[i] for i in large])
+    rates = cells_of(rows, "samples")
+    estimate = estimate_of(rates)
+    large = np.flatnonzero(large_anywhere(case, [grouping]))
+    left_out = untold([words[i] for i in large if i not in taking])
     return Finding(
         **same,
         estimate=estimate,
         sides=as_real(estimate, n),
-        null=None
-        if halves is None
-        else pairs_of(halves, "null").estimate(n=n, method=method, unit=UNIT),
+        null=None if halves is None else estimate_of(cells_of(halves, "null")),
         **_doubts(case, rows, found, left_out=left_out),
-        note=effect
-        if few_rows is None
-        else message("bias.pairs.both", "{first} {second}", first=effect, second=few_rows),
+        note=both(_effect_of_two(rows, rates, taking), few_rows),
     )
 
 
-def _effect_of_two(rows: Table, pairs: Pairs, groups: Sequence[int], n: int) -> Message:
-    """What becomes of the gap of the two of the groups (codes) of which one loses most.
-
-    Which two it is was picked from the same rows, so it is told by an interval that holds for any.
-    """
+def _effect_of_two(rows: Table, rates: Maxima, groups: Sequence[int]) -> Message:
+    """What becomes of the gap of the two of the groups (codes) of which one loses most."""
+    pairs = of_maxima(rates, len(groups), ahead=False)
     one, other = pairs.furthest or (0, 1)
+    (place,) = np.flatnonzero((pairs.one == one) & (pairs.other == other))
     winner, loser = groups[one], groups[other]
-    gained = pairs.gained(one, other, n=n, method=METHOD, unit=UNIT)
-    return _effect(rows.where(np.array([winner, loser])), loser, winner, gained)
+    return _effect(rows.where(np.array([winner, loser])), loser, winner, _moves(rates, int(place)))
 
 
 def _of_any_two(grouping: Grouping) -> dict[str, Any]:
@@ -302,12 +315,27 @@ def _told_apart(found: Comparison) -> Message | None:
     )
 
 
-def _change(
-    sides: Table, i: int, reference: int, rng: np.random.Generator, n_resamples: int
-) -> Estimate:
-    """How much further group i falls behind the other of two."""
-    change = gap_between(sides, i, sides.made) - gap_between(sides, i, sides.real)
-    return gap_change(sides, _signed(i, reference), change, rng, n_resamples)
+@dataclass(frozen=True)
+class Moves:
+    """95% intervals of a gap by real rows, of that by samples, and of how far it moved."""
+
+    real: Interval
+    made: Interval
+    change: Interval
+
+
+def _moves(rates: Maxima, place: int = 0) -> Moves:
+    """Of one of the gaps, by intervals that hold for all, as it may be picked from the same rows.
+
+    Each gap stands there from both ends, or alone.
+    """
+    tail = 0.05 / max(len(rates.contrasts), 2)
+
+    def of(limits: Limits) -> Interval:
+        low, high = limits(tail)
+        return float(low[place]), float(high[place])
+
+    return Moves(of(rates.seconds), of(rates.firsts), of(rates.changes))
 
 
 def gap_between(table: Table, i: int, side: np.ndarray) -> float:
@@ -321,47 +349,59 @@ def _signed(i: int, reference: int) -> Gap:
     return Gap(pair=(0, 1) if reference < i else (1, 0))
 
 
-def _effect(table: Table, i: int, reference: int, estimate: Estimate) -> Message:
+def _effect(table: Table, i: int, reference: int, moves: Moves) -> Message:
     """Whether the gap shrinks, widens or neither, in the field's words, and who pays how much."""
-    real, made = (gap_between(table, i, side) for side in (table.real, table.made))
+    real, made = (round(gap_between(table, i, side), 3) + 0.0 for side in (table.real, table.made))
     name, other = (table.grouping.levels[j] for j in (i, reference))
     said = table.grouping.words
-    text = _EFFECTS[effect_of(estimate, real, made)]
     return message(
         "bias.cost.effect",
         "{effect} Accuracy about {reference} minus that about {group}: {real:number} by real rows, "
         "{made:number} by samples. A gap may be just: read it beside the accuracy of each.",
-        effect=text,
+        effect=_EFFECTS[effect_of(moves)],
         group=said.get(name, name),
         reference=said.get(other, other),
-        real=round(real, 3),
-        made=round(made, 3),
+        real=real,
+        made=made,
     )
 
 
-def effect_of(change: Estimate, real: float, made: float) -> str:
-    """`neither` where the interval of the change holds 0, else what becomes of the gap.
+def effect_of(moves: Moves) -> str:
+    """What becomes of a gap, as far as intervals show who was ahead, who is, and who gained.
 
-    Args:
-        change: made - real, with its interval.
-        real: Gap after training on real rows.
-        made: Gap after training on samples.
-
-    >>> shrunk = Estimate.of(-0.1, lambda c: (-0.15, -0.05), n=10, method="toy")
-    >>> effect_of(shrunk, 0.3, 0.2), effect_of(shrunk, -0.1, -0.2), effect_of(shrunk, 0.04, -0.06)
-    ('robin_hood', 'matthew', 'turned')
+    >>> fell, rose = (-0.15, -0.05), (0.05, 0.15)
+    >>> effect_of(Moves(real=(0.2, 0.4), made=(0.1, 0.3), change=fell))
+    'robin_hood'
+    >>> effect_of(Moves(real=(0.2, 0.4), made=(0.3, 0.5), change=rose))
+    'matthew'
+    >>> effect_of(Moves(real=(0.01, 0.1), made=(-0.1, -0.01), change=fell))
+    'turned'
+    >>> effect_of(Moves(real=(-0.1, 0.1), made=(0.01, 0.2), change=rose))
+    'opened'
     """
-    if change.low is None or change.high is None or change.low <= 0 <= change.high:
+    was, now, moved = (_sign(ends) for ends in (moves.real, moves.made, moves.change))
+    if not moved:
         return "neither"
-    if real * made < 0:
-        return "turned"
-    return "matthew" if abs(made) > abs(real) else "robin_hood"
+    if not was:
+        return "opened"
+    if was == moved:
+        return "matthew"
+    return "turned" if now == moved else "robin_hood"
+
+
+def _sign(ends: Interval) -> int:
+    """Of all numbers of an interval; 0 where it holds zero."""
+    return (ends[0] > 0) - (ends[1] < 0)
 
 
 _EFFECTS = {
     "neither": message(
         "bias.cost.neither",
         "Neither Robin Hood nor Matthew: the interval of the change holds zero.",
+    ),
+    "opened": message(
+        "bias.cost.opened",
+        "A gap opens: none is shown by real rows, and by samples one of the two loses more.",
     ),
     "robin_hood": message(
         "bias.cost.robin_hood", "Robin Hood: the gap shrinks, and who was served better loses more."

@@ -17,6 +17,8 @@ from genaudit.audits.bias._groups import (
     Rate,
     absent,
     check_labels,
+    joint,
+    large_anywhere,
     no_sensitive,
     no_target,
     outcome,
@@ -24,7 +26,7 @@ from genaudit.audits.bias._groups import (
     within_bands,
     worth_of_samples,
 )
-from genaudit.audits.bias._pairs import ANY_TWO, Pairs, furthest, no_part, of_ratios, untold
+from genaudit.audits.bias._pairs import ANY_TWO, Pairs, both, furthest, no_part, of_ratios, untold
 from genaudit.audits.words import by_person, listed
 from genaudit.case import EVERY, AuditCase, Knowledge, Outcome, audit, ranged
 from genaudit.data.dataset import Dataset
@@ -370,11 +372,11 @@ class _Counted:
         """The same change of unseen rows in the place of samples."""
         if self.unseen is None or self.sides_of_all is None:
             return None
-        both = self.kept & _large(self.unseen[0], told=True)
-        if both.sum() < 2:
+        kept = self.kept & _large(self.unseen[0], told=True)
+        if kept.sum() < 2:
             return None
-        shown = self.shown if _shown(self.unseen, both) == self.shown else [0]
-        return self._change(group, *(_some(of, both, shown) for of in (self.unseen, self.real)))
+        shown = self.shown if _shown(self.unseen, kept) == self.shown else [0]
+        return self._change(group, *(_some(of, kept, shown) for of in (self.unseen, self.real)))
 
     def _change(self, group: Message, made: Outcomes, real: Outcomes) -> Estimate:
         data = self._data(CHANGE)
@@ -400,22 +402,27 @@ class _Counted:
     def note(self, group: Message) -> Message | None:
         """Who takes no part; of any two groups which they are."""
         if group is _ALL:
-            as_one = len(self.shown) < len(self.real)
-            return _note(no_part(self._named(~self.kept)), _AS_ONE if as_one else None)
-        return furthest(
+            return both(no_part(self._named(~self.kept)), self._as_one)
+        pair = furthest(
             listed([g.name for g in self.columns]),
             self._named(self.kept),
             None if self.sides_of_all is None else ratios_apart(*self.sides_of_all),
             self._named(~self.kept),
         )
+        return both(pair, self._as_one)
+
+    @property
+    def _as_one(self) -> Message | None:
+        """That outcomes are not told apart; None where all are."""
+        return _AS_ONE if len(self.shown) < len(self.real) else None
 
     @property
     def doubt(self) -> Message | None:
-        """That groups with enough rows on some side take no part; None where nothing is told."""
+        """That large groups take no part, or outcomes are one; None where nothing is told."""
         if self.made is None or self.kept.sum() < 2:
             return None
-        anywhere = _large(self.real[0]) | _large(self.made[0])
-        return untold(self._named(anywhere & ~self.kept))
+        large = large_anywhere(self.case, self.columns)
+        return untold(self._named(large & ~self.kept)) or self._as_one
 
     def _named(self, groups: np.ndarray) -> list[str | Message]:
         return [_cell(self.columns, int(i)) for i in np.flatnonzero(groups)]
@@ -460,11 +467,7 @@ def _rates(
 
     The favoured one comes first; of two outcomes the other is its absence, and not counted again.
     """
-    code = np.zeros(len(data), dtype=np.int64)
-    for grouping in columns:
-        mine = grouping.codes(data)
-        code = np.where((code >= 0) & (mine >= 0), code * len(grouping.levels) + mine, -1)
-    classes, n_groups = target.encode(data), _n_groups(columns)
+    code, classes, n_groups = joint(columns, data), target.encode(data), _n_groups(columns)
     return [
         GroupRates.of(code, np.where(classes < 0, -1, classes == y), n_groups, data.persons, worth)
         for y in _outcomes(target)
@@ -495,14 +498,6 @@ def _large(rates: GroupRates, *, told: bool = False) -> np.ndarray:
 def _some(rates: Sequence[GroupRates], kept: np.ndarray, shown: Sequence[int]) -> Outcomes:
     """Rates of some groups and outcomes."""
     return [[rates[y][int(i)] for i in np.flatnonzero(kept)] for y in shown]
-
-
-def _note(first: Message | None, second: Message | None) -> Message | None:
-    """Two sentences, or the one that is there."""
-    if first is None or second is None:
-        return first or second
-    return message("bias.differential_fairness.notes", "{first} {second}", first=first,
-                   second=second)  # fmt: skip
 
 
 _AS_ONE = message(

@@ -37,6 +37,7 @@ from genaudit.audits.bias._groups import (
     check_labels,
     few,
     in_words,
+    large_anywhere,
     no_sensitive,
     no_target,
     other_outcomes,
@@ -45,7 +46,7 @@ from genaudit.audits.bias._groups import (
     with_words,
     within_bands,
 )
-from genaudit.audits.bias._pairs import ANY_TWO, furthest, is_any_two, too_few_groups
+from genaudit.audits.bias._pairs import ANY_TWO, both, furthest, is_any_two, too_few_groups
 from genaudit.audits.figures import Bar, bar, bars, forest
 from genaudit.audits.learners import Comparison, comparison
 from genaudit.audits.words import by_person, listed
@@ -152,12 +153,12 @@ def downstream(case: AuditCase, options: Options) -> Outcome:
             unmeasured.append(strata.no_stratum(control))
         for grouping in others:
             table = Table.of(grouping, found, case, control)
-            for finding, both in strata.findings(table, control, found, case, options.n_resamples):
-                note = None
-                if both is not None and is_any_two(finding.words):
-                    note = note_of_two(*both, parity_gap, found)
-                elif both is not None:
-                    note = _note(both[0], parity_gap, found)
+            for finding, parts in strata.findings(table, control, found, case, options.n_resamples):
+                note = finding.note
+                if parts is not None and is_any_two(finding.words):
+                    note = note_of_two(*parts, parity_gap, found)
+                elif parts is not None:
+                    note = _note(parts[0], parity_gap, found)
                 within.append(finding.model_copy(update={"note": note}))
     whole = case.holdout.n_units() == len(case.holdout)
     figures = (
@@ -177,6 +178,7 @@ def _findings(
 ) -> Iterator[Finding]:
     sizes, told = table.sizes, table.told
     judged, least = table.n_people >= JUDGED, table.people.min(axis=1)
+    large = np.flatnonzero(large_anywhere(case, [table.grouping]))
     filled = judged & (least >= JUDGED)
     if filled.sum() < 2:  # an interval without a verdict, where there is one
         filled = judged & (least >= ESTIMABLE)
@@ -185,9 +187,9 @@ def _findings(
         short = enough & (least < JUDGED) if metric == ODDS else np.zeros_like(enough)
         doubt = _few_of_a_label(rows, np.flatnonzero(short)) if short.any() else found.doubt
         # Of two groups that trade places it is the very rate of one less that of the other.
-        both = told if metric == GAP else table.told_by_label
-        shown = rows.where(np.flatnonzero(both))
-        n, large = int(sizes.sum()), np.flatnonzero(judged)
+        may_be = told if metric == GAP else table.told_by_label
+        shown = rows.where(np.flatnonzero(may_be))
+        n = int(sizes.sum())
         yield from _gap_findings(metric, (rows, shown), found, case, n_resamples, n, large, doubt)
     for i, level in enumerate(table.grouping.levels):
         yield _selection_finding(table, i, level, found, told=bool(told[i]))
@@ -207,7 +209,7 @@ def _gap_findings(
 
     tables: rows of the groups of the first, and of the second, whose rates may be told.
     n: rows of all groups; those that take no part may be a few people, so no less is told.
-    large: codes of the groups that have enough people; not all may have enough of either label.
+    large: codes of the groups that are large on some side; not all may have enough labelled rows.
     """
     name, gap = tables[0].grouping.name, parity_gap if metric == GAP else odds_gap
     method = by_person(GAP_METHOD, *found.data)
@@ -246,7 +248,7 @@ def _too_few(group: Message, column: str, n: int, method: str) -> Estimate:
     return Estimate.undefined(reason, n=n, method=method, unit=UNIT)
 
 
-def note_of_two(everybody: Table, told: Table, gap: Gap, found: Comparison) -> Message:
+def note_of_two(everybody: Table, told: Table, gap: Gap, found: Comparison) -> Message | None:
     """The note of all groups, and which two of those that may be told of have come apart."""
     note, groups = _note(everybody, gap, found), np.unique(told.group)
     words = [told.grouping.words.get(level, level) for level in told.grouping.levels]
@@ -254,8 +256,7 @@ def note_of_two(everybody: Table, told: Table, gap: Gap, found: Comparison) -> M
     few = [words[i] for i in np.unique(everybody.group) if i not in groups]
     form: Literal["ahead", "apart"] = "apart" if gap.by_label else "ahead"
     pair = furthest(told.grouping.name, [words[i] for i in groups], pairs, few, form)
-    return note if pair is None else message("bias.pairs.both", "{first} {second}", first=note,
-                                             second=pair)  # fmt: skip
+    return both(note, pair)
 
 
 def _one_group(column: str) -> Message:
@@ -354,7 +355,7 @@ def _note(table: Table, gap: Gap, found: Comparison) -> Message:
         name,
         f"Average over {{k:integer}} learners a side, each trained on {{m:integer}} rows or a few "
         f"more; another training of the generator is not covered. Groups with too few holdout rows "
-        f"{'with, or without, the favoured outcome ' if gap.by_label else ''}to take part: "
+        f"with{', or without, the favoured outcome' if gap.by_label else ' a label'} to take part: "
         "{groups}. A gap also shrinks when models lose their skill: read it beside usefulness.",
         k=found.n_learners,
         m=found.rows_shown,
