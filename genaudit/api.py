@@ -53,7 +53,8 @@ from genaudit.render.forms import FORMS
 from genaudit.render.notebook import fragment
 from genaudit.result import AuditReport, Claim, Message, Registration, message
 from genaudit.run import Progress, judge, run
-from genaudit.subject import Subject
+from genaudit.subject import Access, Subject
+from genaudit.subjects.files import contents
 from genaudit.subjects.resolve import as_model, parse_claim, resolve, resolve_recipe, sample_frames
 from genaudit.subjects.wrapped import imported
 
@@ -350,7 +351,7 @@ def audit(
     )  # fmt: skip
     if who.draw is not None:
         _ = case.samples  # drawn before any audit asks: a generator that fails is one error
-    judged = _subject_read(book, who, touches)
+    judged = _subject_read(book, case, touches)
     with lifted(lift=show_private):
         report = run(
             case,
@@ -371,19 +372,20 @@ def audit(
     )
 
 
-def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -> list[Touch]:
-    """The touches of this audit, and those of its subject.
+def _subject_read(book: PrivacyLedger, case: AuditCase, touches: Sequence[Touch]) -> list[Touch]:
+    """The touches of this audit, and those of its subject; nothing where it may be no new one.
 
     By it a policy that is registered after a first look at a subject is told from one before, so
     that it is written where nothing else is too. Only where that has no place for a ledger, and no
     private data were read, does the audit go on without.
     """
-    if who.digest is None:
-        return list(touches)
+    who = case.subject
+    # Its rows as well: the same in another format or order, or beside others, are no new ones.
+    nameless = who.digest is None and Access.SAMPLES in who.access
+    rows = contents([case.samples]) if nameless and not who.contents else who.contents
+    read = [("the subject", who.digest)] if who.digest is not None else []
+    read += [("rows of the subject", digest) for digest in rows]
     try:
-        # Its rows as well: the same in another format or order, or beside others, are no new ones.
-        read = [("the subject", who.digest),
-                *(("rows of the subject", rows) for rows in who.contents)]  # fmt: skip
         looked = [
             book.append(Touch(
                 dataset=f"subject:{who.name}", kind=TouchKind.PUBLIC, scope=Scope.AUDIT,
@@ -391,7 +393,9 @@ def _subject_read(book: PrivacyLedger, who: Subject, touches: Sequence[Touch]) -
             )).touch
             for what, digest in read
         ]  # fmt: skip
-        return [*touches, *looked]
+        # A sampler in code may make other rows each time, so that these do not make it new.
+        known = touches or who.digest is not None or who.draw is None
+        return [*touches, *looked] if known else []
     except OptionError:
         if touches or book.exists():
             raise

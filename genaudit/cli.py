@@ -872,7 +872,8 @@ def diff(
     """What changed between two reports, worst first: exit 0 nothing is worse, 1 something is.
 
     Exit 3 where nothing is worse, but what a limit judges in the old report is judged in it alone,
-    is doubted in the new one, or is not compared; or where the new report has expired.
+    is doubted in the new one, or is not compared; where anything is outside a limit that was not;
+    or where the new report has expired.
     """
     from genaudit import api
 
@@ -896,8 +897,13 @@ def diff(
             "judges in the old report; whether they are worse cannot be told, so audit the new "
             "subject as the old one."
         )
+    if found.broken:
+        _say(
+            f"Outside a limit now, and not before: {found.broken:,} findings, by another number, "
+            "another limit or a new audit; see what the new report says of them."
+        )
     over = _say_expired(found.new, f"the report {new}")
-    raise typer.Exit(1 if found.worse else 3 if found.lost or over else 0)
+    raise typer.Exit(1 if found.worse else 3 if found.lost or found.broken or over else 0)
 
 
 def _diff_cells(row: Any) -> tuple[str, ...]:

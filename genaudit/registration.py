@@ -139,15 +139,21 @@ def _check_intervals(report: AuditReport, where: str) -> None:
 
 def _check_bundled(report: AuditReport, where: str) -> None:
     """Refuse a report whose limits are not the bundled ones, and that says or seems so."""
-    bundled = Policy.read()
-    said = {bundled.digest: content(bundled), **_BUNDLED}.get(report.policy.digest)
-    if report.policy.default and said is None:
+    bundled, own = Policy.read(), report.policy
+    said = {bundled.digest: content(bundled), **_BUNDLED}.get(own.digest)
+    if said is not None:
+        _check_said(report, said, bundled.name, where)
+    named = (own.name, own.owner) == (bundled.name, bundled.owner)
+    if said is None and (own.default or named):
         raise IntegrityError(
             f"The policy in {where} is said to be the bundled one, which nobody chose, and its "
             "digest is another; take the audit.json that `genaudit audit` wrote."
         )
-    if report.registration is None and said is not None:
-        _check_said(report, said, bundled.name, where)
+    if own.default and report.registration is not None:
+        raise IntegrityError(
+            f"The policy in {where} is said to be the bundled one, which nobody chose, and to be "
+            "registered; take the audit.json that `genaudit audit` wrote."
+        )
 
 
 def _estimates(finding: Finding) -> list[Estimate]:
@@ -286,14 +292,27 @@ def _run(done: Sequence[Touch], end: int) -> list[Touch]:
 
 
 def _blocks(done: Sequence[Touch]) -> list[list[Touch]]:
-    """Reads of data that stand together, and of a subject behind them, of the last second."""
+    """Reads of data that stand together, and of a subject behind them, of the last second.
+
+    Or of a subject alone.
+    """
     found: list[list[Touch]] = []
-    for i, touch in enumerate(done):
-        behind = _id(done[i + 1]) if i + 1 < len(done) else ""
-        if _id(touch) in _DATA and (behind not in _DATA or behind == _DATA[0]):
-            subject = takewhile(lambda t: _id(t) in (_SUBJECT, _ROWS), done[i + 1 :])
-            found.append([*_run(done, i + 1), *subject])
+    last = None
+    for touch in done:
+        if _looks(touch):
+            if last is None or not _looks(last) or _begins(found[-1], touch):
+                found.append([])
+            found[-1].append(touch)
+        last = touch
     return [own for own in found if own[0].time == found[-1][0].time]
+
+
+def _begins(own: Sequence[Touch], touch: Touch) -> bool:
+    """Whether a look is of the next audit: this one read such data, or its subject, already."""
+    subject = [t for t in own if _id(t) not in _DATA]
+    if _id(touch) in _DATA:
+        return bool(subject) or _id(touch) in map(_id, own)
+    return any(t.dataset != touch.dataset or _id(touch) == _SUBJECT for t in subject)
 
 
 def _id(touch: Touch) -> str:

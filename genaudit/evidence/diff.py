@@ -132,7 +132,17 @@ class Row:
         gone = self.old.estimate.value is not None and self.new.estimate.value is None
         shown = self.new.verdict is Verdict.OUTSIDE  # whatever its doubt is of
         doubted = not _untold(self.old) and self.new.doubt is not None and not shown
-        return gone or doubted or _late(self.new) or self.change is Change.NOT_COMPARED
+        # Where limits differ, an outside that is gone may be gone for that alone.
+        eased = self.old.verdict is Verdict.OUTSIDE and not shown and not _same_limit(self)
+        beside = self.change is Change.NOT_COMPARED
+        return gone or doubted or eased or beside or _late(self.new)
+
+    @property
+    def broken(self) -> bool:
+        """Whether it is outside a limit now, and was not before."""
+        if self.new is None or self.new.verdict is not Verdict.OUTSIDE:
+            return False
+        return self.old is None or self.old.verdict is not Verdict.OUTSIDE
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,11 @@ class Difference:
         """Findings that a limit judges in the old report alone, or whose values do not compare."""
         return sum(row.lost for row in self.rows)
 
+    @property
+    def broken(self) -> int:
+        """Findings that are outside a limit in the new report, and were not in the old one."""
+        return sum(row.broken for row in self.rows)
+
     def to_json(self) -> dict[str, Any]:
         """The same for a machine."""
         return {
@@ -170,6 +185,7 @@ class Difference:
             "tested": self.tested,
             "worse": self.worse,
             "lost": self.lost,
+            "broken": self.broken,
             "notes": list(self.notes),
             "findings": [_plain(row) for row in self.rows],
         }
@@ -400,8 +416,8 @@ def _apart(
         return guarantees
     if one.estimate.unit != other.estimate.unit:
         return f"units differ: {one.estimate.unit!r} and {other.estimate.unit!r}"
-    if one.estimate.unit == "ε" and one.label.english != other.label.english:
-        return f"guarantees differ: {one.label.english!r} and {other.label.english!r}"
+    if reason := _opposed(one, other):
+        return reason
     if a.params != b.params:
         names = sorted({k for k in {*a.params, *b.params} if a.params.get(k) != b.params.get(k)})
         return f"{a.audit} ran with other options: {', '.join(names)}"
@@ -410,6 +426,22 @@ def _apart(
     if grows and n and m and abs(n - m) > _ALIKE * max(n, m):
         return f"an attacker gains from more samples: {n:,} in the old report, {m:,} in the new"
     return ""
+
+
+def _opposed(one: Finding, other: Finding) -> str:
+    """That the better number of one is the worse of the other, or is of another guarantee."""
+    if one.estimate.unit == "ε" and one.label.english != other.label.english:
+        return f"guarantees differ: {one.label.english!r} and {other.label.english!r}"
+    ways = [f.limit.direction for f in (one, other) if f.limit is not None]
+    if set(ways) == {Direction.MIN, Direction.MAX}:
+        return f"limits look opposite ways: {ways[0]} and {ways[1]}"
+    return ""
+
+
+def _same_limit(row: Row) -> bool:
+    """Whether one limit judges both."""
+    limits = [(f.limit.value, f.limit.direction) for f in (row.old, row.new) if f and f.limit]
+    return len(limits) == 2 and limits[0] == limits[1]
 
 
 def _guarantees(old: Claim | None, new: Claim | None) -> str:

@@ -53,7 +53,7 @@ def from_files(
         steps=common(parts),
         repeats=times,
         sections=_shown(done),
-        contents=_contents([Dataset.of_samples(raw, schema) for raw in raws]),
+        contents=contents([Dataset.of_samples(raw, schema) for raw in raws]),
     )
 
 
@@ -97,7 +97,7 @@ def from_trainings(
         mitigation=noted_parts(steps, times),
         steps=common(steps),
         repeats=times,
-        contents=_contents(each),
+        contents=contents(each),
     )
 
 
@@ -149,8 +149,8 @@ def _shown(done: Sequence[record.MitigationRecord | None]) -> tuple[Section, ...
     return (done[0].tuning.section,)
 
 
-def _contents(each: Sequence[Dataset]) -> tuple[str, ...]:
-    """SHA-256 of the rows of each, and of all together, whatever order they and columns have."""
+def contents(each: Sequence[Dataset]) -> tuple[str, ...]:
+    """SHA-256 of the rows of each table, and of all together, in whatever order of both."""
     names = sorted(each[0].frame.columns)
     head = "".join(f"{name}\n" for name in names).encode()
     hashes = [row_hashes(samples.frame[names]) for samples in each]

@@ -105,7 +105,7 @@ def test_what_is_told_of_a_clear_change(metric: str, old: float, new: float, cha
 
 
 def test_a_limit_says_which_way_is_better() -> None:
-    """Its direction wins over the table, that of the later report over the earlier one."""
+    """Its direction wins over the table; two that look opposite ways compare nothing."""
     floor = Limit(metric="privacy.distance.auc", value=0.9, direction=Direction.MIN, owner="o",
                   rationale="r")  # fmt: skip
     ceiling = floor.model_copy(update={"direction": Direction.MAX})
@@ -115,8 +115,9 @@ def test_a_limit_says_which_way_is_better() -> None:
         return _one(_finding("privacy.distance.auc", low, limit=first),
                     _finding("privacy.distance.auc", high, limit=second)).change  # fmt: skip
 
-    assert told(None, None) is told(floor, ceiling) is Change.WORSE
-    assert told(None, floor) is told(floor, None) is told(ceiling, floor) is Change.IMPROVED
+    assert told(None, None) is told(ceiling, ceiling) is Change.WORSE
+    assert told(None, floor) is told(floor, None) is told(floor, floor) is Change.IMPROVED
+    assert told(ceiling, floor) is told(floor, ceiling) is Change.NOT_COMPARED
 
 
 def test_every_metric_has_a_side_or_a_reason_why_not() -> None:
@@ -226,6 +227,38 @@ def test_what_is_judged_no_more_or_not_compared_cannot_be_told() -> None:
     assert diff(_report([old]), fewer).lost == 1
 
 
+def test_a_limit_that_is_newly_broken_passes_no_gate(tmp_path: Path, run_cli: Cli) -> None:
+    """By a number that is not told to be worse, by a tighter limit, or in an audit that is new."""
+    metric = "privacy.distance.auc"
+    limit = next(limit for limit in Policy.read().limits if limit.metric == metric)
+    tight, loose = (limit.model_copy(update={"value": v}) for v in (0.3, 0.99))
+
+    def found(value: float, by: Limit, verdict: str) -> Finding:
+        return _finding(metric, _toy(value), limit=by, verdict=verdict)
+
+    fine, bad = found(0.5, limit, "within"), found(0.505, limit, "outside")
+    for old, new, broken, lost in (
+        ([fine], [bad], 1, 0),
+        ([fine], [found(0.5, tight, "outside")], 1, 0),
+        ([], [bad], 1, 0),
+        ([bad], [bad], 0, 0),
+        ([bad], [fine], 0, 0),
+        ([bad], [found(0.505, loose, "within")], 0, 1),
+        ([fine], [found(0.5, loose, "within")], 0, 0),
+    ):
+        told = diff(_report(old), _report(new))
+        assert (told.broken, told.lost, told.worse) == (broken, lost, False)
+    # What comes from a file is judged anew by its own limits.
+    places = [api.write_json(_report([_finding(metric, _toy(x))]), tmp_path / f"{x}.json")
+              for x in (0.5, 0.9)]  # fmt: skip
+    none = api.write_json(_report([]), tmp_path / "none.json")
+    code, _, said = run_cli("diff", none, places[1])
+
+    assert code == 3
+    assert "Outside a limit now, and not before: 1 findings" in said
+    assert run_cli("diff", none, places[0])[0] == 0
+
+
 def test_a_judged_finding_that_is_gone_cannot_be_told(tmp_path: Path, run_cli: Cli) -> None:
     """Exit 3 and how many; one without a limit is listed as ever, and 1 for a worse one wins."""
     judged, free = _finding("privacy.distance.auc", _toy(0.5)), _finding("bias.toy.gap", _toy(0.1))
@@ -260,7 +293,8 @@ def test_what_is_doubted_or_expired_lets_nothing_pass(tmp_path: Path, run_cli: C
 
     known = _report([judged]).policy
     dated = tuple(x.model_copy(update={"expires": dt.date(2020, 1, 1)}) for x in known.limits)
-    policy = known.model_copy(update={"limits": dated, "digest": "0" * 64, "default": False})
+    policy = known.model_copy(update={"limits": dated, "digest": "0" * 64, "default": False,
+                                      "name": "own"})  # fmt: skip
     gone = api.write_json(_report([judged], policy=policy), tmp_path / "gone.json")
 
     worse = doubted.model_copy(update={"estimate": _toy(0.9), "hollow": True})
