@@ -6,6 +6,7 @@ import copy
 import json
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -195,6 +196,49 @@ def test_files_of_one_name_are_not_taken_for_each_other(policy: Path, tmp_path: 
     check_entry(honest.registration, PrivacyLedger(), honest)
 
 
+@pytest.mark.parametrize("look", ["frame", "sampler", "recipe", "with data"])
+def test_a_look_through_memory_is_a_look(look: str, policy: Path, tmp_path: Path) -> None:
+    """Rows of a data frame or of a sampler in code, that come back in a file."""
+    rows, more = _rows(), [_rows(30), _rows(60)]
+    data = {"train": _rows(90)} if look == "with data" else {}
+
+    def make(n: int, seed: int) -> pd.DataFrame:
+        return rows.head(n)
+
+    subject = {"sampler": make, "recipe": [rows, *more]}.get(look, rows)
+    plan = replace(PLAN, n_samples=len(rows)) if look == "sampler" else PLAN
+    api.audit(subject, schema=SCHEMA, plan=plan, one_recipe=look == "recipe", **data)
+    api.register_policy(policy)
+    rows[::-1].to_csv(tmp_path / "s.csv", index=False)
+
+    assert _state(_audit(tmp_path / "s.csv", policy)) == "after"
+
+
+def test_who_registers_first_and_audits_a_frame_is_not_refused(policy: Path) -> None:
+    """With nothing but samples in memory: the ledger knows them, and holds the order."""
+    api.register_policy(policy)
+    for rows in (_rows(), _rows(40)):
+        report = api.audit(rows, schema=SCHEMA, plan=PLAN, policy=policy)
+        assert _state(report) == "before"
+        assert report.registration is not None
+        check_entry(report.registration, PrivacyLedger(), report)
+    again = api.audit(_rows(), schema=SCHEMA, plan=PLAN, policy=policy)
+    assert _state(again) == "before"
+    check_entry(again.registration, PrivacyLedger(), again)
+
+
+def test_a_sampler_in_code_is_never_new(policy: Path) -> None:
+    """It may make other rows each time, so that nobody knows whether it was looked at."""
+    api.register_policy(policy)
+
+    def make(n: int, seed: int) -> pd.DataFrame:
+        return _rows(seed)
+
+    report = api.audit(make, schema=SCHEMA, plan=PLAN, policy=policy)
+
+    assert _state(report) == "never"
+
+
 def test_a_removed_digest_hides_no_look_at_the_subject(policy: Path, tmp_path: Path) -> None:
     """The data are new and the samples are not: whatever kind of subject the report says."""
     _audit(tmp_path / "a.csv", None)
@@ -253,6 +297,26 @@ def test_no_other_limits_are_the_bundled_ones(tmp_path: Path) -> None:
 
     with pytest.raises(IntegrityError, match="said to be the bundled one"):
         api.read_report(place)
+
+
+@pytest.mark.parametrize("change", ["registered", "limits", "name"])
+def test_the_bundled_policy_is_not_registered(change: str, tmp_path: Path) -> None:
+    """Nor are other limits it for a registration, or of its name and owner."""
+    report = _audit(tmp_path / "a.csv", None, train=_rows())
+    policy = report.policy
+    if change != "registered":
+        lax = tuple(x.model_copy(update={"value": 0.9}) for x in policy.limits)
+        policy = policy.model_copy(update={"limits": lax})
+    if change == "name":
+        policy = policy.model_copy(update={"default": False, "digest": "a" * 64})
+    known = {"state": "before", "time": "2020-01-01T00:00:00+00:00", "digest": policy.digest,
+             "content": content(policy), "ledger": "x", "entry": 1, "head": "y"}  # fmt: skip
+    told = json.loads(report.model_copy(update={"policy": policy}).model_dump_json())
+    told["registration"] = None if change == "name" else known
+    (tmp_path / "f.json").write_text(json.dumps(told), "utf-8")
+
+    with pytest.raises(IntegrityError, match=r"the bundled one|are not those of the policy"):
+        api.read_report(tmp_path / "f.json")
 
 
 @pytest.mark.parametrize("digest", [None, "0" * 64])

@@ -114,6 +114,29 @@ def test_an_estimate_at_its_limit_is_not_beyond_it() -> None:
     assert (exact.low, exact.high) == (0.1, 0.1)
 
 
+@pytest.mark.parametrize("ends", [{"low": 0.1}, {"high": 0.2}, {"ladder": True}])
+def test_a_value_that_is_not_there_has_no_interval(ends: dict[str, object]) -> None:
+    """It would be read by what looks at the ends alone."""
+    ladder = Estimate.exact(0.0, n=1, method="toy").ladder
+    fields = {**ends, **({"ladder": ladder} if "ladder" in ends else {})}
+
+    with pytest.raises(ValidationError, match="no interval of a value that is not there"):
+        Estimate(value=None, n=1, method="toy", **fields)
+
+
+def test_a_section_has_its_own_findings_if_it_ran() -> None:
+    """An audit that failed has none, and none stands in another chapter."""
+    finding = Finding(metric="privacy.toy", label=message("l", "L"),
+                      estimate=Estimate.exact(0.0, n=1, method="toy"))  # fmt: skip
+    same = {"title": message("t", "T"), "findings": (finding,)}
+
+    assert Section(audit="privacy.one", status=Status.RAN, **same).findings
+    for audit, status in (("privacy.one", Status.FAILED), ("privacy.one", Status.SKIPPED),
+                          ("bias.one", Status.RAN), ("nonsense", Status.RAN)):  # fmt: skip
+        with pytest.raises(ValidationError):
+            Section(audit=audit, status=status, **same)
+
+
 def test_no_ladder_no_evidence() -> None:
     """An undefined or bare estimate has p = 1 against every limit."""
     undefined = Estimate.undefined(message("r", "No."), n=0, method="none")

@@ -437,3 +437,14 @@ def test_a_gap_that_became_smaller_is_no_verdict(
     assert (finding.reason is not None) == (verdict is Verdict.INFO)
     [again] = judge(judge(sections, _policy("abs")), _policy("abs"))[0].findings
     assert again == finding
+
+
+def test_a_sum_at_a_lower_level_shows_nothing_smaller() -> None:
+    """An interval of 90% may leave zero out where one of 95% holds it."""
+    change, total = _normal(-0.2, 0.01), _normal(0.2, 0.01)
+    rung = next(b for b in total.ladder if b.confidence == 0.9)
+    lower = total.model_copy(update={"confidence": 0.9, "low": rung.low, "high": rung.high})
+    found = [judge(_sections(("privacy", [_finding(change, total=t)])), _policy("abs"))
+             for t in (total, lower)]  # fmt: skip
+
+    assert [s[0].findings[0].verdict for s in found] == [Verdict.INFO, Verdict.OUTSIDE]
