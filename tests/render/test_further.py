@@ -19,8 +19,9 @@ def _finding(metric: str = "privacy.fixture.auc", unit: str = "area", **more: ob
 
 
 def _page(*findings: Finding, lang: str = "en", **provenance: object) -> str:
+    chapter = findings[0].metric.split(".")[0]
     section = Section(
-        audit="privacy.fixture", title=fixture.message("fixture.title", "Fixture"),
+        audit=f"{chapter}.fixture", title=fixture.message("fixture.title", "Fixture"),
         status=Status.RAN, findings=findings, figures=(), params={}, source="", seconds=0.0,
     )  # fmt: skip
     report: AuditReport = fixture.report()

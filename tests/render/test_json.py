@@ -228,14 +228,16 @@ def test_an_audit_stands_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "finding", "says"),
+    ("section", "finding", "into", "says"),
     [
-        (0, 0, "'privacy.copies.exact' stands in two findings"),
-        (2, 13, "'bias.representation.share_difference' of 'race = all .*in two findings"),
+        (0, 0, 0, "'privacy.copies.exact' stands in two findings"),
+        (0, 0, 1, "'privacy.copies.exact' stands in two findings"),
+        (2, 13, 2, "'bias.representation.share_difference' of 'race = all .*in two findings"),
+        (2, 13, 0, "'bias.representation.share_difference' stands in the audit 'privacy.copies'"),
+        (0, 0, 4, "'content.personal_data' has findings and is said not to have run"),
     ],
 )
-@pytest.mark.parametrize("into", [0, 5])
-def test_a_metric_stands_once(section: int, finding: int, says: str, into: int) -> None:
+def test_a_metric_stands_once(section: int, finding: int, into: int, says: str) -> None:
     """A second finding of one metric and group, in its own section or another, is refused."""
     data = plain.loads(TEXT)
     twin = dict(data["sections"][section]["findings"][finding])
