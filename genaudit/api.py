@@ -46,7 +46,7 @@ from genaudit.modalities import files
 from genaudit.plan import AuditPlan
 from genaudit.policy import PROMISED, Policy, content
 from genaudit.reading import path_of, read_bytes, read_text, read_toml
-from genaudit.registration import check_report, check_same, register, standing
+from genaudit.registration import check_report, check_same, register, standing, wears_bundled_name
 from genaudit.render import form, html, json
 from genaudit.render.compare import compare
 from genaudit.render.forms import FORMS
@@ -608,7 +608,8 @@ def read_policy(
     measured: metrics that a report holds, which are known to be such.
 
     Raises:
-        OptionError: it is not usable, or limits a metric that no audit measures.
+        OptionError: it is not usable, limits a metric that no audit measures, or bears the name and
+            owner of the bundled one over other limits.
     """
     if policy is None:
         return Policy.read()
@@ -617,11 +618,16 @@ def read_policy(
         if isinstance(policy, Policy)
         else Policy.read(_file(policy, "policy"))
     )
+    where = repr(found.name) if isinstance(policy, Policy) else f"in {policy}"
+    if wears_bundled_name(found):
+        raise OptionError(
+            f"The policy {where} has the name and owner of the bundled one, {found.name!r}, and "
+            "other limits; write your own `name` and `owner` into it, for pages name them."
+        )
     known = {*measured, *PROMISED, *(limit.metric for limit in Policy.read().limits)}
     # Audits are imported only for a metric that is not known without them.
     if strange := [x.metric for x in found.limits if x.metric not in known]:
-        name = repr(found.name) if isinstance(policy, Policy) else f"in {policy}"
-        check_metrics(strange, f"The policy {name}")
+        check_metrics(strange, f"The policy {where}")
     return found
 
 

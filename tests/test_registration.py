@@ -7,6 +7,8 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -540,6 +542,27 @@ def test_limits_under_the_digest_of_the_bundled_policy_are_its_own(
         api.read_report(place)
     with pytest.raises(IntegrityError, match="are not those of the policy"):
         api.bundle(forged, tmp_path / "evidence", pdf=False)
+
+
+def test_an_edited_copy_of_the_bundled_policy_needs_a_name_of_its_own(tmp_path: Path) -> None:
+    """It is refused before anything is read, where its pages would be; a mere copy is not."""
+    bundled = (files("genaudit") / "policies" / "default.toml").read_text("utf-8")
+    place = tmp_path / "policy.toml"
+    for text in (bundled, bundled + "# looked at by us\n"):
+        place.write_text(text, "utf-8")
+        report = _audit(tmp_path / "a.csv", place, train=_rows())
+        assert api.read_report(api.write_json(report, tmp_path / "a.json")) == report
+    edited = bundled.replace("value = 0.01\n", "value = 0.5\n", 1)
+    place.write_text(edited, "utf-8")
+    assert edited != bundled
+    for use in (api.read_policy, api.register_policy, partial(api.check, report)):
+        with pytest.raises(OptionError, match="write your own `name` and `owner` into it"):
+            use(place)
+    with pytest.raises(OptionError, match="has the name and owner of the bundled one"):
+        _audit(tmp_path / "b.csv", place, train=_rows())
+    place.write_text(edited.replace("genaudit project", "Ann", 1), "utf-8")
+    report = _audit(tmp_path / "b.csv", place, train=_rows())
+    assert api.read_report(api.write_json(report, tmp_path / "b.json")) == report
 
 
 def test_a_bundle_takes_no_other_limits_than_its_policy(policy: Path, tmp_path: Path) -> None:
