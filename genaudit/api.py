@@ -608,8 +608,8 @@ def read_policy(
     measured: metrics that a report holds, which are known to be such.
 
     Raises:
-        OptionError: it is not usable, limits a metric that no audit measures, or bears the name and
-            owner of the bundled one over other limits.
+        OptionError: it is not usable, limits a metric that no audit measures, or has the name of
+            the bundled one over other limits.
     """
     if policy is None:
         return Policy.read()
@@ -621,8 +621,8 @@ def read_policy(
     where = repr(found.name) if isinstance(policy, Policy) else f"in {policy}"
     if wears_bundled_name(found):
         raise OptionError(
-            f"The policy {where} has the name and owner of the bundled one, {found.name!r}, and "
-            "other limits; write your own `name` and `owner` into it, for pages name them."
+            f"The policy {where} has the name of the bundled one, {found.name!r}, and says "
+            "something else; write a `name` and `owner` of your own into it, for pages name them."
         )
     known = {*measured, *PROMISED, *(limit.metric for limit in Policy.read().limits)}
     # Audits are imported only for a metric that is not known without them.

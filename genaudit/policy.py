@@ -56,6 +56,49 @@ SHARES = frozenset(
     }
 )  # fmt: skip
 
+#: Which way is better: below (max), above (min), nearer to zero (abs). A limit that looks the other
+#: way would let any harm pass; one without a direction has this one.
+BETTER: Mapping[str, Direction] = {
+    **{metric: Direction.MAX for metric in SHARES if metric.startswith("privacy.")},
+    **dict.fromkeys(
+        (
+            "privacy.canaries.epsilon", "privacy.canaries.epsilon_fdp",
+            "privacy.canaries.epsilon_gaussian", "privacy.canaries.excess", "privacy.claim.epsilon",
+            "privacy.claim.excess", "privacy.claim.unaccounted", "privacy.groundhog.epsilon",
+            "privacy.groups.auc", "privacy.groups.tpr_at_1pct_fpr", "privacy.inference.risk",
+            "privacy.inference.worst",
+            "privacy.linkability.risk", "privacy.linkability.worst", "privacy.lira.epsilon",
+            "privacy.matches.epsilon", "privacy.query_based.epsilon", "privacy.reconstruction.risk",
+            "privacy.reconstruction.worst", "privacy.rmia.epsilon",
+            "privacy.singling_out.multivariate", "privacy.singling_out.univariate",
+            "bias.conditional.disparity", "bias.conditional.excess",
+            "bias.continuous.curve_distance", "bias.differential_fairness.change",
+            "bias.differential_fairness.epsilon",
+            "bias.downstream.equalized_odds_change", "bias.downstream.gap_change",
+            "bias.downstream.stratum_gap_change", "content.personal_data.column_rate",
+            "content.personal_data.rate", "content.rare_copies.group_rate",
+            "content.rare_copies.rate", "quality.fidelity.column", "quality.fidelity.one_way",
+            "quality.fidelity.two_way", "quality.utility.loss",
+            "quality.validity.column_invalid_rate", "quality.validity.invalid_rate",
+        ),
+        Direction.MAX,
+    ),
+    **dict.fromkeys(
+        (
+            "privacy.groups.difference", "bias.continuous.outcome_gap_change",
+            "bias.continuous.slope_change", "bias.continuous.superiority_change",
+            "bias.cost.accuracy_gap_change",
+            "bias.downstream.selection_rate_change", "bias.predicted.share_difference",
+            "bias.representation.intersection_share_difference", "bias.representation.label_gap",
+            "bias.representation.label_gap_change", "bias.representation.share_difference",
+            "bias.representation.target_difference", "bias.trts.accuracy_gap_change",
+            "bias.trts.false_positive_gap_change", "bias.trts.true_positive_gap_change",
+        ),
+        Direction.ABS,
+    ),
+    **dict.fromkeys(("bias.cost.accuracy_change", "quality.utility.tstr_auc"), Direction.MIN),
+}  # fmt: skip
+
 
 class Policy(BaseModel):
     """Limits by metric, and the chance `alpha` of any false `outside` in a chapter.
@@ -91,6 +134,13 @@ class Policy(BaseModel):
             raise ValueError(
                 f"metric {least.metric!r} promises less the larger it is, so expected a limit with "
                 f"direction 'max', got {least.direction.value!r}"
+            )
+        against = next((x for x in self.limits if not _looks_right(x)), None)
+        if against is not None:
+            better = BETTER[against.metric]
+            raise ValueError(
+                f"metric {against.metric!r} is better {_BETTER_WORDS[better]}, so expected a limit "
+                f"with direction {better.value!r}, got {against.direction.value!r}"
             )
         slip = next((x for x in self.limits if x.metric in SHARES and not 0 <= x.value <= 1), None)
         if slip is not None:
@@ -143,7 +193,7 @@ class Policy(BaseModel):
             policy = cls.model_validate(
                 {
                     **data,
-                    "limits": [{"owner": owner, **limit} for limit in limits],
+                    "limits": [{"owner": owner, **_default(limit), **limit} for limit in limits],
                     "digest": digest,
                     "default": default,
                 }
@@ -201,6 +251,25 @@ def content(policy: Policy | PolicyInfo) -> str:
     text = json.dumps({**said, "limits": limits}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
+
+def _default(limit: Mapping[str, Any]) -> dict[str, Direction]:
+    """The direction of a limit that names none, by what it limits."""
+    better = BETTER.get(str(limit.get("metric")))
+    return {} if better is None else {"direction": better}
+
+
+def _looks_right(limit: Limit) -> bool:
+    """Whether a limit is on the side where harm is; one on both sides is on that too."""
+    better = BETTER.get(limit.metric, limit.direction)
+    both = limit.direction is Direction.ABS and better is Direction.MAX
+    return limit.direction is better or both
+
+
+_BETTER_WORDS = {
+    Direction.MAX: "the smaller it is",
+    Direction.MIN: "the larger it is",
+    Direction.ABS: "the nearer to zero it is, on either side",
+}
 
 #: What a policy file may hold beside its limits.
 _FIELDS = ("name", "version", "owner", "alpha")

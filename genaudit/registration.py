@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
 
@@ -156,13 +157,19 @@ def _check_bundled(report: AuditReport, where: str) -> None:
 
 
 def wears_bundled_name(policy: Policy | PolicyInfo) -> bool:
-    """Whether a policy names itself and its owner as the bundled one does, and says other things.
+    """Whether a policy has the name of the bundled one, or one that looks like it, and says more.
 
     Who reads that name on a page takes the limits for those that nobody moved.
     """
     bundled = Policy.read()
-    named = (policy.name, policy.owner) == (bundled.name, bundled.owner)
+    named = _as_seen(policy.name) == _as_seen(bundled.name)
     return named and content(policy) not in {content(bundled), *_BUNDLED.values()}
+
+
+def _as_seen(name: str) -> str:
+    """A name without what nobody sees in it: case, width, spaces, and signs that are not drawn."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "ZC")
 
 
 def _estimates(finding: Finding) -> list[Estimate]:

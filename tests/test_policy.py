@@ -121,6 +121,33 @@ def test_a_broken_policy_is_one_sentence(tmp_path: Path, content: str | bytes, w
     assert "\n" not in str(caught.value)
 
 
+def test_a_limit_looks_the_way_its_metric_does(tmp_path: Path) -> None:
+    """Without a direction it has that of the metric; on the side where no harm is it is refused."""
+    place, head = tmp_path / "p.toml", "name = 'a'\nowner = 'b'\n"
+
+    def limit(metric: str, direction: str = "") -> str:
+        said = f"direction = '{direction}'\n" if direction else ""
+        return f"[[limit]]\nmetric = '{metric}'\nvalue = 0.1\nrationale = 'r'\n{said}"
+
+    sides = {
+        "bias.representation.label_gap": ("abs", ("max", "min")),
+        "privacy.distance.auc": ("max", ("min",)),
+        "bias.downstream.gap_change": ("max", ("min",)),
+        "quality.utility.tstr_auc": ("min", ("max", "abs")),
+    }
+    for metric, (own, wrong) in sides.items():
+        place.write_text(head + limit(metric), "utf-8")
+        assert Policy.read(place).limits[0].direction.value == own
+        place.write_text(head + limit(metric, own), "utf-8")
+        assert Policy.read(place).limits[0].direction.value == own
+        for side in wrong:
+            place.write_text(head + limit(metric, side), "utf-8")
+            with pytest.raises(OptionError, match=f"expected a limit with direction '{own}', got"):
+                Policy.read(place)
+    place.write_text(head + limit("bias.downstream.gap_change", "abs"), "utf-8")
+    assert Policy.read(place).limits[0].direction.value == "abs"
+
+
 def test_an_absent_policy_is_refused(tmp_path: Path) -> None:
     """So is a folder."""
     for path in (tmp_path / "none.toml", tmp_path):

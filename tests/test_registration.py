@@ -556,11 +556,15 @@ def test_an_edited_copy_of_the_bundled_policy_needs_a_name_of_its_own(tmp_path: 
     place.write_text(edited, "utf-8")
     assert edited != bundled
     for use in (api.read_policy, api.register_policy, partial(api.check, report)):
-        with pytest.raises(OptionError, match="write your own `name` and `owner` into it"):
+        with pytest.raises(OptionError, match="write a `name` and `owner` of your own"):
             use(place)
-    with pytest.raises(OptionError, match="has the name and owner of the bundled one"):
+    with pytest.raises(OptionError, match="has the name of the bundled one"):
         _audit(tmp_path / "b.csv", place, train=_rows())
-    place.write_text(edited.replace("genaudit project", "Ann", 1), "utf-8")
+    for name in ("Genaudit  default", "genaudit\u200b default", "ｇenaudit default "):
+        place.write_text(edited.replace("genaudit default", name, 1), "utf-8")
+        with pytest.raises(OptionError, match="has the name of the bundled one"):
+            api.read_policy(place)
+    place.write_text(edited.replace("genaudit default", "house", 1), "utf-8")
     report = _audit(tmp_path / "b.csv", place, train=_rows())
     assert api.read_report(api.write_json(report, tmp_path / "b.json")) == report
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from genaudit.data.disclosure import is_hidden
 from genaudit.errors import DataError, OptionError
-from genaudit.policy import SHARES
+from genaudit.policy import BETTER
 from genaudit.result import (
     AuditReport,
     Bound,
@@ -30,48 +30,6 @@ from genaudit.result import (
 )
 from genaudit.stats.contrast import difference
 from genaudit.stats.multiplicity import holm
-
-#: Which way is better where no limit says it: below (max), above (min), nearer to zero (abs).
-BETTER: Mapping[str, Direction] = {
-    **{metric: Direction.MAX for metric in SHARES if metric.startswith("privacy.")},
-    **dict.fromkeys(
-        (
-            "privacy.canaries.epsilon", "privacy.canaries.epsilon_fdp",
-            "privacy.canaries.epsilon_gaussian", "privacy.canaries.excess", "privacy.claim.epsilon",
-            "privacy.claim.excess", "privacy.claim.unaccounted", "privacy.groundhog.epsilon",
-            "privacy.groups.auc", "privacy.groups.tpr_at_1pct_fpr", "privacy.inference.risk",
-            "privacy.inference.worst",
-            "privacy.linkability.risk", "privacy.linkability.worst", "privacy.lira.epsilon",
-            "privacy.matches.epsilon", "privacy.query_based.epsilon", "privacy.reconstruction.risk",
-            "privacy.reconstruction.worst", "privacy.rmia.epsilon",
-            "privacy.singling_out.multivariate", "privacy.singling_out.univariate",
-            "bias.conditional.disparity", "bias.conditional.excess",
-            "bias.continuous.curve_distance", "bias.differential_fairness.change",
-            "bias.differential_fairness.epsilon",
-            "bias.downstream.equalized_odds_change", "bias.downstream.gap_change",
-            "bias.downstream.stratum_gap_change", "content.personal_data.column_rate",
-            "content.personal_data.rate", "content.rare_copies.group_rate",
-            "content.rare_copies.rate", "quality.fidelity.column", "quality.fidelity.one_way",
-            "quality.fidelity.two_way", "quality.utility.loss",
-            "quality.validity.column_invalid_rate", "quality.validity.invalid_rate",
-        ),
-        Direction.MAX,
-    ),
-    **dict.fromkeys(
-        (
-            "privacy.groups.difference", "bias.continuous.outcome_gap_change",
-            "bias.continuous.slope_change", "bias.continuous.superiority_change",
-            "bias.cost.accuracy_gap_change",
-            "bias.downstream.selection_rate_change", "bias.predicted.share_difference",
-            "bias.representation.intersection_share_difference", "bias.representation.label_gap",
-            "bias.representation.label_gap_change", "bias.representation.share_difference",
-            "bias.representation.target_difference", "bias.trts.accuracy_gap_change",
-            "bias.trts.false_positive_gap_change", "bias.trts.true_positive_gap_change",
-        ),
-        Direction.ABS,
-    ),
-    **dict.fromkeys(("bias.cost.accuracy_change", "quality.utility.tstr_auc"), Direction.MIN),
-}  # fmt: skip
 
 #: Row of what the makers promise, which no audit measures.
 CLAIM = "claim.epsilon"

@@ -28,7 +28,7 @@ def balance(draw: Draw, target: TargetTable, n: int, *, seed: int = 0) -> Mitiga
         seed: Of what is drawn and of its order.
 
     Raises:
-        DataError: nothing was drawn.
+        DataError: of a group that is wanted no row was drawn.
     """
     cells = [cell for cell, share in target.shares.items() if share > 0]
     wanted = apportioned(n, target.of_cells(cells))
@@ -44,10 +44,11 @@ def balance(draw: Draw, target: TargetTable, n: int, *, seed: int = 0) -> Mitiga
             short.append({"group": in_words(target.columns, cell), "wanted": k, "made": len(part)})
         if len(part):
             parts.append(part)
-    if not parts:
+    if none := [s for s in short if not s["made"]]:
         raise DataError(
-            "Expected a generator that makes rows of the groups of the target, got none of any; "
-            "name other columns, or another generator."
+            "Expected a generator that makes rows of every group of the target, got none of "
+            f"{'; '.join(str(s['group']) for s in none[:5])}; name other columns or shares, or "
+            "another generator."
         )
     _say_short(short)
     whole = joined(parts)

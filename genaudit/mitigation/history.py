@@ -44,8 +44,8 @@ def noted(steps: Sequence[Step], most: int = 1) -> Message | None:
         said.append(
             message(
                 "remark.mitigated",
-                "These samples were mitigated: {what}. ε added by the mitigation: 0, as it used "
-                "generated rows alone.",
+                "These samples were mitigated: {what}. ε added by the mitigation: 0, provided "
+                "that the rows it was given are generated ones, which is not checked here.",
                 what=what,
             )
         )
@@ -90,15 +90,16 @@ def _some(k: int, n: int, what: Message) -> Message:
         return message(
             "remark.mitigated_unlike",
             "The {n:integer} parts of these samples were mitigated in different ways: {what}. What "
-            "is measured is the mix of them. ε added by the mitigations: 0, as they used generated "
-            "rows alone.",
+            "is measured is the mix of them. ε added by the mitigations: 0, provided that the rows "
+            "they were given are generated ones, which is not checked here.",
             n=n, what=what,
         )  # fmt: skip
     return message(
         "remark.mitigated_some",
         "Parts of these samples that were mitigated: {k:integer} of {n:integer} ({what}). Of the "
         "others no mitigation is recorded, and what is measured is the mix of both. ε added by the "
-        "mitigations: 0, as they used generated rows alone.",
+        "mitigations: 0, provided that the rows they were given are generated ones, which is not "
+        "checked here.",
         k=k, n=n, what=what,
     )  # fmt: skip
 

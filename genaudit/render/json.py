@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -53,7 +54,8 @@ def _check_format(data: Any) -> None:
     found = data.get("format_version") if isinstance(data, dict) else None
     if not isinstance(found, str):
         raise DataError(f"Expected a report (audit.json), got JSON of another kind; {_DO}.")
-    if found.split(".")[0] != FORMAT_VERSION.split(".")[0]:
+    major, _, minor = found.partition(".")
+    if major != FORMAT_VERSION.split(".")[0] or not re.fullmatch("[0-9]{1,4}", minor):
         raise DataError(
             f"Expected format version {FORMAT_VERSION.split('.')[0]}.x, got {found!r}; "
             "read it with the genaudit that wrote it, or audit again."

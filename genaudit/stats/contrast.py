@@ -26,15 +26,26 @@ def rate_contrast(parts: Sequence[tuple[float, float, float]], confidence: float
     >>> round(low, 4), round(high, 4)
     (0.0524, 0.3339)
     """
+    few = next((n for _, _, n in parts if n <= 0), None)
+    if few is not None:
+        raise ValueError(f"Expected trials of at least 1 in every rate, got {few}.")
+    return contrast([(c, k / n, wilson(k, n, confidence)) for c, k, n in parts])
+
+
+def contrast(parts: Sequence[tuple[float, float, Interval]]) -> Interval:
+    """Interval of Σ c·x over independent estimates x, from their own intervals, as `rate_contrast`.
+
+    Args:
+        parts: (coefficient, estimate, its interval) of each; the confidence is that of them all.
+
+    Source: Zou & Donner 2008, Statistics in Medicine 27, equations 7 and 8.
+    """
     value = below = above = 0.0
-    for coefficient, k, n in parts:
-        if n <= 0:
-            raise ValueError(f"Expected trials of at least 1 in every rate, got {n}.")
-        low, high = wilson(k, n, confidence)
-        down, up = coefficient * (k / n - low), coefficient * (high - k / n)
+    for coefficient, x, (low, high) in parts:
+        down, up = coefficient * (x - low), coefficient * (high - x)
         if coefficient < 0:
             down, up = up, down
-        value += coefficient * k / n
+        value += coefficient * x
         below += down**2
         above += up**2
     return value - math.sqrt(below), value + math.sqrt(above)

@@ -15,15 +15,22 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import brentq
 
-from genaudit.stats.contrast import rate_contrast
+from genaudit.stats.contrast import contrast
 from genaudit.stats.intervals import Interval
+from genaudit.stats.scores import mean_score
 
-#: Error of what a predictor is known to tell apart, as a share of it, from which on nothing can be
-#: corrected: it is then less than four standard errors from chance.
+#: Error of what a predictor is known to tell apart, as a share of it, from which on it is weak: it
+#: is then less than four standard errors from chance. Intervals hold the truth for all that.
 MAX_BLUR = 0.25
 
 #: Confidence at which predictions that no mix of the classes would give are called so.
 _MISFIT = 0.999
+
+#: Share of a class at which the search for the likeliest mix begins, and steps of it at most.
+_EDGE, _STEPS = 1e-3, 3_000
+
+#: Share that is none.
+_NOTHING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,13 +76,16 @@ class Misclassified:
     def shares(self) -> np.ndarray:
         """Corrected shares of the classes, none below 0, in sum 1, shape (C,).
 
+        Where `raw` has one below 0 they are the likeliest mix: to cut it off would take from all
+        others alike what the class that is mistaken for it has.
+
         >>> asked = Misclassified(np.array([400, 600]), np.array([[90, 10], [20, 80]]))
         >>> asked.shares.round(4).tolist()  # (0.6 - 0.1) / (0.8 - 0.1)
         [0.2857, 0.7143]
         """
-        kept = np.maximum(self.raw, 0.0)
-        inside: np.ndarray = kept / kept.sum()
-        return inside
+        if np.isnan(self.raw).any() or (self.raw >= 0).all():
+            return self.raw
+        return _likeliest(self.said / self.said.sum(), self._rates, np.maximum(self.raw, 0.0))
 
     def interval(self, c: int, confidence: float) -> Interval:
         """Interval of the share of class c, within [0, 1].
@@ -102,11 +112,13 @@ class Misclassified:
         if np.isnan(value):
             return 0.0, 1.0
 
+        contrast_at = self._contrast(c, self.shares, confidence)
+
         def low(share: float) -> float:
-            return self._contrast(c, share, self.shares, confidence)[0]
+            return contrast_at(share)[0]
 
         def high(share: float) -> float:
-            return -self._contrast(c, share, self.shares, confidence)[1]
+            return -contrast_at(share)[1]
 
         return _end(low, value, 0.0), _end(high, value, 1.0)
 
@@ -129,11 +141,8 @@ class Misclassified:
         level = 1 - (1 - _MISFIT) / self.n_classes
         if np.isnan(self._weights).any():
             return False
-        return any(
-            self._contrast(c, 0.0, self.raw, level)[1] < 0
-            or self._contrast(c, 1.0, self.raw, level)[0] > 0
-            for c in range(self.n_classes)
-        )
+        contrasts = [self._contrast(c, self.raw, level) for c in range(self.n_classes)]
+        return any(at(0.0)[1] < 0 or at(1.0)[0] > 0 for at in contrasts)
 
     @cached_property
     def _rates(self) -> np.ndarray:
@@ -147,13 +156,15 @@ class Misclassified:
             return np.full(self._rates.shape, np.nan)
         return np.linalg.inv(self._rates)
 
-    def _contrast(self, c: int, share: float, shares: np.ndarray, confidence: float) -> Interval:
-        """Mean score of the predictions minus that of a mix with this share of class c.
+    def _contrast(
+        self, c: int, shares: np.ndarray, confidence: float
+    ) -> Callable[[float], Interval]:
+        """Mean score of the predictions minus that of a mix, by the share of class c in the mix.
 
         Args:
             c: Class.
-            share: Its share in the mix; the others divide the rest as in `shares`.
-            shares: Those that the predictions are taken to tell, shape (C,).
+            shares: Those that the predictions are taken to tell, shape (C,); the other classes
+                divide the rest of the mix as they do.
             confidence: Two-sided.
         """
         weights = self._weights[:, c]
@@ -162,21 +173,34 @@ class Misclassified:
         others = (
             others / others.sum() if others.sum() > 0 else np.full_like(others, 1 / len(others))
         )
-        mix = np.insert((1 - share) * others, c, share)
         said = np.maximum(shares @ self._rates, 0.0) * self.said.sum()
-        rows = [(1.0, said), *((-float(p), row) for p, row in zip(mix, self.checked, strict=True))]
-        return rate_contrast([(p, *_as_rate(row, scores)) for p, row in rows], confidence)
+        means = [
+            (float(row @ scores) / float(row.sum()), mean_score(row, scores, confidence))
+            for row in (said, *self.checked)
+        ]
+
+        def at(share: float) -> Interval:
+            mix = np.insert((1 - share) * others, c, share)
+            signed = (1.0, *(-float(p) for p in mix))
+            return contrast([(p, *mean) for p, mean in zip(signed, means, strict=True)])
+
+        return at
 
 
-def _as_rate(counts: np.ndarray, scores: np.ndarray) -> tuple[float, float]:
-    """Successes and trials of a rate with the mean and the error of scores in [0, 1].
+def _likeliest(said: np.ndarray, rates: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The mix of classes under which predictions in these shares are likeliest, shape (C,).
 
-    With scores 0 and 1 they are the counts themselves.
+    Source: Saerens, Latinne & Decaestecker 2002, Neural Computation 14 (EM), for hard predictions.
     """
-    n, smoothed = float(counts.sum()), _smoothed(counts)
-    mean = float(smoothed @ scores)
-    worth = n * mean * (1 - mean) / float(smoothed @ (scores - mean) ** 2)
-    return float(counts @ scores) / n * worth, worth
+    mix: np.ndarray = (start + _EDGE) / (start + _EDGE).sum()
+    for _ in range(_STEPS):
+        expected = mix @ rates
+        more = rates @ np.divide(said, expected, out=np.zeros_like(said), where=expected > 0)
+        last, mix = mix, mix * more / (mix @ more)
+        if np.abs(mix - last).max() < 1e-8:
+            break
+    mix = np.where(mix < _NOTHING, 0.0, mix)  # steps come near 0 and never reach it
+    return mix / mix.sum()
 
 
 def _smoothed(counts: np.ndarray) -> np.ndarray:

@@ -22,6 +22,9 @@ from genaudit.audits.bias.continuous import (
     ks_influence,
 )
 from genaudit.data.schema import Schema
+from genaudit.policy import Policy
+from genaudit.result import Limit, Section, Status, Verdict, message
+from genaudit.run import judge
 
 AGE = Schema.from_dict(
     {
@@ -139,6 +142,52 @@ def test_a_pay_gap_that_grew_is_found():
     assert f[GAP].estimate.low > 0.1
     assert f[AHEAD].estimate.high < -0.1
     assert f[GAP].group == {"sex": "Female"}
+
+
+def _with_income(made, *others):
+    return with_numbers(case_of(made, *others))
+
+
+def test_an_attribute_of_one_value_is_not_estimable():
+    """Five hundred times the same age, which no rounding makes a spread."""
+    made = hired(500, 1).assign(age=41)
+    f = found(case_of(made, hired(500, 2), hired(500, 3), schema=AGE))
+
+    assert {f[m].estimate.reason.id for m in (SLOPE, CURVE)} == {"bias.continuous.few_values"}
+
+
+def test_a_pay_gap_the_other_way_round_is_no_pass():
+    """As far apart as before with the sexes swapped; one pay for all: doubts of a pass alone."""
+    made, train, holdout = (population(3000, seed) for seed in (1, 2, 3))
+    for rows in (made, train, holdout):
+        rows["income"] *= np.where(rows["sex"] == "Female", 0.8, 1.0)
+    honest = found(_with_income(made, train, holdout))[GAP]
+    swapped = made.assign(sex=np.where(made["sex"] == "Female", "Male", "Female"))
+    traded = found(_with_income(swapped, train, holdout))
+    one = found(_with_income(made.assign(income=float(made["income"].iloc[0])), train, holdout))
+
+    assert honest.doubt is None
+    assert honest.total.value > 0
+    assert abs(traded[GAP].estimate.value) < 0.1
+    assert (traded[GAP].doubt.id, traded[GAP].hollow) == ("bias.continuous.traded", True)
+    assert traded[AHEAD].doubt is None
+    for metric in (GAP, AHEAD):
+        assert (one[metric].doubt.id, one[metric].hollow) == ("bias.continuous.alike", True)
+
+
+def test_a_pay_gap_that_is_gone_is_no_harm():
+    """Smaller by more than an absolute limit: told as such, not as beyond it."""
+    made, train, holdout = (population(3000, seed) for seed in (1, 2, 3))
+    for rows in (train, holdout):
+        rows["income"] *= np.where(rows["sex"] == "Female", 0.5, 1.0)
+    gap = found(_with_income(made, train, holdout))[GAP]
+    limit = Limit(metric=GAP, direction="abs", value=0.05, owner="o", rationale="r")
+    section = Section(audit="bias.continuous", title=message("t", "T"), status=Status.RAN,
+                      findings=(gap,))  # fmt: skip
+    [judged] = judge([section], Policy(name="p", owner="o", limits=(limit,)))
+
+    assert gap.estimate.high < -0.05
+    assert judged.findings[0].verdict is Verdict.INFO
 
 
 def test_nothing_is_cut():

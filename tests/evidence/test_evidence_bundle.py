@@ -164,7 +164,7 @@ def test_a_limit_of_the_last_day_changes_no_bundle(audited: Path, tmp_path: Path
     dated: AuditReport = report.model_copy(
         update={
             "policy": report.policy.model_copy(
-                update={"owner": "Ann", "limits": limits, "digest": "", "default": False}
+                update={"name": "house", "limits": limits, "digest": "", "default": False}
             )
         }
     )
@@ -191,7 +191,7 @@ def test_a_report_without_a_time_is_bundled(audited: Path, tmp_path: Path) -> No
     made = report.provenance.model_copy(update={"started": None})
     limits = tuple(x.model_copy(update={"expires": "2999-01-01"}) for x in report.policy.limits)
     policy = report.policy.model_copy(
-        update={"owner": "Ann", "limits": limits, "digest": "", "default": False}
+        update={"name": "house", "limits": limits, "digest": "", "default": False}
     )
     undated = report.model_copy(update={"provenance": made, "policy": policy})
     with warnings.catch_warnings():

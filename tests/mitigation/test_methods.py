@@ -168,6 +168,17 @@ def test_groups_that_stay_short_are_named() -> None:
     assert len(found.samples) == 53
 
 
+def test_a_group_of_which_nothing_is_made_is_refused() -> None:
+    """A table of the other group alone is no balance."""
+
+    def blind(n: int, seed: int, where: dict[str, str] | None = None) -> Dataset:
+        made = draw(n, seed, where)
+        return made.take(np.arange(0)) if where == {"sex": "F"} else made
+
+    with pytest.raises(DataError, match="every group of the target, got none of sex = F; name"):
+        balance(blind, HALF, 100)
+
+
 def test_repair_pays_the_best_of_each_group() -> None:
     """At strength 1 as often in each; who is paid scores higher than who is not, group by group."""
     data = samples(3000)

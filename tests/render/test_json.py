@@ -77,6 +77,8 @@ TEXT = json.dumps(fixture.report())
         ("null", "another kind"),
         ('{"format_version": 1}', "another kind"),
         ('{"format_version": "2.0"}', "format version"),
+        ('{"format_version": "1"}', "format version"),
+        ('{"format_version": "1.x"}', "format version"),
         ('{"format_version": "1.0"}', "not usable"),
         (TEXT.replace('"value": 0.0312', '"value": NaN'), "NaN"),
         (TEXT.replace('"value": 0.0312', '"value": "much"'), "sections.0"),

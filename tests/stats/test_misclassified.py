@@ -95,6 +95,41 @@ def test_a_coin_tells_nothing():
     assert not same.misfit
 
 
+def test_a_class_nobody_tells_apart_takes_nothing_from_others():
+    """Two of three are hardly told apart, and one comes out below 0: the third keeps its share."""
+    asked = Misclassified(
+        np.array([480, 210, 310]), np.array([[270, 15, 15], [10, 49, 41], [10, 41, 49]])
+    )
+    rates = asked.checked / asked.checked.sum(axis=1, keepdims=True)
+
+    assert asked.raw.min() < -0.1
+    assert np.isclose(asked.shares.sum(), 1)
+    assert asked.shares.min() < 0.01
+    assert abs(asked.shares[0] - asked.raw[0]) < 0.05
+    fits = [(asked.said * np.log(mix @ rates)).sum() for mix in (asked.shares, *np.eye(3))]
+    cut = np.maximum(asked.raw, 0) / np.maximum(asked.raw, 0).sum()
+    assert fits[0] > max(*fits[1:], (asked.said * np.log(cut @ rates)).sum())
+
+
+@pytest.mark.parametrize(
+    ("right", "n_checked", "shares"),
+    [(0.9, (1000, 1000, 40), (0.2, 0.2, 0.6)), (0.96, (1000, 1000, 60), (0.2, 0.2, 0.6)),
+     (0.6, (300, 100, 40), (0.3, 0.35, 0.35))],
+)  # fmt: skip
+def test_covers_a_class_that_is_rare_where_errors_are_measured(right, n_checked, shares):
+    """Forty checked records of the most frequent class, of which one or two are mistaken."""
+    rates = np.full((3, 3), (1 - right) / 2) + np.eye(3) * (right - (1 - right) / 2)
+    rng, times, held = np.random.default_rng(3), 400, np.zeros(3)
+    for _ in range(times):
+        checked = np.array(
+            [rng.multinomial(n, row) for n, row in zip(n_checked, rates, strict=True)]
+        )
+        asked = Misclassified(rng.multinomial(2000, np.array(shares) @ rates), checked)
+        held += [covers(asked.interval(c, 0.95), shares[c]) for c in range(3)]
+
+    assert (held / times >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / times)).all()
+
+
 def test_a_share_below_zero_is_zero():
     """Fewer hits than the errors alone would give: 0, an interval that is no point, and no mix."""
     asked = Misclassified(np.array([990, 10]), np.array([[450, 50], [100, 400]]))

@@ -20,6 +20,7 @@ from genaudit.audits.bias._groups import (
     in_words,
     joint,
     outcome,
+    unlabelled,
 )
 from genaudit.audits.bias._pairs import Pairs, of_maxima, untold
 from genaudit.audits.learners import Comparison
@@ -306,9 +307,9 @@ def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None
     known, favoured = labels >= 0, labels == found.target.favoured
     if (doubt := alike(found.target, int(favoured.sum()), int(known.sum()))) is not None:
         return doubt
-    grouping = table.grouping
+    grouping, groups = table.grouping, np.unique(table.group)
     codes = grouping.codes(case.samples)
-    for i in np.unique(table.group):
+    for i in groups:
         mine = codes == i
         if mine.sum() >= ESTIMABLE and known[mine].sum() < min(JUDGED, mine.sum()):
             return message(
@@ -318,7 +319,7 @@ def untaught(case: AuditCase, table: Table, found: Comparison) -> Message | None
                 minimum=JUDGED,
                 group=in_words({grouping.name: grouping.levels[int(i)]}),
             )
-    return None
+    return unlabelled(case, [grouping], found.target, groups)
 
 
 def left_out(table: Table, large: np.ndarray) -> Message | None:

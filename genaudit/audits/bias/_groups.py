@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from fairlearn.metrics import MetricFrame, selection_rate
 
+from genaudit.audits.words import listed
 from genaudit.case import AuditCase, Knowledge, Outcome
 from genaudit.data.dataset import Dataset
 from genaudit.data.disclosure import SMALL_CELL, in_tens, shown_cells, shown_parts
@@ -20,6 +21,7 @@ from genaudit.errors import DataError
 from genaudit.modalities.table.learner import Target, levels_of, show_apart
 from genaudit.result import Estimate, Figure, Finding, Message, Side, message, words_of
 from genaudit.stats.clusters import equal_worth, n_units, rate_worth
+from genaudit.stats.contrast import rate_contrast
 from genaudit.stats.intervals import Interval
 
 #: Below this a group's number is shown with its interval but not judged.
@@ -27,6 +29,9 @@ JUDGED = 30
 
 #: Below this a group's number is "not estimable" and, with real rows, not shown either.
 ESTIMABLE = SMALL_CELL
+
+#: Of a group's rows so many may have lost their outcome before that is a doubt.
+_LOST = 0.02
 
 #: More categories than this of a few rows each are no groups.
 _MANY = 40
@@ -332,6 +337,7 @@ def check_groups(case: AuditCase, _: object = None) -> None:
     """
     for column in case.schema.sensitive:
         counts = case.train.frame[column.name].value_counts()
+        counts = counts[counts > 0]  # levels that the schema declares and train lacks
         if column.discrete and len(counts) > _MANY and counts.iloc[0] < ESTIMABLE:
             raise DataError(
                 f"Sensitive column {column.name!r} of train has {len(counts):,} categories, none "
@@ -453,25 +459,73 @@ def absent(column: str) -> Message:
 def gone(
     group: dict[str, str], made: Rate, share: float, real: Rate | None = None
 ) -> Message | None:
-    """The doubt of a pass of a share: the group is (nearly) gone, or came (nearly) from nowhere.
+    """The doubt of a pass of a share: the group lost most of its people, or came from nowhere.
 
-    A group of a few per cent may vanish within any limit of a difference of shares.
+    A group of a few per cent may do so within any limit of a difference of shares. By chance it
+    does in less than one case in a hundred, as thirty rows are due at least.
 
     made, real: its share among samples, and among real rows. share: what it should be.
     """
     (k, n), (k_real, n_real) = made.independent, (0.0, 0.0) if real is None else real.independent
-    lost = k < ESTIMABLE and share * n >= JUDGED
-    new = real is not None and k_real < ESTIMABLE and made.value * n_real >= JUDGED
+    wanted, of_real = share * n, made.value * n_real
+    lost = wanted >= JUDGED and k < wanted / 2
+    new = real is not None and of_real >= JUDGED and k_real < of_real / 2
     if not lost and not new:
         return None
     return message(
-        "bias.gone",
-        "Fewer than {few:integer} rows of {group} on one side, where by the other there would be "
-        "{many:integer} or more: a group that is (nearly) gone, or came from nowhere, passes no "
-        "limit.",
-        few=ESTIMABLE,
-        many=JUDGED,
+        "bias.halved",
+        "{group} has less than half of the rows on one side that it would have by the other: a "
+        "group that lost most of its people, or came (nearly) from nowhere, passes no limit on a "
+        "difference of shares.",
         group=in_words(group),
+    )
+
+
+def named(columns: Sequence[Grouping], i: int) -> str | Message:
+    """The i-th joint group of some columns in words: a level of one, or levels of several."""
+    at = np.unravel_index(i, [len(g.levels) for g in columns])
+    levels = [g.levels[int(j)] for g, j in zip(columns, at, strict=True)]
+    said = [g.words.get(level, level) for g, level in zip(columns, levels, strict=True)]
+    if len(said) == 1:
+        return said[0]
+    fields = {f"level{i}": level for i, level in enumerate(said)}
+    text = " & ".join(f"{{{name}}}" for name in fields)
+    return message("group.joined", text, **fields).model_copy(update={"texts": {"zh": text}})
+
+
+def unlabelled(
+    case: AuditCase, columns: Sequence[Grouping], target: Target, groups: Iterable[int]
+) -> Message | None:
+    """The doubt of a pass, if clearly more samples than real rows of a group lack an outcome.
+
+    Rates among rows with an outcome say nothing about who has one: those who are favoured may have
+    lost it.
+
+    groups: joint groups of the columns that are compared.
+    """
+    if any(name in case.samples.absent for name in (target.name, *(g.name for g in columns))):
+        return None
+    sides = [(d, joint(columns, d), target.encode(d) >= 0) for d in (case.samples, case.train)]
+    worth = worth_of_samples(case), 1.0
+
+    def lost(i: int) -> bool:
+        made, real = (
+            share_of(known[codes == i], _some(data.persons, codes == i), of)
+            for (data, codes, known), of in zip(sides, worth, strict=True)
+        )
+        if not made.n or not real.n or real.value - made.value <= _LOST:
+            return False
+        parts = [(sign, *rate.independent) for sign, rate in ((1, real), (-1, made))]
+        return rate_contrast(parts, 0.95)[0] > 0
+
+    if not (names := [named(columns, i) for i in groups if lost(i)]):
+        return None
+    return message(
+        "bias.unlabelled",
+        "Clearly more generated than real rows have no value of {column} in these groups: {groups}."
+        " Whether they are treated like those that have one is not known.",
+        column=target.name,
+        groups=listed(names),
     )
 
 

@@ -18,6 +18,7 @@ from genaudit.audits.bias._groups import (
     large_anywhere,
     outcome,
     side,
+    unlabelled,
     worth_of_samples,
 )
 from genaudit.audits.bias._labels import (
@@ -114,6 +115,8 @@ class _Rates:
         """Of both metrics; of the gap alone where there are more than two groups."""
         made = self.made
         doubt = None if made is None else alike(self.target, sum(made.k), sum(made.n))
+        everybody = range(len(self.grouping.levels))
+        doubt = doubt or unlabelled(self.case, [self.grouping], self.target, everybody)
         for metric in (LABEL_GAP, CHANGE)[len(self.grouping.levels) == 2 :]:
             yield doubted(self._finding(metric), doubt)
 

@@ -22,6 +22,7 @@ from genaudit.audits.bias._groups import (
     scarcer,
     side,
     too_few,
+    unlabelled,
     within_one,
     worth_of_samples,
 )
@@ -147,7 +148,7 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
     lacks = absent(missing[0]) if missing else None
     parts = () if missing else case.subject.replicates
     of_each = [favoured_rates(part, grouping, target, worth) for part in parts]
-    doubt = None if made is None else alike(target, sum(made.k), sum(made.n))
+    few_labels = None if made is None else alike(target, sum(made.k), sum(made.n))
     for i, level in enumerate(grouping.levels):
         if i != reference:
             group = {grouping.name: level}
@@ -162,6 +163,7 @@ def _of_grouping(case: AuditCase, grouping: Grouping, target: Target) -> Iterato
                 group, pairs[0], lacks, rows[0], by_person(METHODS[LABEL_GAP], case.samples),
                 each, reference=grouping.levels[reference],
             )  # fmt: skip
+            doubt = few_labels or unlabelled(case, [grouping], target, (i, reference))
             yield doubted(found, doubt)
             change = change_finding(
                 message(CHANGE, "How far the gap between {group} and {reference} in the rate of "

@@ -293,7 +293,8 @@ def _over_number(
 
 def _unusable(one: Relation, real: Relation, name: str, asked: Outcomes) -> Message | None:
     """Why two relations are not compared, if so."""
-    if min(one.n_units, real.n_units) < ESTIMABLE or one.attribute.std() == 0:
+    same = any(np.ptp(r.attribute) == 0 for r in (one, real) if len(r.attribute))
+    if min(one.n_units, real.n_units) < ESTIMABLE or same:
         return message(
             "bias.continuous.few_values",
             "Not estimable: fewer than {minimum:integer} rows of one side have a value of {column} "
@@ -387,13 +388,18 @@ def _in_groups(case: AuditCase, grouping: Grouping, asked: Outcomes) -> Iterator
         if not reason and not told[0][[i, reference]].all():
             reason = hidden()
         unseen = len(pairs) > 2 and smallest[2] >= ESTIMABLE and told[1][[i, reference]].all()
+        short = few(group) if not reason and min(smallest[:2]) < JUDGED else None
         for metric, change in ((GAP, _gap_change), (AHEAD, _superiority_change)):
-            null = None
+            null = total = empty = None
             if reason:
                 estimate = _no_estimate(metric, case, reason)
             else:
                 estimate = change(case, pairs[0], pairs[1])
                 null = change(case, pairs[2], pairs[1]) if unseen else None
+                empty = _alike(asked, pairs[0])
+            if not reason and metric == GAP:
+                total = _gap_change(case, pairs[0], pairs[1], of_real=1)
+                empty = empty or _traded(case, pairs[0], pairs[1])
             yield Finding(
                 metric=metric,
                 label=_group_label(metric, grouping, i, reference, asked),
@@ -401,18 +407,53 @@ def _in_groups(case: AuditCase, grouping: Grouping, asked: Outcomes) -> Iterator
                 estimate=estimate,
                 group=group,
                 null=null,
-                doubt=few(group) if not reason and min(smallest[:2]) < JUDGED else None,
+                total=total,
+                doubt=short or empty,
+                hollow=short is None and empty is not None,
             )
 
 
 Pair = tuple[Part, Part]
 
 
-def _gap_change(case: AuditCase, made: Pair, real: Pair) -> Estimate:
-    """Distance of two groups' outcomes on one side minus that on the other, at equal sizes."""
+def _alike(asked: Outcomes, made: Pair) -> Message | None:
+    """The doubt of a pass where (nearly) all samples of two groups have one outcome."""
+    _, counts = np.unique(np.concatenate([part.y for part in made]), return_counts=True)
+    if counts.sum() - counts.max() >= JUDGED:
+        return None
+    return message(
+        "bias.continuous.alike",
+        "Of the generated rows of these groups all, or all but fewer than {minimum:integer}, have "
+        "the same value of {column}: groups that are alike for want of any other are not treated "
+        "alike.",
+        minimum=JUDGED,
+        column=asked.column.name,
+    )
+
+
+def _traded(case: AuditCase, made: Pair, real: Pair) -> Message | None:
+    """The doubt of a pass of a distance, which has no sign, where another group has more now."""
+    before, now = (_superiority(pair)[0] - 0.5 for pair in (real, made))
+    change = _superiority_change(case, made, real)
+    if before * now >= 0 or change.low is None or change.high is None:
+        return None
+    if change.low <= 0 <= change.high:
+        return None
+    return message(
+        "bias.continuous.traded",
+        "Another of the two groups has the larger outcome more often than among real rows: as far "
+        "apart the other way round is no pass.",
+    )
+
+
+def _gap_change(case: AuditCase, made: Pair, real: Pair, of_real: int = -1) -> Estimate:
+    """Distance of two groups' outcomes on one side minus that on the other, at equal sizes.
+
+    Or plus it (of_real = 1).
+    """
     n = [min(len(a.y), len(b.y)) for a, b in zip(made, real, strict=True)]
     value, components = 0.0, []
-    for sign, pair in ((1, made), (-1, real)):
+    for sign, pair in ((1, made), (of_real, real)):
         one, other = (part.first(k) for part, k in zip(pair, n, strict=True))
         distance, moves = ks_influence(one.y, other.y)
         value += sign * distance
@@ -421,7 +462,7 @@ def _gap_change(case: AuditCase, made: Pair, real: Pair) -> Estimate:
 
     def interval(confidence: float) -> Interval:
         low, high = component_interval(value, components, confidence)
-        return max(low, -1.0), min(high, 1.0)
+        return max(low, -1.0), min(high, 1.0 if of_real < 0 else 2.0)
 
     return _estimate(GAP, case, value, interval)
 
@@ -429,11 +470,11 @@ def _gap_change(case: AuditCase, made: Pair, real: Pair) -> Estimate:
 def _superiority_change(case: AuditCase, made: Pair, real: Pair) -> Estimate:
     """How often one of the group has more than one of the other group, on one side minus other."""
     value, components = 0.0, []
-    for sign, (one, other) in ((1, made), (-1, real)):
-        positive = np.arange(len(one.y) + len(other.y)) < len(one.y)
-        area, influence = auc_influence(np.concatenate([one.y, other.y]), positive)
+    for sign, pair in ((1, made), (-1, real)):
+        area, influence = _superiority(pair)
         value += sign * area
-        for part, moved in ((one, influence[positive]), (other, influence[~positive])):
+        n = len(pair[0].y)
+        for part, moved in zip(pair, (influence[:n], influence[n:]), strict=True):
             components.append(_variance(part, moved * len(part.y)))
 
     def interval(confidence: float) -> Interval:
@@ -441,6 +482,12 @@ def _superiority_change(case: AuditCase, made: Pair, real: Pair) -> Estimate:
         return max(low, -1.0), min(high, 1.0)
 
     return _estimate(AHEAD, case, value, interval)
+
+
+def _superiority(pair: Pair) -> tuple[float, np.ndarray]:
+    """How often one of the first group has more than one of the other; how each row moves it."""
+    values = np.concatenate([part.y for part in pair])
+    return auc_influence(values, np.arange(len(values)) < len(pair[0].y))
 
 
 def _variance(part: Part, moved: np.ndarray) -> tuple[float, float]:

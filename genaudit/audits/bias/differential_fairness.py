@@ -19,9 +19,11 @@ from genaudit.audits.bias._groups import (
     check_labels,
     joint,
     large_anywhere,
+    named,
     no_sensitive,
     no_target,
     outcome,
+    unlabelled,
     with_words,
     within_bands,
     worth_of_samples,
@@ -329,6 +331,7 @@ class _Counted:
 
     case: AuditCase
     columns: tuple[Grouping, ...]
+    target: Target
     real: list[GroupRates]
     made: list[GroupRates] | None
     unseen: list[GroupRates] | None
@@ -348,6 +351,7 @@ class _Counted:
         return cls(
             case,
             columns,
+            target,
             real,
             made,
             unseen=_rates(case.holdout, columns, target) if held else None,
@@ -418,14 +422,19 @@ class _Counted:
 
     @property
     def doubt(self) -> Message | None:
-        """That large groups take no part, or outcomes are one; None where nothing is told."""
+        """Large groups take no part, lack outcomes or share one; None where nothing is told."""
         if self.made is None or self.kept.sum() < 2:
             return None
         large = large_anywhere(self.case, self.columns)
-        return untold(self._named(large & ~self.kept)) or self._as_one
+        kept = np.flatnonzero(self.kept)
+        return (
+            untold(self._named(large & ~self.kept))
+            or unlabelled(self.case, self.columns, self.target, kept)
+            or self._as_one
+        )
 
     def _named(self, groups: np.ndarray) -> list[str | Message]:
-        return [_cell(self.columns, int(i)) for i in np.flatnonzero(groups)]
+        return [named(self.columns, int(i)) for i in np.flatnonzero(groups)]
 
     @property
     def _reason(self) -> Message:
@@ -504,20 +513,6 @@ _AS_ONE = message(
     "bias.differential_fairness.as_one",
     "All outcomes but the favoured one count as one, as few people of some group have one of them.",
 )
-
-
-def _cell(columns: tuple[Grouping, ...], i: int) -> str | Message:
-    """The i-th group in words: a level of one column, or levels of several."""
-    at = np.unravel_index(i, [len(g.levels) for g in columns])
-    levels = [g.levels[int(j)] for g, j in zip(columns, at, strict=True)]
-    said = [g.words.get(level, level) for g, level in zip(columns, levels, strict=True)]
-    return said[0] if len(said) == 1 else _joined(said)
-
-
-def _joined(levels: Sequence[str | Message]) -> Message:
-    fields = {f"level{i}": level for i, level in enumerate(levels)}
-    text = " & ".join(f"{{{name}}}" for name in fields)
-    return message("group.joined", text, **fields).model_copy(update={"texts": {"zh": text}})
 
 
 def _too_many(columns: Sequence[Grouping]) -> Message:

@@ -160,7 +160,7 @@ class Asked:
             return None if found is None else float(found[0].shares[c]) - found[1].value
 
         found = of(*middle_halves(len(distinct), value))
-        if found is None or found[0].blur(c) > MAX_BLUR:
+        if found is None or np.isinf(found[0].blur(c)):
             return None
         return share_difference(found[0], c, found[1], n=len(self.true) // 2)
 
@@ -203,11 +203,11 @@ def _ask(case: AuditCase, column: Column, grouping: Grouping) -> Asked | Message
     asked = Asked(grouping, classes, true[known], said[:n], said[n:],
                   _some(measure.persons, known), worth, len(rows))  # fmt: skip
     corrected = asked.corrected()
-    if all(corrected.blur(c) > MAX_BLUR for c in range(len(classes))):
+    if all(np.isinf(corrected.blur(c)) for c in range(len(classes))):
         return message(
             "bias.predicted.chance",
             "Shares of {column} among generated records: a model that learned it from real records "
-            "is no better than chance, or not by enough to correct its errors.",
+            "is no better than chance, so that its errors cannot be corrected.",
             column=column.name,
         )
     return asked
@@ -307,7 +307,7 @@ def _findings(case: AuditCase, asked: Asked) -> Iterator[Finding]:
             estimate=estimate,
             group=group,
             null=None if reason else asked.null(c),
-            doubt=None if reason or not corrected.misfit else _misfit(),
+            doubt=None if reason else _doubt(corrected, c, group),
             note=None if reason else _note(asked, c),
         )
 
@@ -322,11 +322,11 @@ def _reason(
     c = asked.classes.index(level)
     if not told:
         return hidden(), c
-    if corrected.blur(c) > MAX_BLUR:
+    if np.isinf(corrected.blur(c)):
         return message(
             "bias.predicted.blurred",
             "Not estimable: a model that learned from real records does not tell {group} from the "
-            "others by enough to correct its errors.",
+            "others.",
             group=in_words(group),
         ), c
     return None, c
@@ -345,6 +345,24 @@ def _beside(columns: Message) -> Message:
         "bias.predicted.beside",
         "Nothing has to be predicted: generated records say their group ({columns}).",
         columns=columns,
+    )
+
+
+def _doubt(corrected: Misclassified, c: int, group: dict[str, str]) -> Message | None:
+    """Why there is no verdict on a class, if so; its interval is right for all that.
+
+    Numbers of a weak predictor are not left out: of those that happened to seem strong enough to
+    be shown, too few intervals would hold the truth.
+    """
+    if corrected.misfit:
+        return _misfit()
+    if corrected.blur(c) <= MAX_BLUR:
+        return None
+    return message(
+        "bias.predicted.weak",
+        "A model that learned from real records hardly tells {group} from the others, so the "
+        "interval is wide and there is no verdict.",
+        group=in_words(group),
     )
 
 
