@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
 
+from genaudit.claim import disagreement
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import Entry, PrivacyLedger, Reader, Registered, Scope, Touch, TouchKind
 from genaudit.policy import Policy, content
@@ -106,10 +107,15 @@ def check_report(report: AuditReport, where: str) -> None:
     Raises:
         IntegrityError: a digest of its policy is another one, its limits are not those of the
             bundled file whose digest it names or that it says they are, its times contradict its
-            word that the policy stood before the first audit, or the interval of a number is not
-            that of its ladder.
+            word that the policy stood before the first audit, the interval of a number is not that
+            of its ladder, or its claim is not that of its findings.
     """
     _check_intervals(report, where)
+    if differs := disagreement(report):
+        raise IntegrityError(
+            f"Expected the claim in {where} to be that of its findings, got {differs}; take the "
+            "audit.json that `genaudit audit` wrote."
+        )
     known = report.registration
     _check_bundled(report, where)
     if known is None:
@@ -324,11 +330,15 @@ def _blocks(done: Sequence[Touch]) -> list[list[Touch]]:
 
 
 def _begins(own: Sequence[Touch], touch: Touch) -> bool:
-    """Whether a look is of the next audit: this one read such data, or its subject, already."""
+    """Whether a look is of the next audit: this one read such data, or its subject, already.
+
+    Rows of a subject may be in parts, which an audit enters at once: later ones are another's.
+    """
     subject = [t for t in own if _id(t) not in _DATA]
     if _id(touch) in _DATA:
         return bool(subject) or _id(touch) in map(_id, own)
-    return any(t.dataset != touch.dataset or _id(touch) == _SUBJECT for t in subject)
+    other = any(t.dataset != touch.dataset or _id(touch) == _SUBJECT for t in subject)
+    return other or any(t.time != touch.time for t in subject)
 
 
 def _id(touch: Touch) -> str:

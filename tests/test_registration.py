@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -220,6 +221,7 @@ def test_who_registers_first_and_audits_a_frame_is_not_refused(policy: Path) -> 
     """With nothing but samples in memory: the ledger knows them, and holds the order."""
     api.register_policy(policy)
     for rows in (_rows(), _rows(40)):
+        time.sleep(1.1)  # the ledger tells seconds apart
         report = api.audit(rows, schema=SCHEMA, plan=PLAN, policy=policy)
         assert _state(report) == "before"
         assert report.registration is not None
@@ -567,6 +569,31 @@ def test_an_edited_copy_of_the_bundled_policy_needs_a_name_of_its_own(tmp_path: 
     place.write_text(edited.replace("genaudit default", "house", 1), "utf-8")
     report = _audit(tmp_path / "b.csv", place, train=_rows())
     assert api.read_report(api.write_json(report, tmp_path / "b.json")) == report
+
+
+@pytest.mark.parametrize("forgery", ["added", "lowered", "section", "finding", "left"])
+def test_a_claim_is_that_of_its_findings(forgery: str, tmp_path: Path) -> None:
+    """A promise that was put in, lowered, or whose findings were taken out is exit code 4."""
+    report = _audit(tmp_path / "a.csv", None, train=_rows(), claim="epsilon=2.5,delta=1e-6")
+    assert api.read_report(api.write_json(report, tmp_path / "b.json")) == report
+    told = json.loads((tmp_path / "b.json").read_text("utf-8"))
+    own = next(s for s in told["sections"] if s["audit"] == "privacy.claim")
+    if forgery == "lowered":
+        told["subject"]["claim"]["epsilon"] = 0.01
+    elif forgery == "finding":
+        own["findings"] = [f for f in own["findings"] if f["metric"] != "privacy.claim.excess"]
+    elif forgery == "left":
+        told["subject"]["claim"] = None
+    else:
+        told["sections"].remove(own)
+    if forgery == "added":
+        free = json.loads(_audit(tmp_path / "a.csv", None, train=_rows()).model_dump_json())
+        free["subject"]["claim"] = told["subject"]["claim"]
+        told = free
+    (tmp_path / "b.json").write_text(json.dumps(told), "utf-8")
+
+    with pytest.raises(IntegrityError, match=r"Expected the claim in .* to be that"):
+        api.read_report(tmp_path / "b.json")
 
 
 def test_a_bundle_takes_no_other_limits_than_its_policy(policy: Path, tmp_path: Path) -> None:
