@@ -76,15 +76,18 @@ class Line:
 
     @property
     def _way(self) -> str:
-        """`up` or `down` where the interval leaves one way alone; `same` within a limit."""
+        """`up` or `down` where the interval leaves one way alone; else `same` within a limit.
+
+        What a limit allows may be a difference that is shown, and most of a small group.
+        """
         assert self.finding is not None, "asked of findings only"
         even = _METRICS[self.finding.metric][1]
         low, high = self.finding.estimate.low, self.finding.estimate.high
-        if self.finding.verdict is Verdict.WITHIN:
-            return "same"
         if low is not None and low > even:
             return "up"
-        return "down" if high is not None and high < even else "open"
+        if high is not None and high < even:
+            return "down"
+        return "same" if self.finding.verdict is Verdict.WITHIN else "open"
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,23 @@ def test_each_number_is_that_of_its_finding() -> None:
     assert len(re.findall(r'role="?img"? aria-label="Within limit"', page)) == 1
 
 
+def test_what_a_limit_allows_is_told_where_it_is_shown() -> None:
+    """Two points fewer are most of a group of two per cent: that is not "about as many"."""
+    found = report(
+        finding(SHARE, "White", 0.004, verdict=Verdict.WITHIN),
+        finding(SHARE, "Black", -0.02, verdict=Verdict.WITHIN),
+        finding(GAP, "Black", 0.03, verdict=Verdict.WITHIN),
+    )
+
+    white, black = (next(c for c in shown(found) if c.startswith(name))
+                    for name in ("White", "Black"))  # fmt: skip
+
+    assert "about as many as among real rows" in white
+    assert "fewer than among real rows" in black
+    assert "beside White, more often than in real rows" in black
+    assert len(re.findall(r'role="?img"? aria-label="Within limit"', to_html(found))) == 3
+
+
 def test_no_group_is_dropped() -> None:
     """Small ones and withheld ones have a card with the reason; what is of all groups has none."""
     found = report(
