@@ -13,7 +13,6 @@ from genaudit.accounting import epsilon
 from genaudit.ledger import Mechanism, Touch, TouchKind
 from genaudit.result import (
     LARGEST,
-    AuditReport,
     Claim,
     Estimate,
     Finding,
@@ -109,26 +108,6 @@ def section(subject: Subject) -> list[Section]:
             source=source,
         )
     ]
-
-
-def disagreement(report: AuditReport) -> str:
-    """In what the claim of a report is not that of its findings; empty where they agree.
-
-    `section` writes all of them, so that one which is not there was taken out, and a promise of
-    which nothing was held against the ledger was put in.
-    """
-    claim = report.subject.claim
-    found = [f for _, f in report.findings() if f.metric.startswith("privacy.claim.")]
-    if claim is None:
-        return f"no claim, and {found[0].metric} of one" if found else ""
-    held = dict.fromkeys(("privacy.claim.excess", "privacy.claim.unaccounted"))
-    for metric, value in {**held, _EPSILON[0]: claim.epsilon, _DELTA[0]: claim.delta}.items():
-        mine = [f.estimate.value for f in found if f.metric == metric]
-        if len(mine) != 1:
-            return f"a claim, and {len(mine)} findings {metric}"
-        if value is not None and mine[0] != value:
-            return f"a claim of {value:g}, and {mine[0]} in {metric}"
-    return ""
 
 
 def _promised(claim: Claim) -> tuple[Finding, Finding]:

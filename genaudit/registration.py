@@ -14,7 +14,6 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise, takewhile
 
-from genaudit.claim import disagreement
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import Entry, PrivacyLedger, Reader, Registered, Scope, Touch, TouchKind
 from genaudit.policy import Policy, content
@@ -131,6 +130,30 @@ def check_report(report: AuditReport, where: str) -> None:
             f"got {known.time or 'no time'} and {known.first_audit or 'this audit'}; take the "
             "audit.json that `genaudit audit` wrote."
         )
+
+
+def disagreement(report: AuditReport) -> str:
+    """In what the claim of a report is not that of its findings; empty where they agree.
+
+    `claim.section` writes all of them, so that one which is not there was taken out, and a promise of
+    which nothing was held against the ledger was put in.
+    """
+    claim = report.subject.claim
+    found = [f for _, f in report.findings() if f.metric.startswith("privacy.claim.")]
+    if claim is None:
+        return f"no claim, and {found[0].metric} of one" if found else ""
+    held = dict.fromkeys(("privacy.claim.excess", "privacy.claim.unaccounted"))
+    for metric, value in {
+        **held,
+        "privacy.claim.epsilon": claim.epsilon,
+        "privacy.claim.delta": claim.delta,
+    }.items():
+        mine = [f.estimate.value for f in found if f.metric == metric]
+        if len(mine) != 1:
+            return f"a claim, and {len(mine)} findings {metric}"
+        if value is not None and mine[0] != value:
+            return f"a claim of {value:g}, and {mine[0]} in {metric}"
+    return ""
 
 
 def _check_intervals(report: AuditReport, where: str) -> None:
