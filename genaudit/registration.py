@@ -135,8 +135,8 @@ def check_report(report: AuditReport, where: str) -> None:
 def disagreement(report: AuditReport) -> str:
     """In what the claim of a report is not that of its findings; empty where they agree.
 
-    `claim.section` writes all of them, so that one which is not there was taken out, and a promise of
-    which nothing was held against the ledger was put in.
+    `claim.section` writes all of them, so that one which is not there was taken out, and a promise
+    of which nothing was held against the ledger was put in.
     """
     claim = report.subject.claim
     found = [f for _, f in report.findings() if f.metric.startswith("privacy.claim.")]
