@@ -151,7 +151,8 @@ def disagreement(report: AuditReport) -> str:
         mine = [f.estimate.value for f in found if f.metric == metric]
         if len(mine) != 1:
             return f"a claim, and {len(mine)} findings {metric}"
-        if value is not None and mine[0] != value:
+        # Reports round numbers to ten digits, and claims not at all.
+        if value is not None and not math.isclose(mine[0] or 0.0, value, rel_tol=_BITS):
             return f"a claim of {value:g}, and {mine[0]} in {metric}"
     return ""
 
