@@ -634,10 +634,15 @@ def read_policy(
 def _made_by_hand(policy: Policy) -> Policy:
     """A policy from memory, which says who stands for it, as a file does.
 
-    That nobody chose it may be said of the bundled one alone.
+    That nobody chose it may be said of the bundled one alone, and no copy that was changed has the
+    digest of its file.
     """
-    bundled = policy.default and content(policy) == content(Policy.read())
-    return policy.answered_for("memory").model_copy(update={"default": bundled})
+    bundled = Policy.read()
+    same = content(policy) == content(bundled)
+    digest = "" if policy.digest == bundled.digest and not same else policy.digest
+    return policy.answered_for("memory").model_copy(
+        update={"default": policy.default and same, "digest": digest}
+    )
 
 
 def register_policy(

@@ -11,16 +11,7 @@ from collections.abc import Sequence
 
 from genaudit.accounting import epsilon
 from genaudit.ledger import Mechanism, Touch, TouchKind
-from genaudit.result import (
-    LARGEST,
-    Claim,
-    Estimate,
-    Finding,
-    Limit,
-    Section,
-    Status,
-    message,
-)
+from genaudit.result import LARGEST, Claim, Estimate, Finding, Limit, Section, Status, message
 from genaudit.subject import Subject
 
 #: What stands for an ε that is infinite: any number is a floor of it.

@@ -16,7 +16,7 @@ from itertools import pairwise, takewhile
 
 from genaudit.errors import IntegrityError, OptionError
 from genaudit.ledger import Entry, PrivacyLedger, Reader, Registered, Scope, Touch, TouchKind
-from genaudit.policy import Policy, content
+from genaudit.policy import PROMISED, Policy, content
 from genaudit.result import LADDER, AuditReport, Bound, Estimate, Finding, PolicyInfo, Registration
 from genaudit.touches import said
 
@@ -110,11 +110,7 @@ def check_report(report: AuditReport, where: str) -> None:
             of its ladder, or its claim is not that of its findings.
     """
     _check_intervals(report, where)
-    if differs := disagreement(report):
-        raise IntegrityError(
-            f"Expected the claim in {where} to be that of its findings, got {differs}; take the "
-            "audit.json that `genaudit audit` wrote."
-        )
+    _check_claim(report, where)
     known = report.registration
     _check_bundled(report, where)
     if known is None:
@@ -132,28 +128,38 @@ def check_report(report: AuditReport, where: str) -> None:
         )
 
 
-def disagreement(report: AuditReport) -> str:
-    """In what the claim of a report is not that of its findings; empty where they agree.
+def _check_claim(report: AuditReport, where: str) -> None:
+    """Refuse a report whose claim is not that of its findings.
 
-    `claim.section` writes all of them, so that one which is not there was taken out, and a promise
-    of which nothing was held against the ledger was put in.
+    An audit writes all of them, so that one which is not there was taken out, and a promise of
+    which nothing was held against the ledger was put in.
     """
+    if differs := _disagreement(report):
+        raise IntegrityError(
+            f"Expected the claim in {where} to be that of its findings, got {differs}; take the "
+            "audit.json that `genaudit audit` wrote."
+        )
+
+
+def _disagreement(report: AuditReport) -> str:
+    """In what the claim of a report and its findings differ; empty where they agree."""
     claim = report.subject.claim
     found = [f for _, f in report.findings() if f.metric.startswith("privacy.claim.")]
     if claim is None:
         return f"no claim, and {found[0].metric} of one" if found else ""
-    held = dict.fromkeys(("privacy.claim.excess", "privacy.claim.unaccounted"))
-    for metric, value in {
-        **held,
-        "privacy.claim.epsilon": claim.epsilon,
-        "privacy.claim.delta": claim.delta,
-    }.items():
-        mine = [f.estimate.value for f in found if f.metric == metric]
+    for name in ("excess", "unaccounted", "epsilon", "delta"):
+        metric = f"privacy.claim.{name}"
+        mine = [f for f in found if f.metric == metric]
         if len(mine) != 1:
             return f"a claim, and {len(mine)} findings {metric}"
+        if metric not in PROMISED:
+            continue
+        told, unit = mine[0].estimate.value, mine[0].label.words.get("unit")
         # Reports round numbers to ten digits, and claims not at all.
-        if value is not None and not math.isclose(mine[0] or 0.0, value, rel_tol=_BITS):
-            return f"a claim of {value:g}, and {mine[0]} in {metric}"
+        if told is None or not math.isclose(told, getattr(claim, name), rel_tol=_BITS):
+            return f"a claim of {getattr(claim, name)}, and {told} in {metric}"
+        if unit is None or unit.id != f"privacy.claim.{claim.unit}":
+            return f"a claim for one {claim.unit}, and another in {metric}"
     return ""
 
 
@@ -174,10 +180,15 @@ def _check_bundled(report: AuditReport, where: str) -> None:
     said = {bundled.digest: content(bundled), **_BUNDLED}.get(own.digest)
     if said is not None:
         _check_said(report, said, bundled.name, where)
-    if (said is None and own.default) or wears_bundled_name(own):
+    if said is None and own.default:
         raise IntegrityError(
             f"The policy in {where} is said to be the bundled one, which nobody chose, and its "
             "digest is another; take the audit.json that `genaudit audit` wrote."
+        )
+    if wears_bundled_name(own):
+        raise IntegrityError(
+            f"The policy in {where} has the name of the bundled one, {bundled.name!r}, and says "
+            "something else; audit again by a policy with a name of its own."
         )
     if own.default and report.registration is not None:
         raise IntegrityError(
@@ -197,9 +208,9 @@ def wears_bundled_name(policy: Policy | PolicyInfo) -> bool:
 
 
 def _as_seen(name: str) -> str:
-    """A name without what nobody sees in it: case, width, spaces, and signs that are not drawn."""
+    """A name without what hardly shows: case, width, spaces, marks and signs that are not drawn."""
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(c for c in folded if unicodedata.category(c)[0] not in "ZC")
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "ZCM")
 
 
 def _estimates(finding: Finding) -> list[Estimate]:
@@ -356,13 +367,11 @@ def _blocks(done: Sequence[Touch]) -> list[list[Touch]]:
 def _begins(own: Sequence[Touch], touch: Touch) -> bool:
     """Whether a look is of the next audit: this one read such data, or its subject, already.
 
-    Rows of a subject may be in parts, which an audit enters at once: later ones are another's.
+    Rows behind rows may be another part of its subject, or that of the next one: as nothing in the
+    ledger says which, they are looked at by themselves, so that no honest report is refused.
     """
-    subject = [t for t in own if _id(t) not in _DATA]
-    if _id(touch) in _DATA:
-        return bool(subject) or _id(touch) in map(_id, own)
-    other = any(t.dataset != touch.dataset or _id(touch) == _SUBJECT for t in subject)
-    return other or any(t.time != touch.time for t in subject)
+    subject = any(_id(t) not in _DATA for t in own)
+    return subject or (_id(touch) in _DATA and _id(touch) in map(_id, own))
 
 
 def _id(touch: Touch) -> str:

@@ -217,11 +217,15 @@ def test_a_look_through_memory_is_a_look(look: str, policy: Path, tmp_path: Path
     assert _state(_audit(tmp_path / "s.csv", policy)) == "after"
 
 
-def test_who_registers_first_and_audits_a_frame_is_not_refused(policy: Path) -> None:
-    """With nothing but samples in memory: the ledger knows them, and holds the order."""
+@pytest.mark.parametrize("apart", [0.0, 1.1])
+def test_who_registers_first_and_audits_a_frame_is_not_refused(policy: Path, apart: float) -> None:
+    """With nothing but samples in memory: the ledger knows them, and holds the order.
+
+    apart: seconds between two audits, of which the ledger knows whole ones.
+    """
     api.register_policy(policy)
     for rows in (_rows(), _rows(40)):
-        time.sleep(1.1)  # the ledger tells seconds apart
+        time.sleep(apart)
         report = api.audit(rows, schema=SCHEMA, plan=PLAN, policy=policy)
         assert _state(report) == "before"
         assert report.registration is not None
@@ -571,7 +575,42 @@ def test_an_edited_copy_of_the_bundled_policy_needs_a_name_of_its_own(tmp_path: 
     assert api.read_report(api.write_json(report, tmp_path / "b.json")) == report
 
 
-@pytest.mark.parametrize("forgery", ["added", "lowered", "section", "finding", "left"])
+def test_a_frame_beside_one_that_was_looked_at_before_is_not_refused(policy: Path) -> None:
+    """All in one second: the other's early look is no look at this one."""
+    old, new = _rows(), _rows(40)
+    api.audit(old, schema=SCHEMA, plan=PLAN)
+    api.register_policy(policy)
+    report = api.audit(new, schema=SCHEMA, plan=PLAN, policy=policy)
+    again = api.audit(old, schema=SCHEMA, plan=PLAN, policy=policy)
+
+    assert (_state(report), _state(again)) == ("before", "after")
+    assert report.registration is not None
+    check_entry(report.registration, PrivacyLedger(), report)
+
+
+def test_a_changed_copy_of_the_bundled_policy_in_memory_has_no_digest_of_it(
+    tmp_path: Path,
+) -> None:
+    """Under a name of its own it is audited by, and what is written is read."""
+    bundled = Policy.read()
+    fewer = {"limits": bundled.limits[:1], "default": False}
+    for changed in ({}, fewer):
+        own = bundled.model_copy(update={"name": "mine", "owner": "me", **changed})
+        report = _audit(tmp_path / "a.csv", own, train=_rows())
+
+        assert (report.policy.digest, report.policy.default) == ("", False)
+        assert api.read_report(api.write_json(report, tmp_path / "a.json")) == report
+
+
+def test_a_claim_of_many_digits_is_its_own(tmp_path: Path) -> None:
+    """One in so many rows, and what an accountant says: reports round numbers, and claims not."""
+    claim = f"epsilon={0.1 + 0.2!r},delta={1 / 32561!r},unit=person"
+    report = _audit(tmp_path / "a.csv", None, train=_rows(), claim=claim)
+
+    assert api.read_report(api.write_json(report, tmp_path / "b.json")) == report
+
+
+@pytest.mark.parametrize("forgery", ["added", "lowered", "unit", "section", "finding", "left"])
 def test_a_claim_is_that_of_its_findings(forgery: str, tmp_path: Path) -> None:
     """A promise that was put in, lowered, or whose findings were taken out is exit code 4."""
     report = _audit(tmp_path / "a.csv", None, train=_rows(), claim="epsilon=2.5,delta=1e-6")
@@ -580,6 +619,8 @@ def test_a_claim_is_that_of_its_findings(forgery: str, tmp_path: Path) -> None:
     own = next(s for s in told["sections"] if s["audit"] == "privacy.claim")
     if forgery == "lowered":
         told["subject"]["claim"]["epsilon"] = 0.01
+    elif forgery == "unit":
+        told["subject"]["claim"]["unit"] = "person"
     elif forgery == "finding":
         own["findings"] = [f for f in own["findings"] if f["metric"] != "privacy.claim.excess"]
     elif forgery == "left":
