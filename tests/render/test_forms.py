@@ -20,6 +20,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from wording import claims
 
 from genaudit import api
+from genaudit.claim import section
 from genaudit.errors import OptionError
 from genaudit.policy import Policy
 from genaudit.render import form
@@ -31,6 +32,7 @@ from genaudit.render.oscal import to_catalogue, to_oscal
 from genaudit.render.policy import line_of, to_policy
 from genaudit.render.sarif import to_sarif
 from genaudit.result import AuditReport, ControlState, Limit, Verdict
+from genaudit.subject import Subject
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -309,16 +311,21 @@ def test_times_are_of_the_report(given: str | None, shown: str) -> None:
     assert form.started(report.model_copy(update={"provenance": made})) == shown
 
 
+def _with_its_claim(report: AuditReport) -> AuditReport:
+    """The same with what an audit says of a claim, without which no file is read."""
+    subject = Subject(report.subject.name, report.subject.kind, claim=report.subject.claim)
+    return report.model_copy(update={"sections": (*report.sections, *section(subject))})
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_a_form_alone_is_written(name: str, tmp_path: Path, run_cli: Cli) -> None:
     """`genaudit report --format` writes each as it stands in a bundle."""
-    source = api.write_json(REPORTS["full"], tmp_path / "audit.json")
+    report = _with_its_claim(REPORTS["full"])
+    source = api.write_json(report, tmp_path / "audit.json")
     code, _, _ = run_cli("report", source, "--format", name, "--out", tmp_path / "out")
 
     assert code == 0
-    assert (tmp_path / "out").read_text("utf-8") == FORMS[name](
-        api.check(REPORTS["full"]), api.today()
-    )
+    assert (tmp_path / "out").read_text("utf-8") == FORMS[name](api.check(report), api.today())
 
 
 def test_an_unknown_form_is_refused(tmp_path: Path) -> None:
